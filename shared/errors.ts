@@ -1,0 +1,101 @@
+/** Every code a person or a script can meet. A code never changes its meaning. */
+export type ErrorCode =
+  | 'BAD_USAGE' // the command line or a message was malformed
+  | 'BAD_RECIPE' // a recipe that is not one
+  | 'NOT_A_FILE' // missing, a directory, a pipe, a device
+  | 'EMPTY_FILE'
+  | 'UNKNOWN_FORMAT' // no adapter recognises the bytes
+  | 'MALFORMED' // the bytes break a rule of their format
+  | 'LIMIT' // well-formed, but past a named limit of ours
+  | 'UNSUPPORTED' // well-formed, and we do not do it
+  | 'EXTERNAL_DATA' // a side file is missing, escapes its folder, or has the wrong size
+  | 'CHANGED' // the file is not the one that was opened
+  | 'NON_FINITE' // NaN or infinity where an integer scheme needs a number
+  | 'TARGET' // the place to write to cannot be used
+  | 'IO' // the operating system refused
+  | 'CANCELLED'
+  | 'WORKER_DIED'
+  | 'RUNTIME' // onnxruntime refused or crashed
+  | 'INTERNAL';
+
+/** Where an error is and what it is about; every field a reader knows is filled in. */
+export interface ErrorDetails {
+  readonly file?: string | undefined;
+  /** The field, tensor or argument by the name its format gives it. */
+  readonly field?: string | undefined;
+  /** Byte offset in the file. */
+  readonly offset?: number | undefined;
+  readonly found?: string | undefined;
+  readonly expected?: string | undefined;
+}
+
+/** The plain-data form of an AppError, which survives message channels. */
+export interface ErrorData extends ErrorDetails {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/**
+ * The one error type of the product. Its message is a single sentence that names
+ * the file, the field, what was found and what was expected.
+ */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, summary: string, details: ErrorDetails = {}, cause?: unknown) {
+    super(sentence(summary, details), cause === undefined ? undefined : { cause });
+    this.name = 'AppError';
+    this.code = code;
+    this.details = details;
+  }
+
+  toData(): ErrorData {
+    return { code: this.code, message: this.message, ...this.details };
+  }
+
+  static fromData(data: ErrorData): AppError {
+    const { code, message, ...details } = data;
+    const error = new AppError(code, '', details);
+    error.message = message;
+    return error;
+  }
+}
+
+/** Any thrown value as plain data; what is not an AppError becomes INTERNAL, without its stack. */
+export function toErrorData(error: unknown, file?: string): ErrorData {
+  if (error instanceof AppError) return error.toData();
+  const message = error instanceof Error ? error.message : String(error);
+  return new AppError('INTERNAL', message, { file }).toData();
+}
+
+function sentence(summary: string, details: ErrorDetails): string {
+  const place = [
+    details.file === undefined ? undefined : printable(details.file),
+    details.field === undefined ? undefined : printable(details.field),
+    details.offset === undefined ? undefined : `at byte ${details.offset}`,
+  ].filter((part) => part !== undefined);
+  const facts = [
+    details.found === undefined ? undefined : `found ${printable(details.found)}`,
+    details.expected === undefined ? undefined : `expected ${printable(details.expected)}`,
+  ].filter((part) => part !== undefined);
+  const head = place.length > 0 ? `${place.join(', ')}: ${summary}` : summary;
+  return facts.length > 0 ? `${head} (${facts.join(', ')})` : head;
+}
+
+const PRINTED_LENGTH = 200;
+
+/**
+ * Text from a file made fit for one line of a terminal or a message: control and
+ * bidirectional characters escaped, and cut in the middle when over 200 characters.
+ */
+export function printable(text: string): string {
+  const short =
+    text.length <= PRINTED_LENGTH
+      ? text
+      : `${text.slice(0, PRINTED_LENGTH / 2)}…${text.slice(-PRINTED_LENGTH / 2)}`;
+  return short.replace(
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

@@ -1,0 +1,85 @@
+import type { ErrorData } from './errors.ts';
+import type { Handle } from './protocol.ts';
+
+/** Errors cross IPC as data: ipcMain.handle keeps nothing of an Error but its message. */
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorData };
+
+/** A file the person chose. `label` is for display only. */
+export interface ChosenFile {
+  readonly handle: Handle;
+  readonly label: string;
+}
+
+export interface RecentFile {
+  readonly id: string;
+  readonly name: string;
+  readonly bytes: number;
+  /** ISO 8601 time of the last opening. */
+  readonly opened: string;
+  readonly exists: boolean;
+  /** One line such as "ONNX opset 11 · 614 228 parameters", as reported by the page when it opened. */
+  readonly facts: string;
+}
+
+export type Theme = 'system' | 'light' | 'dark';
+
+/** What is kept between runs besides the recent files and the window's place. */
+export interface Settings {
+  readonly theme: Theme;
+  /** Recipes A and B as JSON, checked again by the page. */
+  readonly recipeA: unknown;
+  readonly recipeB: unknown;
+  readonly compare: boolean;
+}
+
+export interface AppInfo {
+  readonly version: string;
+  readonly platform: string;
+  readonly electron: string;
+  /** null when this build has no sample to open. */
+  readonly sample: { readonly name: string; readonly bytes: number } | null;
+}
+
+/** Every channel from page to main: its arguments and its answer. */
+export interface Channels {
+  info: { args: []; value: AppInfo };
+  openDialog: { args: []; value: ChosenFile | null };
+  openSample: { args: []; value: ChosenFile };
+  openRecent: { args: [id: string]; value: ChosenFile };
+  /** From the preload only, with the path of a dropped File. */
+  openDropped: { args: [path: string]; value: ChosenFile };
+  /** The file given on the command line, once. */
+  takeInitialFile: { args: []; value: ChosenFile | null };
+  listRecent: { args: []; value: readonly RecentFile[] };
+  forgetRecent: { args: [id: string]; value: null };
+  describeRecent: { args: [handle: Handle, facts: string]; value: null };
+  saveDialog: { args: [source: Handle, suggestedName: string]; value: ChosenFile | null };
+  showInFolder: { args: [handle: Handle]; value: null };
+  getSettings: { args: []; value: Settings };
+  setSettings: { args: [settings: Partial<Settings>]; value: null };
+  /** Ask for a port to the engine; it arrives as a window message `engine-port`. */
+  connectEngine: { args: []; value: null };
+}
+
+export type Channel = keyof Channels;
+
+/** Main to page. */
+export type MainEvent =
+  | { readonly type: 'open-file'; readonly file: ChosenFile }
+  | { readonly type: 'engine-lost'; readonly error: ErrorData }
+  | { readonly type: 'command'; readonly command: MenuCommand };
+
+export type MenuCommand = 'open' | 'export' | 'close' | 'find' | 'undo' | 'redo' | 'compare' | 'view-layers' | 'view-compare';
+
+/** The message by which the preload hands the engine's port to the page. */
+export const ENGINE_PORT_MESSAGE = 'quantscope:engine-port';
+
+/** What the page finds at window.quantscope. A test holds a snapshot of these keys. */
+export type PageApi = {
+  readonly [K in Exclude<Channel, 'openDropped'>]: (
+    ...args: Channels[K]['args']
+  ) => Promise<Result<Channels[K]['value']>>;
+} & {
+  readonly openDropped: (file: unknown) => Promise<Result<ChosenFile>>;
+  readonly onEvent: (listener: (event: MainEvent) => void) => () => void;
+};

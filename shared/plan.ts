@@ -1,0 +1,114 @@
+import { dtypeOf, packedBytes } from './dtypes.ts';
+import { isQuantizable, type TensorRef } from './model.ts';
+import { BASE_SCHEME, isFloatCast, type Recipe, type Rule, type Scheme } from './recipe.ts';
+
+/** What is done to one tensor, and why nothing is where scheme is null. */
+export interface TensorPlan {
+  readonly tensor: number;
+  readonly scheme: Scheme | null;
+  /** Why the tensor is left alone or its scheme differs from what was asked; null when it is just as asked. */
+  readonly reason: string | null;
+  /** Whether a rule (an override) decided. */
+  readonly byRule: boolean;
+}
+
+export type Plan = readonly TensorPlan[];
+
+/** The part of a tensor that planning looks at; what the page has is enough. */
+export type PlannedTensor = Pick<
+  TensorRef,
+  'id' | 'name' | 'dtype' | 'shape' | 'elements' | 'bytes' | 'op' | 'role' | 'axis' | 'quantization'
+>;
+
+/** One readonly scheme per tensor, in the order given. Pure: the same recipe on the same model gives the same plan. */
+export function planModel(tensors: readonly PlannedTensor[], recipe: Recipe): Plan {
+  const rules = recipe.rules.map((rule) => ({
+    rule,
+    pattern: rule.match.name === undefined ? undefined : new RegExp(rule.match.name, 'u'),
+  }));
+  return tensors.map((tensor) => planTensor(tensor, recipe, lastMatch(tensor, rules)));
+}
+
+type CompiledRule = { readonly rule: Rule; readonly pattern: RegExp | undefined };
+
+function lastMatch(tensor: PlannedTensor, rules: readonly CompiledRule[]): Rule | undefined {
+  for (let index = rules.length - 1; index >= 0; index--) {
+    const compiled = rules[index]!;
+    const { op, role } = compiled.rule.match;
+    if (op !== undefined && op !== tensor.op) continue;
+    if (role !== undefined && role !== tensor.role) continue;
+    if (compiled.pattern !== undefined && !compiled.pattern.test(tensor.name)) continue;
+    return compiled.rule;
+  }
+  return undefined;
+}
+
+function planTensor(tensor: PlannedTensor, recipe: Recipe, rule: Rule | undefined): TensorPlan {
+  const byRule = rule !== undefined;
+  const kept = (reason: string): TensorPlan => ({ tensor: tensor.id, scheme: null, reason, byRule });
+  if (!isQuantizable(tensor)) return kept(whyNotQuantizable(tensor));
+  if (rule !== undefined && rule.scheme === null) return kept('kept by a rule');
+  if (rule === undefined && recipe.default === null) return kept('kept: the recipe has no default');
+  const asked: Scheme = { ...(recipe.default ?? BASE_SCHEME), ...rule?.scheme };
+  if (!byRule && tensor.elements < recipe.minElements)
+    return kept(`under ${recipe.minElements} elements, the minimum size of the recipe`);
+  if (isFloatCast(asked.dtype) && dtypeOf(tensor.dtype).bits <= 16)
+    return kept(`stored in ${tensor.dtype} already`);
+  const { scheme, reason } = fitGranularity(tensor, asked);
+  const bytes = schemeBytes(scheme, tensor);
+  if (bytes >= tensor.bytes)
+    return kept(`${scheme.dtype} with its scales takes ${bytes} bytes, not fewer than ${tensor.bytes}`);
+  return { tensor: tensor.id, scheme, reason, byRule };
+}
+
+function whyNotQuantizable(tensor: PlannedTensor): string {
+  if (tensor.quantization !== null) return `quantized already, ${tensor.dtype}`;
+  if (tensor.elements === 0) return 'has no elements';
+  if (dtypeOf(tensor.dtype).kind !== 'float') return `${tensor.dtype}, not a float tensor`;
+  switch (tensor.role) {
+    case 'bias':
+      return 'a bias, added at full precision';
+    case 'norm':
+      return 'a normalization parameter';
+    case 'constant':
+      return 'a constant, not a weight';
+    case 'other':
+      return 'not known to be a weight';
+    case 'weight':
+    case 'embedding':
+      return `${tensor.dtype} weights are not read for quantization`;
+  }
+}
+
+function fitGranularity(
+  tensor: PlannedTensor,
+  scheme: Scheme,
+): { scheme: Scheme; reason: string | null } {
+  if (isFloatCast(scheme.dtype) || scheme.granularity === 'tensor') return { scheme, reason: null };
+  if (tensor.axis === null || tensor.shape.length === 0)
+    return {
+      scheme: { ...scheme, granularity: 'tensor' },
+      reason: `per tensor: ${tensor.op} defines no channel axis here`,
+    };
+  return { scheme, reason: null };
+}
+
+/** How many scales a scheme gives a tensor. */
+export function scaleCount(scheme: Scheme, tensor: Pick<TensorRef, 'shape' | 'axis' | 'elements'>): number {
+  if (isFloatCast(scheme.dtype)) return 0;
+  if (scheme.granularity === 'tensor' || tensor.axis === null) return 1;
+  if (scheme.granularity === 'channel') return tensor.shape[tensor.axis] ?? 1;
+  const length = tensor.shape.at(-1) ?? 1;
+  return (tensor.elements / length) * Math.ceil(length / scheme.granularity.block);
+}
+
+/** Bytes of a tensor under a scheme: packed codes, float32 scales, and zero points where asymmetric or unsigned. */
+export function schemeBytes(
+  scheme: Scheme,
+  tensor: Pick<TensorRef, 'shape' | 'axis' | 'elements'>,
+): number {
+  const codes = packedBytes(scheme.dtype, tensor.elements);
+  if (isFloatCast(scheme.dtype)) return codes;
+  const scales = scaleCount(scheme, tensor);
+  return codes + scales * 4 + packedBytes(scheme.dtype, scales);
+}

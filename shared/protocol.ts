@@ -1,0 +1,111 @@
+import type { ErrorData } from './errors.ts';
+import type { Model, TensorRef } from './model.ts';
+import type { Recipe } from './recipe.ts';
+import type { Statistics, TensorDetail, TensorReport, Total } from './report.ts';
+
+/** An opaque name that main gave a path; the page never sees or supplies the path itself. */
+export type Handle = string;
+
+export type Side = 'a' | 'b';
+
+/** A tensor as the page sees it: everything but where its bytes are. */
+export type TensorSummary = Omit<TensorRef, 'data'>;
+
+export interface ModelSummary extends Omit<Model, 'files' | 'tensors'> {
+  /** The file's base name, for display. */
+  readonly file: string;
+  readonly fileBytes: number;
+  readonly tensors: readonly TensorSummary[];
+}
+
+export interface ExportResult {
+  readonly out: string;
+  readonly mode: ExportMode;
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  readonly quantized: number;
+  readonly kept: number;
+  readonly seconds: number;
+}
+
+export type ExportMode = 'qdq';
+
+/** What an export would write, known before it is written. */
+export interface ExportPreview {
+  readonly mode: ExportMode;
+  readonly bytesBefore: number;
+  /** To the byte, as the export writes it. */
+  readonly bytesAfter: number;
+  readonly quantized: number;
+  /** Float tensors that stay as they are, grouped by reason, largest first. */
+  readonly kept: readonly { readonly reason: string; readonly tensors: number; readonly bytes: number }[];
+}
+
+/** What the page may ask of the engine, and what it is answered. */
+export interface Requests {
+  open: { params: { handle: Handle }; reply: ModelSummary };
+  close: { params: { handle: Handle }; reply: null };
+  /**
+   * Report every tensor under a recipe. `first` lists tensors to do before the others (the visible rows).
+   * Reports arrive as events while it runs; a new analyze of the same side cancels the one before it.
+   */
+  analyze: {
+    params: { handle: Handle; side: Side; recipe: Recipe; first: readonly number[] };
+    reply: Total;
+  };
+  inspect: {
+    params: { handle: Handle; tensor: number; a: Recipe; b: Recipe | null; bins: number };
+    reply: TensorDetail;
+  };
+  previewExport: {
+    params: { handle: Handle; recipe: Recipe; mode: ExportMode };
+    reply: ExportPreview;
+  };
+  export: {
+    params: { handle: Handle; recipe: Recipe; mode: ExportMode; target: Handle };
+    reply: ExportResult;
+  };
+}
+
+export type RequestKind = keyof Requests;
+
+/** Page to engine. `cancel` ends a running request, which then fails with CANCELLED. */
+export type ToEngine =
+  | {
+      [K in RequestKind]: {
+        readonly type: 'request';
+        readonly id: number;
+        readonly kind: K;
+        readonly params: Requests[K]['params'];
+      };
+    }[RequestKind]
+  | { readonly type: 'cancel'; readonly id: number };
+
+export interface Progress {
+  /** What is being done, e.g. "Reading" or "Writing". */
+  readonly what: string;
+  /** The tensor at hand. */
+  readonly item: string;
+  readonly done: number;
+  readonly of: number;
+  readonly bytesDone: number;
+  readonly bytesOf: number;
+}
+
+/** Engine to page. Events carry the id of the request that they belong to. */
+export type FromEngine =
+  | { readonly type: 'reply'; readonly id: number; readonly result: Requests[RequestKind]['reply'] }
+  | { readonly type: 'error'; readonly id: number; readonly error: ErrorData }
+  | { readonly type: 'progress'; readonly id: number; readonly progress: Progress }
+  | {
+      readonly type: 'statistics';
+      readonly id: number;
+      readonly statistics: readonly { readonly tensor: number; readonly statistics: Statistics }[];
+    }
+  | { readonly type: 'reports'; readonly id: number; readonly reports: readonly TensorReport[] }
+  | { readonly type: 'ready'; readonly workers: number };
+
+/** Main to engine, over the utility process's own port. Ports for pages come with `connect`. */
+export type MainToEngine =
+  | { readonly type: 'connect' }
+  | { readonly type: 'grant'; readonly handle: Handle; readonly path: string; readonly use: 'read' | 'write' };

@@ -1,0 +1,153 @@
+import * as v from 'valibot';
+import { AppError } from './errors.ts';
+
+/** Types that weights can be stored in. q7, q15 and q31 are CMSIS-DSP fixed point. */
+export const SCHEME_DTYPES = ['int8', 'uint8', 'float16', 'bfloat16'] as const;
+export type SchemeDtype = (typeof SCHEME_DTYPES)[number];
+
+export type Granularity = 'tensor' | 'channel' | { readonly block: number };
+export type RangeMethod = 'minmax' | { readonly percentile: number };
+
+/** How one tensor is quantized. Float dtypes are casts: symmetric, granularity and range say nothing there. */
+export interface Scheme {
+  readonly dtype: SchemeDtype;
+  readonly symmetric: boolean;
+  readonly granularity: Granularity;
+  readonly range: RangeMethod;
+  /** LiteRT's narrow range: int8 uses [-127, 127] for clipping as well as for the scale. */
+  readonly narrowRange?: boolean | undefined;
+}
+
+export interface Rule {
+  /** All that are given must match. `name` is a regular expression on the tensor's name. */
+  readonly match: {
+    readonly name?: string | undefined;
+    readonly op?: string | undefined;
+    readonly role?: string | undefined;
+  };
+  /** What is left out is taken from the recipe's default; null keeps the tensor as it is. */
+  readonly scheme: Partial<Scheme> | null;
+}
+
+/** What the user wants; the file that the app saves and opens. */
+export interface Recipe {
+  readonly version: 1;
+  readonly name: string;
+  readonly default: Scheme | null;
+  /** Tensors with fewer elements are left as they are, unless a rule names a scheme for them. */
+  readonly minElements: number;
+  readonly rules: readonly Rule[];
+}
+
+/** The scheme whose fields stand in for those that a rule leaves out when the recipe's default is null. */
+export const BASE_SCHEME: Scheme = {
+  dtype: 'int8',
+  symmetric: true,
+  granularity: 'channel',
+  range: 'minmax',
+};
+
+function preset(name: string, scheme: Partial<Scheme>, minElements = 1024): Recipe {
+  return { version: 1, name, default: { ...BASE_SCHEME, ...scheme }, minElements, rules: [] };
+}
+
+/** The recipes known by name, on the command line and in the app. */
+export const PRESETS: readonly Recipe[] = [
+  preset('float16', { dtype: 'float16' }),
+  preset('bfloat16', { dtype: 'bfloat16' }),
+  preset('int8', { dtype: 'int8' }),
+  preset('int8-tensor', { dtype: 'int8', granularity: 'tensor' }),
+  preset('uint8', { dtype: 'uint8', symmetric: false, granularity: 'tensor' }),
+];
+
+export function findPreset(name: string): Recipe | undefined {
+  return PRESETS.find((recipe) => recipe.name === name);
+}
+
+/** Whether a dtype is a float cast, for which scale, symmetry, granularity and range mean nothing. */
+export function isFloatCast(dtype: SchemeDtype): dtype is 'float16' | 'bfloat16' {
+  return dtype === 'float16' || dtype === 'bfloat16';
+}
+
+const schemeFields = {
+  dtype: v.picklist(SCHEME_DTYPES),
+  symmetric: v.boolean(),
+  granularity: v.union([
+    v.picklist(['tensor', 'channel']),
+    v.strictObject({ block: v.pipe(v.number(), v.integer(), v.minValue(16), v.maxValue(65536)) }),
+  ]),
+  range: v.union([
+    v.literal('minmax'),
+    v.strictObject({ percentile: v.pipe(v.number(), v.gtValue(0), v.maxValue(100)) }),
+  ]),
+  narrowRange: v.optional(v.boolean()),
+};
+
+const schemeSchema = v.strictObject(schemeFields);
+
+const recipeSchema = v.strictObject({
+  version: v.literal(1),
+  name: v.pipe(v.string(), v.maxLength(200)),
+  default: v.nullable(schemeSchema),
+  minElements: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 1024),
+  rules: v.optional(
+    v.pipe(
+      v.array(
+        v.strictObject({
+          match: v.strictObject({
+            name: v.optional(v.pipe(v.string(), v.maxLength(4096))),
+            op: v.optional(v.string()),
+            role: v.optional(v.string()),
+          }),
+          scheme: v.nullable(v.partial(schemeSchema)),
+        }),
+      ),
+      v.maxLength(100_000),
+    ),
+    [],
+  ),
+});
+
+/**
+ * A recipe from parsed JSON, checked field by field.
+ * @throws AppError BAD_RECIPE naming the field, what was found and what was expected.
+ */
+export function parseRecipe(value: unknown, file?: string): Recipe {
+  const result = v.safeParse(recipeSchema, value);
+  if (!result.success) {
+    const issue = result.issues[0];
+    throw new AppError('BAD_RECIPE', 'not a recipe', {
+      file,
+      field: v.getDotPath(issue) ?? 'recipe',
+      found: issue.received,
+      expected: issue.expected ?? issue.message,
+    });
+  }
+  for (const [index, rule] of result.output.rules.entries()) {
+    if (rule.match.name === undefined) continue;
+    try {
+      new RegExp(rule.match.name, 'u');
+    } catch (error) {
+      throw new AppError(
+        'BAD_RECIPE',
+        'the name pattern of a rule does not compile',
+        {
+          file,
+          field: `rules.${index}.match.name`,
+          found: rule.match.name,
+          expected: 'a regular expression',
+        },
+        error,
+      );
+    }
+  }
+  return result.output as Recipe;
+}
+
+/** A stable short form for tables, such as "int8 channel" or "float16". */
+export function describeScheme(scheme: Scheme): string {
+  if (isFloatCast(scheme.dtype)) return scheme.dtype;
+  const granularity =
+    typeof scheme.granularity === 'string' ? scheme.granularity : `block ${scheme.granularity.block}`;
+  return `${scheme.dtype} ${granularity}`;
+}

@@ -1,0 +1,133 @@
+import type { Scheme } from './recipe.ts';
+
+/** Counts over equal bins of [lo, hi]; the last bin includes hi. Values that are not finite are not counted. */
+export interface Histogram {
+  readonly lo: number;
+  readonly hi: number;
+  readonly counts: readonly number[];
+}
+
+/** What is known of a tensor's values before any scheme. Moments are over the finite values, in float64. */
+export interface Statistics {
+  readonly elements: number;
+  readonly min: number;
+  readonly max: number;
+  readonly absMax: number;
+  readonly mean: number;
+  readonly std: number;
+  readonly zeros: number;
+  readonly subnormals: number;
+  readonly nans: number;
+  readonly infinities: number;
+  /** Flat index of the first NaN or infinity, or null. */
+  readonly firstNonFinite: number | null;
+  readonly histogram: Histogram;
+}
+
+/** What came out for one tensor under one recipe. Errors are of (dequantized - original), pooled in float64. */
+export interface TensorReport {
+  readonly tensor: number;
+  readonly scheme: Scheme | null;
+  readonly quantized: boolean;
+  /** Why it was left alone, or what differs from what was asked; null otherwise. */
+  readonly reason: string | null;
+  readonly byRule: boolean;
+  /** One scale and zero point per tensor, channel or block; empty for casts and for tensors left alone. */
+  readonly scale: readonly number[];
+  readonly zeroPoint: readonly number[];
+  readonly axis: number | null;
+  readonly min: number;
+  readonly max: number;
+  /** Elements outside the representable range (for casts: finite values that became infinite). */
+  readonly clipped: number;
+  readonly levelsUsed: number;
+  readonly mse: number;
+  readonly rmse: number;
+  readonly maxAbsError: number;
+  /** Signal to quantization noise, dB: Infinity when the error is 0, null for an all-zero or untouched tensor. */
+  readonly sqnrDb: number | null;
+  readonly cosine: number | null;
+  /** Sums over elements, which whole-model figures pool. */
+  readonly signal: number;
+  readonly noise: number;
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+}
+
+/** A whole model under one recipe: sums pooled over the quantized tensors, never averages of dB. */
+export interface Total {
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  readonly quantized: number;
+  readonly kept: number;
+  readonly mse: number | null;
+  readonly sqnrDb: number | null;
+}
+
+/** 10 log10(signal / noise): Infinity when there is no noise, null when there is no signal. */
+export function sqnrDb(signal: number, noise: number): number | null {
+  if (signal === 0) return null;
+  if (noise === 0) return Infinity;
+  return 10 * Math.log10(signal / noise);
+}
+
+/** Pool reports into the model's figures. `elements` gives each tensor's element count by id. */
+export function totalOf(
+  reports: Iterable<TensorReport>,
+  elements: (tensor: number) => number,
+): Total {
+  let [bytesBefore, bytesAfter, quantized, kept, count, signal, noise] = [0, 0, 0, 0, 0, 0, 0];
+  for (const report of reports) {
+    bytesBefore += report.bytesBefore;
+    bytesAfter += report.bytesAfter;
+    if (!report.quantized) {
+      kept++;
+      continue;
+    }
+    quantized++;
+    count += elements(report.tensor);
+    signal += report.signal;
+    noise += report.noise;
+  }
+  return {
+    bytesBefore,
+    bytesAfter,
+    quantized,
+    kept,
+    mse: count === 0 ? null : noise / count,
+    sqnrDb: count === 0 ? null : sqnrDb(signal, noise),
+  };
+}
+
+/** One recipe's side of the inspector. */
+export interface SideDetail {
+  readonly report: TensorReport;
+  /** Count of each code in use, ascending by code; null for casts and for types over 8 bits. */
+  readonly codes: { readonly code: readonly number[]; readonly count: readonly number[] } | null;
+  readonly errorHistogram: Histogram;
+  /** SQNR per channel along the tensor's axis, NaN for an all-zero channel; null where it has no axis. */
+  readonly channelSqnrDb: readonly number[] | null;
+  /** First codes (bit patterns for casts) and what they stand for. */
+  readonly firstCodes: readonly number[];
+  readonly firstValues: readonly number[];
+}
+
+export interface RangeCandidate {
+  readonly method: string;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** All the inspector shows of one tensor. */
+export interface TensorDetail {
+  readonly tensor: number;
+  readonly statistics: Statistics;
+  /** The fine histogram (statistics.histogram is the row's small one). */
+  readonly histogram: Histogram;
+  readonly ranges: readonly RangeCandidate[];
+  /** Min and max per channel; null where the tensor has no channel axis. */
+  readonly channels: { readonly min: readonly number[]; readonly max: readonly number[] } | null;
+  readonly firstValues: readonly number[];
+  readonly a: SideDetail | null;
+  readonly b: SideDetail | null;
+}
