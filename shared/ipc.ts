@@ -2,7 +2,8 @@ import type { ErrorData } from './errors.ts';
 import type { Handle } from './protocol.ts';
 
 /** Errors cross IPC as data: ipcMain.handle keeps nothing of an Error but its message. */
-export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorData };
+export type Result<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorData };
 
 /** A file the person chose. `label` is for display only. */
 export interface ChosenFile {
@@ -69,7 +70,16 @@ export type MainEvent =
   | { readonly type: 'engine-lost'; readonly error: ErrorData }
   | { readonly type: 'command'; readonly command: MenuCommand };
 
-export type MenuCommand = 'open' | 'export' | 'close' | 'find' | 'undo' | 'redo' | 'compare' | 'view-layers' | 'view-compare';
+export type MenuCommand =
+  | 'open'
+  | 'export'
+  | 'close'
+  | 'find'
+  | 'undo'
+  | 'redo'
+  | 'compare'
+  | 'view-layers'
+  | 'view-compare';
 
 /** The message by which the preload hands the engine's port to the page. */
 export const ENGINE_PORT_MESSAGE = 'quantscope:engine-port';

@@ -88,9 +88,12 @@ export interface Model {
   readonly tensors: readonly TensorRef[];
 }
 
-/** Whether a recipe may change the tensor at all: a float weight or embedding with values. */
-export function isQuantizable(tensor: Pick<TensorRef, 'role' | 'dtype' | 'elements'>): boolean {
+/** Whether a recipe may change the tensor at all: a float weight or embedding with values, not quantized yet. */
+export function isQuantizable(
+  tensor: Pick<TensorRef, 'role' | 'dtype' | 'elements' | 'quantization'>,
+): boolean {
   return (
+    tensor.quantization === null &&
     (tensor.role === 'weight' || tensor.role === 'embedding') &&
     (tensor.dtype === 'float32' ||
       tensor.dtype === 'float16' ||

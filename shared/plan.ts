@@ -45,7 +45,12 @@ function lastMatch(tensor: PlannedTensor, rules: readonly CompiledRule[]): Rule 
 
 function planTensor(tensor: PlannedTensor, recipe: Recipe, rule: Rule | undefined): TensorPlan {
   const byRule = rule !== undefined;
-  const kept = (reason: string): TensorPlan => ({ tensor: tensor.id, scheme: null, reason, byRule });
+  const kept = (reason: string): TensorPlan => ({
+    tensor: tensor.id,
+    scheme: null,
+    reason,
+    byRule,
+  });
   if (!isQuantizable(tensor)) return kept(whyNotQuantizable(tensor));
   if (rule !== undefined && rule.scheme === null) return kept('kept by a rule');
   if (rule === undefined && recipe.default === null) return kept('kept: the recipe has no default');
@@ -57,7 +62,9 @@ function planTensor(tensor: PlannedTensor, recipe: Recipe, rule: Rule | undefine
   const { scheme, reason } = fitGranularity(tensor, asked);
   const bytes = schemeBytes(scheme, tensor);
   if (bytes >= tensor.bytes)
-    return kept(`${scheme.dtype} with its scales takes ${bytes} bytes, not fewer than ${tensor.bytes}`);
+    return kept(
+      `${scheme.dtype} with its scales takes ${bytes} bytes, not fewer than ${tensor.bytes}`,
+    );
   return { tensor: tensor.id, scheme, reason, byRule };
 }
 
@@ -94,7 +101,10 @@ function fitGranularity(
 }
 
 /** How many scales a scheme gives a tensor. */
-export function scaleCount(scheme: Scheme, tensor: Pick<TensorRef, 'shape' | 'axis' | 'elements'>): number {
+export function scaleCount(
+  scheme: Scheme,
+  tensor: Pick<TensorRef, 'shape' | 'axis' | 'elements'>,
+): number {
   if (isFloatCast(scheme.dtype)) return 0;
   if (scheme.granularity === 'tensor' || tensor.axis === null) return 1;
   if (scheme.granularity === 'channel') return tensor.shape[tensor.axis] ?? 1;

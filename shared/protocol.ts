@@ -38,7 +38,11 @@ export interface ExportPreview {
   readonly bytesAfter: number;
   readonly quantized: number;
   /** Float tensors that stay as they are, grouped by reason, largest first. */
-  readonly kept: readonly { readonly reason: string; readonly tensors: number; readonly bytes: number }[];
+  readonly kept: readonly {
+    readonly reason: string;
+    readonly tensors: number;
+    readonly bytes: number;
+  }[];
 }
 
 /** What the page may ask of the engine, and what it is answered. */
@@ -108,4 +112,9 @@ export type FromEngine =
 /** Main to engine, over the utility process's own port. Ports for pages come with `connect`. */
 export type MainToEngine =
   | { readonly type: 'connect' }
-  | { readonly type: 'grant'; readonly handle: Handle; readonly path: string; readonly use: 'read' | 'write' };
+  | {
+      readonly type: 'grant';
+      readonly handle: Handle;
+      readonly path: string;
+      readonly use: 'read' | 'write';
+    };

@@ -148,6 +148,8 @@ export function parseRecipe(value: unknown, file?: string): Recipe {
 export function describeScheme(scheme: Scheme): string {
   if (isFloatCast(scheme.dtype)) return scheme.dtype;
   const granularity =
-    typeof scheme.granularity === 'string' ? scheme.granularity : `block ${scheme.granularity.block}`;
+    typeof scheme.granularity === 'string'
+      ? scheme.granularity
+      : `block ${scheme.granularity.block}`;
   return `${scheme.dtype} ${granularity}`;
 }

@@ -1,0 +1,154 @@
+import * as fs from 'node:fs';
+import { printable } from '../../shared/errors.ts';
+import type { TensorRef } from '../../shared/model.ts';
+import { describeScheme, type Recipe } from '../../shared/recipe.ts';
+import type { TensorReport, Total } from '../../shared/report.ts';
+import { ioError } from '../engine/source.ts';
+import { decibels, megabytes, toJson, toTable } from './output.ts';
+import { loadRecipe, readArguments, required, UsageError } from './usage.ts';
+import { withSession } from './with-session.ts';
+
+/** A tensor's line: what the model and the report say of it. */
+type Row = ReturnType<typeof rowOf>;
+
+interface Analysis {
+  readonly recipe: Recipe;
+  readonly tensors: readonly Row[];
+  readonly total: Total;
+}
+
+/** quantscope analyze MODEL --recipe R [--versus R2] [--json | --csv FILE] */
+export async function analyze(args: string[]): Promise<void> {
+  const { model, values } = readArguments(args, {
+    recipe: { type: 'string' },
+    versus: { type: 'string' },
+    json: { type: 'boolean' },
+    csv: { type: 'string' },
+  });
+  const recipe = loadRecipe(required(values, 'recipe'));
+  const versus = typeof values['versus'] === 'string' ? loadRecipe(values['versus']) : null;
+  if (values['json'] === true && values['csv'] !== undefined)
+    throw new UsageError('either --json or --csv');
+  await withSession(model, async ({ session, signal, onProgress }) => {
+    const run = async (wanted: Recipe): Promise<Analysis> => {
+      const { reports, total } = await session.analyze(wanted, { signal, onProgress });
+      return {
+        recipe: wanted,
+        tensors: reports.map((report) => rowOf(session.tensors[report.tensor]!, report)),
+        total,
+      };
+    };
+    const first = await run(recipe);
+    const second = versus === null ? null : await run(versus);
+    if (values['json'] === true) {
+      console.log(
+        toJson({ file: model, ...first, ...(second === null ? {} : { versus: second }) }),
+      );
+    } else if (typeof values['csv'] === 'string') writeCsv(values['csv'], first, second);
+    else printAnalysis(first, second);
+  });
+}
+
+function rowOf(tensor: TensorRef, report: TensorReport) {
+  return {
+    name: tensor.name,
+    layer: tensor.layer,
+    op: tensor.op,
+    graph: tensor.graph,
+    role: tensor.role,
+    dtype: tensor.dtype,
+    shape: tensor.shape,
+    scheme: report.scheme,
+    quantized: report.quantized,
+    reason: report.reason,
+    axis: report.axis,
+    scale: report.scale,
+    zeroPoint: report.zeroPoint,
+    min: report.min,
+    max: report.max,
+    clipped: report.clipped,
+    levelsUsed: report.levelsUsed,
+    mse: report.quantized ? report.mse : null,
+    rmse: report.quantized ? report.rmse : null,
+    maxAbsError: report.quantized ? report.maxAbsError : null,
+    sqnrDb: report.sqnrDb,
+    cosine: report.cosine,
+    bytesBefore: report.bytesBefore,
+    bytesAfter: report.bytesAfter,
+  };
+}
+
+const CSV_COLUMNS = [
+  'name',
+  'layer',
+  'op',
+  'role',
+  'dtype',
+  'scheme',
+  'quantized',
+  'reason',
+  'min',
+  'max',
+  'clipped',
+  'mse',
+  'rmse',
+  'maxAbsError',
+  'sqnrDb',
+  'cosine',
+  'bytesBefore',
+  'bytesAfter',
+] as const;
+
+function writeCsv(file: string, first: Analysis, second: Analysis | null): void {
+  const lines = [['recipe', ...CSV_COLUMNS].join(',')];
+  for (const analysis of second === null ? [first] : [first, second])
+    for (const row of analysis.tensors)
+      lines.push(
+        [analysis.recipe.name, ...CSV_COLUMNS.map((column) => cellOf(row, column))]
+          .map(csvCell)
+          .join(','),
+      );
+  try {
+    fs.writeFileSync(file, `${lines.join('\r\n')}\r\n`);
+  } catch (error) {
+    throw ioError('cannot be written', file, error);
+  }
+}
+
+function cellOf(row: Row, column: (typeof CSV_COLUMNS)[number]): string {
+  if (column === 'scheme') return row.scheme === null ? '' : describeScheme(row.scheme);
+  const value = row[column];
+  return value === null || Number.isNaN(value) ? '' : String(value);
+}
+
+/** RFC 4180, and no cell that a spreadsheet would take for a formula. */
+function csvCell(text: string): string {
+  const safe = /^[=+@\t\r]|^-[^\d.I]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+function printAnalysis(first: Analysis, second: Analysis | null): void {
+  for (const analysis of second === null ? [first] : [first, second]) {
+    const rows = analysis.tensors.map((row) => [
+      printable(row.name),
+      row.op,
+      row.quantized && row.scheme !== null ? describeScheme(row.scheme) : `kept: ${row.reason}`,
+      row.quantized ? decibels(row.sqnrDb) : '',
+      String(row.bytesBefore),
+      String(row.bytesAfter),
+    ]);
+    const { total } = analysis;
+    console.log(`recipe ${analysis.recipe.name}`);
+    console.log(
+      toTable(
+        [['tensor', 'op', 'scheme', 'SQNR dB', 'bytes', 'bytes after'], ...rows],
+        new Set([3, 4, 5]),
+      ),
+    );
+    const change = total.bytesBefore === 0 ? 0 : (total.bytesAfter / total.bytesBefore - 1) * 100;
+    console.log(
+      `total ${megabytes(total.bytesBefore)} -> ${megabytes(total.bytesAfter)} (${change.toFixed(1)} %), ` +
+        `SQNR ${decibels(total.sqnrDb)} dB, ${total.quantized} quantized, ${total.kept} kept`,
+    );
+  }
+}

@@ -1,0 +1,43 @@
+import { printable } from '../../shared/errors.ts';
+import type { TensorRef } from '../../shared/model.ts';
+import { openModel } from '../engine/formats/registry.ts';
+import { megabytes, toJson, toTable } from './output.ts';
+import { readArguments } from './usage.ts';
+
+/** quantscope inspect MODEL [--json] */
+export function inspect(args: string[]): void {
+  const { model: file, values } = readArguments(args, { json: { type: 'boolean' } });
+  const opened = openModel(file);
+  try {
+    const { files, tensors, ...facts } = opened.model;
+    const fileBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (values['json'] === true) {
+      console.log(toJson({ file, ...facts, fileBytes, tensors: tensors.map(tensorFacts) }));
+      return;
+    }
+    const opsets = facts.opsets.map(({ domain, version }) => `${domain} ${version}`).join(', ');
+    console.log(
+      `${printable(file)}: ${facts.format}, ${megabytes(fileBytes)}, ${facts.parameters} parameters`,
+    );
+    console.log(`producer ${printable(facts.producer)}; opsets ${opsets}`);
+    for (const [dtype, bytes] of Object.entries(facts.footprint))
+      console.log(`  as ${dtype.padEnd(9)} ${megabytes(bytes)}`);
+    const rows = tensors.map((tensor) => [
+      printable(tensor.name),
+      tensor.dtype,
+      tensor.shape.join('x'),
+      String(tensor.bytes),
+      tensor.role,
+      tensor.op,
+    ]);
+    console.log(
+      toTable([['tensor', 'dtype', 'shape', 'bytes', 'role', 'op'], ...rows], new Set([3])),
+    );
+  } finally {
+    opened.close();
+  }
+}
+
+function tensorFacts({ data: _data, id: _id, ...facts }: TensorRef): object {
+  return facts;
+}

@@ -1,0 +1,50 @@
+import { AppError, printable } from '../../shared/errors.ts';
+import { analyze } from './analyze.ts';
+import { exportModel } from './export.ts';
+import { inspect } from './inspect.ts';
+import { recipes } from './recipes.ts';
+import { UsageError } from './usage.ts';
+
+type Command = (args: string[]) => Promise<void> | void;
+
+const commands: Readonly<Record<string, Command>> = {
+  inspect,
+  analyze,
+  export: exportModel,
+  recipes,
+};
+
+const HELP = `usage:
+  quantscope inspect MODEL [--json]
+  quantscope analyze MODEL --recipe R [--versus R2] [--json | --csv FILE]
+  quantscope export  MODEL --recipe R --out FILE [--mode qdq] [--json]
+  quantscope recipes [--json]
+
+R is the name of a preset (see quantscope recipes) or a recipe file.`;
+
+async function run(): Promise<number> {
+  const [name, ...args] = process.argv.slice(2);
+  if (name === undefined || name === '--help' || name === '-h' || args.includes('--help')) {
+    console.log(HELP);
+    return name === undefined ? 2 : 0;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  try {
+    if (command === undefined) throw new UsageError(`there is no command ${printable(name)}`);
+    await command(args);
+    return 0;
+  } catch (error) {
+    if (error instanceof UsageError) {
+      console.error(`quantscope: ${error.message}\n${HELP}`);
+      return 2;
+    }
+    const { code, message } =
+      error instanceof AppError ? error : { code: 'INTERNAL', message: String(error) };
+    console.error(`quantscope: ${code}: ${message}`);
+    return 1;
+  }
+}
+
+void run().then((status) => {
+  process.exitCode = status;
+});

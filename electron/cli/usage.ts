@@ -1,0 +1,80 @@
+import * as fs from 'node:fs';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { AppError, printable } from '../../shared/errors.ts';
+import { findPreset, parseRecipe, PRESETS, type Recipe } from '../../shared/recipe.ts';
+import { ioError } from '../engine/source.ts';
+
+/** The command line itself is wrong: exit status 2. */
+export class UsageError extends Error {}
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+
+/** The one positional argument and the options of a command. @throws UsageError */
+export function readArguments(
+  args: string[],
+  options: Options,
+): { model: string; values: Readonly<Record<string, string | boolean | undefined>> } {
+  try {
+    const parsed = parseArgs({ args, options, allowPositionals: true, strict: true });
+    const [model, extra] = parsed.positionals;
+    if (model === undefined) throw new UsageError('MODEL is missing');
+    if (extra !== undefined) throw new UsageError(`one MODEL only, not also ${printable(extra)}`);
+    return { model, values: parsed.values as Record<string, string | boolean | undefined> };
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** A required option's text. @throws UsageError */
+export function required(
+  values: Readonly<Record<string, string | boolean | undefined>>,
+  name: string,
+): string {
+  const value = values[name];
+  if (typeof value !== 'string' || value === '') throw new UsageError(`--${name} is missing`);
+  return value;
+}
+
+/** No recipe that a person wrote is near this. */
+const MAX_RECIPE_BYTES = 16 << 20;
+
+/** A recipe by preset name or from a file. @throws AppError BAD_RECIPE or NOT_A_FILE */
+export function loadRecipe(nameOrFile: string): Recipe {
+  const preset = findPreset(nameOrFile);
+  if (preset !== undefined) return preset;
+  const names = PRESETS.map((recipe) => recipe.name).join(', ');
+  let stat: fs.Stats;
+  try {
+    stat = fs.statSync(nameOrFile);
+  } catch (error) {
+    if (!/[./\\]/.test(nameOrFile))
+      throw new AppError(
+        'BAD_RECIPE',
+        'no preset has that name',
+        { field: 'recipe', found: nameOrFile, expected: names },
+        error,
+      );
+    throw ioError('cannot be opened as a recipe', nameOrFile, error);
+  }
+  if (!stat.isFile() || stat.size > MAX_RECIPE_BYTES)
+    throw new AppError('BAD_RECIPE', 'cannot be a recipe', {
+      file: nameOrFile,
+      found: stat.isFile() ? `${stat.size} bytes` : 'no regular file',
+      expected: `a JSON file of at most ${MAX_RECIPE_BYTES} bytes`,
+    });
+  return parseRecipe(parseJson(nameOrFile, fs.readFileSync(nameOrFile, 'utf8')), nameOrFile);
+}
+
+function parseJson(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new AppError(
+      'BAD_RECIPE',
+      'is not JSON',
+      { file, found: (error as Error).message, expected: 'a recipe' },
+      error,
+    );
+  }
+}

@@ -1,0 +1,41 @@
+import * as path from 'node:path';
+import { WorkerPool } from '../engine/pool.ts';
+import { Session } from '../engine/session.ts';
+import { progressLine } from './output.ts';
+import type { Progress } from '../../shared/protocol.ts';
+
+export interface Tools {
+  readonly session: Session;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+/** Open a model, do something with it, and leave no worker or progress line behind. Ctrl+C cancels cleanly. */
+export async function withSession(
+  model: string,
+  work: (tools: Tools) => Promise<void>,
+): Promise<void> {
+  const pool = new WorkerPool(path.join(__dirname, 'worker.js'));
+  const abort = new AbortController();
+  const onInterrupt = (): void => abort.abort();
+  process.once('SIGINT', onInterrupt);
+  process.once('SIGTERM', onInterrupt);
+  const line = progressLine();
+  try {
+    const session = Session.open(model, pool);
+    try {
+      await work({
+        session,
+        signal: abort.signal,
+        onProgress: ({ what, item, done, of }) => line.update(`${what} ${done} of ${of}  ${item}`),
+      });
+    } finally {
+      session.close();
+    }
+  } finally {
+    line.end();
+    process.off('SIGINT', onInterrupt);
+    process.off('SIGTERM', onInterrupt);
+    await pool.close();
+  }
+}

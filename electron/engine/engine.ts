@@ -1,0 +1,32 @@
+import * as path from 'node:path';
+import type { MainToEngine, ToEngine } from '../../shared/protocol.ts';
+import { WorkerPool } from './pool.ts';
+import { EngineServer, type Port } from './server.ts';
+
+/** What Electron gives a utility process; the engine imports nothing from 'electron'. */
+interface ElectronPort {
+  on(event: 'message', listener: (event: { data: unknown; ports: ElectronPort[] }) => void): void;
+  postMessage(message: unknown): void;
+  start(): void;
+}
+
+const parentPort = (process as unknown as { parentPort?: ElectronPort }).parentPort;
+if (parentPort === undefined) throw new Error('the engine runs in a utility process of the app');
+
+const server = new EngineServer(new WorkerPool(path.join(__dirname, 'worker.js')));
+
+parentPort.on('message', ({ data, ports }) => {
+  const message = data as MainToEngine;
+  if (message.type === 'grant') server.grant(message);
+  else if (message.type === 'connect' && ports[0] !== undefined) server.connect(wrap(ports[0]));
+});
+
+function wrap(port: ElectronPort): Port {
+  return {
+    post: (message) => port.postMessage(message),
+    onMessage: (listener) => {
+      port.on('message', ({ data }) => listener(data as ToEngine));
+      port.start();
+    },
+  };
+}

@@ -1,0 +1,173 @@
+import { packedBytes } from '../../../../shared/dtypes.ts';
+import { scaleCount } from '../../../../shared/plan.ts';
+import { isFloatCast, type Scheme } from '../../../../shared/recipe.ts';
+import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
+import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
+import type { Piece } from '../layout.ts';
+import { RESTORED_DTYPE, restoreOperator, type Restore } from './dequantize.ts';
+import type { Edit } from './edits.ts';
+import { constantMessage, field, nodeMessage, tensorMessage, valueMessage } from './messages.ts';
+import type { FreshNames } from './names.ts';
+
+/** Field numbers of GraphProto and FunctionProto (onnx.proto). */
+const GRAPH_NODE = 1;
+const GRAPH_INITIALIZER = 5;
+const GRAPH_INPUT = 11;
+const FUNCTION_NODE = 7;
+
+/** From IR version 4 on an initializer need not be a graph input as well. */
+const IR_WITHOUT_INPUTS = 4;
+
+export interface ReplaceContext {
+  /** The version of ai.onnx in force where the tensor sits. */
+  readonly opset: number;
+  readonly irVersion: number;
+  readonly names: FreshNames;
+}
+
+/** One tensor that takes the place of a weight: its codes, scales or zero points. */
+interface Part {
+  readonly name: string;
+  readonly dtype: Scheme['dtype'] | 'float32';
+  readonly dims: readonly number[];
+  readonly message: readonly Piece[];
+}
+
+/** The edits that store one weight under a scheme and restore it under its old name, or why that cannot be done. */
+export function replaceWeight(
+  tensor: OnnxTensor,
+  scheme: Scheme,
+  context: ReplaceContext,
+):
+  | { readonly edits: readonly Edit[]; readonly domain: Restore['domain'] }
+  | { readonly refused: string } {
+  const { ref, stored } = tensor;
+  const scales = scaleCount(scheme, ref);
+  const restore = restoreOperator(scheme, scales, context.opset);
+  if ('refused' in restore) return restore;
+  if (ref.storage === 'external') return { refused: 'external data is not rewritten yet' };
+  const parts = partsOf(tensor, scheme, scales, context.names);
+  const nodes = restoreNodes(tensor, scheme, scales, restore, parts, context.names);
+  const edits =
+    stored.storage === 'constant'
+      ? constantEdits(tensor, parts, nodes)
+      : initializerEdits(tensor, parts, nodes, context);
+  return { edits, domain: restore.domain };
+}
+
+function partsOf({ ref }: OnnxTensor, scheme: Scheme, scales: number, names: FreshNames): Part[] {
+  const part = (
+    suffix: string,
+    which: 'codes' | 'scale' | 'zeroPoint',
+    dtype: Part['dtype'],
+    dims: readonly number[],
+    length: number,
+  ): Part => {
+    const name = names.make(`${ref.name}_${suffix}`);
+    return {
+      name,
+      dtype,
+      dims,
+      message: tensorMessage(name, dtype, dims, {
+        kind: 'tensor',
+        tensor: ref.id,
+        part: which,
+        length,
+      }),
+    };
+  };
+  const codes = packedBytes(scheme.dtype, ref.elements);
+  if (isFloatCast(scheme.dtype))
+    return [part(scheme.dtype, 'codes', scheme.dtype, ref.shape, codes)];
+  const dims = scheme.granularity === 'tensor' ? [] : [scales];
+  return [
+    part('quantized', 'codes', scheme.dtype, ref.shape, codes),
+    part('scale', 'scale', 'float32', dims, scales * 4),
+    part('zero_point', 'zeroPoint', scheme.dtype, dims, packedBytes(scheme.dtype, scales)),
+  ];
+}
+
+/** The nodes from the stored parts to the old name, in order. */
+function restoreNodes(
+  { ref }: OnnxTensor,
+  scheme: Scheme,
+  scales: number,
+  restore: Restore,
+  parts: readonly Part[],
+  names: FreshNames,
+): Piece[] {
+  const inputs = parts.map((part) => part.name);
+  const cast = (input: string, output: string): Piece =>
+    nodeMessage({
+      opType: 'Cast',
+      domain: '',
+      name: names.make(`${ref.name}_Cast`),
+      inputs: [input],
+      outputs: [output],
+      integers: { to: onnxDataType(ref.dtype) },
+    });
+  if (restore.opType === 'Cast') return [cast(inputs[0]!, ref.name)];
+  const needsCast = ref.dtype !== RESTORED_DTYPE;
+  const output = needsCast ? names.make(`${ref.name}_${RESTORED_DTYPE}`) : ref.name;
+  const hasAxis = scheme.granularity !== 'tensor' && ref.axis !== null && scales >= 1;
+  const dequantize = nodeMessage({
+    opType: 'DequantizeLinear',
+    domain: restore.domain,
+    name: names.make(`${ref.name}_DequantizeLinear`),
+    inputs,
+    outputs: [output],
+    integers: hasAxis ? { axis: ref.axis } : {},
+  });
+  return needsCast ? [dequantize, cast(output, ref.name)] : [dequantize];
+}
+
+/** A Constant node becomes Constants of the parts and the restoring nodes, in the same place. */
+function constantEdits(
+  { stored }: OnnxTensor,
+  parts: readonly Part[],
+  nodes: readonly Piece[],
+): Edit[] {
+  const { frame } = stored.node!;
+  const number = stored.graph.kind === 'function' ? FUNCTION_NODE : GRAPH_NODE;
+  const pieces = [
+    ...parts.flatMap((part) => field(number, constantMessage(part.name, part.message))),
+    ...nodes.flatMap((node) => field(number, [node])),
+  ];
+  return [{ start: frame.start, end: frame.end, pieces, frame: frame.parent }];
+}
+
+/** An initializer becomes initializers of the parts; the restoring nodes go before the graph's first node. */
+function initializerEdits(
+  { stored }: OnnxTensor,
+  parts: readonly Part[],
+  nodes: readonly Piece[],
+  context: ReplaceContext,
+): Edit[] {
+  const { graph } = stored;
+  const { frame } = stored.tensor!;
+  const firstNode = graph.nodes[0]?.frame.start ?? graph.frame.payload;
+  const edits: Edit[] = [
+    {
+      start: frame.start,
+      end: frame.end,
+      pieces: parts.flatMap((part) => field(GRAPH_INITIALIZER, part.message)),
+      frame: graph.frame,
+    },
+    {
+      start: firstNode,
+      end: firstNode,
+      pieces: nodes.flatMap((node) => field(GRAPH_NODE, [node])),
+      frame: graph.frame,
+    },
+  ];
+  const input = graph.inputs.find((value) => value.name === stored.name);
+  if (input === undefined) return edits;
+  // The old name is now computed, so it can be no input; before IR 4 the new initializers must be.
+  const listed =
+    context.irVersion < IR_WITHOUT_INPUTS
+      ? parts.flatMap((part) =>
+          field(GRAPH_INPUT, [valueMessage(part.name, part.dtype, part.dims)]),
+        )
+      : [];
+  return [...edits, { ...input.span, pieces: listed, frame: graph.frame }];
+}

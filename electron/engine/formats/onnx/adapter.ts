@@ -1,0 +1,122 @@
+import { dtypeOf, packedBytes } from '../../../../shared/dtypes.ts';
+import {
+  isQuantizable,
+  type Footprint,
+  type Model,
+  type TensorRef,
+} from '../../../../shared/model.ts';
+import { layoutOnnx } from '../../export/onnx/layout-onnx.ts';
+import type { FileSource } from '../../source.ts';
+import { readNumbers } from '../../tensor-bytes.ts';
+import type { FormatAdapter, OpenedModel } from '../format.ts';
+import { ExternalFiles, type ExternalRange } from './external-data.ts';
+import { checkFunctions } from './functions.ts';
+import { readIndex } from './read-index.ts';
+import type { OnnxIndex } from './records.ts';
+import { withStoredQuantization } from './stored-quantization.ts';
+import { buildTensors, type OnnxTensor } from './tensors.ts';
+import { WireReader } from './wire.ts';
+
+/** ModelProto's fields and their wire types (onnx.proto): what an ONNX file may begin with. */
+const TOP_LEVEL_TAGS: ReadonlySet<number> = new Set([
+  0x08, 0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72,
+]);
+
+export const onnxAdapter: FormatAdapter = {
+  name: 'ONNX',
+  extensions: ['.onnx', '.ort.onnx'],
+  match: matchOnnx,
+  open: openOnnx,
+};
+
+/**
+ * ONNX has no magic number. A protobuf of its fields is taken for one when the first field's tag is
+ * one of ModelProto's and, should it be length-delimited, its length fits in the file.
+ */
+function matchOnnx(head: Uint8Array, size: number): boolean {
+  if (!TOP_LEVEL_TAGS.has(head[0] ?? 0)) return false;
+  if ((head[0]! & 7) === 0) return head.length >= 2;
+  let [length, scale] = [0, 1];
+  for (let at = 1; at < Math.min(head.length, 11); at++) {
+    length += (head[at]! & 0x7f) * scale;
+    if (head[at]! < 0x80) return at + 1 + length <= size;
+    scale *= 128;
+  }
+  return false;
+}
+
+function openOnnx(source: FileSource): OpenedModel {
+  const index = readIndex(new WireReader(source));
+  checkFunctions(source.path, index.functions);
+  const external = new ExternalFiles(source);
+  try {
+    const numbers = new Map<FileSource, number>([[source, 0]]);
+    const fileNumber = ({ file }: ExternalRange): number => {
+      const known = numbers.get(file);
+      if (known !== undefined) return known;
+      numbers.set(file, numbers.size);
+      return numbers.size - 1;
+    };
+    const built = buildTensors(index, external, fileNumber, source);
+    const files = [...numbers.keys()];
+    const tensors = withStoredQuantization(built, (tensor) => readNumbers(files, tensor));
+    const model = describe(index, files, tensors);
+    return {
+      model,
+      files,
+      modes: ['qdq'],
+      layout: (plan, mode, recipe) => layoutOnnx({ index, tensors, files, plan, mode, recipe }),
+      close: () => {
+        source.close();
+        external.close();
+      },
+    };
+  } catch (error) {
+    external.close();
+    throw error;
+  }
+}
+
+function describe(
+  index: OnnxIndex,
+  files: readonly FileSource[],
+  tensors: readonly OnnxTensor[],
+): Model {
+  const refs = tensors.map((tensor) => tensor.ref);
+  return {
+    format: 'onnx',
+    files: files.map((file) => ({ path: file.path, bytes: file.size })),
+    producer: index.producer,
+    opsets: index.opsets.map(({ domain, version }) => ({
+      domain: domain === '' ? 'ai.onnx' : domain,
+      version,
+    })),
+    parameters: refs.reduce((sum, ref) => sum + (isParameter(ref) ? ref.elements : 0), 0),
+    tensorBytes: refs.reduce((sum, ref) => sum + ref.bytes, 0),
+    footprint: footprintOf(refs),
+    tensors: refs,
+  };
+}
+
+function isParameter(ref: TensorRef): boolean {
+  return (
+    ref.role === 'weight' || ref.role === 'bias' || ref.role === 'embedding' || ref.role === 'norm'
+  );
+}
+
+/** Bytes of all tensors if every float weight were stored in each dtype; what is no float stays. */
+function footprintOf(refs: readonly TensorRef[]): Footprint {
+  const bytesAs = (dtype: keyof Footprint): number =>
+    refs.reduce((sum, ref) => {
+      const isFloat =
+        isQuantizable(ref) || (isParameter(ref) && dtypeOf(ref.dtype).kind === 'float');
+      return sum + (isFloat ? packedBytes(dtype, ref.elements) : ref.bytes);
+    }, 0);
+  return {
+    float32: bytesAs('float32'),
+    float16: bytesAs('float16'),
+    bfloat16: bytesAs('bfloat16'),
+    int8: bytesAs('int8'),
+    int4: bytesAs('int4'),
+  };
+}

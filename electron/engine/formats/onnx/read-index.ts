@@ -1,0 +1,280 @@
+import { AppError } from '../../../../shared/errors.ts';
+import type {
+  AttributeRecord,
+  GraphRecord,
+  NodeRecord,
+  OnnxIndex,
+  OpsetRecord,
+  SparseRecord,
+  Span,
+  TensorRecord,
+  ValueRecord,
+} from './records.ts';
+import { readSparse, readTensor } from './read-tensor.ts';
+import { WireType, type Frame, type WireField, type WireReader } from './wire.ts';
+
+/** Permutations and axes are short; a longer ints attribute is data that nothing here needs. */
+const MAX_INTEGERS = 256;
+
+/** Index an ONNX file at the wire level. @throws AppError for anything that is not a model. */
+export function readIndex(wire: WireReader): OnnxIndex {
+  let irVersion = 0;
+  let producerName = '';
+  let producerVersion = '';
+  let graphField: WireField | undefined;
+  const opsets: OpsetRecord[] = [];
+  const metadata: ValueRecord[] = [];
+  const functionFields: WireField[] = [];
+  wire.forEachField(0, wire.source.size, 0, (field) => {
+    switch (field.number) {
+      case 1:
+        irVersion = wire.int64(field, 'ir_version');
+        break;
+      case 2:
+        producerName = wire.text(field, 'producer_name');
+        break;
+      case 3:
+        producerVersion = wire.text(field, 'producer_version');
+        break;
+      case 7:
+        if (graphField !== undefined)
+          throw wire.malformed('a second graph', field.start, '2 graphs', 'one');
+        graphField = field;
+        break;
+      case 8:
+        opsets.push(readOpset(wire, field, 1));
+        break;
+      case 14:
+        metadata.push({ name: readKey(wire, field), span: { start: field.start, end: field.end } });
+        break;
+      case 25:
+        functionFields.push(field);
+        break;
+    }
+  });
+  if (graphField === undefined)
+    throw new AppError('MALFORMED', 'an ONNX model without a graph', {
+      file: wire.source.path,
+      field: 'graph',
+      found: 'none',
+      expected: 'one graph',
+    });
+  return {
+    irVersion,
+    producer: [producerName, producerVersion].filter((part) => part !== '').join(' '),
+    opsets,
+    metadata,
+    graph: readGraph(wire, wire.frame(graphField, null, 'graph'), '', 1),
+    functions: functionFields.map((field) => readFunction(wire, field)),
+  };
+}
+
+function readOpset(wire: WireReader, field: WireField, depth: number): OpsetRecord {
+  wire.expectType(field, WireType.Bytes, 'opset_import');
+  let domain = '';
+  let version = 0;
+  wire.forEachField(field.payload, field.end, depth, (part) => {
+    if (part.number === 1) domain = wire.text(part, 'an opset domain');
+    else if (part.number === 2) version = wire.int64(part, 'an opset version');
+  });
+  return {
+    domain: domain === 'ai.onnx' ? '' : domain,
+    version,
+    span: { start: field.start, end: field.end },
+  };
+}
+
+function readKey(wire: WireReader, field: WireField): string {
+  wire.expectType(field, WireType.Bytes, 'metadata_props');
+  let key = '';
+  wire.forEachField(field.payload, field.end, 1, (part) => {
+    if (part.number === 1) key = wire.text(part, 'a metadata key');
+  });
+  return key;
+}
+
+function readGraph(wire: WireReader, frame: Frame, path: string, depth: number): GraphRecord {
+  const nodes: NodeRecord[] = [];
+  const initializers: TensorRecord[] = [];
+  const sparseInitializers: SparseRecord[] = [];
+  const inputs: ValueRecord[] = [];
+  const outputs: ValueRecord[] = [];
+  wire.forEachField(frame.payload, frame.end, depth, (field) => {
+    switch (field.number) {
+      case 1:
+        nodes.push(readNode(wire, field, frame, path, depth + 1));
+        break;
+      case 5:
+        initializers.push(readTensor(wire, field, frame, depth + 1));
+        break;
+      case 11:
+        inputs.push(readValue(wire, field, depth + 1));
+        break;
+      case 12:
+        outputs.push(readValue(wire, field, depth + 1));
+        break;
+      case 15:
+        sparseInitializers.push(readSparse(wire, field, frame, depth + 1));
+        break;
+    }
+  });
+  checkInitializerNames(wire, initializers, sparseInitializers);
+  return {
+    frame,
+    path,
+    kind: 'graph',
+    nodes,
+    initializers,
+    sparseInitializers,
+    inputs,
+    outputs,
+    opsets: [],
+  };
+}
+
+function checkInitializerNames(
+  wire: WireReader,
+  initializers: readonly TensorRecord[],
+  sparse: readonly SparseRecord[],
+): void {
+  const seen = new Set<string>();
+  for (const tensor of [...initializers, ...sparse.map((entry) => entry.values)]) {
+    if (tensor.name === '' || seen.has(tensor.name))
+      throw new AppError('MALFORMED', 'an initializer needs a name of its own', {
+        file: wire.source.path,
+        field: tensor.name,
+        offset: tensor.frame.start,
+        found: tensor.name === '' ? 'an empty name' : 'the same name twice',
+        expected: 'a unique name',
+      });
+    seen.add(tensor.name);
+  }
+}
+
+function readFunction(wire: WireReader, field: WireField): GraphRecord {
+  const frame = wire.frame(field, null, 'a function');
+  let name = '';
+  let domain = '';
+  const opsets: OpsetRecord[] = [];
+  const nodeFields: WireField[] = [];
+  const inputs: ValueRecord[] = [];
+  const outputs: ValueRecord[] = [];
+  wire.forEachField(frame.payload, frame.end, 1, (part) => {
+    const span = { start: part.start, end: part.end };
+    if (part.number === 1) name = wire.text(part, 'a function name');
+    else if (part.number === 4) inputs.push({ name: wire.text(part, 'a function input'), span });
+    else if (part.number === 5) outputs.push({ name: wire.text(part, 'a function output'), span });
+    else if (part.number === 7) nodeFields.push(part);
+    else if (part.number === 9) opsets.push(readOpset(wire, part, 2));
+    else if (part.number === 10) domain = wire.text(part, 'a function domain');
+  });
+  const path = `function ${domain}:${name}`;
+  const nodes = nodeFields.map((node) => readNode(wire, node, frame, path, 2));
+  return {
+    frame,
+    path,
+    kind: 'function',
+    nodes,
+    initializers: [],
+    sparseInitializers: [],
+    inputs,
+    outputs,
+    opsets,
+  };
+}
+
+function readValue(wire: WireReader, field: WireField, depth: number): ValueRecord {
+  wire.expectType(field, WireType.Bytes, 'a graph input or output');
+  let name = '';
+  wire.forEachField(field.payload, field.end, depth, (part) => {
+    if (part.number === 1) name = wire.text(part, 'a value name');
+  });
+  return { name, span: { start: field.start, end: field.end } };
+}
+
+function readNode(
+  wire: WireReader,
+  field: WireField,
+  parent: Frame,
+  path: string,
+  depth: number,
+): NodeRecord {
+  const frame = wire.frame(field, parent, 'a node');
+  let name = '';
+  let opType = '';
+  let domain = '';
+  const inputs: string[] = [];
+  const outputs: string[] = [];
+  const attributeFields: WireField[] = [];
+  wire.forEachField(frame.payload, frame.end, depth, (part) => {
+    if (part.number === 1) inputs.push(wire.text(part, 'a node input'));
+    else if (part.number === 2) outputs.push(wire.text(part, 'a node output'));
+    else if (part.number === 3) name = wire.text(part, 'a node name');
+    else if (part.number === 4) opType = wire.text(part, 'an operator type');
+    else if (part.number === 5) attributeFields.push(part);
+    else if (part.number === 7) domain = wire.text(part, 'a node domain');
+  });
+  if (domain === 'ai.onnx') domain = '';
+  const label = name !== '' ? name : (outputs[0] ?? opType);
+  const scope = path === '' ? label : `${path}/${label}`;
+  const attributes = attributeFields.map((part) =>
+    readAttribute(wire, part, frame, scope, depth + 1),
+  );
+  return { frame, name, opType, domain, inputs, outputs, attributes };
+}
+
+function readAttribute(
+  wire: WireReader,
+  field: WireField,
+  parent: Frame,
+  scope: string,
+  depth: number,
+): AttributeRecord {
+  const frame = wire.frame(field, parent, 'an attribute');
+  let [name, type, integer, listLength] = ['', 0, null as number | null, 0];
+  let tensor: TensorRecord | null = null;
+  let sparse: SparseRecord | null = null;
+  const integers: number[] = [];
+  const floats: Span[] = [];
+  const graphFields: WireField[] = [];
+  wire.forEachField(frame.payload, frame.end, depth, (part) => {
+    if (part.number === 1) name = wire.text(part, 'an attribute name');
+    else if (part.number === 20) type = wire.int64(part, 'an attribute type');
+    else if (part.number === 2 || part.number === 7) floats.push(floatSpan(wire, part));
+    else if (part.number === 3) integer = Number(BigInt.asIntN(64, BigInt(part.value)));
+    else if (part.number === 5) tensor = readTensor(wire, part, frame, depth + 1);
+    else if (part.number === 6 || part.number === 11) graphFields.push(part);
+    else if (part.number === 8) listLength += readIntegers(wire, part, integers);
+    else if (part.number === 9) listLength += 1;
+    else if (part.number === 22) sparse = readSparse(wire, part, frame, depth + 1);
+  });
+  const graphs = graphFields.map((part, index) => {
+    const path = graphFields.length > 1 ? `${scope}.${name}[${index}]` : `${scope}.${name}`;
+    return readGraph(wire, wire.frame(part, frame, 'a subgraph'), path, depth + 1);
+  });
+  const span = { start: field.start, end: field.end };
+  return { name, type, span, integer, integers, tensor, sparse, floats, listLength, graphs };
+}
+
+function floatSpan(wire: WireReader, field: WireField): Span {
+  if (field.type !== WireType.Fixed32) wire.expectType(field, WireType.Bytes, 'floats');
+  if ((field.end - field.payload) % 4 !== 0)
+    throw wire.malformed('packed floats are cut inside a value', field.start);
+  return { start: field.payload, end: field.end };
+}
+
+/** Collect up to MAX_INTEGERS of an ints attribute. Returns how many elements the field has. */
+function readIntegers(wire: WireReader, field: WireField, into: number[]): number {
+  if (field.type === WireType.Varint) {
+    if (into.length < MAX_INTEGERS) into.push(Number(BigInt.asIntN(64, BigInt(field.value))));
+    return 1;
+  }
+  wire.expectType(field, WireType.Bytes, 'ints');
+  let count = 0;
+  for (let at = field.payload; at < field.end; count++) {
+    const { value, next } = wire.varint(at, field.end);
+    if (into.length < MAX_INTEGERS) into.push(Number(BigInt.asIntN(64, BigInt(value))));
+    at = next;
+  }
+  return count;
+}

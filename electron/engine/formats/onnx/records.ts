@@ -1,0 +1,96 @@
+import type { TypedField } from './tensor-types.ts';
+import type { Frame } from './wire.ts';
+
+/** A range of the model file: [start, end). */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where a TensorProto keeps its values. */
+export interface TensorPayload {
+  readonly field: 'raw_data' | TypedField;
+  /** Payload spans in file order: one for raw_data, one per packed run or unpacked value otherwise. */
+  readonly spans: readonly Span[];
+}
+
+/** A TensorProto without its values. */
+export interface TensorRecord {
+  readonly frame: Frame;
+  readonly name: string;
+  readonly dataType: number;
+  readonly dims: readonly number[];
+  readonly payload: TensorPayload | null;
+  /** external_data entries in file order, when data_location is EXTERNAL. */
+  readonly external: readonly (readonly [key: string, value: string])[] | null;
+}
+
+export interface AttributeRecord {
+  readonly name: string;
+  readonly type: number;
+  readonly span: Span;
+  /** AttributeProto.i, where it is set. */
+  readonly integer: number | null;
+  /** AttributeProto.ints up to a limit (permutations and axes; longer lists stay unread). */
+  readonly integers: readonly number[];
+  readonly tensor: TensorRecord | null;
+  readonly sparse: SparseRecord | null;
+  /** AttributeProto.f or floats, as spans of 4 or more bytes. */
+  readonly floats: readonly Span[];
+  /** Elements of value_ints or value_strings. */
+  readonly listLength: number;
+  readonly graphs: readonly GraphRecord[];
+}
+
+export interface NodeRecord {
+  readonly frame: Frame;
+  readonly name: string;
+  readonly opType: string;
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: readonly AttributeRecord[];
+}
+
+export interface ValueRecord {
+  readonly name: string;
+  readonly span: Span;
+}
+
+export interface SparseRecord {
+  readonly values: TensorRecord;
+  readonly indices: TensorRecord;
+  readonly dims: readonly number[];
+}
+
+/** A graph, a subgraph, or the body of a function. */
+export interface GraphRecord {
+  readonly frame: Frame;
+  /** '' for the main graph, 'If_3.then_branch' below it, 'function domain:name' for functions. */
+  readonly path: string;
+  readonly kind: 'graph' | 'function';
+  readonly nodes: readonly NodeRecord[];
+  readonly initializers: readonly TensorRecord[];
+  readonly sparseInitializers: readonly SparseRecord[];
+  readonly inputs: readonly ValueRecord[];
+  readonly outputs: readonly ValueRecord[];
+  /** Imports of a function body; the model's own are in OnnxIndex. */
+  readonly opsets: readonly OpsetRecord[];
+}
+
+export interface OpsetRecord {
+  readonly domain: string;
+  readonly version: number;
+  readonly span: Span;
+}
+
+/** The structure of an ONNX file: everything but the values of its tensors. */
+export interface OnnxIndex {
+  readonly irVersion: number;
+  readonly producer: string;
+  readonly opsets: readonly OpsetRecord[];
+  /** metadata_props by key, with the span of each entry. */
+  readonly metadata: readonly ValueRecord[];
+  readonly graph: GraphRecord;
+  readonly functions: readonly GraphRecord[];
+}

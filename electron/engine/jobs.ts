@@ -1,0 +1,69 @@
+import type { ErrorData } from '../../shared/errors.ts';
+import type { TensorRef } from '../../shared/model.ts';
+import type { Scheme } from '../../shared/recipe.ts';
+import type { TensorDetail } from '../../shared/report.ts';
+import type { EncodePlace } from './export/write-model.ts';
+import type { QuantizeResult } from './quantize/quantize-tensor.ts';
+import type { TensorStatistics } from './quantize/statistics.ts';
+import type { FileIdentity } from './source.ts';
+
+/** The model's files as a worker opens them itself. */
+export type WorkerFiles = readonly { readonly path: string; readonly identity: FileIdentity }[];
+
+/** What a worker needs to know of a tensor. */
+export type WorkerTensor = Pick<
+  TensorRef,
+  'id' | 'name' | 'dtype' | 'shape' | 'axis' | 'elements' | 'data'
+>;
+
+/** What measuring one tensor under one scheme gives: a report without what the plan already knows. */
+export type Measures = QuantizeResult;
+
+export interface AnalyzeItem {
+  readonly tensor: WorkerTensor;
+  readonly scheme: Scheme | null;
+  /** The first pass, when it was made before. */
+  readonly known: TensorStatistics | null;
+}
+
+export interface AnalyzedItem {
+  readonly tensor: number;
+  /** The first pass; null when it was given. */
+  readonly pass: TensorStatistics | null;
+  readonly measures: Measures | null;
+  /** Why this tensor could not be measured under its scheme; the others go on. */
+  readonly error: ErrorData | null;
+}
+
+/** Every job a worker does: its parameters and its result. */
+export interface Jobs {
+  analyze: {
+    params: { files: WorkerFiles; items: readonly AnalyzeItem[] };
+    result: readonly AnalyzedItem[];
+  };
+  inspect: {
+    params: {
+      files: WorkerFiles;
+      tensor: WorkerTensor;
+      known: TensorStatistics | null;
+      bins: number;
+      schemes: readonly (Scheme | null)[];
+    };
+    result: Omit<TensorDetail, 'a' | 'b'> & { readonly sides: readonly (InspectedSide | null)[] };
+  };
+  encode: {
+    params: {
+      files: WorkerFiles;
+      tensor: WorkerTensor;
+      known: TensorStatistics | null;
+      scheme: Scheme;
+      place: EncodePlace;
+    };
+    result: null;
+  };
+}
+
+/** A side of the inspector before its report is completed from the plan; `error` when the scheme refused it. */
+export type InspectedSide =
+  | { readonly measures: Measures; readonly detail: Omit<NonNullable<TensorDetail['a']>, 'report'> }
+  | { readonly error: ErrorData };

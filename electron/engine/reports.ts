@@ -1,0 +1,86 @@
+import type { ErrorData } from '../../shared/errors.ts';
+import type { TensorRef } from '../../shared/model.ts';
+import { schemeBytes, type TensorPlan } from '../../shared/plan.ts';
+import type { SideDetail, Statistics, TensorReport } from '../../shared/report.ts';
+import type { InspectedSide, Measures } from './jobs.ts';
+
+/** Why an integer scheme cannot stand for a tensor's values. */
+export function nonFiniteReason(statistics: Statistics): string {
+  const count = statistics.nans + statistics.infinities;
+  return `holds ${count} NaN or infinite values, the first at index ${statistics.firstNonFinite}, which no integer stands for`;
+}
+
+/** A report from the plan and, where the tensor was measured, its measures or the error that kept it as it is. */
+export function reportOf(
+  ref: TensorRef,
+  entry: TensorPlan,
+  measures: Measures | null,
+  error: ErrorData | null,
+  statistics: Statistics | null,
+): TensorReport {
+  if (entry.scheme === null) return keptReport(ref, entry, statistics);
+  if (measures === null) {
+    const reason =
+      statistics !== null && statistics.firstNonFinite !== null
+        ? nonFiniteReason(statistics)
+        : (error?.message ?? 'not measured');
+    return keptReport(ref, { ...entry, scheme: null, reason }, statistics);
+  }
+  return {
+    ...keptReport(ref, entry, statistics),
+    ...measures,
+    quantized: true,
+    bytesAfter: schemeBytes(entry.scheme, ref),
+  };
+}
+
+/** The report of a tensor that stays as it is. */
+export function keptReport(
+  ref: TensorRef,
+  entry: TensorPlan,
+  statistics: Statistics | null,
+): TensorReport {
+  return {
+    tensor: ref.id,
+    scheme: entry.scheme,
+    quantized: false,
+    reason: entry.reason,
+    byRule: entry.byRule,
+    scale: [],
+    zeroPoint: [],
+    axis: null,
+    min: statistics?.min ?? NaN,
+    max: statistics?.max ?? NaN,
+    clipped: 0,
+    levelsUsed: 0,
+    mse: 0,
+    rmse: 0,
+    maxAbsError: 0,
+    sqnrDb: null,
+    cosine: null,
+    signal: 0,
+    noise: 0,
+    bytesBefore: ref.bytes,
+    bytesAfter: ref.bytes,
+  };
+}
+
+/** One side of the inspector, completed from the plan. */
+export function inspectedSide(
+  ref: TensorRef,
+  entry: TensorPlan | null,
+  side: InspectedSide | null,
+  statistics: Statistics,
+): SideDetail | null {
+  if (entry === null) return null;
+  if (side !== null && 'measures' in side)
+    return { ...side.detail, report: reportOf(ref, entry, side.measures, null, statistics) };
+  return {
+    report: reportOf(ref, entry, null, side?.error ?? null, statistics),
+    codes: null,
+    errorHistogram: { lo: 0, hi: 0, counts: [] },
+    channelSqnrDb: null,
+    firstCodes: [],
+    firstValues: [],
+  };
+}

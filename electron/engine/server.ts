@@ -1,0 +1,195 @@
+import { AppError, toErrorData } from '../../shared/errors.ts';
+import type {
+  FromEngine,
+  Handle,
+  MainToEngine,
+  RequestKind,
+  Requests,
+  Side,
+  ToEngine,
+} from '../../shared/protocol.ts';
+import { parseRecipe, type Recipe } from '../../shared/recipe.ts';
+import type { WorkerPool } from './pool.ts';
+import { Session, type RunOptions } from './session.ts';
+
+/** One end of a message channel, whatever kind: Electron's MessagePortMain or Node's MessagePort. */
+export interface Port {
+  post(message: FromEngine): void;
+  onMessage(listener: (message: ToEngine) => void): void;
+}
+
+interface Running {
+  readonly abort: AbortController;
+  readonly side: Side | null;
+}
+
+/** Answers the requests of pages. Paths come from main as grants; a page names them by handle only. */
+export class EngineServer {
+  private readonly pool: WorkerPool;
+  private readonly grants = new Map<Handle, { path: string; use: 'read' | 'write' }>();
+  private readonly sessions = new Map<Handle, Session>();
+
+  constructor(pool: WorkerPool) {
+    this.pool = pool;
+  }
+
+  grant(message: Extract<MainToEngine, { type: 'grant' }>): void {
+    this.grants.set(message.handle, { path: message.path, use: message.use });
+  }
+
+  connect(port: Port): void {
+    const running = new Map<number, Running>();
+    port.onMessage((message) => {
+      if (message.type === 'cancel') running.get(message.id)?.abort.abort();
+      else void this.answer(port, running, message);
+    });
+    port.post({ type: 'ready', workers: this.pool.size });
+  }
+
+  private async answer(
+    port: Port,
+    running: Map<number, Running>,
+    request: Extract<ToEngine, { type: 'request' }>,
+  ): Promise<void> {
+    const { id } = request;
+    const abort = new AbortController();
+    const side = request.kind === 'analyze' ? request.params.side : null;
+    // A newer recipe makes the report of the older one worthless.
+    if (side !== null)
+      for (const other of running.values()) if (other.side === side) other.abort.abort();
+    running.set(id, { abort, side });
+    try {
+      const result = await this.run(port, request, abort.signal);
+      port.post({ type: 'reply', id, result });
+    } catch (error) {
+      port.post({ type: 'error', id, error: toErrorData(error) });
+    } finally {
+      running.delete(id);
+    }
+  }
+
+  private run(
+    port: Port,
+    request: Extract<ToEngine, { type: 'request' }>,
+    signal: AbortSignal,
+  ): Promise<Requests[RequestKind]['reply']> | Requests[RequestKind]['reply'] {
+    const { id } = request;
+    const options: RunOptions = {
+      signal,
+      onProgress: throttled((progress) => port.post({ type: 'progress', id, progress })),
+    };
+    switch (request.kind) {
+      case 'open':
+        return this.open(request.params.handle).summary();
+      case 'close':
+        this.close(request.params.handle);
+        return null;
+      case 'analyze':
+        return this.analyze(port, id, request.params, options);
+      case 'inspect': {
+        const { handle, tensor, a, b, bins } = request.params;
+        const recipes = [parseRecipe(a), b === null ? null : parseRecipe(b)];
+        return this.session(handle).inspect(tensor, recipes, checkedBins(bins), signal);
+      }
+      case 'previewExport': {
+        const { handle, recipe, mode } = request.params;
+        return this.session(handle).previewExport(parseRecipe(recipe), mode, options);
+      }
+      case 'export': {
+        const { handle, recipe, mode, target } = request.params;
+        return this.session(handle).export(
+          parseRecipe(recipe),
+          mode,
+          this.path(target, 'write'),
+          options,
+        );
+      }
+      default:
+        throw new AppError('BAD_USAGE', 'the engine knows no such request', {
+          field: 'kind',
+          found: String((request as { kind: unknown }).kind),
+        });
+    }
+  }
+
+  private async analyze(
+    port: Port,
+    id: number,
+    params: { handle: Handle; recipe: Recipe; first: readonly number[] },
+    options: RunOptions,
+  ): Promise<Requests['analyze']['reply']> {
+    const { total } = await this.session(params.handle).analyze(parseRecipe(params.recipe), {
+      ...options,
+      first: params.first,
+      onStatistics: (statistics) => port.post({ type: 'statistics', id, statistics }),
+      onReports: (reports) => {
+        for (let at = 0; at < reports.length; at += 2000)
+          port.post({ type: 'reports', id, reports: reports.slice(at, at + 2000).map(brief) });
+      },
+    });
+    return total;
+  }
+
+  private open(handle: Handle): Session {
+    this.close(handle);
+    const session = Session.open(this.path(handle, 'read'), this.pool);
+    this.sessions.set(handle, session);
+    return session;
+  }
+
+  private close(handle: Handle): void {
+    this.sessions.get(handle)?.close();
+    this.sessions.delete(handle);
+  }
+
+  private session(handle: Handle): Session {
+    const session = this.sessions.get(handle);
+    if (session === undefined)
+      throw new AppError('BAD_USAGE', 'that model is not open', { field: 'handle', found: handle });
+    return session;
+  }
+
+  private path(handle: Handle, use: 'read' | 'write'): string {
+    const grant = this.grants.get(handle);
+    if (grant === undefined || grant.use !== use)
+      throw new AppError('BAD_USAGE', `no file was granted to ${use} under that handle`, {
+        field: 'handle',
+        found: String(handle),
+      });
+    return grant.path;
+  }
+}
+
+/** Rows show the span of scales only; a tensor of a million channels must not send them all for each row. */
+const SCALES_IN_A_ROW = 64;
+
+function brief<
+  T extends { readonly scale: readonly number[]; readonly zeroPoint: readonly number[] },
+>(report: T): T {
+  if (report.scale.length <= SCALES_IN_A_ROW) return report;
+  return {
+    ...report,
+    scale: report.scale.slice(0, SCALES_IN_A_ROW),
+    zeroPoint: report.zeroPoint.slice(0, SCALES_IN_A_ROW),
+  };
+}
+
+function checkedBins(bins: number): number {
+  if (Number.isInteger(bins) && bins >= 1 && bins <= 4096) return bins;
+  throw new AppError('BAD_USAGE', 'no such number of bins', {
+    field: 'bins',
+    found: String(bins),
+    expected: '1 to 4096',
+  });
+}
+
+/** At most one call in 50 ms: the page draws no more often. */
+function throttled<T>(call: (value: T) => void): (value: T) => void {
+  let last = -Infinity;
+  return (value) => {
+    const now = performance.now();
+    if (now - last < 50) return;
+    last = now;
+    call(value);
+  };
+}

@@ -1,0 +1,354 @@
+import * as path from 'node:path';
+import { AppError } from '../../shared/errors.ts';
+import { isQuantizable, type TensorRef } from '../../shared/model.ts';
+import { planModel, type Plan, type TensorPlan } from '../../shared/plan.ts';
+import type {
+  ExportMode,
+  ExportPreview,
+  ExportResult,
+  ModelSummary,
+  Progress,
+} from '../../shared/protocol.ts';
+import { isFloatCast, type Recipe } from '../../shared/recipe.ts';
+import {
+  totalOf,
+  type SideDetail,
+  type Statistics,
+  type TensorDetail,
+  type TensorReport,
+  type Total,
+} from '../../shared/report.ts';
+import type { Layout } from './export/layout.ts';
+import { writeModel } from './export/write-model.ts';
+import type { OpenedModel } from './formats/format.ts';
+import { openModel } from './formats/registry.ts';
+import type { AnalyzedItem, AnalyzeItem, WorkerFiles, WorkerTensor } from './jobs.ts';
+import type { WorkerPool } from './pool.ts';
+import type { TensorStatistics } from './quantize/statistics.ts';
+import { inspectedSide, keptReport, nonFiniteReason, reportOf } from './reports.ts';
+
+/** Small tensors go to a worker together until they reach this, as a message costs more than they do. */
+const BATCH_BYTES = 1 << 18;
+
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface AnalyzeOptions extends RunOptions {
+  /** Tensors to do before the others. */
+  readonly first?: readonly number[];
+  readonly onStatistics?: (
+    statistics: readonly { tensor: number; statistics: Statistics }[],
+  ) => void;
+  readonly onReports?: (reports: readonly TensorReport[]) => void;
+}
+
+/** One open model and what is known of it. Everything heavy happens in the pool's workers. */
+export class Session {
+  readonly opened: OpenedModel;
+  private readonly pool: WorkerPool;
+  private readonly files: WorkerFiles;
+  private readonly passes = new Map<number, TensorStatistics>();
+
+  private constructor(opened: OpenedModel, pool: WorkerPool) {
+    this.opened = opened;
+    this.pool = pool;
+    this.files = opened.files.map((file) => ({ path: file.path, identity: file.identity }));
+  }
+
+  /** Open a model: reads its structure only. @throws AppError */
+  static open(file: string, pool: WorkerPool): Session {
+    return new Session(openModel(file), pool);
+  }
+
+  get tensors(): readonly TensorRef[] {
+    return this.opened.model.tensors;
+  }
+
+  summary(): ModelSummary {
+    const { files, tensors, ...facts } = this.opened.model;
+    return {
+      ...facts,
+      file: path.basename(files[0]!.path),
+      fileBytes: files.reduce((sum, file) => sum + file.bytes, 0),
+      tensors: tensors.map(({ data: _, ...summary }) => summary),
+    };
+  }
+
+  /** Report every tensor under a recipe, in the model's order. @throws AppError CANCELLED, CHANGED, WORKER_DIED ... */
+  async analyze(
+    recipe: Recipe,
+    options: AnalyzeOptions,
+  ): Promise<{ reports: TensorReport[]; total: Total }> {
+    this.assertUnchanged();
+    const plan = planModel(this.tensors, recipe);
+    const reports = new Array<TensorReport>(plan.length);
+    const settle = (made: readonly TensorReport[]): void => {
+      for (const report of made) reports[report.tensor] = report;
+      options.onReports?.(made);
+    };
+    const [measured, untouched] = split(plan, (entry) =>
+      isQuantizable(this.tensors[entry.tensor]!),
+    );
+    settle(untouched.map((entry) => keptReport(this.tensors[entry.tensor]!, entry, null)));
+    await this.runBatches(measured, 'Measuring', options, settle);
+    return { reports, total: totalOf(reports, (tensor) => this.tensors[tensor]!.elements) };
+  }
+
+  /** All that the inspector shows of one tensor under one or two recipes. */
+  async inspect(
+    tensor: number,
+    recipes: readonly (Recipe | null)[],
+    bins: number,
+    signal: AbortSignal,
+  ): Promise<TensorDetail> {
+    const ref = this.tensor(tensor);
+    if (!isReadable(ref))
+      throw new AppError('UNSUPPORTED', 'holds no float values to inspect', {
+        field: ref.name,
+        found: ref.dtype,
+      });
+    const entries = recipes.map((recipe) =>
+      recipe === null ? null : planModel([ref], recipe)[0]!,
+    );
+    const { sides, ...detail } = await this.pool.run(
+      'inspect',
+      {
+        files: this.files,
+        tensor: forWorker(ref),
+        known: this.passes.get(tensor) ?? null,
+        bins,
+        schemes: entries.map((entry) => entry?.scheme ?? null),
+      },
+      { signal, what: ref.name, urgent: true },
+    );
+    const side = (index: number): SideDetail | null =>
+      inspectedSide(ref, entries[index] ?? null, sides[index] ?? null, detail.statistics);
+    return { ...detail, a: side(0), b: side(1) };
+  }
+
+  /** What an export would write, to the byte. */
+  async previewExport(
+    recipe: Recipe,
+    mode: ExportMode,
+    options: RunOptions,
+  ): Promise<ExportPreview> {
+    const { layout, plan } = await this.layout(recipe, mode, options);
+    return {
+      mode,
+      bytesBefore: this.opened.files[0]!.size,
+      bytesAfter: layout.bytes,
+      quantized: layout.quantized.length,
+      kept: this.keptByReason(plan, layout),
+    };
+  }
+
+  /** Write a quantized copy. @throws AppError; then the target is as it was and nothing else is left behind. */
+  async export(
+    recipe: Recipe,
+    mode: ExportMode,
+    target: string,
+    options: RunOptions,
+  ): Promise<ExportResult> {
+    const started = performance.now();
+    this.assertUnchanged();
+    const { layout } = await this.layout(recipe, mode, options);
+    const schemes = new Map(layout.quantized.map(({ tensor, scheme }) => [tensor, scheme]));
+    let [item, done] = ['', 0];
+    await writeModel({
+      layout,
+      files: this.opened.files,
+      target,
+      signal: options.signal,
+      encode: async (tensor, place) => {
+        const ref = this.tensor(tensor);
+        const known = this.passes.get(tensor) ?? null;
+        const params = {
+          files: this.files,
+          tensor: forWorker(ref),
+          known,
+          scheme: schemes.get(tensor)!,
+          place,
+        };
+        await this.pool.run('encode', params, { signal: options.signal, what: ref.name });
+        item = ref.name;
+        done++;
+      },
+      onProgress: (bytesDone) =>
+        options.onProgress?.({
+          what: 'Writing',
+          item,
+          done,
+          of: schemes.size,
+          bytesDone,
+          bytesOf: layout.bytes,
+        }),
+    });
+    return {
+      out: target,
+      mode,
+      bytesBefore: this.opened.files[0]!.size,
+      bytesAfter: layout.bytes,
+      quantized: layout.quantized.length,
+      kept: this.tensors.length - layout.quantized.length,
+      seconds: (performance.now() - started) / 1000,
+    };
+  }
+
+  close(): void {
+    this.opened.close();
+  }
+
+  private tensor(id: number): TensorRef {
+    const ref = this.tensors[id];
+    if (ref === undefined)
+      throw new AppError('BAD_USAGE', 'there is no such tensor', {
+        field: 'tensor',
+        found: String(id),
+        expected: `0 to ${this.tensors.length - 1}`,
+      });
+    return ref;
+  }
+
+  private assertUnchanged(): void {
+    for (const file of this.opened.files) file.assertUnchanged();
+  }
+
+  /** Lay out an export. NaN and infinity are known only after the first pass, so that is made here where it is missing. */
+  private async layout(
+    recipe: Recipe,
+    mode: ExportMode,
+    options: RunOptions,
+  ): Promise<{ layout: Layout; plan: Plan }> {
+    if (!this.opened.modes.includes(mode))
+      throw new AppError('UNSUPPORTED', `${this.opened.model.format} has no such export mode`, {
+        field: 'mode',
+        found: mode,
+        expected: this.opened.modes.join(', '),
+      });
+    const asked = planModel(this.tensors, recipe);
+    const unknown = asked.filter(
+      (entry) => entry.scheme !== null && !this.passes.has(entry.tensor),
+    );
+    await this.runBatches(
+      unknown.map((entry) => ({ ...entry, scheme: null })),
+      'Reading',
+      options,
+      () => undefined,
+    );
+    const plan = asked.map((entry) => this.withoutNonFinite(entry));
+    return { layout: this.opened.layout(plan, mode, recipe), plan };
+  }
+
+  private withoutNonFinite(entry: TensorPlan): TensorPlan {
+    const statistics = this.passes.get(entry.tensor)?.statistics;
+    if (entry.scheme === null || isFloatCast(entry.scheme.dtype)) return entry;
+    if (statistics === undefined || statistics.firstNonFinite === null) return entry;
+    return { ...entry, scheme: null, reason: nonFiniteReason(statistics) };
+  }
+
+  private keptByReason(plan: Plan, layout: Layout): ExportPreview['kept'] {
+    const refused = new Map(layout.refused.map(({ tensor, reason }) => [tensor, reason]));
+    const groups = new Map<string, { tensors: number; bytes: number }>();
+    for (const entry of plan) {
+      const ref = this.tensors[entry.tensor]!;
+      const reason = refused.get(entry.tensor) ?? (entry.scheme === null ? entry.reason : null);
+      if (reason === null) continue;
+      const group = groups.get(reason) ?? { tensors: 0, bytes: 0 };
+      groups.set(reason, { tensors: group.tensors + 1, bytes: group.bytes + ref.bytes });
+    }
+    return [...groups]
+      .map(([reason, group]) => ({ reason, ...group }))
+      .sort((a, b) => b.bytes - a.bytes);
+  }
+
+  /** Run planned tensors through the workers in batches, keeping as many under way as there are workers. */
+  private async runBatches(
+    plan: readonly TensorPlan[],
+    what: string,
+    options: AnalyzeOptions,
+    settle: (reports: readonly TensorReport[]) => void,
+  ): Promise<void> {
+    const batches = this.batchesOf(plan, options.first ?? []);
+    const bytesOf = plan.reduce((sum, entry) => sum + this.tensors[entry.tensor]!.bytes, 0);
+    let [done, bytesDone] = [0, 0];
+    const next = batches[Symbol.iterator]();
+    const lane = async (): Promise<void> => {
+      for (let step = next.next(); step.done !== true; step = next.next()) {
+        const batch = step.value;
+        const analyzed = await this.runBatch(batch, options.signal);
+        const reports = batch.map((entry, index) => this.settleItem(entry, analyzed[index]!));
+        const fresh = analyzed.filter((item) => item.pass !== null);
+        if (fresh.length > 0)
+          options.onStatistics?.(
+            fresh.map((item) => ({ tensor: item.tensor, statistics: item.pass!.statistics })),
+          );
+        settle(reports);
+        done += batch.length;
+        bytesDone += batch.reduce((sum, entry) => sum + this.tensors[entry.tensor]!.bytes, 0);
+        const item = this.tensors[batch[batch.length - 1]!.tensor]!.name;
+        options.onProgress?.({ what, item, done, of: plan.length, bytesDone, bytesOf });
+      }
+    };
+    const lanes = Array.from({ length: this.pool.size }, lane);
+    const outcomes = await Promise.allSettled(lanes);
+    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failure !== undefined) throw failure.reason as Error;
+  }
+
+  private async runBatch(
+    batch: readonly TensorPlan[],
+    signal: AbortSignal,
+  ): Promise<readonly AnalyzedItem[]> {
+    const items = batch.map((entry): AnalyzeItem => ({
+      tensor: forWorker(this.tensors[entry.tensor]!),
+      scheme: entry.scheme,
+      known: this.passes.get(entry.tensor) ?? null,
+    }));
+    return this.pool.run(
+      'analyze',
+      { files: this.files, items },
+      { signal, what: items[0]!.tensor.name },
+    );
+  }
+
+  private settleItem(entry: TensorPlan, item: AnalyzedItem): TensorReport {
+    if (item.pass !== null) this.passes.set(item.tensor, item.pass);
+    const statistics = (item.pass ?? this.passes.get(item.tensor))?.statistics ?? null;
+    return reportOf(this.tensors[entry.tensor]!, entry, item.measures, item.error, statistics);
+  }
+
+  private *batchesOf(
+    plan: readonly TensorPlan[],
+    first: readonly number[],
+  ): Generator<TensorPlan[]> {
+    const isFirst = new Set(first);
+    const [early, late] = split(plan, (entry) => isFirst.has(entry.tensor));
+    for (const part of [early, late]) {
+      let [batch, bytes] = [[] as TensorPlan[], 0];
+      for (const entry of part) {
+        batch.push(entry);
+        bytes += this.tensors[entry.tensor]!.bytes;
+        if (bytes < BATCH_BYTES) continue;
+        yield batch;
+        [batch, bytes] = [[], 0];
+      }
+      if (batch.length > 0) yield batch;
+    }
+  }
+}
+
+function split<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  const [yes, no]: [T[], T[]] = [[], []];
+  for (const item of items) (test(item) ? yes : no).push(item);
+  return [yes, no];
+}
+
+function forWorker({ id, name, dtype, shape, axis, elements, data }: TensorRef): WorkerTensor {
+  return { id, name, dtype, shape, axis, elements, data };
+}
+
+function isReadable(ref: TensorRef): boolean {
+  return isQuantizable({ ...ref, role: 'weight', quantization: null });
+}

@@ -1,0 +1,186 @@
+import * as fs from 'node:fs';
+import workerpool from 'workerpool';
+import { isSourceDtype } from '../../shared/dtypes.ts';
+import { AppError, toErrorData } from '../../shared/errors.ts';
+import { writeFully } from './export/write-fully.ts';
+import { ioError, FileSource } from './source.ts';
+import type {
+  AnalyzedItem,
+  AnalyzeItem,
+  InspectedSide,
+  Jobs,
+  WorkerFiles,
+  WorkerTensor,
+} from './jobs.ts';
+import type { JobEnvelope, JobResult } from './pool.ts';
+import { decodeValues, type ValueSource } from './quantize/chunks.ts';
+import { describeSide, describeValues } from './quantize/detail.ts';
+import { layoutOf } from './quantize/layout.ts';
+import { quantizeTensor } from './quantize/quantize-tensor.ts';
+import { computeStatistics, type TensorStatistics } from './quantize/statistics.ts';
+import { forEachRun } from './tensor-bytes.ts';
+import type { Scheme } from '../../shared/recipe.ts';
+
+/** Bins of the small histogram that a row of the table shows. */
+const ROW_BINS = 64;
+
+type Implementation<K extends keyof Jobs> = (
+  params: Jobs[K]['params'],
+  throwIfCancelled: () => void,
+) => Jobs[K]['result'];
+
+/** Make a worker's method of a job: errors become data, and the cancel flag a function that throws. */
+function method<K extends keyof Jobs>(
+  run: Implementation<K>,
+): (envelope: JobEnvelope<Jobs[K]['params']>) => JobResult<Jobs[K]['result']> {
+  return ({ params, cancelled }) => {
+    const flag = new Int32Array(cancelled);
+    const throwIfCancelled = (): void => {
+      if (Atomics.load(flag, 0) !== 0) throw new AppError('CANCELLED', 'cancelled');
+    };
+    try {
+      throwIfCancelled();
+      return { ok: true, value: run(params, throwIfCancelled) };
+    } catch (error) {
+      return { ok: false, error: toErrorData(error) };
+    }
+  };
+}
+
+/** Open a model's files, held against the identity they had, for the time of one job. */
+function withFiles<T>(files: WorkerFiles, work: (sources: readonly FileSource[]) => T): T {
+  const sources: FileSource[] = [];
+  try {
+    for (const { path, identity } of files) sources.push(FileSource.open(path, identity));
+    return work(sources);
+  } finally {
+    for (const source of sources) source.close();
+  }
+}
+
+/** A tensor's values as the kernels read them: straight from the file, chunk by chunk. */
+function valuesOf(
+  files: readonly FileSource[],
+  tensor: WorkerTensor,
+  throwIfCancelled: () => void,
+): ValueSource {
+  const { dtype } = tensor;
+  if (!isSourceDtype(dtype))
+    throw new AppError('UNSUPPORTED', 'holds no float values', {
+      field: tensor.name,
+      found: dtype,
+    });
+  return {
+    elements: tensor.elements,
+    dtype,
+    forEachChunk(visit) {
+      let start = 0;
+      forEachRun(files, tensor, (bytes) => {
+        throwIfCancelled();
+        const values = decodeValues(bytes, dtype);
+        visit(values, start);
+        start += values.length;
+      });
+    },
+  };
+}
+
+function firstPass(tensor: WorkerTensor, source: ValueSource): TensorStatistics {
+  const layout = tensor.axis === null ? null : layoutOf(tensor.shape, tensor.axis);
+  return computeStatistics(source, layout, ROW_BINS);
+}
+
+function analyzeItem(
+  files: readonly FileSource[],
+  { tensor, scheme, known }: AnalyzeItem,
+  throwIfCancelled: () => void,
+): AnalyzedItem {
+  const source = valuesOf(files, tensor, throwIfCancelled);
+  const statistics = known ?? firstPass(tensor, source);
+  const pass = known === null ? statistics : null;
+  const { id, name, shape, axis } = tensor;
+  if (scheme === null) return { tensor: id, pass, measures: null, error: null };
+  try {
+    const measures = quantizeTensor({ name, source, shape, axis, scheme, statistics });
+    return { tensor: id, pass, measures, error: null };
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'NON_FINITE') throw error;
+    return { tensor: id, pass, measures: null, error: error.toData() };
+  }
+}
+
+function inspectSide(
+  source: ValueSource,
+  { name, shape, axis }: WorkerTensor,
+  scheme: Scheme | null,
+  statistics: TensorStatistics,
+  bins: number,
+): InspectedSide | null {
+  if (scheme === null) return null;
+  try {
+    const { result, side } = describeSide({ name, source, shape, axis, scheme, statistics }, bins);
+    return { measures: result, detail: side };
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'NON_FINITE') throw error;
+    return { error: error.toData() };
+  }
+}
+
+const analyze: Implementation<'analyze'> = ({ files, items }, throwIfCancelled) =>
+  withFiles(files, (sources) => items.map((item) => analyzeItem(sources, item, throwIfCancelled)));
+
+const inspect: Implementation<'inspect'> = (
+  { files, tensor, known, bins, schemes },
+  throwIfCancelled,
+) =>
+  withFiles(files, (sources) => {
+    const source = valuesOf(sources, tensor, throwIfCancelled);
+    const statistics = known ?? firstPass(tensor, source);
+    return {
+      tensor: tensor.id,
+      ...describeValues(source, statistics, bins),
+      sides: schemes.map((scheme) => inspectSide(source, tensor, scheme, statistics, bins)),
+    };
+  });
+
+const encode: Implementation<'encode'> = (
+  { files, tensor, known, scheme, place },
+  throwIfCancelled,
+) =>
+  withFiles(files, (sources) => {
+    const source = valuesOf(sources, tensor, throwIfCancelled);
+    const statistics = known ?? firstPass(tensor, source);
+    const { name, shape, axis } = tensor;
+    let fd: number;
+    try {
+      fd = fs.openSync(place.path, 'r+');
+    } catch (error) {
+      throw ioError('cannot be written', place.path, error);
+    }
+    try {
+      let at = place.codes;
+      const sink = (bytes: Uint8Array): void => {
+        writeFully(fd, bytes, at, place.path);
+        at += bytes.length;
+      };
+      const result = quantizeTensor({ name, source, shape, axis, scheme, statistics, sink });
+      if (place.scale !== null)
+        writeFully(fd, asBytes(Float32Array.from(result.scale)), place.scale, place.path);
+      if (place.zeroPoint !== null)
+        writeFully(fd, zeroPointBytes(result.zeroPoint), place.zeroPoint, place.path);
+    } finally {
+      fs.closeSync(fd);
+    }
+    return null;
+  });
+
+function asBytes(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+/** Zero points of 8-bit types, in two's complement. */
+function zeroPointBytes(zeroPoints: readonly number[]): Uint8Array {
+  return Uint8Array.from(zeroPoints, (zeroPoint) => zeroPoint & 0xff);
+}
+
+workerpool.worker({ analyze: method(analyze), inspect: method(inspect), encode: method(encode) });
