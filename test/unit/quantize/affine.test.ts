@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest';
+import type { Scheme } from '../../../shared/recipe.ts';
+import {
+  AFFINE_BITS,
+  computeScaleZeroPoint,
+  fullRange,
+  scaleRange,
+  type AffineDtype,
+} from '../../../electron/engine/quantize/affine.ts';
+import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
+import { affineCoder } from '../../../electron/engine/quantize/coder.ts';
+import { groupingOf, layoutOf } from '../../../electron/engine/quantize/layout.ts';
+import { packerOf } from '../../../electron/engine/quantize/packing.ts';
+import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
+import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
+import { bytesOf, float32Of, readGolden } from './goldens.ts';
+
+interface GoldenScheme {
+  readonly dtype: AffineDtype;
+  readonly symmetric: boolean;
+  readonly granularity: 'tensor' | 'channel';
+  readonly scale: string;
+  readonly zeroPoint: number[];
+  readonly codes: string;
+}
+
+interface GoldenCase {
+  readonly name: string;
+  readonly shape: number[];
+  readonly axis: number;
+  readonly values: string;
+  readonly schemes: GoldenScheme[];
+}
+
+interface GoldenOverride extends Omit<GoldenScheme, 'granularity'> {
+  readonly low: number;
+  readonly high: number;
+}
+
+const golden = readGolden<{
+  cases: GoldenCase[];
+  overrides: { values: string; schemes: GoldenOverride[] };
+}>('affine.json');
+
+/** Bytes as the goldens keep codes: 4-bit codes unpacked, one to a byte. */
+function storedBytes(codes: Int32Array, dtype: AffineDtype): Uint8Array {
+  return packerOf(Math.max(8, AFFINE_BITS[dtype])).push(codes);
+}
+
+function codesOf(bytes: Uint8Array<ArrayBuffer>, dtype: AffineDtype): Int32Array {
+  const types = { int8: Int8Array, uint8: Uint8Array, int4: Int8Array, uint4: Uint8Array };
+  if (dtype === 'int16') return Int32Array.from(new Int16Array(bytes.buffer));
+  if (dtype === 'uint16') return Int32Array.from(new Uint16Array(bytes.buffer));
+  return Int32Array.from(new types[dtype](bytes.buffer));
+}
+
+function packed(codes: Int32Array, dtype: AffineDtype): Uint8Array {
+  const packer = packerOf(AFFINE_BITS[dtype]);
+  return Buffer.concat([packer.push(codes), packer.end()]);
+}
+
+const everyScheme = golden.cases.flatMap((given) =>
+  given.schemes.map((expected) => ({
+    title: `${expected.dtype} ${expected.symmetric ? 'symmetric' : 'asymmetric'} per ${expected.granularity}: ${given.name}`,
+    given,
+    expected,
+  })),
+);
+
+describe("scales, zero points and codes equal onnxruntime's on every element", () => {
+  test.each(everyScheme)('$title', ({ given, expected }) => {
+    const { shape, axis } = given;
+    const source = arraySource(float32Of(given.values), 'float32', 7);
+    const { dtype, symmetric, granularity } = expected;
+    const pieces: Uint8Array[] = [];
+    const result = quantizeTensor({
+      name: given.name,
+      source,
+      shape,
+      axis,
+      // The recipe's list of types grows as the exporters do; the kernels know all of these.
+      scheme: { dtype, symmetric, granularity, range: 'minmax' } as Scheme,
+      statistics: computeStatistics(source, layoutOf(shape, axis), 16),
+      sink: (bytes) => pieces.push(bytes),
+    });
+    expect(Float32Array.from(result.scale)).toEqual(float32Of(expected.scale));
+    expect(result.zeroPoint).toEqual(expected.zeroPoint);
+    const codes = codesOf(bytesOf(expected.codes), dtype);
+    expect(Buffer.concat(pieces).equals(packed(codes, dtype))).toBe(true);
+    expect(result.levelsUsed).toBe(new Set(codes).size);
+  });
+});
+
+describe("with a range given, scales, zero points and codes equal onnxruntime's", () => {
+  const values = float32Of(golden.overrides.values);
+  test.each(golden.overrides.schemes)('$dtype, symmetric $symmetric, $low to $high', (expected) => {
+    const { dtype, symmetric, low, high } = expected;
+    const found = computeScaleZeroPoint(low, high, scaleRange(dtype, symmetric), symmetric);
+    expect(Float32Array.of(found.scale)).toEqual(float32Of(expected.scale));
+    expect([found.zeroPoint]).toEqual(expected.zeroPoint);
+    const parameters = {
+      scale: Float64Array.of(found.scale),
+      zeroPoint: Int32Array.of(found.zeroPoint),
+    };
+    const grouping = groupingOf([values.length], null, 'tensor');
+    const coder = affineCoder(grouping, parameters, fullRange(dtype), AFFINE_BITS[dtype]);
+    const codes = new Int32Array(values.length);
+    const clipped = coder.encode(values, 0, codes, new Float64Array(values.length));
+    expect(storedBytes(codes, dtype)).toEqual(bytesOf(expected.codes));
+    const units = Array.from(values, (value) => Math.fround(value / found.scale) + found.zeroPoint);
+    const { qmin, qmax } = fullRange(dtype);
+    const beyond = units.filter((unit) => unit < qmin - 0.5 || unit > qmax + 0.5);
+    expect(clipped).toBeGreaterThan(0);
+    expect(clipped).toBe(beyond.length);
+  });
+});
+
+describe('scales of ranges at the limits', () => {
+  const int8 = scaleRange('int8', false);
+
+  test('a range as wide as float32 has a finite scale, though its width overflows', () => {
+    const found = computeScaleZeroPoint(-3e38, 3e38, int8, false);
+    expect(found.scale).toBe(Math.fround((2 * Math.fround(3e38)) / 255));
+    expect(found.zeroPoint).toBe(0);
+  });
+
+  test('an empty or all-zero range has scale 1 and zero point 0, unsigned too', () => {
+    expect(computeScaleZeroPoint(0, 0, int8, false)).toEqual({ scale: 1, zeroPoint: 0 });
+    const uint8 = scaleRange('uint8', true);
+    expect(computeScaleZeroPoint(0, 0, uint8, true)).toEqual({ scale: 1, zeroPoint: 0 });
+  });
+
+  test('float16 and bfloat16 scales are rounded in their own type', () => {
+    expect(computeScaleZeroPoint(-1, 1, { qmin: -127, qmax: 127 }, true, 'float16').scale).toBe(
+      0.00787353515625,
+    );
+    expect(computeScaleZeroPoint(-1, 1, { qmin: -127, qmax: 127 }, true, 'bfloat16').scale).toBe(
+      0.00787353515625,
+    );
+  });
+});
