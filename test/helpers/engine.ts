@@ -1,0 +1,19 @@
+import * as path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
+import { WorkerPool } from '../../electron/engine/pool.ts';
+
+const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
+
+/** The built worker: tests of the engine run the very file that ships. */
+export const WORKER_SCRIPT = path.join(root, 'dist/worker.js');
+
+/** The built command line. */
+export const CLI_SCRIPT = path.join(root, 'dist/cli.js');
+
+/** A pool of real workers, closed after the file's tests. */
+export function testPool(size = 2): WorkerPool {
+  const pool = new WorkerPool(WORKER_SCRIPT, size);
+  afterAll(() => pool.close());
+  return pool;
+}

@@ -1,0 +1,48 @@
+import * as ort from 'onnxruntime-node';
+import { randomValues } from './onnx-model.ts';
+import type { RealModel } from './real-models.ts';
+
+/** Run a model file in the real runtime on seeded inputs. Outputs by name, as numbers. */
+export async function runOnnx(
+  file: string,
+  feeds: RealModel['feeds'],
+  seed = 5,
+): Promise<Record<string, number[]>> {
+  const session = await ort.InferenceSession.create(file, { logSeverityLevel: 3 });
+  const inputs: Record<string, ort.Tensor> = {};
+  for (const [name, { shape, dtype, fill }] of Object.entries(feeds)) {
+    const count = shape.reduce((a, b) => a * b, 1);
+    inputs[name] =
+      dtype === 'int64'
+        ? new ort.Tensor(
+            'int64',
+            BigInt64Array.from({ length: count }, () => BigInt(fill ?? 0)),
+            [...shape],
+          )
+        : new ort.Tensor(
+            'float32',
+            fill === undefined
+              ? Float32Array.from(randomValues(count, seed))
+              : new Float32Array(count).fill(fill),
+            [...shape],
+          );
+  }
+  const outputs = await session.run(inputs);
+  await session.release();
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, tensor]) => [
+      name,
+      Array.from(tensor.data as Float32Array, Number),
+    ]),
+  );
+}
+
+/** SQNR in dB of one output against another. */
+export function outputSqnr(original: readonly number[], other: readonly number[]): number {
+  let [signal, noise] = [0, 0];
+  for (const [index, value] of original.entries()) {
+    signal += value * value;
+    noise += (value - other[index]!) ** 2;
+  }
+  return noise === 0 ? Infinity : 10 * Math.log10(signal / noise);
+}

@@ -1,0 +1,316 @@
+import * as crypto from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { onnx } from 'onnx-proto';
+import { describe, expect, test } from 'vitest';
+import { findPreset, type Recipe } from '../../../shared/recipe.ts';
+import { openModel } from '../../../electron/engine/formats/registry.ts';
+import { Session } from '../../../electron/engine/session.ts';
+import { testPool } from '../../helpers/engine.ts';
+import {
+  constant,
+  floatTensor,
+  matMulModel,
+  model,
+  node,
+  randomValues,
+  value,
+} from '../../helpers/onnx-model.ts';
+import { concat, integer, message, splitFields, text } from '../../helpers/protobuf.ts';
+import { REAL_MODELS } from '../../helpers/real-models.ts';
+import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
+import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
+
+const folder = temporaryFolder();
+const pool = testPool();
+const never = new AbortController().signal;
+
+function recipe(name: string, changes: Partial<Recipe> = {}): Recipe {
+  return { ...findPreset(name)!, ...changes };
+}
+
+async function exported(
+  file: string,
+  wanted: Recipe,
+): Promise<{ out: string; bytes: Uint8Array; names: string[]; refused: string[] }> {
+  const session = Session.open(file, pool);
+  const out = path.join(folder, `out-${path.basename(file)}`);
+  try {
+    const preview = await session.previewExport(wanted, 'qdq', { signal: never });
+    const result = await session.export(wanted, 'qdq', out, { signal: never });
+    const bytes = fs.readFileSync(out);
+    expect(bytes.length).toBe(preview.bytesAfter);
+    expect(result.bytesAfter).toBe(preview.bytesAfter);
+    expect(result.bytesAfter).toBeLessThanOrEqual(result.bytesBefore);
+    const { reports } = await session.analyze(wanted, { signal: never });
+    const names = reports
+      .filter((report) => report.quantized)
+      .map((report) => session.tensors[report.tensor]!.name);
+    return { out, bytes, names, refused: preview.kept.map((group) => group.reason) };
+  } finally {
+    session.close();
+  }
+}
+
+function digest(file: string): string {
+  return crypto.createHash('sha256').update(fs.readFileSync(file)).digest('hex');
+}
+
+/** Each field of a message as hex with its number, but for those that `skip` names. */
+function rest(bytes: Uint8Array, skip: (field: number, payload: Uint8Array) => boolean): string[] {
+  return splitFields(bytes)
+    .filter(({ field, payload }) => !skip(field, payload))
+    .map((part) => `${part.field}:${crypto.createHash('sha256').update(part.bytes).digest('hex')}`);
+}
+
+const graphOf = (bytes: Uint8Array): Uint8Array =>
+  splitFields(bytes).find(({ field }) => field === 7)!.payload;
+
+describe.each(REAL_MODELS)('$name', ({ file, feeds }) => {
+  test.each(['int8', 'uint8', 'float16', 'bfloat16'])(
+    'exports as %s, loads in onnxruntime and answers nearly the same',
+    async (name) => {
+      const before = digest(file);
+      const { out, bytes } = await exported(file, recipe(name));
+      expect(digest(file)).toBe(before);
+      const [source, answer] = [await runOnnx(file, feeds), await runOnnx(out, feeds)];
+      expect(Object.keys(answer)).toEqual(Object.keys(source));
+      for (const output of Object.keys(source)) {
+        expect(answer[output]).toHaveLength(source[output]!.length);
+        expect(answer[output]!.every(Number.isFinite)).toBe(true);
+      }
+      if (name === 'float16')
+        for (const output of Object.keys(source))
+          expect(outputSqnr(source[output]!, answer[output]!)).toBeGreaterThan(25);
+      if (name === 'int8') expect(bytes.length).toBeLessThan(fs.statSync(file).size * 0.5);
+    },
+  );
+
+  test('an export leaves every other top-level, graph and node field byte for byte as it was', async () => {
+    const { bytes, names } = await exported(file, recipe('int8'));
+    const source = fs.readFileSync(file);
+    const quantized = new Set(names);
+    const made = (name: string): boolean =>
+      [...quantized].some((base) => name.startsWith(`${base}_`));
+    const metadata = (field: number, payload: Uint8Array): boolean =>
+      field === 14 && onnx.StringStringEntryProto.decode(payload).key!.startsWith('quantscope.');
+    const msImport = (field: number, payload: Uint8Array): boolean =>
+      field === 8 && onnx.OperatorSetIdProto.decode(payload).domain === 'com.microsoft';
+    expect(
+      rest(
+        bytes,
+        (field, payload) => field === 7 || metadata(field, payload) || msImport(field, payload),
+      ),
+    ).toEqual(rest(source, (field) => field === 7));
+    const inGraph = (field: number, payload: Uint8Array): boolean => {
+      if (field === 5) {
+        const { name } = onnx.TensorProto.decode(payload);
+        return quantized.has(name) || made(name);
+      }
+      if (field !== 1) return false;
+      const decoded = onnx.NodeProto.decode(payload);
+      // Nodes with subgraphs hold replaced weights themselves; the functions test below looks into such.
+      if (decoded.attribute.some((attribute) => attribute.g != null)) return true;
+      if (decoded.opType === 'Constant')
+        return quantized.has(decoded.output[0]!) || made(decoded.output[0]!);
+      return decoded.opType === 'DequantizeLinear' && quantized.has(decoded.output[0]!);
+    };
+    expect(quantized.size).toBeGreaterThan(0);
+    expect(rest(graphOf(bytes), inGraph)).toEqual(rest(graphOf(source), inGraph));
+  });
+
+  test('an export opens again with its weights recognised as quantized, and is not quantized twice', async () => {
+    const { out, names } = await exported(file, recipe('int8'));
+    const opened = openModel(out);
+    const stored = opened.model.tensors.filter((tensor) => tensor.quantization !== null);
+    expect(stored.map((tensor) => tensor.name).sort()).toEqual(
+      names.map((name) => `${name}_quantized`).sort(),
+    );
+    for (const tensor of stored) expect(tensor).toMatchObject({ dtype: 'int8', role: 'weight' });
+    opened.close();
+    const again = await exported(out, recipe('int8'));
+    expect(again.names).toEqual([]);
+    expect(Buffer.compare(again.bytes, fs.readFileSync(out))).toBe(0);
+  });
+});
+
+describe('the plan in the file', () => {
+  const small = (name: string): Recipe => recipe(name, { minElements: 0 });
+
+  test('the recipe and the version of the tool stand in metadata_props', async () => {
+    const { bytes } = await exported(writeFile(folder, matMulModel(64, 64)), small('int8'));
+    const decoded = onnx.ModelProto.decode(bytes);
+    const entries = Object.fromEntries(
+      decoded.metadataProps.map(({ key, value: text }) => [key, text]),
+    );
+    expect(JSON.parse(entries['quantscope.recipe']!)).toEqual(small('int8'));
+    expect(entries['quantscope.version']).toMatch(/^\d+\.\d+\.\d+/);
+  });
+
+  test('a plan that changes nothing gives the source byte for byte', async () => {
+    const file = writeFile(folder, matMulModel(64, 64));
+    const { bytes } = await exported(file, recipe('int8', { default: null }));
+    expect(Buffer.compare(bytes, fs.readFileSync(file))).toBe(0);
+  });
+
+  test('a weight too small to shrink in the file is left alone, and the file never grows', async () => {
+    const file = writeFile(folder, matMulModel(4, 4));
+    const { bytes, refused } = await exported(file, small('int8'));
+    expect(Buffer.compare(bytes, fs.readFileSync(file))).toBe(0);
+    expect(refused.join()).toMatch(/not fewer than|no smaller/);
+  });
+
+  test.each([
+    [10, 'tensor', ''],
+    [12, 'channel', 'com.microsoft'],
+    [13, 'channel', ''],
+    [9, 'tensor', 'com.microsoft'],
+    [18, 'channel', ''],
+  ] as const)(
+    'at opset %i, per %s, DequantizeLinear is of domain "%s" and the file runs',
+    async (opset, granularity, domain) => {
+      const file = writeFile(folder, matMulModel(64, 32, { opset, irVersion: 7 }));
+      const scheme = { dtype: 'int8', symmetric: true, granularity, range: 'minmax' } as const;
+      const { bytes, out } = await exported(
+        file,
+        recipe('int8', { minElements: 0, default: scheme }),
+      );
+      const decoded = onnx.ModelProto.decode(bytes);
+      const dequantize = decoded.graph!.node!.find((made) => made.opType === 'DequantizeLinear')!;
+      expect(dequantize.domain ?? '').toBe(domain);
+      expect(
+        decoded.opsetImport.some((opsetImport) => opsetImport.domain === 'com.microsoft'),
+      ).toBe(domain !== '');
+      const feeds = { x: { shape: [2, 64], dtype: 'float32' } } as const;
+      const [source, answer] = [await runOnnx(file, feeds), await runOnnx(out, feeds)];
+      expect(outputSqnr(source['y']!, answer['y']!)).toBeGreaterThan(35);
+    },
+  );
+
+  test('bfloat16 below opset 13 is refused for its tensor, with the reason', async () => {
+    const file = writeFile(folder, matMulModel(64, 64, { opset: 12 }));
+    const { bytes, refused } = await exported(file, small('bfloat16'));
+    expect(refused).toContain('Cast takes bfloat16 from opset 13 on, and the file is at opset 12');
+    expect(Buffer.compare(bytes, fs.readFileSync(file))).toBe(0);
+  });
+
+  test('before IR version 4 the new initializers are graph inputs too, from it on the old input goes', async () => {
+    for (const irVersion of [3, 8]) {
+      const w = floatTensor('w', [64, 64], randomValues(4096, 3));
+      const graph = {
+        node: [node('MatMul', ['x', 'w'], ['y'])],
+        initializer: [w],
+        input: [value('x', [1, 64]), value('w', [64, 64])],
+        output: [value('y', [1, 64])],
+      };
+      const file = writeFile(folder, model(graph, { irVersion, opset: irVersion === 3 ? 8 : 13 }));
+      const { bytes, out } = await exported(file, small('int8'));
+      const inputs = onnx.ModelProto.decode(bytes).graph!.input!.map((input) => input.name);
+      expect(inputs).toEqual(
+        irVersion === 3 ? ['x', 'w_quantized', 'w_scale', 'w_zero_point'] : ['x'],
+      );
+      await runOnnx(out, { x: { shape: [1, 64], dtype: 'float32' } });
+    }
+  });
+
+  test('float16 and float64 weights come back in their own type', async () => {
+    for (const [dataType, width] of [
+      [10, 2],
+      [11, 8],
+    ] as const) {
+      const raw = new Uint8Array(4096 * width);
+      const values = randomValues(4096, 11);
+      const view = new DataView(raw.buffer);
+      // Halves in [0.5, 1): exponent 14 and the value's bits as fraction.
+      for (const [index, number] of values.entries())
+        if (width === 8) view.setFloat64(index * 8, number, true);
+        else view.setUint16(index * 2, (14 << 10) | Math.floor(Math.abs(number) * 1024), true);
+      const graph = {
+        node: [node('MatMul', ['x', 'w'], ['y'])],
+        initializer: [{ name: 'w', dims: [64, 64], dataType, rawData: raw }],
+        input: [value('x', [1, 64], dataType)],
+        output: [value('y', [1, 64], dataType)],
+      };
+      const { bytes } = await exported(writeFile(folder, model(graph)), small('int8'));
+      const made = onnx.ModelProto.decode(bytes).graph!.node!.map((entry) => entry.opType);
+      expect(made).toEqual(['DequantizeLinear', 'Cast', 'MatMul']);
+      const { default: ort } = await import('onnxruntime-node');
+      await (await ort.InferenceSession.create(Buffer.from(bytes))).release();
+    }
+  });
+
+  test('names that are taken are not taken again', async () => {
+    const graph = {
+      node: [
+        constant('w_scale', floatTensor('', [1], [2])),
+        node('MatMul', ['x', 'w'], ['h']),
+        node('Mul', ['h', 'w_scale'], ['y']),
+      ],
+      initializer: [floatTensor('w', [64, 64], randomValues(4096, 3))],
+      input: [value('x', [1, 64])],
+      output: [value('y', [1, 64])],
+    };
+    const { out, bytes } = await exported(writeFile(folder, model(graph)), small('int8'));
+    expect(
+      onnx.ModelProto.decode(bytes).graph!.initializer!.map((tensor) => tensor.name),
+    ).toContain('w_scale_1');
+    await runOnnx(out, { x: { shape: [1, 64], dtype: 'float32' } });
+  });
+
+  test('a weight in a function body is replaced there, and the function imports what it now needs', async () => {
+    const body = concat(
+      text(1, 'Linear'),
+      text(4, 'x'),
+      text(5, 'y'),
+      message(
+        7,
+        onnx.NodeProto.encode(
+          constant('w', floatTensor('', [64, 64], randomValues(4096, 3))),
+        ).finish(),
+      ),
+      message(7, onnx.NodeProto.encode(node('MatMul', ['x', 'w'], ['y'])).finish()),
+      message(9, text(1, ''), integer(2, 12)),
+      text(10, 'local'),
+    );
+    const graph = {
+      node: [node('Linear', ['x'], ['y'], { domain: 'local' })],
+      input: [value('x', [1, 64])],
+      output: [value('y', [1, 64])],
+    };
+    const file = writeFile(
+      folder,
+      concat(
+        model(graph, { opset: 12, imports: [{ domain: 'local', version: 1 }] }),
+        message(25, body),
+      ),
+    );
+    const { out } = await exported(file, small('int8'));
+    const feeds = { x: { shape: [1, 64], dtype: 'float32' } } as const;
+    const [source, answer] = [await runOnnx(file, feeds), await runOnnx(out, feeds)];
+    expect(outputSqnr(source['y']!, answer['y']!)).toBeGreaterThan(35);
+    expect(outputSqnr(source['y']!, answer['y']!)).toBeLessThan(80);
+  });
+
+  test('unknown fields in the model, the graph and its nodes are kept', async () => {
+    const unknown = message(987, [1, 2, 3]);
+    const graph = concat(
+      message(1, onnx.NodeProto.encode(node('MatMul', ['x', 'w'], ['y'])).finish(), unknown),
+      message(
+        5,
+        onnx.TensorProto.encode(floatTensor('w', [64, 64], randomValues(4096, 3))).finish(),
+      ),
+      unknown,
+    );
+    const file = writeFile(
+      folder,
+      concat(integer(1, 8), message(8, integer(2, 13)), message(7, graph), unknown),
+    );
+    const { bytes } = await exported(file, small('int8'));
+    expect(splitFields(bytes).filter(({ field }) => field === 987)).toHaveLength(1);
+    const inner = splitFields(graphOf(bytes));
+    expect(inner.filter(({ field }) => field === 987)).toHaveLength(1);
+    expect(
+      inner.filter(({ field, payload }) => field === 1 && Buffer.from(payload).includes(unknown)),
+    ).toHaveLength(1);
+  });
+});
