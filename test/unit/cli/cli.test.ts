@@ -1,0 +1,273 @@
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { CLI_SCRIPT } from '../../helpers/engine.ts';
+import { matMulModel } from '../../helpers/onnx-model.ts';
+import { REAL_MODELS } from '../../helpers/real-models.ts';
+import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
+
+const folder = temporaryFolder();
+const sample = REAL_MODELS[2]!.file;
+
+function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI_SCRIPT, ...args], {
+    encoding: 'utf8',
+  });
+  return { status, stdout, stderr };
+}
+
+function json(...args: string[]): Record<string, unknown> {
+  const { status, stdout, stderr } = run(...args, '--json');
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+describe('the JSON contract', () => {
+  test('inspect', () => {
+    const facts = json('inspect', sample);
+    for (const key of [
+      'file',
+      'format',
+      'fileBytes',
+      'producer',
+      'opsets',
+      'parameters',
+      'tensorBytes',
+      'footprint',
+      'tensors',
+    ])
+      expect(facts).toHaveProperty(key);
+    expect(facts['fileBytes']).toBe(fs.statSync(sample).size);
+    expect(Object.keys(facts['footprint'] as object)).toEqual(
+      expect.arrayContaining(['float32', 'float16', 'bfloat16', 'int8', 'int4']),
+    );
+    const [tensor] = facts['tensors'] as object[];
+    expect(Object.keys(tensor!).sort()).toEqual(
+      expect.arrayContaining(
+        [
+          'name',
+          'dtype',
+          'shape',
+          'elements',
+          'bytes',
+          'layer',
+          'op',
+          'role',
+          'axis',
+          'storage',
+          'graph',
+          'quantization',
+        ].sort(),
+      ),
+    );
+    expect(tensor).not.toHaveProperty('data');
+  });
+
+  test('analyze, with a second recipe beside the first', () => {
+    const analysis = json('analyze', sample, '--recipe', 'int8', '--versus', 'uint8');
+    expect(analysis['recipe']).toMatchObject({ name: 'int8' });
+    const tensors = analysis['tensors'] as Record<string, unknown>[];
+    for (const key of [
+      'name',
+      'layer',
+      'op',
+      'scheme',
+      'quantized',
+      'reason',
+      'scale',
+      'zeroPoint',
+      'min',
+      'max',
+      'clipped',
+      'mse',
+      'rmse',
+      'maxAbsError',
+      'sqnrDb',
+      'cosine',
+      'bytesBefore',
+      'bytesAfter',
+    ])
+      expect(tensors[0]).toHaveProperty(key);
+    expect(Object.keys(analysis['total'] as object)).toEqual(
+      expect.arrayContaining(['bytesBefore', 'bytesAfter', 'mse', 'sqnrDb']),
+    );
+    const versus = analysis['versus'] as { recipe: object; tensors: object[] };
+    expect(versus.recipe).toMatchObject({ name: 'uint8' });
+    expect(versus.tensors).toHaveLength(tensors.length);
+    expect(
+      tensors.some((row) => row['quantized'] === false && typeof row['reason'] === 'string'),
+    ).toBe(true);
+  });
+
+  test('export says what it wrote', () => {
+    const out = path.join(folder, 'out.onnx');
+    const result = json('export', sample, '--recipe', 'int8', '--out', out);
+    expect(result).toMatchObject({
+      out,
+      mode: 'qdq',
+      bytesBefore: fs.statSync(sample).size,
+      bytesAfter: fs.statSync(out).size,
+    });
+    expect(result['quantized']).toBeGreaterThan(0);
+    expect(typeof result['seconds']).toBe('number');
+  });
+
+  test('recipes lists the presets', () => {
+    const { stdout } = run('recipes', '--json');
+    expect((JSON.parse(stdout) as { name: string }[]).map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['float16', 'bfloat16', 'int8', 'int8-tensor', 'uint8']),
+    );
+  });
+
+  test('an exact result reads back as Infinity', () => {
+    const { stdout, status } = run(
+      'analyze',
+      writeConstantModel(),
+      '--recipe',
+      'float16',
+      '--json',
+    );
+    expect(status).toBe(0);
+    expect(stdout).toContain('"sqnrDb": 1e999');
+    expect((JSON.parse(stdout) as { total: { sqnrDb: number } }).total.sqnrDb).toBe(Infinity);
+  });
+});
+
+function writeConstantModel(): string {
+  const bytes = Buffer.from(matMulModel(64, 64));
+  const half = new Uint8Array(new Float32Array(4096).fill(0.5).buffer);
+  // raw_data: tag 9, length 16384.
+  const at = bytes.indexOf(Buffer.from([0x4a, 0x80, 0x80, 0x01])) + 4;
+  bytes.set(half, at);
+  return writeFile(folder, bytes);
+}
+
+describe('a CSV', () => {
+  test('has one row a tensor and recipe, and no cell that a spreadsheet would run', () => {
+    const csv = path.join(folder, 'rows.csv');
+    expect(
+      run('analyze', sample, '--recipe', 'int8', '--versus', 'float16', '--csv', csv).status,
+    ).toBe(0);
+    const lines = fs.readFileSync(csv, 'utf8').trim().split('\r\n');
+    expect(lines[0]).toMatch(/^recipe,name,layer,op,/);
+    expect(lines).toHaveLength(1 + 2 * 250);
+  });
+});
+
+describe('what goes wrong is one line and a status', () => {
+  test.each<[string, string[], number, RegExp]>([
+    ['no command', [], 2, /^$/],
+    ['an unknown command', ['frobnicate'], 2, /no command frobnicate/],
+    ['a missing model', ['inspect'], 2, /MODEL is missing/],
+    ['an unknown option', ['inspect', sample, '--frob'], 2, /--frob/],
+    ['a missing recipe', ['analyze', sample], 2, /--recipe is missing/],
+    [
+      'an unknown mode',
+      ['export', sample, '--recipe', 'int8', '--out', 'x', '--mode', 'none'],
+      2,
+      /--mode is one of qdq/,
+    ],
+    [
+      'a file that is not there',
+      ['inspect', path.join(folder, 'none.onnx')],
+      1,
+      /^quantscope: NOT_A_FILE: .*none\.onnx.*no such file/,
+    ],
+    ['a folder', ['inspect', folder], 1, /^quantscope: NOT_A_FILE: .*a directory.*a regular file/],
+    ['a device', ['inspect', '/dev/zero'], 1, /^quantscope: NOT_A_FILE: .*a device/],
+    [
+      'an empty file',
+      ['inspect', writeFile(folder, new Uint8Array(0))],
+      1,
+      /^quantscope: EMPTY_FILE/,
+    ],
+    [
+      'a Git LFS pointer',
+      [
+        'inspect',
+        writeFile(
+          folder,
+          Buffer.from('version https://git-lfs.github.com/spec/v1\noid sha256:0\n'),
+        ),
+      ],
+      1,
+      /UNKNOWN_FORMAT: .*named \.onnx and is not ONNX.*Git LFS pointer/,
+    ],
+    [
+      'a web page',
+      ['inspect', writeFile(folder, Buffer.from('<!DOCTYPE html><html>'))],
+      1,
+      /UNKNOWN_FORMAT: .*a web page/,
+    ],
+    [
+      'noise',
+      ['inspect', writeFile(folder, Buffer.from([0xff, 0xfe, 1, 2]), 'noise.bin')],
+      1,
+      /UNKNOWN_FORMAT: .*ff fe 01 02.*ONNX/,
+    ],
+    [
+      'a preset that does not exist',
+      ['analyze', sample, '--recipe', 'int7'],
+      1,
+      /BAD_RECIPE: .*int7.*int8/,
+    ],
+    [
+      'a recipe that is not JSON',
+      ['analyze', sample, '--recipe', writeFile(folder, Buffer.from('{'), 'r.json')],
+      1,
+      /BAD_RECIPE: .*r\.json.*not JSON/,
+    ],
+    [
+      'a recipe with a wrong field',
+      [
+        'analyze',
+        sample,
+        '--recipe',
+        writeFile(
+          folder,
+          Buffer.from('{"version":1,"name":"x","default":{"dtype":"int9"}}'),
+          'bad.json',
+        ),
+      ],
+      1,
+      /BAD_RECIPE: .*bad\.json.*default\.dtype.*int9/,
+    ],
+    [
+      'a pattern that does not compile',
+      [
+        'analyze',
+        sample,
+        '--recipe',
+        writeFile(
+          folder,
+          Buffer.from(
+            '{"version":1,"name":"x","default":null,"rules":[{"match":{"name":"("},"scheme":null}]}',
+          ),
+          'pattern.json',
+        ),
+      ],
+      1,
+      /BAD_RECIPE: .*rules\.0\.match\.name/,
+    ],
+    [
+      'a target in no folder',
+      ['export', sample, '--recipe', 'int8', '--out', path.join(folder, 'no/where.onnx')],
+      1,
+      /^quantscope: TARGET: .*no such folder/,
+    ],
+    [
+      'the source as target',
+      ['export', sample, '--recipe', 'int8', '--out', sample],
+      1,
+      /^quantscope: TARGET: /,
+    ],
+  ])('%s', (_, args, status, pattern) => {
+    const result = run(...args);
+    expect(result.status).toBe(status);
+    expect(result.stderr).toMatch(pattern);
+    expect(result.stderr).not.toMatch(/\n\s+at /);
+    if (status === 1) expect(result.stderr.trim().split('\n')).toHaveLength(1);
+  });
+});

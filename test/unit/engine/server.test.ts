@@ -1,0 +1,170 @@
+import * as path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { FromEngine, RequestKind, Requests, ToEngine } from '../../../shared/protocol.ts';
+import { findPreset } from '../../../shared/recipe.ts';
+import { EngineServer, type Port } from '../../../electron/engine/server.ts';
+import { testPool } from '../../helpers/engine.ts';
+import { REAL_MODELS } from '../../helpers/real-models.ts';
+import { temporaryFolder } from '../../helpers/temporary.ts';
+
+const folder = temporaryFolder();
+const pool = testPool();
+const int8 = findPreset('int8')!;
+
+/** A page's end of a port, kept to what the protocol says. */
+class Page {
+  readonly messages: FromEngine[] = [];
+  private listener: (message: ToEngine) => void = () => undefined;
+  private readonly waiting = new Map<number, (message: FromEngine) => void>();
+  private next = 0;
+
+  constructor(server: EngineServer) {
+    const port: Port = {
+      post: (message) => {
+        this.messages.push(message);
+        if (message.type === 'reply' || message.type === 'error')
+          this.waiting.get(message.id)?.(message);
+      },
+      onMessage: (listener) => {
+        this.listener = listener;
+      },
+    };
+    server.connect(port);
+  }
+
+  request<K extends RequestKind>(
+    kind: K,
+    params: Requests[K]['params'],
+  ): { id: number; answer: Promise<FromEngine> } {
+    const id = this.next++;
+    const answer = new Promise<FromEngine>((resolve) => {
+      this.waiting.set(id, resolve);
+    });
+    this.listener({ type: 'request', id, kind, params } as ToEngine);
+    return { id, answer };
+  }
+
+  cancel(id: number): void {
+    this.listener({ type: 'cancel', id });
+  }
+}
+
+function opened(): { server: EngineServer; page: Page } {
+  const server = new EngineServer(pool);
+  server.grant({ type: 'grant', handle: 'model', path: REAL_MODELS[2]!.file, use: 'read' });
+  server.grant({
+    type: 'grant',
+    handle: 'target',
+    path: path.join(folder, 'out.onnx'),
+    use: 'write',
+  });
+  return { server, page: new Page(server) };
+}
+
+describe('the engine', () => {
+  test('tells a page how many workers it has, opens a granted file and never sends where bytes or files are', async () => {
+    const { page } = opened();
+    expect(page.messages[0]).toEqual({ type: 'ready', workers: 2 });
+    const reply = await page.request('open', { handle: 'model' }).answer;
+    expect(reply).toMatchObject({
+      type: 'reply',
+      result: { format: 'onnx', file: path.basename(REAL_MODELS[2]!.file) },
+    });
+    expect(JSON.stringify(reply)).not.toContain(path.dirname(REAL_MODELS[2]!.file));
+    expect(JSON.stringify(reply)).not.toContain('"ranges"');
+  });
+
+  test('refuses handles that were not granted, or not for that use', async () => {
+    const { page } = opened();
+    for (const handle of ['other', 'target'])
+      expect(await page.request('open', { handle }).answer).toMatchObject({
+        type: 'error',
+        error: { code: 'BAD_USAGE' },
+      });
+    await page.request('open', { handle: 'model' }).answer;
+    expect(
+      await page.request('export', { handle: 'model', recipe: int8, mode: 'qdq', target: 'model' })
+        .answer,
+    ).toMatchObject({
+      type: 'error',
+      error: { code: 'BAD_USAGE' },
+    });
+  });
+
+  test('streams statistics, reports and progress under the id of the request, then its total', async () => {
+    const { page } = opened();
+    await page.request('open', { handle: 'model' }).answer;
+    const { id, answer } = page.request('analyze', {
+      handle: 'model',
+      side: 'a',
+      recipe: int8,
+      first: [],
+    });
+    expect(await answer).toMatchObject({ type: 'reply', id, result: { quantized: 27 } });
+    const of = (type: FromEngine['type']) =>
+      page.messages.filter(
+        (message) => message.type === type && 'id' in message && message.id === id,
+      );
+    const reports = of('reports').flatMap((message) =>
+      message.type === 'reports' ? message.reports : [],
+    );
+    expect(reports).toHaveLength(250);
+    expect(of('statistics').length).toBeGreaterThan(0);
+    expect(of('progress').length).toBeGreaterThan(0);
+  });
+
+  test('a newer analysis of a side ends the older one of that side, and not the other side', async () => {
+    const { page } = opened();
+    await page.request('open', { handle: 'model' }).answer;
+    const params = { handle: 'model', recipe: int8, first: [] } as const;
+    const older = page.request('analyze', { ...params, side: 'a' });
+    const other = page.request('analyze', { ...params, side: 'b' });
+    const newer = page.request('analyze', { ...params, side: 'a' });
+    expect(await older.answer).toMatchObject({ type: 'error', error: { code: 'CANCELLED' } });
+    expect(await other.answer).toMatchObject({ type: 'reply' });
+    expect(await newer.answer).toMatchObject({ type: 'reply' });
+  });
+
+  test('cancels a request by its id', async () => {
+    const { page } = opened();
+    await page.request('open', { handle: 'model' }).answer;
+    const { id, answer } = page.request('export', {
+      handle: 'model',
+      recipe: int8,
+      mode: 'qdq',
+      target: 'target',
+    });
+    page.cancel(id);
+    expect(await answer).toMatchObject({ type: 'error', error: { code: 'CANCELLED' } });
+  });
+
+  test.each([
+    ['an unknown kind', { kind: 'frob', params: {} }],
+    [
+      'a recipe that is none',
+      {
+        kind: 'analyze',
+        params: { handle: 'model', side: 'a', recipe: { version: 2 }, first: [] },
+      },
+    ],
+    [
+      'a tensor that is not there',
+      { kind: 'inspect', params: { handle: 'model', tensor: 1e9, a: int8, b: null, bins: 10 } },
+    ],
+    [
+      'bins without end',
+      { kind: 'inspect', params: { handle: 'model', tensor: 0, a: int8, b: null, bins: 1e9 } },
+    ],
+    [
+      'a mode that is none',
+      { kind: 'previewExport', params: { handle: 'model', recipe: int8, mode: 'frob' } },
+    ],
+  ])('answers %s with an error of its own, and goes on', async (_, { kind, params }) => {
+    const { page } = opened();
+    await page.request('open', { handle: 'model' }).answer;
+    const answer = await page.request(kind as RequestKind, params as never).answer;
+    expect(answer).toMatchObject({ type: 'error' });
+    expect(answer.type === 'error' && answer.error.code).not.toBe('INTERNAL');
+    expect(await page.request('open', { handle: 'model' }).answer).toMatchObject({ type: 'reply' });
+  });
+});
