@@ -1,0 +1,109 @@
+// Builds the app into dist/: main, engine, worker and cli as CommonJS for Node 18 (Electron 25 has
+// it), the preload as one file, the page for Chromium 114.
+import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { build } from 'vite';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const outDir = path.join(root, 'dist');
+
+const NODE_ENTRIES = {
+  main: 'electron/main/main.ts',
+  engine: 'electron/engine/engine.ts',
+  worker: 'electron/engine/worker.ts',
+  cli: 'electron/cli/main.ts',
+};
+const PRELOAD_ENTRY = 'electron/preload.ts';
+const PAGE_ENTRY = 'renderer/index.html';
+
+// What stays a require() at run time; everything else is bundled.
+const EXTERNAL_PACKAGES = ['electron', 'onnxruntime-node'];
+const external = [...EXTERNAL_PACKAGES, ...builtinModules, /^node:/];
+
+const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+const define = { __APP_VERSION__: JSON.stringify(version) };
+
+function present(entry) {
+  if (existsSync(path.join(root, entry))) return true;
+  console.warn(`build: ${entry} is not there yet and was skipped`);
+  return false;
+}
+
+function nodeConfig(input, { oneFile }) {
+  return {
+    configFile: false,
+    root,
+    define,
+    publicDir: false,
+    logLevel: 'warn',
+    ssr: { noExternal: true, external: EXTERNAL_PACKAGES, target: 'node' },
+    build: {
+      ssr: true,
+      target: 'node18',
+      outDir,
+      emptyOutDir: false,
+      minify: false,
+      sourcemap: true,
+      rolldownOptions: {
+        input,
+        external,
+        output: {
+          format: 'cjs',
+          entryFileNames: '[name].js',
+          chunkFileNames: 'chunk-[name].js',
+          banner: (chunk) => (chunk.name === 'cli' && chunk.isEntry ? '#!/usr/bin/env node' : ''),
+          ...(oneFile ? { codeSplitting: false } : {}),
+        },
+      },
+    },
+  };
+}
+
+async function buildNodeSide() {
+  const input = Object.fromEntries(
+    Object.entries(NODE_ENTRIES)
+      .filter(([, entry]) => present(entry))
+      .map(([name, entry]) => [name, path.join(root, entry)]),
+  );
+  if (Object.keys(input).length > 0) await build(nodeConfig(input, { oneFile: false }));
+  if (input.cli !== undefined) chmodSync(path.join(outDir, 'cli.js'), 0o755);
+}
+
+async function buildPreload() {
+  if (!present(PRELOAD_ENTRY)) return;
+  await build(nodeConfig({ preload: path.join(root, PRELOAD_ENTRY) }, { oneFile: true }));
+}
+
+async function buildPage() {
+  if (!present(PAGE_ENTRY)) return;
+  await build({
+    configFile: false,
+    root: path.join(root, 'renderer'),
+    base: './',
+    define,
+    logLevel: 'warn',
+    plugins: [svelte({ configFile: false })],
+    build: {
+      target: 'chrome114',
+      outDir: path.join(outDir, 'renderer'),
+      emptyOutDir: true,
+      sourcemap: true,
+      // A data: URL would need a hole in the content security policy.
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+    },
+  });
+}
+
+/** Builds everything anew. */
+export async function buildAll() {
+  rmSync(outDir, { recursive: true, force: true });
+  await buildNodeSide();
+  await buildPreload();
+  await buildPage();
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await buildAll();

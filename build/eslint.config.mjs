@@ -1,0 +1,117 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import svelte from 'eslint-plugin-svelte';
+import ts from 'typescript-eslint';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const LAYERS = ['shared', 'engine', 'cli', 'main', 'preload', 'renderer', 'test'];
+
+/** Imports go down only: what a layer may not name, by the reason that the message gives. */
+function forbid(files, patterns, paths = []) {
+  return {
+    files,
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { paths, patterns: patterns.map(([regex, message]) => ({ regex, message })) },
+      ],
+    },
+  };
+}
+const ELECTRON = ['^electron($|/)', 'this layer runs without Electron'];
+const NODE = ['^node:', 'this layer has no Node'];
+const OTHER = (name) => [`(^|/)${name}/`, `imports go down only: this layer does not use ${name}/`];
+const IPC_MAIN = {
+  name: 'electron',
+  importNames: ['ipcMain'],
+  message: 'only electron/main/ipc.ts touches ipcMain',
+};
+
+export default ts.config(
+  {
+    ignores: ['dist/', 'release/', '.cache/', 'test-results/', 'test/fixtures/', 'test/reference/'],
+  },
+  {
+    rules: {
+      eqeqeq: 'error',
+      'no-var': 'error',
+      'prefer-const': 'error',
+      'no-console': 'off',
+      'no-debugger': 'error',
+      'no-empty': 'error',
+      'no-fallthrough': 'error',
+      'no-self-assign': 'error',
+      'no-self-compare': 'error',
+      'no-constant-condition': ['error', { checkLoops: 'allExceptWhileTrue' }],
+      'no-unsafe-finally': 'error',
+      'no-useless-escape': 'error',
+      'no-promise-executor-return': 'error',
+      'no-eval': 'error',
+      'no-new-func': 'error',
+    },
+  },
+  {
+    files: ['**/*.ts', '**/*.svelte'],
+    extends: [...ts.configs.recommendedTypeChecked],
+    languageOptions: {
+      parserOptions: {
+        tsconfigRootDir: root,
+        project: LAYERS.map((layer) => `./build/tsconfig.${layer}.json`),
+        extraFileExtensions: ['.svelte'],
+      },
+    },
+    rules: {
+      // The compiler knows every name, with each layer's own library.
+      'no-undef': 'off',
+      // shared/errors.ts escapes control characters on purpose.
+      'no-control-regex': 'off',
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': [
+        'error',
+        { checksVoidReturn: { attributes: false } },
+      ],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_' },
+      ],
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
+    },
+  },
+  ...svelte.configs.recommended,
+  {
+    files: ['**/*.svelte', '**/*.svelte.ts'],
+    languageOptions: { parserOptions: { parser: ts.parser } },
+    rules: { 'no-undef': 'off', 'prefer-const': 'off' },
+  },
+  forbid(['shared/**'], [ELECTRON, NODE, OTHER('electron'), OTHER('renderer')]),
+  forbid(['electron/engine/**'], [ELECTRON, OTHER('main'), OTHER('cli'), OTHER('renderer')]),
+  forbid(['electron/cli/**'], [ELECTRON, OTHER('main'), OTHER('renderer')]),
+  forbid(['electron/main/**'], [OTHER('engine'), OTHER('cli'), OTHER('renderer')], [IPC_MAIN]),
+  forbid(['electron/main/ipc.ts'], [OTHER('engine'), OTHER('cli'), OTHER('renderer')]),
+  forbid(['electron/preload.ts'], [NODE, OTHER('main'), OTHER('engine'), OTHER('renderer')]),
+  forbid(['renderer/**'], [ELECTRON, NODE, OTHER('electron')]),
+  {
+    files: ['**/*.mjs'],
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        Buffer: 'readonly',
+        URL: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+        fetch: 'readonly',
+      },
+    },
+  },
+);
