@@ -8,25 +8,30 @@ export interface Restore {
 }
 
 /**
- * The operator that turns stored codes back into float at the ai.onnx opset in force, or why there is none.
- * DequantizeLinear: opset 10 per tensor, 13 per axis; below, com.microsoft's, which takes an axis at any opset.
- * Cast: takes float16 from opset 6 on (its `to` was a string before), bfloat16 from opset 13.
+ * The opset from which ai.onnx restores a scheme: DequantizeLinear takes one scale from 10, one per
+ * channel from 13; Cast takes float16 from 6 on (its `to` was a string before), bfloat16 from 13.
+ */
+export function restoreOpset(scheme: Scheme, scales: number): number {
+  if (isFloatCast(scheme.dtype)) return scheme.dtype === 'bfloat16' ? 13 : 6;
+  return scales === 1 ? 10 : 13;
+}
+
+/**
+ * The operator that turns stored codes back into float at the ai.onnx opset in force, or why there
+ * is none. Below DequantizeLinear's opset there is com.microsoft's, which takes an axis at any.
  */
 export function restoreOperator(
   scheme: Scheme,
   scales: number,
   opset: number,
 ): Restore | { readonly refused: string } {
-  if (isFloatCast(scheme.dtype)) {
-    const needed = scheme.dtype === 'bfloat16' ? 13 : 6;
-    if (opset < needed)
-      return {
-        refused: `Cast takes ${scheme.dtype} from opset ${needed} on, and the file is at opset ${opset}`,
-      };
-    return { opType: 'Cast', domain: '' };
-  }
-  const needed = scales === 1 ? 10 : 13;
-  return { opType: 'DequantizeLinear', domain: opset >= needed ? '' : 'com.microsoft' };
+  const needed = restoreOpset(scheme, scales);
+  if (!isFloatCast(scheme.dtype))
+    return { opType: 'DequantizeLinear', domain: opset >= needed ? '' : 'com.microsoft' };
+  if (opset >= needed) return { opType: 'Cast', domain: '' };
+  return {
+    refused: `Cast takes ${scheme.dtype} from opset ${needed} on, and the file is at opset ${opset}`,
+  };
 }
 
 /** The type that DequantizeLinear gives: that of its float32 scale. A source of another type needs a Cast behind it. */

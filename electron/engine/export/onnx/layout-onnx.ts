@@ -1,5 +1,5 @@
 import { printable } from '../../../../shared/errors.ts';
-import type { Plan, TensorPlan } from '../../../../shared/plan.ts';
+import { scaleCount, type Plan, type TensorPlan } from '../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
 import type { Recipe } from '../../../../shared/recipe.ts';
 import type { GraphRecord, OnnxIndex } from '../../formats/onnx/records.ts';
@@ -8,18 +8,18 @@ import type { FileSource } from '../../source.ts';
 import { piecesLength, type Layout, type Piece } from '../layout.ts';
 import { TOOL_VERSION } from '../version.ts';
 import { applyEdits, type Edit } from './edits.ts';
-import { entryMessage, field, opsetMessage } from './messages.ts';
+import { restoreOpset } from './dequantize.ts';
+import { entryMessage, field } from './messages.ts';
 import { FreshNames } from './names.ts';
+import { Opsets } from './opsets.ts';
 import { replaceWeight } from './replace-weight.ts';
 
 /** Keys of metadata_props by which an export says how it was made. */
 export const RECIPE_KEY = 'quantscope.recipe';
 export const VERSION_KEY = 'quantscope.version';
 
-/** Field numbers of ModelProto and FunctionProto (onnx.proto). */
-const MODEL_OPSET_IMPORT = 8;
+/** Field numbers of ModelProto (onnx.proto). */
 const MODEL_METADATA = 14;
-const FUNCTION_OPSET_IMPORT = 9;
 
 export interface OnnxExport {
   readonly index: OnnxIndex;
@@ -41,9 +41,9 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const quantized: Layout['quantized'][number][] = [];
   const refused: Layout['refused'][number][] = [];
   const names = new FreshNames(index);
-  const imports = new Imports(index);
+  const opsets = new Opsets(index, wantedOpsets(request));
   for (const entry of plan) {
-    const outcome = editsFor(entry, request, names, imports);
+    const outcome = editsFor(entry, request, names, opsets);
     if (outcome === null || entry.scheme === null) continue;
     if ('refused' in outcome) refused.push({ tensor: entry.tensor, reason: outcome.refused });
     else {
@@ -59,7 +59,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
     refused,
   };
   if (quantized.length === 0) return whole;
-  const pieces = applyEdits([...edits, ...imports.edits(size), ...metadataEdits(request)], size);
+  const pieces = applyEdits([...edits, ...opsets.edits(size), ...metadataEdits(request)], size);
   const bytes = piecesLength(pieces);
   if (bytes < size) return { pieces, bytes, quantized, refused };
   const reason = 'the whole export would be no smaller than its source';
@@ -73,13 +73,13 @@ function editsFor(
   entry: TensorPlan,
   { index, tensors }: OnnxExport,
   names: FreshNames,
-  imports: Imports,
+  opsets: Opsets,
 ): { readonly edits: readonly Edit[] } | { readonly refused: string } | null {
   const tensor = tensors[entry.tensor];
   if (entry.scheme === null || tensor === undefined) return null;
   const owner = ownerOf(index, tensor.stored.graph);
   const replaced = replaceWeight(tensor, entry.scheme, {
-    opset: imports.version(owner),
+    opset: opsets.version(owner),
     irVersion: index.irVersion,
     names,
   });
@@ -90,8 +90,16 @@ function editsFor(
     return {
       refused: `with its scales and nodes it takes ${after} bytes of the file, not fewer than ${before}`,
     };
-  if (replaced.domain === 'com.microsoft') imports.need(owner);
+  if (replaced.domain === 'com.microsoft') opsets.needMicrosoft(owner);
   return replaced;
+}
+
+/** The opsets at which the operators that restore the planned weights are ai.onnx's own. */
+function wantedOpsets({ plan, tensors }: OnnxExport): number[] {
+  const wanted = new Set<number>();
+  for (const { tensor, scheme } of plan)
+    if (scheme !== null) wanted.add(restoreOpset(scheme, scaleCount(scheme, tensors[tensor]!.ref)));
+  return [...wanted];
 }
 
 /** The function whose body holds a graph (by its path), or null for the model. */
@@ -99,41 +107,6 @@ function ownerOf(index: OnnxIndex, graph: GraphRecord): GraphRecord | null {
   let frame = graph.frame;
   while (frame.parent !== null) frame = frame.parent;
   return index.functions.find((body) => body.frame === frame) ?? null;
-}
-
-/** Opset imports of the model and of each function, and the entries that an export adds. */
-class Imports {
-  private readonly index: OnnxIndex;
-  private readonly needed = new Set<GraphRecord | null>();
-
-  constructor(index: OnnxIndex) {
-    this.index = index;
-  }
-
-  /** The version of ai.onnx in force; a function without an import of its own uses none of its operators. */
-  version(owner: GraphRecord | null): number {
-    const opsets = owner === null ? this.index.opsets : owner.opsets;
-    return opsets.find((opset) => opset.domain === '')?.version ?? 1;
-  }
-
-  need(owner: GraphRecord | null): void {
-    this.needed.add(owner);
-    // The model must import what its functions use.
-    this.needed.add(null);
-  }
-
-  edits(fileSize: number): Edit[] {
-    const edits: Edit[] = [];
-    for (const owner of this.needed) {
-      const opsets = owner === null ? this.index.opsets : owner.opsets;
-      if (opsets.some((opset) => opset.domain === 'com.microsoft')) continue;
-      const number = owner === null ? MODEL_OPSET_IMPORT : FUNCTION_OPSET_IMPORT;
-      const at = owner === null ? fileSize : owner.frame.end;
-      const pieces = field(number, [opsetMessage('com.microsoft', 1)]);
-      edits.push({ start: at, end: at, pieces, frame: owner?.frame ?? null });
-    }
-    return edits;
-  }
 }
 
 function metadataEdits({ index, files, recipe }: OnnxExport): Edit[] {

@@ -19,6 +19,7 @@ const MAX_INTEGERS = 256;
 /** Index an ONNX file at the wire level. @throws AppError for anything that is not a model. */
 export function readIndex(wire: WireReader): OnnxIndex {
   let irVersion = 0;
+  let irVersionSpan: Span | null = null;
   let producerName = '';
   let producerVersion = '';
   let graphField: WireField | undefined;
@@ -29,6 +30,7 @@ export function readIndex(wire: WireReader): OnnxIndex {
     switch (field.number) {
       case 1:
         irVersion = wire.int64(field, 'ir_version');
+        irVersionSpan = { start: field.start, end: field.end };
         break;
       case 2:
         producerName = wire.text(field, 'producer_name');
@@ -61,6 +63,7 @@ export function readIndex(wire: WireReader): OnnxIndex {
     });
   return {
     irVersion,
+    irVersionSpan,
     producer: [producerName, producerVersion].filter((part) => part !== '').join(' '),
     opsets,
     metadata,
@@ -232,6 +235,7 @@ function readAttribute(
 ): AttributeRecord {
   const frame = wire.frame(field, parent, 'an attribute');
   let [name, type, integer, listLength] = ['', 0, null as number | null, 0];
+  let real: number | null = null;
   let tensor: TensorRecord | null = null;
   let sparse: SparseRecord | null = null;
   const integers: number[] = [];
@@ -240,8 +244,10 @@ function readAttribute(
   wire.forEachField(frame.payload, frame.end, depth, (part) => {
     if (part.number === 1) name = wire.text(part, 'an attribute name');
     else if (part.number === 20) type = wire.int64(part, 'an attribute type');
-    else if (part.number === 2 || part.number === 7) floats.push(floatSpan(wire, part));
-    else if (part.number === 3) integer = Number(BigInt.asIntN(64, BigInt(part.value)));
+    else if (part.number === 2 || part.number === 7) {
+      floats.push(floatSpan(wire, part));
+      if (part.number === 2) real = readFloat(wire, part);
+    } else if (part.number === 3) integer = Number(BigInt.asIntN(64, BigInt(part.value)));
     else if (part.number === 5) tensor = readTensor(wire, part, frame, depth + 1);
     else if (part.number === 6 || part.number === 11) graphFields.push(part);
     else if (part.number === 8) listLength += readIntegers(wire, part, integers);
@@ -253,7 +259,7 @@ function readAttribute(
     return readGraph(wire, wire.frame(part, frame, 'a subgraph'), path, depth + 1);
   });
   const span = { start: field.start, end: field.end };
-  return { name, type, span, integer, integers, tensor, sparse, floats, listLength, graphs };
+  return { name, type, span, real, integer, integers, tensor, sparse, floats, listLength, graphs };
 }
 
 function floatSpan(wire: WireReader, field: WireField): Span {
@@ -261,6 +267,12 @@ function floatSpan(wire: WireReader, field: WireField): Span {
   if ((field.end - field.payload) % 4 !== 0)
     throw wire.malformed('packed floats are cut inside a value', field.start);
   return { start: field.payload, end: field.end };
+}
+
+function readFloat(wire: WireReader, field: WireField): number {
+  wire.expectType(field, WireType.Fixed32, 'a float attribute');
+  const bytes = wire.bytes(field.payload, 4);
+  return new DataView(bytes.buffer, bytes.byteOffset, 4).getFloat32(0, true);
 }
 
 /** Collect up to MAX_INTEGERS of an ints attribute. Returns how many elements the field has. */

@@ -29,6 +29,8 @@ export interface AttributeRecord {
   readonly name: string;
   readonly type: number;
   readonly span: Span;
+  /** AttributeProto.f, where it is set. */
+  readonly real: number | null;
   /** AttributeProto.i, where it is set. */
   readonly integer: number | null;
   /** AttributeProto.ints up to a limit (permutations and axes; longer lists stay unread). */
@@ -87,6 +89,8 @@ export interface OpsetRecord {
 /** The structure of an ONNX file: everything but the values of its tensors. */
 export interface OnnxIndex {
   readonly irVersion: number;
+  /** The ir_version field, where there is one. */
+  readonly irVersionSpan: Span | null;
   readonly producer: string;
   readonly opsets: readonly OpsetRecord[];
   /** metadata_props by key, with the span of each entry. */

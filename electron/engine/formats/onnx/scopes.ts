@@ -19,6 +19,10 @@ export interface Stored {
 /** One operator input that a stored tensor reaches, directly or through nodes that only hand it on. */
 export interface Use extends Consumer {
   readonly record: NodeRecord;
+  /** The graph that the node is in. */
+  readonly graph: GraphRecord;
+  /** Whether the node takes the stored tensor itself, not something handed on from it. */
+  readonly isDirect: boolean;
   readonly scope: Scope;
   readonly role: Role;
   readonly axis: number | null;
@@ -104,7 +108,7 @@ export function collectStored(
       const stored = storedConstant(node, graph);
       if (stored !== null) add(stored);
     } else {
-      recordUses(node, scope, readIntegers);
+      recordUses(node, graph, scope, readIntegers);
       for (const attribute of node.attributes)
         for (const subgraph of attribute.graphs) collectStored(subgraph, scope, readIntegers, into);
     }
@@ -142,7 +146,12 @@ function storedConstant(node: NodeRecord, graph: GraphRecord): Stored | null {
   };
 }
 
-function recordUses(node: NodeRecord, scope: Scope, readIntegers: ReadIntegers): void {
+function recordUses(
+  node: NodeRecord,
+  graph: GraphRecord,
+  scope: Scope,
+  readIntegers: ReadIntegers,
+): void {
   const label = node.name !== '' ? node.name : (node.outputs[0] ?? node.opType);
   const integersOf = (input: number): readonly number[] | null => {
     const stored = scope.stored(node.inputs[input] ?? '');
@@ -154,7 +163,7 @@ function recordUses(node: NodeRecord, scope: Scope, readIntegers: ReadIntegers):
       const rank = bound.axes?.length ?? bound.stored.dims.length;
       const handedOn = passThrough(node, input, rank, integersOf);
       if (handedOn !== null) bindOutputs(node, scope, bound, handedOn);
-      const use = useOf(node, label, input, rank, bound, scope);
+      const use = useOf(node, label, input, rank, bound, graph, scope);
       if (handedOn === null) bound.stored.uses.push(use);
       // A quantized tensor's own DequantizeLinear is a use as well as a hand-over.
       else if (node.opType.endsWith('quantizeLinear') || node.opType === 'QuantizeLinear')
@@ -169,6 +178,7 @@ function useOf(
   input: number,
   rank: number,
   bound: Bound,
+  graph: GraphRecord,
   scope: Scope,
 ): Use {
   const slot: Slot = slotOf(node, input, rank);
@@ -178,6 +188,8 @@ function useOf(
     op: node.opType,
     input,
     record: node,
+    graph,
+    isDirect: node.inputs[input] === bound.stored.name,
     scope,
     role: slot.role,
     axis,

@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import type { onnx } from 'onnx-proto';
+import { canRaise } from '../../../electron/engine/export/onnx/opsets.ts';
+import { readIndex } from '../../../electron/engine/formats/onnx/read-index.ts';
+import { WireReader } from '../../../electron/engine/formats/onnx/wire.ts';
+import { FileSource } from '../../../electron/engine/source.ts';
+import { model, node } from '../../helpers/onnx-model.ts';
+import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
+
+const folder = temporaryFolder();
+
+function raises(
+  nodes: onnx.INodeProto[],
+  from: number,
+  to: number,
+  functions: onnx.IFunctionProto[] = [],
+): boolean {
+  const source = FileSource.open(
+    writeFile(folder, model({ node: nodes }, { opset: from, functions })),
+  );
+  try {
+    return canRaise(readIndex(new WireReader(source)), from, to);
+  } finally {
+    source.close();
+  }
+}
+
+const op = (opType: string): onnx.INodeProto => node(opType, ['x'], ['y']);
+
+describe('an opset is raised', () => {
+  test.each([
+    ['Conv', 7, 21],
+    ['MatMul', 8, 21],
+    ['Clip', 11, 21],
+    ['Softmax', 9, 12],
+    ['Softmax', 13, 21],
+    ['Resize', 11, 17],
+    ['Squeeze', 13, 21],
+    ['BatchNormalization', 9, 13],
+    ['LSTM', 7, 21],
+  ])('over %s from %i to %i, which mean the same', (opType, from, to) => {
+    expect(raises([op(opType)], from, to)).toBe(true);
+  });
+});
+
+describe('an opset is not raised', () => {
+  test.each([
+    ['Softmax, whose axis default moved', 12, 13],
+    ['Squeeze, whose axes became an input', 12, 13],
+    ['Unsqueeze, whose axes became an input', 11, 13],
+    ['ReduceSum, whose axes became an input', 12, 13],
+    ['ReduceMean, whose axes became an input', 17, 18],
+    ['Split, whose split became an input', 12, 13],
+    ['Split, which now needs num_outputs', 17, 18],
+    ['Clip, whose limits became inputs', 10, 11],
+    ['Pad, whose pads became an input', 10, 11],
+    ['Slice, whose starts became inputs', 9, 10],
+    ['Resize, which got a roi and half_pixel', 10, 11],
+    ['Upsample, which went', 9, 10],
+    ['Dropout, whose ratio became an input', 11, 12],
+    ['BatchNormalization, whose outputs changed', 13, 14],
+    ['RoiAlign, whose default moved', 15, 16],
+    ['GroupNormalization, whose scale changed shape', 20, 21],
+    ['Frobnicate, which nobody knows', 9, 10],
+  ])('over %s, from %i to %i', (text, from, to) => {
+    expect(raises([op(text.split(',')[0]!)], from, to)).toBe(false);
+  });
+
+  test('over such an operator in a subgraph, or where the model has functions', () => {
+    const inside = node('If', ['c'], ['y'], {
+      attribute: [{ name: 'then_branch', type: 5, g: { name: 'g', node: [op('Softmax')] } }],
+    });
+    expect(raises([inside], 12, 13)).toBe(false);
+    expect(raises([op('Conv')], 12, 13, [{ name: 'F', node: [] }])).toBe(false);
+  });
+
+  test('an operator of another domain does not hold a model back', () => {
+    expect(raises([node('Softmax', ['x'], ['y'], { domain: 'local' })], 12, 13)).toBe(true);
+  });
+});
