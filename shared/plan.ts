@@ -108,8 +108,19 @@ export function scaleCount(
   if (isFloatCast(scheme.dtype)) return 0;
   if (scheme.granularity === 'tensor' || tensor.axis === null) return 1;
   if (scheme.granularity === 'channel') return tensor.shape[tensor.axis] ?? 1;
-  const length = tensor.shape.at(-1) ?? 1;
+  const length = tensor.shape[blockAxisOf(tensor.shape, tensor.axis)] ?? 1;
+  if (length === 0) return 0;
   return (tensor.elements / length) * Math.ceil(length / scheme.granularity.block);
+}
+
+/**
+ * The axis that blocks run along: that of the products which are summed, beside the channel axis,
+ * so that a block shares its scale where MatMulNBits and blocked DequantizeLinear want it. 0 for a
+ * MatMul's [K, N] with channels on 1; 1 for a Linear's or a Conv's [out, in, ...] with channels on 0.
+ */
+export function blockAxisOf(shape: readonly number[], axis: number): number {
+  if (axis > 0) return axis - 1;
+  return shape.length > 1 ? 1 : 0;
 }
 
 /** Bytes of a tensor under a scheme: packed codes, float32 scales, and zero points where asymmetric or unsigned. */

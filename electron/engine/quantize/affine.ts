@@ -10,7 +10,15 @@ export interface CodeRange {
 }
 
 /** The integer types of affine schemes, and the bits of each. */
-export const AFFINE_BITS = { int8: 8, uint8: 8, int16: 16, uint16: 16, int4: 4, uint4: 4 } as const;
+export const AFFINE_BITS = {
+  int8: 8,
+  uint8: 8,
+  int16: 16,
+  uint16: 16,
+  int4: 4,
+  uint4: 4,
+  int32: 32,
+} as const;
 export type AffineDtype = keyof typeof AFFINE_BITS;
 
 export function isAffine(dtype: string): dtype is AffineDtype {
@@ -27,13 +35,13 @@ export function fullRange(dtype: AffineDtype): CodeRange {
 
 /**
  * The codes that scale and zero point are computed from: int8 and int16 leave their lowest code
- * out when symmetric, int4 does not (onnxruntime's ONNX_INT_TYPE_SYMMETRIC_RANGE).
+ * out when symmetric, int4 does not (onnxruntime's ONNX_INT_TYPE_SYMMETRIC_RANGE). int32, which
+ * that quantizer has for biases only, goes with int8 and int16.
  */
 export function scaleRange(dtype: AffineDtype, symmetric: boolean): CodeRange {
   const { qmin, qmax } = fullRange(dtype);
-  return symmetric && (dtype === 'int8' || dtype === 'int16')
-    ? { qmin: qmin + 1, qmax }
-    : { qmin, qmax };
+  const withoutLowest = dtype === 'int8' || dtype === 'int16' || dtype === 'int32';
+  return symmetric && withoutLowest ? { qmin: qmin + 1, qmax } : { qmin, qmax };
 }
 
 interface Rounding {
@@ -86,4 +94,32 @@ export function computeScaleZeroPoint(
     : roundHalfEven(qmin - low / scale);
   // -0 is what numpy would cast to an integer 0.
   return { scale: round(scale), zeroPoint: zeroPoint + 0 };
+}
+
+/**
+ * Scale and zero point of a block, as onnxruntime 1.30's compute_scale_zp_blocked for float32
+ * weights (opset 21 DequantizeLinear). Like computeScaleZeroPoint, but the zero point is found from
+ * the scale that is stored, and a symmetric block too narrow for a scale keeps its zero point.
+ */
+export function computeBlockScaleZeroPoint(
+  rmin: number,
+  rmax: number,
+  { qmin, qmax }: CodeRange,
+  symmetric: boolean,
+): ScaleZeroPoint {
+  const { round, tiny } = ROUNDINGS.float32;
+  let low = Math.min(round(rmin), 0);
+  let high = Math.max(round(rmax), 0);
+  if (symmetric) {
+    high = Math.max(-low, high);
+    low = -high;
+  }
+  const rounded = round(high - low);
+  const width = Number.isFinite(rounded) ? rounded : high - low;
+  const exact = round(width / (qmax - qmin));
+  const scale = exact < tiny ? 1 : exact;
+  if (symmetric) return { scale, zeroPoint: roundHalfEven((qmin + qmax) / 2) + 0 };
+  if (exact < tiny) return { scale, zeroPoint: 0 };
+  const zeroPoint = roundHalfEven(qmin - low / scale);
+  return { scale, zeroPoint: Math.min(qmax, Math.max(qmin, zeroPoint)) + 0 };
 }

@@ -1,9 +1,10 @@
+import { CASTS } from './casts.ts';
 import type { Values } from './chunks.ts';
-import { bfloat16Bits, bfloat16Value } from './bfloat16.ts';
-import { float16Bits, float16Value } from './float16.ts';
-import type { CodeRange } from './affine.ts';
+import type { CodeRounding, IntegerFormat } from './integer-format.ts';
 import { forEachRun, type Grouping } from './layout.ts';
-import { roundHalfEven } from './rounding.ts';
+import { roundHalfAway, roundHalfEven } from './rounding.ts';
+import type { CastDtype } from './scheme.ts';
+import { encodeSmallFloat, overflows } from './small-float.ts';
 
 /** Turns values into codes and back, a chunk at a time. */
 export interface Coder {
@@ -25,18 +26,37 @@ export interface Parameters {
   readonly zeroPoint: Int32Array;
 }
 
+/** The integer that a value rounds to, before any clipping. All float32 but the last addition. */
+export function unclippedCode(
+  value: number,
+  scale: number,
+  zeroPoint: number,
+  rounding: CodeRounding,
+): number {
+  const single = Math.fround(value);
+  if (rounding === 'even') return roundHalfEven(Math.fround(single / scale)) + zeroPoint;
+  if (rounding === 'zero') return Math.trunc(Math.fround(single / scale)) + zeroPoint;
+  const reciprocal = scale === 0 ? 0 : Math.fround(1 / scale);
+  return roundHalfAway(Math.fround(Math.fround(single * reciprocal) + zeroPoint));
+}
+
+/** The float32 that a code stands for, as DequantizeLinear computes it. */
+export function restoredValue(code: number, scale: number, zeroPoint: number): number {
+  return Math.fround(Math.fround(code - zeroPoint) * scale);
+}
+
 /**
- * Affine codes: clip(round(float32(x) / scale) + zeroPoint), a float32 division and half to even
- * (ONNX QuantizeLinear, onnxruntime's quantize_nparray); restored as float32((q - zp) * scale).
- * A value is clipped when its nearest code lies outside the range.
+ * Integer codes: clip(round(float32(x) / scale) + zeroPoint) in the format's way of rounding
+ * (ONNX QuantizeLinear, onnxruntime's quantize_nparray, where that is half to even).
+ * A value is clipped when the code nearest to it lies outside the format's; for 32-bit codes the
+ * bounds are those that float32 can tell, +-2^31.
  */
-export function affineCoder(
+export function integerCoder(
   grouping: Grouping,
   { scale, zeroPoint }: Parameters,
-  range: CodeRange,
-  bits: number,
+  { bits, clip: { qmin, qmax }, rounding }: IntegerFormat,
 ): Coder {
-  const { qmin, qmax } = range;
+  const [least, greatest] = [Math.fround(qmin), Math.fround(qmax)];
   return {
     bits,
     lowest: qmin < 0 ? -(2 ** (bits - 1)) : 0,
@@ -46,11 +66,11 @@ export function affineCoder(
         for (let index = from, group = first; index < to; index++, group += step) {
           const unit = scale[group]!;
           const zero = zeroPoint[group]!;
-          const exact = roundHalfEven(Math.fround(Math.fround(values[index]!) / unit)) + zero;
+          const exact = unclippedCode(values[index]!, unit, zero, rounding);
+          if (exact < least || exact > greatest) clipped++;
           const code = exact < qmin ? qmin : exact > qmax ? qmax : exact;
-          if (code !== exact) clipped++;
           codes[index] = code;
-          restored[index] = Math.fround((code - zero) * unit);
+          restored[index] = restoredValue(code, unit, zero);
         }
       });
       return clipped;
@@ -58,31 +78,21 @@ export function affineCoder(
   };
 }
 
-interface Cast {
-  readonly encode: (value: number) => number;
-  readonly decode: (bits: number) => number;
-}
-
-const CASTS: Readonly<Record<'float16' | 'bfloat16', Cast>> = {
-  float16: { encode: float16Bits, decode: float16Value },
-  bfloat16: { encode: bfloat16Bits, decode: bfloat16Value },
-};
-
-/** Bit patterns of a float type; a value is clipped when it is finite and becomes infinite. */
-export function castCoder(dtype: 'float16' | 'bfloat16'): Coder {
-  const { encode, decode } = CASTS[dtype];
+/** Bit patterns of a float type; a value is clipped when it is finite and overflows the type. */
+export function castCoder(dtype: CastDtype): Coder {
+  const { format, bits, decode } = CASTS[dtype];
+  const magnitudes = 2 ** (bits - 1) - 1;
   return {
-    bits: 16,
+    bits,
     lowest: 0,
     encode(values, _start, codes, restored) {
       let clipped = 0;
       for (let index = 0; index < values.length; index++) {
         const value = values[index]!;
-        const code = encode(value);
-        const back = decode(code);
-        if (Math.abs(back) === Infinity && Math.abs(value) !== Infinity) clipped++;
+        const code = encodeSmallFloat(value, format);
+        if ((code & magnitudes) === format.overflow && overflows(value, format)) clipped++;
         codes[index] = code;
-        restored[index] = back;
+        restored[index] = decode(code);
       }
       return clipped;
     },

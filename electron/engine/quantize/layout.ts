@@ -1,3 +1,4 @@
+import { blockAxisOf } from '../../../shared/plan.ts';
 import type { Granularity } from '../../../shared/recipe.ts';
 
 /** A row-major tensor seen from one axis: flat index = (outer * channels + channel) * inner + j. */
@@ -30,6 +31,10 @@ export interface Grouping {
   readonly groups: number;
 }
 
+/**
+ * The grouping of a tensor by granularity; without a channel axis, the whole tensor whatever is
+ * asked. Blocks run along blockAxisOf.
+ */
 export function groupingOf(
   shape: readonly number[],
   axis: number | null,
@@ -37,9 +42,11 @@ export function groupingOf(
 ): Grouping {
   if (granularity === 'tensor' || axis === null)
     return { kind: 'tensor', layout: layoutOf(shape, null), block: 0, groups: 1 };
-  const layout = layoutOf(shape, axis);
-  if (granularity === 'channel')
+  if (granularity === 'channel') {
+    const layout = layoutOf(shape, axis);
     return { kind: 'channel', layout, block: 0, groups: layout.channels };
+  }
+  const layout = layoutOf(shape, blockAxisOf(shape, axis));
   const blocks = Math.ceil(layout.channels / granularity.block);
   const groups = layout.outer * blocks * layout.inner;
   return { kind: 'block', layout, block: granularity.block, groups };

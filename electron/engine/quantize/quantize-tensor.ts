@@ -1,15 +1,16 @@
 import { AppError } from '../../../shared/errors.ts';
-import { isFloatCast, type Scheme } from '../../../shared/recipe.ts';
-import type { TensorReport } from '../../../shared/report.ts';
-import { AFFINE_BITS, computeScaleZeroPoint, fullRange, isAffine, scaleRange } from './affine.ts';
-import type { AffineDtype, CodeRange } from './affine.ts';
+import { blockAxisOf } from '../../../shared/plan.ts';
+import type { Statistics, TensorReport } from '../../../shared/report.ts';
 import type { Values, ValueSource } from './chunks.ts';
-import { affineCoder, castCoder, type Coder, type Parameters } from './coder.ts';
+import { castCoder, integerCoder, type Coder, type Parameters } from './coder.ts';
+import { integerFormatOf } from './integer-format.ts';
 import { groupingOf, type Grouping } from './layout.ts';
 import { emptyErrorSums, measuresOf, type ErrorSums } from './metrics.ts';
 import { packerOf } from './packing.ts';
+import { parameterRule, type ParameterRule } from './parameters.ts';
 import { rangesOf } from './ranges.ts';
-import type { TensorStatistics } from './statistics.ts';
+import { isCast, isFixedPoint, type KernelScheme } from './scheme.ts';
+import type { GroupRanges, TensorStatistics } from './statistics.ts';
 
 export interface QuantizeInput {
   /** The tensor's name, for errors. */
@@ -18,7 +19,7 @@ export interface QuantizeInput {
   readonly shape: readonly number[];
   /** The channel axis; null quantizes per tensor whatever the scheme's granularity. */
   readonly axis: number | null;
-  readonly scheme: Scheme;
+  readonly scheme: KernelScheme;
   /** What computeStatistics gave for the same tensor, best with the layout of the same axis. */
   readonly statistics: TensorStatistics;
   /** Receives the packed codes, or bit patterns for casts: little-endian, in order. */
@@ -55,8 +56,8 @@ export interface Prepared {
  * the flat index of the first, or when a float64 range is too wide for a float32 scale.
  */
 export function prepareTensor(input: QuantizeInput): Prepared {
-  const { shape, axis, scheme } = input;
-  if (isFloatCast(scheme.dtype)) {
+  const { name, source, shape, axis, scheme, statistics } = input;
+  if (isCast(scheme.dtype)) {
     const parameters = { scale: new Float64Array(0), zeroPoint: new Int32Array(0) };
     return {
       grouping: groupingOf(shape, null, 'tensor'),
@@ -64,16 +65,19 @@ export function prepareTensor(input: QuantizeInput): Prepared {
       coder: castCoder(scheme.dtype),
     };
   }
-  if (!isAffine(scheme.dtype)) throw new RangeError(`${String(scheme.dtype)} is no affine type`);
-  requireFinite(input);
-  const grouping = groupingOf(shape, axis, scheme.granularity);
-  const parameters = affineParameters(input, scheme.dtype, grouping);
-  const range = clipRange(scheme.dtype, scheme);
-  const coder = affineCoder(grouping, parameters, range, AFFINE_BITS[scheme.dtype]);
-  return { grouping, parameters, coder };
+  requireFinite(name, statistics.statistics);
+  const format = integerFormatOf(scheme);
+  const isFixed = isFixedPoint(scheme.dtype) && scheme.powerOfTwo !== true;
+  const grouping = groupingOf(shape, axis, isFixed ? 'tensor' : scheme.granularity);
+  const rule = parameterRule(scheme, grouping.kind, format);
+  const ranges = isFixed
+    ? { min: Float64Array.of(0), max: Float64Array.of(0) }
+    : rangesOf(source, grouping, scheme, statistics, rule, format);
+  const parameters = parametersOf(name, ranges, rule);
+  return { grouping, parameters, coder: integerCoder(grouping, parameters, format) };
 }
 
-function requireFinite({ name, statistics: { statistics } }: QuantizeInput): void {
+function requireFinite(name: string, statistics: Statistics): void {
   if (statistics.firstNonFinite === null) return;
   const { nans, infinities, firstNonFinite } = statistics;
   throw new AppError('NON_FINITE', 'an integer scheme needs finite values', {
@@ -83,26 +87,13 @@ function requireFinite({ name, statistics: { statistics } }: QuantizeInput): voi
   });
 }
 
-/** LiteRT's narrow range leaves the lowest code of a signed type out of clipping and scale. */
-function clipRange(dtype: AffineDtype, scheme: Scheme): CodeRange {
-  const full = fullRange(dtype);
-  return scheme.narrowRange === true && full.qmin < 0 ? { ...full, qmin: full.qmin + 1 } : full;
-}
-
-function affineParameters(
-  { name, source, scheme, statistics }: QuantizeInput,
-  dtype: AffineDtype,
-  grouping: Grouping,
-): Parameters {
-  const ranges = rangesOf(source, grouping, scheme, statistics);
-  const clip = clipRange(dtype, scheme);
-  const codes = scaleRange(dtype, scheme.symmetric);
-  const span = { qmin: Math.max(clip.qmin, codes.qmin), qmax: codes.qmax };
-  const scale = new Float64Array(grouping.groups);
-  const zeroPoint = new Int32Array(grouping.groups);
-  for (let group = 0; group < grouping.groups; group++) {
+function parametersOf(name: string, ranges: GroupRanges, rule: ParameterRule): Parameters {
+  const groups = ranges.min.length;
+  const scale = new Float64Array(groups);
+  const zeroPoint = new Int32Array(groups);
+  for (let group = 0; group < groups; group++) {
     const [low, high] = [ranges.min[group]!, ranges.max[group]!];
-    const found = computeScaleZeroPoint(low, high, span, scheme.symmetric);
+    const found = rule(low, high);
     if (!Number.isFinite(found.scale))
       throw new AppError('NON_FINITE', 'the range of values is too wide for a float32 scale', {
         field: name,
@@ -135,13 +126,15 @@ export function quantizePrepared(
   const send = (bytes: Uint8Array | undefined): void => {
     if (bytes !== undefined && bytes.length > 0) sink?.(bytes);
   };
-  const used = new Uint8Array(2 ** coder.bits);
+  // A flag for each code of up to 16 bits; 32-bit codes would take half a gigabyte.
+  const used = coder.bits > 16 ? null : new Uint8Array(2 ** coder.bits);
   const sums = emptyErrorSums();
   let clipped = 0;
   encodeChunks(source, coder, (values, start, codes, restored, beyond) => {
     clipped += beyond;
     addErrors(values, restored, sums);
-    for (let index = 0; index < codes.length; index++) used[codes[index]! - coder.lowest] = 1;
+    if (used !== null)
+      for (let index = 0; index < codes.length; index++) used[codes[index]! - coder.lowest] = 1;
     send(packer?.push(codes));
     observe?.(values, start, codes, restored);
   });
@@ -150,13 +143,19 @@ export function quantizePrepared(
   return {
     scale: Array.from(parameters.scale),
     zeroPoint: Array.from(parameters.zeroPoint),
-    axis: grouping.kind === 'tensor' ? null : input.axis,
+    axis: axisOf(grouping, input),
     min,
     max,
     clipped,
-    levelsUsed: used.reduce((count, flag) => count + flag, 0),
+    levelsUsed: used === null ? NaN : used.reduce((count, flag) => count + flag, 0),
     ...measuresOf(sums),
   };
+}
+
+/** The axis that scales run along, or blocks; null for one scale. */
+function axisOf({ kind }: Grouping, { shape, axis }: QuantizeInput): number | null {
+  if (kind === 'tensor' || axis === null) return null;
+  return kind === 'block' ? blockAxisOf(shape, axis) : axis;
 }
 
 /** Runs a coder over a source, with buffers that grow to the largest chunk and are used again. */

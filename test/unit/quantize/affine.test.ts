@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import type { Scheme } from '../../../shared/recipe.ts';
 import {
   AFFINE_BITS,
   computeScaleZeroPoint,
@@ -8,7 +7,7 @@ import {
   type AffineDtype,
 } from '../../../electron/engine/quantize/affine.ts';
 import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
-import { affineCoder } from '../../../electron/engine/quantize/coder.ts';
+import { integerCoder } from '../../../electron/engine/quantize/coder.ts';
 import { groupingOf, layoutOf } from '../../../electron/engine/quantize/layout.ts';
 import { packerOf } from '../../../electron/engine/quantize/packing.ts';
 import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
@@ -48,10 +47,9 @@ function storedBytes(codes: Int32Array, dtype: AffineDtype): Uint8Array {
 }
 
 function codesOf(bytes: Uint8Array<ArrayBuffer>, dtype: AffineDtype): Int32Array {
-  const types = { int8: Int8Array, uint8: Uint8Array, int4: Int8Array, uint4: Uint8Array };
   if (dtype === 'int16') return Int32Array.from(new Int16Array(bytes.buffer));
   if (dtype === 'uint16') return Int32Array.from(new Uint16Array(bytes.buffer));
-  return Int32Array.from(new types[dtype](bytes.buffer));
+  return Int32Array.from(dtype.startsWith('u') ? bytes : new Int8Array(bytes.buffer));
 }
 
 function packed(codes: Int32Array, dtype: AffineDtype): Uint8Array {
@@ -78,8 +76,7 @@ describe("scales, zero points and codes equal onnxruntime's on every element", (
       source,
       shape,
       axis,
-      // The recipe's list of types grows as the exporters do; the kernels know all of these.
-      scheme: { dtype, symmetric, granularity, range: 'minmax' } as Scheme,
+      scheme: { dtype, symmetric, granularity, range: 'minmax' },
       statistics: computeStatistics(source, layoutOf(shape, axis), 16),
       sink: (bytes) => pieces.push(bytes),
     });
@@ -103,7 +100,12 @@ describe("with a range given, scales, zero points and codes equal onnxruntime's"
       zeroPoint: Int32Array.of(found.zeroPoint),
     };
     const grouping = groupingOf([values.length], null, 'tensor');
-    const coder = affineCoder(grouping, parameters, fullRange(dtype), AFFINE_BITS[dtype]);
+    const coder = integerCoder(grouping, parameters, {
+      bits: AFFINE_BITS[dtype],
+      clip: fullRange(dtype),
+      span: scaleRange(dtype, symmetric),
+      rounding: 'even',
+    });
     const codes = new Int32Array(values.length);
     const clipped = coder.encode(values, 0, codes, new Float64Array(values.length));
     expect(storedBytes(codes, dtype)).toEqual(bytesOf(expected.codes));

@@ -1,0 +1,48 @@
+import { AFFINE_BITS, fullRange, scaleRange, type CodeRange } from './affine.ts';
+import { FRACTION_BITS, isCast, isFixedPoint, type KernelScheme } from './scheme.ts';
+
+/**
+ * How a value in units of its scale becomes an integer: nearest, half to even, after a float32
+ * division; cut toward zero; or as onnxruntime's MatMulNBits quantizer, which multiplies by the
+ * float32 reciprocal, adds the zero point and rounds half away from zero.
+ */
+export type CodeRounding = 'even' | 'zero' | 'reciprocal';
+
+/** The integers that a scheme stores. */
+export interface IntegerFormat {
+  readonly bits: number;
+  /** Codes are clipped to these. */
+  readonly clip: CodeRange;
+  /** The scale spreads a range of values over these. */
+  readonly span: CodeRange;
+  readonly rounding: CodeRounding;
+}
+
+/** The integers of an affine or fixed-point scheme. */
+export function integerFormatOf(scheme: KernelScheme): IntegerFormat {
+  const { dtype, symmetric } = scheme;
+  if (isCast(dtype)) throw new RangeError(`${dtype} is a float cast`);
+  if (isFixedPoint(dtype)) {
+    const qmax = 2 ** FRACTION_BITS[dtype] - 1;
+    const range = { qmin: -qmax - 1, qmax };
+    return {
+      bits: FRACTION_BITS[dtype] + 1,
+      clip: range,
+      span: range,
+      rounding: scheme.rounding ?? 'even',
+    };
+  }
+  const clip = clipRange(fullRange(dtype), scheme);
+  const span = scaleRange(dtype, symmetric);
+  return {
+    bits: AFFINE_BITS[dtype],
+    clip,
+    span: { qmin: Math.max(clip.qmin, span.qmin), qmax: span.qmax },
+    rounding: scheme.operator === 'MatMulNBits' ? 'reciprocal' : 'even',
+  };
+}
+
+/** LiteRT's narrow range leaves the lowest code of a signed type out. */
+function clipRange(full: CodeRange, { narrowRange }: KernelScheme): CodeRange {
+  return narrowRange === true && full.qmin < 0 ? { ...full, qmin: full.qmin + 1 } : full;
+}

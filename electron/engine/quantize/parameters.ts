@@ -1,0 +1,31 @@
+import {
+  computeBlockScaleZeroPoint,
+  computeScaleZeroPoint,
+  type ScaleZeroPoint,
+} from './affine.ts';
+import { fixedPointScale, shiftedScale } from './fixed-point.ts';
+import type { IntegerFormat } from './integer-format.ts';
+import type { Grouping } from './layout.ts';
+import { matMulNBitsScale } from './matmul-nbits.ts';
+import { isFixedPoint, type KernelScheme } from './scheme.ts';
+
+/** Scale and zero point of a group from the range of values that its codes are to span. */
+export type ParameterRule = (low: number, high: number) => ScaleZeroPoint;
+
+/** The rule of a scheme, by its dtype, its granularity and the operator that it is made for. */
+export function parameterRule(
+  scheme: KernelScheme,
+  kind: Grouping['kind'],
+  format: IntegerFormat,
+): ParameterRule {
+  const { dtype, symmetric } = scheme;
+  if (isFixedPoint(dtype)) {
+    if (scheme.powerOfTwo === true) return (low, high) => shiftedScale(low, high, dtype, format);
+    return () => ({ scale: fixedPointScale(dtype), zeroPoint: 0 });
+  }
+  if (scheme.operator === 'MatMulNBits')
+    return (low, high) => matMulNBitsScale(low, high, format.bits, symmetric);
+  if (kind === 'block')
+    return (low, high) => computeBlockScaleZeroPoint(low, high, format.span, symmetric);
+  return (low, high) => computeScaleZeroPoint(low, high, format.span, symmetric);
+}

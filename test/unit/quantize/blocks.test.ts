@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest';
+import { blockAxisOf } from '../../../shared/plan.ts';
+import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
+import { describeSide } from '../../../electron/engine/quantize/detail.ts';
+import { layoutOf } from '../../../electron/engine/quantize/layout.ts';
+import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
+import type { KernelScheme } from '../../../electron/engine/quantize/scheme.ts';
+import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
+import { bytesOf, float32Of, readGolden } from './goldens.ts';
+
+interface Blocked {
+  readonly symmetric: boolean;
+  readonly block: number;
+  readonly scale: string;
+  readonly zeroPoint: number[];
+  readonly codes: string;
+}
+
+interface GoldenCase {
+  readonly name: string;
+  readonly shape: number[];
+  readonly values: string;
+  readonly linear: (Blocked & {
+    readonly dtype: 'int8' | 'uint8' | 'int4' | 'uint4';
+    readonly axis: number;
+    readonly restored: string;
+  })[];
+  readonly matMulNBits: (Blocked & { readonly bits: 4 | 8 })[];
+}
+
+const { cases } = readGolden<{ cases: GoldenCase[] }>('blocks.json');
+
+/** Quantizes in uneven runs; blocks go along the axis beside the channels' one. */
+function quantize(given: GoldenCase, scheme: KernelScheme, channelAxis: number) {
+  const { name, shape } = given;
+  const source = arraySource(float32Of(given.values), 'float32', 23);
+  const statistics = computeStatistics(source, layoutOf(shape, channelAxis), 8);
+  const pieces: Uint8Array[] = [];
+  const input = { name, source, shape, axis: channelAxis, scheme, statistics };
+  const result = quantizeTensor({ ...input, sink: (bytes) => pieces.push(bytes) });
+  return { input, result, bytes: Buffer.concat(pieces) };
+}
+
+const linear = cases.flatMap((given) =>
+  given.linear.map((expected) => ({
+    title: `${expected.dtype} ${expected.symmetric ? 'symmetric' : 'asymmetric'} along ${expected.axis}: ${given.name}`,
+    given,
+    expected,
+  })),
+);
+
+describe("blocks for DequantizeLinear equal onnxruntime's in scale, zero point, code and value", () => {
+  test.each(linear)('$title', ({ given, expected }) => {
+    const { dtype, symmetric, axis, block } = expected;
+    const scheme = { dtype, symmetric, granularity: { block }, range: 'minmax' } as const;
+    const { input, result, bytes } = quantize(given, scheme, 1 - axis);
+    expect(result.axis).toBe(axis);
+    expect(Float32Array.from(result.scale)).toEqual(float32Of(expected.scale));
+    expect(result.zeroPoint).toEqual(expected.zeroPoint);
+    expect(bytes.equals(bytesOf(expected.codes))).toBe(true);
+    const { firstValues } = describeSide(input, 4).side;
+    expect(Float32Array.from(firstValues)).toEqual(
+      float32Of(expected.restored).subarray(0, firstValues.length),
+    );
+  });
+});
+
+const nbits = cases.flatMap((given) =>
+  given.matMulNBits.map((expected) => ({
+    title: `${expected.bits} bits ${expected.symmetric ? 'symmetric' : 'asymmetric'} in blocks of ${expected.block}: ${given.name}`,
+    given,
+    expected,
+  })),
+);
+
+describe("blocks for MatMulNBits equal onnxruntime's quantizer, negative scales included", () => {
+  test.each(nbits)('$title', ({ given, expected }) => {
+    const { bits, symmetric, block } = expected;
+    const { result, bytes } = quantize(
+      given,
+      {
+        dtype: bits === 4 ? 'uint4' : 'uint8',
+        symmetric,
+        granularity: { block },
+        range: 'minmax',
+        operator: 'MatMulNBits',
+      },
+      1,
+    );
+    expect(Float32Array.from(result.scale)).toEqual(float32Of(expected.scale));
+    expect(result.zeroPoint).toEqual(expected.zeroPoint);
+    const codes = bytesOf(expected.codes);
+    const packed = Uint8Array.from({ length: Math.ceil((codes.length * bits) / 8) }, (_, index) =>
+      bits === 8 ? codes[index]! : codes[2 * index]! | ((codes[2 * index + 1] ?? 0) << 4),
+    );
+    expect(bytes.equals(packed)).toBe(true);
+  });
+});
+
+test('blocks run along the axis that is summed over, beside the channels', () => {
+  expect(blockAxisOf([64, 32], 1)).toBe(0);
+  expect(blockAxisOf([32, 64], 0)).toBe(1);
+  expect(blockAxisOf([8, 16, 3, 3], 0)).toBe(1);
+  expect(blockAxisOf([4, 64, 32], 2)).toBe(1);
+  expect(blockAxisOf([7], 0)).toBe(0);
+});
