@@ -14,6 +14,7 @@ const NODE_ENTRIES = {
   main: 'electron/main/main.ts',
   engine: 'electron/engine/engine.ts',
   worker: 'electron/engine/worker.ts',
+  runtime: 'electron/engine/runtime/runtime.ts',
   cli: 'electron/cli/main.ts',
 };
 const PRELOAD_ENTRY = 'electron/preload.ts';

@@ -28,6 +28,26 @@ export interface ExportResult {
   readonly seconds: number;
 }
 
+/** How an exported model answers beside its original, in onnxruntime. */
+export interface VerifyResult {
+  readonly samples: number;
+  readonly seed: number;
+  readonly outputs: readonly {
+    readonly name: string;
+    /** Infinity when equal; null when the original is all zero or an output is not finite. */
+    readonly sqnrDb: number | null;
+    readonly cosine: number | null;
+    readonly maxAbsError: number;
+    /** Share of rows along the last axis whose greatest value is at the same place; null where there is none. */
+    readonly top1Agreement: number | null;
+  }[];
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  /** Medians of one run, in milliseconds. */
+  readonly msBefore: number;
+  readonly msAfter: number;
+}
+
 export type ExportMode = 'qdq';
 
 /** What an export would write, known before it is written. */
@@ -68,6 +88,11 @@ export interface Requests {
   export: {
     params: { handle: Handle; recipe: Recipe; mode: ExportMode; target: Handle };
     reply: ExportResult;
+  };
+  /** Run the opened model and an exported one on the same seeded inputs. */
+  verify: {
+    params: { handle: Handle; exported: Handle; samples: number; seed: number };
+    reply: VerifyResult;
   };
 }
 

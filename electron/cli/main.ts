@@ -3,6 +3,7 @@ import { analyze } from './analyze.ts';
 import { exportModel } from './export.ts';
 import { inspect } from './inspect.ts';
 import { recipes } from './recipes.ts';
+import { verify } from './verify.ts';
 import { UsageError } from './usage.ts';
 
 type Command = (args: string[]) => Promise<void> | void;
@@ -11,6 +12,7 @@ const commands: Readonly<Record<string, Command>> = {
   inspect,
   analyze,
   export: exportModel,
+  verify,
   recipes,
 };
 
@@ -18,6 +20,7 @@ const HELP = `usage:
   quantscope inspect MODEL [--json]
   quantscope analyze MODEL --recipe R [--versus R2] [--json | --csv FILE]
   quantscope export  MODEL --recipe R --out FILE [--mode qdq] [--json]
+  quantscope verify  MODEL EXPORTED [--samples N] [--seed S] [--inputs DIR] [--json]
   quantscope recipes [--json]
 
 R is the name of a preset (see quantscope recipes) or a recipe file.`;

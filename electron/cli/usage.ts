@@ -8,29 +8,52 @@ import { ioError } from '../engine/source.ts';
 export class UsageError extends Error {}
 
 type Options = NonNullable<ParseArgsConfig['options']>;
+type Values = Readonly<Record<string, string | boolean | undefined>>;
 
-/** The one positional argument and the options of a command. @throws UsageError */
+/**
+ * The positional arguments, as many as `names` says, and the options of a command.
+ * @throws UsageError
+ */
 export function readArguments(
   args: string[],
   options: Options,
-): { model: string; values: Readonly<Record<string, string | boolean | undefined>> } {
+  names: readonly string[] = ['MODEL'],
+): { model: string; positionals: readonly string[]; values: Values } {
   try {
     const parsed = parseArgs({ args, options, allowPositionals: true, strict: true });
-    const [model, extra] = parsed.positionals;
-    if (model === undefined) throw new UsageError('MODEL is missing');
-    if (extra !== undefined) throw new UsageError(`one MODEL only, not also ${printable(extra)}`);
-    return { model, values: parsed.values as Record<string, string | boolean | undefined> };
+    const { positionals } = parsed;
+    const missing = names[positionals.length];
+    if (missing !== undefined) throw new UsageError(`${missing} is missing`);
+    const extra = positionals[names.length];
+    if (extra !== undefined)
+      throw new UsageError(`${names.join(' ')} only, not also ${printable(extra)}`);
+    return { model: positionals[0]!, positionals, values: parsed.values as Values };
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
 
-/** A required option's text. @throws UsageError */
-export function required(
-  values: Readonly<Record<string, string | boolean | undefined>>,
+/** An option that is a whole number within limits. @throws UsageError */
+export function wholeNumber(
+  values: Values,
   name: string,
-): string {
+  fallback: number,
+  least: number,
+  most: number,
+): number {
+  const text = values[name];
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (typeof text === 'string' && /^\d+$/.test(text) && value >= least && value <= most)
+    return value;
+  throw new UsageError(
+    `--${name} is a whole number from ${least} to ${most}, not ${printable(String(text))}`,
+  );
+}
+
+/** A required option's text. @throws UsageError */
+export function required(values: Values, name: string): string {
   const value = values[name];
   if (typeof value !== 'string' || value === '') throw new UsageError(`--${name} is missing`);
   return value;

@@ -13,7 +13,10 @@ interface ElectronPort {
 const parentPort = (process as unknown as { parentPort?: ElectronPort }).parentPort;
 if (parentPort === undefined) throw new Error('the engine runs in a utility process of the app');
 
-const server = new EngineServer(new WorkerPool(path.join(__dirname, 'worker.js')));
+const server = new EngineServer(
+  new WorkerPool(path.join(__dirname, 'worker.js')),
+  path.join(__dirname, 'runtime.js'),
+);
 
 parentPort.on('message', ({ data, ports }) => {
   const message = data as MainToEngine;

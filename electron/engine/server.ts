@@ -26,11 +26,14 @@ interface Running {
 /** Answers the requests of pages. Paths come from main as grants; a page names them by handle only. */
 export class EngineServer {
   private readonly pool: WorkerPool;
+  private readonly runtimeScript: string;
   private readonly grants = new Map<Handle, { path: string; use: 'read' | 'write' }>();
   private readonly sessions = new Map<Handle, Session>();
 
-  constructor(pool: WorkerPool) {
+  /** @param runtimeScript the built runtime.js */
+  constructor(pool: WorkerPool, runtimeScript: string) {
     this.pool = pool;
+    this.runtimeScript = runtimeScript;
   }
 
   grant(message: Extract<MainToEngine, { type: 'grant' }>): void {
@@ -103,6 +106,12 @@ export class EngineServer {
           this.path(target, 'write'),
           options,
         );
+      }
+      case 'verify': {
+        const { handle, exported, samples, seed } = request.params;
+        const target = this.path(exported, 'write');
+        const wanted = { samples: checkedSamples(samples), seed, inputs: null };
+        return this.session(handle).verify(this.runtimeScript, target, wanted, options);
       }
       default:
         throw new AppError('BAD_USAGE', 'the engine knows no such request', {
@@ -180,6 +189,15 @@ function checkedBins(bins: number): number {
     field: 'bins',
     found: String(bins),
     expected: '1 to 4096',
+  });
+}
+
+function checkedSamples(samples: number): number {
+  if (Number.isInteger(samples) && samples >= 1 && samples <= 1000) return samples;
+  throw new AppError('BAD_USAGE', 'no such number of samples', {
+    field: 'samples',
+    found: String(samples),
+    expected: '1 to 1000',
   });
 }
 

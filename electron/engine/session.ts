@@ -8,6 +8,7 @@ import type {
   ExportResult,
   ModelSummary,
   Progress,
+  VerifyResult,
 } from '../../shared/protocol.ts';
 import { isFloatCast, type Recipe } from '../../shared/recipe.ts';
 import {
@@ -23,6 +24,7 @@ import { writeModel } from './export/write-model.ts';
 import type { OpenedModel } from './formats/format.ts';
 import { openModel } from './formats/registry.ts';
 import type { AnalyzedItem, AnalyzeItem, WorkerFiles, WorkerTensor } from './jobs.ts';
+import { runVerification } from './runtime/host.ts';
 import type { WorkerPool } from './pool.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
 import { inspectedSide, keptReport, nonFiniteReason, reportOf } from './reports.ts';
@@ -194,6 +196,44 @@ export class Session {
       kept: this.tensors.length - layout.quantized.length,
       seconds: (performance.now() - started) / 1000,
     };
+  }
+
+  /**
+   * Run the model and an exported copy in onnxruntime on the same inputs.
+   * @param script the built runtime.js
+   * @param inputs a folder of samples; null makes seeded random ones
+   */
+  async verify(
+    script: string,
+    exported: string,
+    { samples, seed, inputs }: { samples: number; seed: number; inputs: string | null },
+    options: RunOptions,
+  ): Promise<VerifyResult> {
+    this.assertUnchanged();
+    const other = openModel(exported);
+    const bytesAfter = other.files.reduce((sum, file) => sum + file.size, 0);
+    other.close();
+    const [original] = this.opened.files;
+    const request = {
+      original: original!.path,
+      exported,
+      samples,
+      seed,
+      inputs,
+      limits: this.opened.indexLimits,
+    };
+    const result = await runVerification(script, request, options.signal, (done, of) =>
+      options.onProgress?.({
+        what: 'Running',
+        item: path.basename(exported),
+        done,
+        of,
+        bytesDone: 0,
+        bytesOf: 0,
+      }),
+    );
+    const bytesBefore = this.opened.files.reduce((sum, file) => sum + file.size, 0);
+    return { ...result, bytesBefore, bytesAfter };
   }
 
   close(): void {

@@ -1,6 +1,8 @@
 import { AppError } from '../../shared/errors.ts';
 import { dtypeOf, packedBytes, type DtypeName } from '../../shared/dtypes.ts';
 import type { TensorRef } from '../../shared/model.ts';
+import { bfloat16Value } from './quantize/bfloat16.ts';
+import { float16Value } from './quantize/float16.ts';
 import type { FileSource } from './source.ts';
 
 /** Bytes read from the file at a time: what bounds memory, whatever the tensor's size. */
@@ -180,19 +182,3 @@ const READERS: Partial<Record<DtypeName, (view: DataView, at: number) => number>
   uint8: (view, at) => view.getUint8(at),
   bool: (view, at) => view.getUint8(at),
 };
-
-function float16Value(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >>> 10) & 31;
-  const fraction = bits & 0x3ff;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return exponent === 0
-    ? sign * fraction * 2 ** -24
-    : sign * (1024 + fraction) * 2 ** (exponent - 25);
-}
-
-function bfloat16Value(bits: number): number {
-  const view = new DataView(new ArrayBuffer(4));
-  view.setUint32(0, bits << 16);
-  return view.getFloat32(0);
-}

@@ -8,6 +8,9 @@ const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.ur
 /** The built worker: tests of the engine run the very file that ships. */
 export const WORKER_SCRIPT = path.join(root, 'dist/worker.js');
 
+/** The built host of onnxruntime. */
+export const RUNTIME_SCRIPT = path.join(root, 'dist/runtime.js');
+
 /** The built command line. */
 export const CLI_SCRIPT = path.join(root, 'dist/cli.js');
 

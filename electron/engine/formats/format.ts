@@ -2,6 +2,7 @@ import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Model } from '../../../shared/model.ts';
 import type { Plan } from '../../../shared/plan.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
+import type { IndexLimits } from '../runtime/inputs.ts';
 import type { FileSource } from '../source.ts';
 import type { Layout } from '../export/layout.ts';
 
@@ -10,6 +11,8 @@ export interface OpenedModel {
   readonly model: Model;
   readonly files: readonly FileSource[];
   readonly modes: readonly ExportMode[];
+  /** How far integer inputs may index, by name, where the structure tells. */
+  readonly indexLimits: IndexLimits;
   /** What an export would write, to the byte, without reading a weight. */
   layout(plan: Plan, mode: ExportMode, recipe: Recipe): Layout;
   close(): void;

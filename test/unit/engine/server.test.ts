@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { FromEngine, RequestKind, Requests, ToEngine } from '../../../shared/protocol.ts';
 import { findPreset } from '../../../shared/recipe.ts';
 import { EngineServer, type Port } from '../../../electron/engine/server.ts';
-import { testPool } from '../../helpers/engine.ts';
+import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
@@ -50,7 +50,7 @@ class Page {
 }
 
 function opened(): { server: EngineServer; page: Page } {
-  const server = new EngineServer(pool);
+  const server = new EngineServer(pool, RUNTIME_SCRIPT);
   server.grant({ type: 'grant', handle: 'model', path: REAL_MODELS[2]!.file, use: 'read' });
   server.grant({
     type: 'grant',

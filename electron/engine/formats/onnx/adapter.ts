@@ -6,6 +6,7 @@ import {
   type TensorRef,
 } from '../../../../shared/model.ts';
 import { layoutOnnx } from '../../export/onnx/layout-onnx.ts';
+import { indexLimits } from '../../runtime/index-limits.ts';
 import type { FileSource } from '../../source.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
@@ -65,6 +66,7 @@ function openOnnx(source: FileSource): OpenedModel {
       model,
       files,
       modes: ['qdq'],
+      indexLimits: indexLimits(index, tensors),
       layout: (plan, mode, recipe) => layoutOnnx({ index, tensors, files, plan, mode, recipe }),
       close: () => {
         source.close();

@@ -1,0 +1,51 @@
+import * as path from 'node:path';
+import { printable } from '../../shared/errors.ts';
+import { decibels, megabytes, toJson, toTable } from './output.ts';
+import { readArguments, wholeNumber } from './usage.ts';
+import { withSession } from './with-session.ts';
+
+const RUNTIME_SCRIPT = path.join(__dirname, 'runtime.js');
+
+/** quantscope verify MODEL EXPORTED [--samples N] [--seed S] [--inputs DIR] [--json] */
+export async function verify(args: string[]): Promise<void> {
+  const { positionals, values } = readArguments(
+    args,
+    {
+      samples: { type: 'string' },
+      seed: { type: 'string' },
+      inputs: { type: 'string' },
+      json: { type: 'boolean' },
+    },
+    ['MODEL', 'EXPORTED'],
+  );
+  const [model, exported] = positionals as [string, string];
+  const samples = wholeNumber(values, 'samples', 4, 1, 1000);
+  const seed = wholeNumber(values, 'seed', 0, 0, 0xffffffff);
+  const inputs = typeof values['inputs'] === 'string' ? values['inputs'] : null;
+  await withSession(model, async ({ session, signal, onProgress }) => {
+    const wanted = { samples, seed, inputs };
+    const result = await session.verify(RUNTIME_SCRIPT, exported, wanted, { signal, onProgress });
+    if (values['json'] === true) {
+      console.log(toJson(result));
+      return;
+    }
+    const rows = result.outputs.map((output) => [
+      printable(output.name),
+      decibels(output.sqnrDb),
+      output.cosine?.toFixed(6) ?? '-',
+      output.maxAbsError.toPrecision(4),
+      output.top1Agreement === null ? '-' : `${(output.top1Agreement * 100).toFixed(1)} %`,
+    ]);
+    console.log(
+      toTable(
+        [['output', 'SQNR dB', 'cosine', 'max error', 'top-1'], ...rows],
+        new Set([1, 2, 3, 4]),
+      ),
+    );
+    console.log(
+      `${megabytes(result.bytesBefore)} -> ${megabytes(result.bytesAfter)}, ` +
+        `${result.msBefore.toFixed(2)} ms -> ${result.msAfter.toFixed(2)} ms, ` +
+        `${result.samples} samples, seed ${result.seed}`,
+    );
+  });
+}

@@ -1,0 +1,63 @@
+import type { VerifyResult } from '../../../shared/protocol.ts';
+import { sqnrDb } from '../../../shared/report.ts';
+
+type OutputComparison = VerifyResult['outputs'][number];
+
+/** Collects the comparison of one output over samples. Sums are in float64. */
+export class OutputTally {
+  private readonly name: string;
+  private signal = 0;
+  private noise = 0;
+  private dot = 0;
+  private other = 0;
+  private largest = 0;
+  private rows = 0;
+  private agreeing = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Add one sample. Values that are the same in both, infinities and NaN among them, are no error. */
+  add(original: ArrayLike<number>, exported: ArrayLike<number>, dims: readonly number[]): void {
+    for (let index = 0; index < original.length; index++) {
+      const [x, y] = [original[index]!, exported[index]!];
+      if (Object.is(x, y) && !Number.isFinite(x)) continue;
+      const error = y - x;
+      this.signal += x * x;
+      this.noise += error * error;
+      this.dot += x * y;
+      this.other += y * y;
+      // Math.max keeps a NaN error: there is none larger.
+      this.largest = Math.max(this.largest, Math.abs(error));
+    }
+    this.addRows(original, exported, dims.at(-1) ?? 1);
+  }
+
+  private addRows(original: ArrayLike<number>, exported: ArrayLike<number>, width: number): void {
+    if (width < 2) return;
+    for (let start = 0; start + width <= original.length; start += width) {
+      this.rows++;
+      if (greatest(original, start, width) === greatest(exported, start, width)) this.agreeing++;
+    }
+  }
+
+  result(): OutputComparison {
+    const norm = Math.sqrt(this.signal * this.other);
+    const decibels = Number.isFinite(this.noise) ? sqnrDb(this.signal, this.noise) : null;
+    return {
+      name: this.name,
+      sqnrDb: this.signal === 0 && this.noise === 0 ? Infinity : decibels,
+      cosine: norm > 0 && Number.isFinite(norm) ? this.dot / norm : null,
+      maxAbsError: this.largest,
+      top1Agreement: this.rows === 0 ? null : this.agreeing / this.rows,
+    };
+  }
+}
+
+function greatest(values: ArrayLike<number>, start: number, width: number): number {
+  let best = start;
+  for (let index = start + 1; index < start + width; index++)
+    if (values[index]! > values[best]!) best = index;
+  return best - start;
+}

@@ -1,0 +1,286 @@
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { zipSync } from 'fflate';
+import { onnx } from 'onnx-proto';
+import { describe, expect, test } from 'vitest';
+import { findPreset } from '../../../shared/recipe.ts';
+import type { VerifyResult } from '../../../shared/protocol.ts';
+import { makeInputs, SIZE_TRIES } from '../../../electron/engine/runtime/inputs.ts';
+import { OutputTally } from '../../../electron/engine/runtime/compare.ts';
+import { Session } from '../../../electron/engine/session.ts';
+import { CLI_SCRIPT, RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import {
+  floatTensor,
+  floats,
+  matMulModel,
+  model,
+  node,
+  randomValues,
+  value,
+} from '../../helpers/onnx-model.ts';
+import { REAL_MODELS } from '../../helpers/real-models.ts';
+import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
+
+const folder = temporaryFolder();
+const pool = testPool();
+const never = new AbortController().signal;
+
+async function verify(
+  file: string,
+  other: string,
+  inputs: string | null = null,
+  seed = 1,
+): Promise<VerifyResult> {
+  const session = Session.open(file, pool);
+  try {
+    return await session.verify(
+      RUNTIME_SCRIPT,
+      other,
+      { samples: 2, seed, inputs },
+      { signal: never },
+    );
+  } finally {
+    session.close();
+  }
+}
+
+async function int8Of(file: string): Promise<string> {
+  const session = Session.open(file, pool);
+  const out = path.join(folder, `q-${path.basename(file)}`);
+  await session.export({ ...findPreset('int8')!, minElements: 0 }, 'qdq', out, { signal: never });
+  session.close();
+  return out;
+}
+
+describe.each(REAL_MODELS)('$name', ({ file }) => {
+  test('equals itself, and differs from its int8 export by a finite error', async () => {
+    const same = await verify(file, file);
+    expect(
+      same.outputs.every((output) => output.sqnrDb === Infinity && output.maxAbsError === 0),
+    ).toBe(true);
+    const other = await verify(file, await int8Of(file));
+    for (const output of other.outputs) {
+      expect(output.maxAbsError).toBeGreaterThan(0);
+      expect(Number.isFinite(output.sqnrDb)).toBe(true);
+    }
+    expect(other.bytesAfter).toBeLessThan(other.bytesBefore);
+  });
+});
+
+test('the same seed gives the same figures, another seed others', async () => {
+  const { file } = REAL_MODELS[2]!;
+  const out = await int8Of(file);
+  const [first, again, other] = [
+    await verify(file, out),
+    await verify(file, out),
+    await verify(file, out, null, 9),
+  ];
+  expect(again.outputs).toEqual(first.outputs);
+  expect(other.outputs).not.toEqual(first.outputs);
+});
+
+describe('made-up inputs', () => {
+  test('free dimensions: batch 1, equal names equal sizes, images and sequences by the attempt', () => {
+    const facts = [
+      { name: 'ids', type: 'int64', shape: ['batch', 'seq'] },
+      { name: 'attention_mask', type: 'int64', shape: ['batch', 'seq'] },
+      { name: 'pixels', type: 'float32', shape: ['batch', 3, 'h', 'w'] },
+      { name: 'past.0.key', type: 'float32', shape: ['batch', 8, 'past_sequence_length', 64] },
+      { name: 'state', type: 'float32', shape: [2, '', 128] },
+    ];
+    const made = makeInputs(facts, { ids: 5 }, 3, 0);
+    expect(made['ids']!.dims).toEqual([1, SIZE_TRIES[0]!.sequence]);
+    expect([...(made['ids']!.data as BigInt64Array)].every((id) => id >= 0n && id < 5n)).toBe(true);
+    expect([...(made['attention_mask']!.data as BigInt64Array)].every((mask) => mask === 1n)).toBe(
+      true,
+    );
+    expect(made['pixels']!.dims).toEqual([1, 3, 224, 224]);
+    expect(made['past.0.key']!.dims).toEqual([1, 8, 0, 64]);
+    expect(made['state']!.dims).toEqual([2, 1, 128]);
+    expect((made['state']!.data as Float32Array).every((number) => number === 0)).toBe(true);
+  });
+
+  test('an integer input stays within the table that it indexes', async () => {
+    const graph = {
+      node: [node('Gather', ['table', 'ids'], ['y'])],
+      initializer: [floatTensor('table', [3, 64], randomValues(192, 4))],
+      input: [value('ids', [1, 'seq'], 7)],
+      output: [value('y', [1, 'seq', 64])],
+    };
+    const file = writeFile(folder, model(graph));
+    const result = await verify(file, file);
+    expect(result.outputs[0]!.sqnrDb).toBe(Infinity);
+  });
+});
+
+describe('given inputs', () => {
+  const file = writeFile(folder, matMulModel(4, 4));
+  const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 4), }".padEnd(117) + '\n';
+  const npy = (text: string, values: Uint8Array): Uint8Array =>
+    Buffer.concat([
+      Buffer.from('\u0093NUMPY\u0001\u0000', 'latin1'),
+      Uint8Array.of(text.length & 255, text.length >> 8),
+      Buffer.from(text, 'latin1'),
+      values,
+    ]);
+  const samples = (name: string, files: Record<string, Uint8Array>): string => {
+    const target = path.join(folder, name);
+    fs.mkdirSync(target);
+    for (const [entry, bytes] of Object.entries(files)) writeFile(target, bytes, entry);
+    return target;
+  };
+
+  test.each([
+    ['.npy', { 'x.npy': npy(header, floats([1, 2, 3, 4])) }],
+    ['.npz', { 'one.npz': zipSync({ 'x.npy': npy(header, floats([1, 2, 3, 4])) }) }],
+    [
+      '.pb',
+      { 'input_0.pb': onnx.TensorProto.encode(floatTensor('', [1, 4], [1, 2, 3, 4])).finish() },
+    ],
+  ])('are read from %s', async (kind, files) => {
+    const result = await verify(file, file, samples(`good${kind}`, files));
+    expect(result).toMatchObject({ samples: 1, outputs: [{ name: 'y', sqnrDb: Infinity }] });
+  });
+
+  test.each<[string, Record<string, Uint8Array>, RegExp]>([
+    ['nothing', {}, /holds no samples/],
+    [
+      'an array of another name',
+      { 'z.npy': npy(header, floats([1, 2, 3, 4])) },
+      /lacks an input.*found z.*expected x/,
+    ],
+    [
+      'an array with too few values',
+      { 'x.npy': npy(header, floats([1, 2])) },
+      /x\.npy.*not as many values/,
+    ],
+    [
+      'an array in Fortran order',
+      { 'x.npy': npy(header.replace('False', 'True '), floats([1, 2, 3, 4])) },
+      /Fortran order/,
+    ],
+    [
+      'an array of objects',
+      { 'x.npy': npy(header.replace('<f4', '|O '), floats([1])) },
+      /type \|O/,
+    ],
+    ['a file that is no array', { 'x.npy': Buffer.from('hello world!') }, /x\.npy.*no array/],
+    ['an archive that is none', { 'x.npz': Buffer.from('PK no') }, /x\.npz.*no \.npz archive/],
+    [
+      'a tensor that is none',
+      { 'input_0.pb': Uint8Array.of(255, 255) },
+      /input_0\.pb.*no TensorProto/,
+    ],
+  ])('are refused: %s', async (name, files, pattern) => {
+    await expect(verify(file, file, samples(`bad ${name}`, files))).rejects.toThrow(pattern);
+  });
+});
+
+describe('what goes wrong in the runtime', () => {
+  test('a model that does not load is reported in the words of the runtime', async () => {
+    const file = writeFile(folder, matMulModel(8, 8));
+    const broken = writeFile(
+      folder,
+      model({
+        node: [node('Frobnicate', ['x'], ['y'])],
+        input: [value('x', [1, 8])],
+        output: [value('y', [1, 8])],
+      }),
+    );
+    await expect(verify(file, broken)).rejects.toMatchObject({
+      code: 'RUNTIME',
+      details: { file: broken, found: expect.stringMatching(/Frobnicate/) as string },
+    });
+  });
+
+  test('outputs of another shape are no comparison', async () => {
+    const file = writeFile(folder, matMulModel(8, 8));
+    const other = writeFile(folder, matMulModel(8, 4));
+    await expect(verify(file, other)).rejects.toThrow(/not of the same shape.*1 x 4.*1 x 8/);
+  });
+
+  test('cancel ends it', async () => {
+    const session = Session.open(REAL_MODELS[0]!.file, pool);
+    const abort = new AbortController();
+    const running = session.verify(
+      RUNTIME_SCRIPT,
+      REAL_MODELS[0]!.file,
+      { samples: 1000, seed: 0, inputs: null },
+      { signal: abort.signal, onProgress: () => abort.abort() },
+    );
+    await expect(running).rejects.toMatchObject({ code: 'CANCELLED' });
+    session.close();
+  });
+
+  test('a runtime that is killed is an error that says so', async () => {
+    const session = Session.open(REAL_MODELS[0]!.file, pool);
+    const running = session.verify(
+      RUNTIME_SCRIPT,
+      REAL_MODELS[0]!.file,
+      { samples: 1000, seed: 0, inputs: null },
+      {
+        signal: never,
+        onProgress: () =>
+          void spawnSync('pkill', ['-KILL', '-P', String(process.pid), '-f', 'runtime.js']),
+      },
+    );
+    await expect(running).rejects.toMatchObject({
+      code: 'RUNTIME',
+      message: expect.stringMatching(/onnxruntime crashed.*SIGKILL/) as string,
+    });
+    session.close();
+  });
+});
+
+describe('the comparison', () => {
+  const compare = (original: number[], exported: number[], dims: number[]) => {
+    const tally = new OutputTally('y');
+    tally.add(original, exported, dims);
+    return tally.result();
+  };
+
+  test('SQNR, cosine, greatest error and top-1 by hand', () => {
+    const result = compare([3, 4, 0, 5], [3, 4.5, 0, 5], [2, 2]);
+    expect(result).toMatchObject({ maxAbsError: 0.5, top1Agreement: 1 });
+    expect(result.sqnrDb).toBeCloseTo(10 * Math.log10(50 / 0.25), 12);
+    expect(result.cosine).toBeCloseTo((9 + 18 + 25) / Math.sqrt(50 * (9 + 20.25 + 25)), 12);
+    expect(compare([1, 2], [2, 1], [1, 2]).top1Agreement).toBe(0);
+  });
+
+  test('zeros, equal infinities and NaN have their own answers', () => {
+    expect(compare([0, 0], [0, 0], [2])).toMatchObject({
+      sqnrDb: Infinity,
+      cosine: null,
+      maxAbsError: 0,
+    });
+    expect(compare([0, 0], [1, 0], [2]).sqnrDb).toBeNull();
+    expect(compare([Infinity, 1], [Infinity, 1], [2])).toMatchObject({
+      sqnrDb: Infinity,
+      maxAbsError: 0,
+    });
+    expect(compare([1, 1], [NaN, 1], [2]).sqnrDb).toBeNull();
+    expect(compare([1, 1], [NaN, 1], [2]).maxAbsError).toBeNaN();
+  });
+});
+
+test('quantscope verify --json keeps the contract', () => {
+  const { file } = REAL_MODELS[2]!;
+  const { stdout, status } = spawnSync(
+    process.execPath,
+    [CLI_SCRIPT, 'verify', file, file, '--samples', '2', '--seed', '7', '--json'],
+    { encoding: 'utf8' },
+  );
+  expect(status).toBe(0);
+  const result = JSON.parse(stdout) as VerifyResult;
+  expect(result).toMatchObject({
+    samples: 2,
+    seed: 7,
+    bytesBefore: fs.statSync(file).size,
+    bytesAfter: fs.statSync(file).size,
+  });
+  expect(Object.keys(result.outputs[0]!)).toEqual(
+    expect.arrayContaining(['name', 'sqnrDb', 'cosine', 'maxAbsError', 'top1Agreement']),
+  );
+  expect(result.msBefore).toBeGreaterThan(0);
+});
