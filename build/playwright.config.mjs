@@ -1,0 +1,19 @@
+import path from 'node:path';
+import { defineConfig } from '@playwright/test';
+import { root } from './paths.mjs';
+
+export default defineConfig({
+  testDir: path.join(root, 'test/e2e'),
+  outputDir: path.join(root, 'test-results'),
+  // One window at a time: two would fight for focus and for the two cores.
+  workers: 1,
+  timeout: 90_000,
+  expect: { timeout: 15_000 },
+  reporter: [
+    ['list'],
+    ...(process.env['QUANTSCOPE_COUNTS']
+      ? [['json', { outputFile: process.env['QUANTSCOPE_COUNTS'] }]]
+      : []),
+  ],
+  forbidOnly: true,
+});

@@ -1,0 +1,102 @@
+// npm test: sets everything up, then types, lint, format, build, unit tests and end-to-end tests.
+// Stops at the first phase that fails.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { electronPath } from './electron-runtime.mjs';
+import { ensureModels } from './models.mjs';
+import { ensurePackages } from './packages.mjs';
+import { run } from './run.mjs';
+import { ensureSystemPackages } from './system-packages.mjs';
+
+const node = (script, ...args) => run(process.execPath, [script, ...args]);
+const work = mkdtempSync(path.join(tmpdir(), 'quantscope-npm-test-'));
+const unitCounts = path.join(work, 'unit.json');
+const e2eCounts = path.join(work, 'e2e.json');
+
+const phases = [
+  ['packages', () => ensurePackages()],
+  ['system', () => ensureSystemPackages({ forTests: true })],
+  ['models', () => ensureModels()],
+  ['electron', () => electronPath()],
+  ['types', () => node('build/types.mjs')],
+  [
+    'lint',
+    () => node('node_modules/eslint/bin/eslint.js', '--config', 'build/eslint.config.mjs', '.'),
+  ],
+  [
+    'format',
+    () =>
+      node(
+        'node_modules/prettier/bin/prettier.cjs',
+        '--config',
+        'build/prettier.json',
+        '--ignore-path',
+        'build/prettierignore',
+        '--log-level',
+        'warn',
+        '--check',
+        '.',
+      ),
+  ],
+  ['build', () => node('build/build.mjs')],
+  [
+    'unit',
+    () =>
+      node(
+        'node_modules/vitest/vitest.mjs',
+        'run',
+        '--config',
+        'build/vitest.config.mjs',
+        '--reporter=default',
+        '--reporter=json',
+        `--outputFile.json=${unitCounts}`,
+      ),
+  ],
+  [
+    'end to end',
+    () =>
+      run(process.execPath, ['build/e2e.mjs'], {
+        env: { ...process.env, QUANTSCOPE_COUNTS: e2eCounts },
+      }),
+  ],
+];
+
+function readJson(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined; // A phase that never ran counted nothing.
+  }
+}
+
+function counts() {
+  const unit = readJson(unitCounts);
+  const e2e = readJson(e2eCounts)?.stats;
+  return {
+    passed: (unit?.numPassedTests ?? 0) + (e2e?.expected ?? 0) + (e2e?.flaky ?? 0),
+    failed: (unit?.numFailedTests ?? 0) + (e2e?.unexpected ?? 0),
+  };
+}
+
+let failure;
+for (const [name, phase] of phases) {
+  const started = performance.now();
+  console.log(`\n== ${name}`);
+  try {
+    phase();
+  } catch (error) {
+    failure = `${name}: ${error.message}`;
+    break;
+  }
+  console.log(`== ${name}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+const { passed, failed } = counts();
+rmSync(work, { recursive: true, force: true });
+if (failure !== undefined) {
+  console.error(`\nnpm test: ${failure}`);
+  process.exitCode = 1;
+}
+console.log(
+  `\n${passed} passed, ${failed + (failure !== undefined && failed === 0 ? 1 : 0)} failed`,
+);

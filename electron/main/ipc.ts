@@ -1,0 +1,166 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { app, ipcMain, shell, type IpcMainInvokeEvent } from 'electron';
+import * as v from 'valibot';
+import { AppError, toErrorData } from '../../shared/errors.ts';
+import type { AppInfo, Channel, Channels, ChosenFile, Result } from '../../shared/ipc.ts';
+import { APP_ORIGIN } from './app-protocol.ts';
+import { askForModel, askForTarget } from './dialogs.ts';
+import type { EngineHost } from './engine-host.ts';
+import type { Handles } from './handles.ts';
+import type { OpenFiles } from './open-files.ts';
+import type { RecentFiles } from './recent-files.ts';
+import { samplePath } from './sample.ts';
+import type { SettingsStore } from './settings.ts';
+import type { MainWindow } from './window.ts';
+
+export interface Parts {
+  readonly window: MainWindow;
+  readonly handles: Handles;
+  readonly engine: EngineHost;
+  readonly recent: RecentFiles;
+  readonly settings: SettingsStore;
+  readonly openFiles: OpenFiles;
+}
+
+/** Recipes are checked again by whoever uses them; here only their size is bounded. */
+const MAX_SETTINGS_BYTES = 8 << 20;
+
+const id = v.pipe(v.string(), v.maxLength(64));
+const text = (length: number) => v.pipe(v.string(), v.maxLength(length));
+
+/** What each channel takes. An argument more, or of another type, is an error. */
+const ARGUMENTS = {
+  info: v.strictTuple([]),
+  openDialog: v.strictTuple([]),
+  openSample: v.strictTuple([]),
+  openRecent: v.strictTuple([id]),
+  openDropped: v.strictTuple([text(32_768)]),
+  takeInitialFile: v.strictTuple([]),
+  listRecent: v.strictTuple([]),
+  forgetRecent: v.strictTuple([id]),
+  describeRecent: v.strictTuple([id, text(500)]),
+  saveDialog: v.strictTuple([id, text(255)]),
+  showInFolder: v.strictTuple([id]),
+  getSettings: v.strictTuple([]),
+  setSettings: v.strictTuple([
+    v.strictObject({
+      theme: v.optional(v.picklist(['system', 'light', 'dark'])),
+      recipeA: v.optional(v.unknown()),
+      recipeB: v.optional(v.unknown()),
+      compare: v.optional(v.boolean()),
+    }),
+  ]),
+  connectEngine: v.strictTuple([]),
+} satisfies Record<Channel, unknown>;
+
+type Handlers = {
+  readonly [C in Channel]: (
+    ...args: Channels[C]['args']
+  ) => Channels[C]['value'] | Promise<Channels[C]['value']>;
+};
+
+/** Register every channel. Senders other than our window's own page are refused, arguments checked. */
+export function registerIpc(parts: Parts): void {
+  const handlers = handlersOf(parts);
+  for (const channel of Object.keys(handlers) as Channel[]) {
+    ipcMain.handle(channel, async (event, ...args: unknown[]): Promise<Result<unknown>> => {
+      try {
+        checkSender(event, parts.window);
+        const handler = handlers[channel] as (...args: unknown[]) => unknown;
+        return { ok: true, value: await handler(...checkArguments(channel, args)) };
+      } catch (error) {
+        return { ok: false, error: toErrorData(error) };
+      }
+    });
+  }
+  ipcMain.on('listening', (event) => {
+    if (event.senderFrame === parts.window.current?.webContents.mainFrame) parts.window.listening();
+  });
+}
+
+function checkSender(event: IpcMainInvokeEvent, window: MainWindow): void {
+  const frame = event.senderFrame;
+  const isOurs =
+    frame !== null &&
+    frame === window.current?.webContents.mainFrame &&
+    new URL(frame.url).origin === new URL(APP_ORIGIN).origin;
+  if (!isOurs)
+    throw new AppError('BAD_USAGE', 'a message from a foreign page', {
+      field: 'sender',
+      found: frame?.url ?? 'none',
+      expected: APP_ORIGIN,
+    });
+}
+
+function checkArguments(channel: Channel, args: unknown[]): unknown[] {
+  const result = v.safeParse(ARGUMENTS[channel], args);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  throw new AppError('BAD_USAGE', 'malformed arguments', {
+    field: `${channel}.${v.getDotPath(issue) ?? 'arguments'}`,
+    found: issue.received,
+    expected: issue.expected ?? issue.message,
+  });
+}
+
+function handlersOf({ window, handles, engine, recent, settings, openFiles }: Parts): Handlers {
+  const required = (file: string | null | undefined, what: string): string => {
+    if (file !== null && file !== undefined) return file;
+    throw new AppError('BAD_USAGE', `there is no such ${what}`, { field: what });
+  };
+  const read = (file: string): ChosenFile => handles.grant(file, 'read');
+  return {
+    info,
+    openDialog: async () => {
+      const file = await askForModel(window.current!);
+      return file === null ? null : read(file);
+    },
+    openSample: () => read(required(samplePath(), 'sample')),
+    openRecent: (entry) => read(required(recent.path(entry), 'recent file')),
+    openDropped: (file) => read(required(path.isAbsolute(file) ? file : null, 'dropped file')),
+    takeInitialFile: () => {
+      const file = openFiles.takeInitial();
+      return file === null ? null : read(file);
+    },
+    listRecent: () => recent.list(),
+    forgetRecent: (entry) => {
+      recent.forget(entry);
+      return null;
+    },
+    describeRecent: (handle, facts) => {
+      recent.add(required(handles.path(handle), 'file'), facts);
+      return null;
+    },
+    saveDialog: async (source, suggestedName) => {
+      const file = await askForTarget(window.current!, handles.path(source), suggestedName);
+      return file === null ? null : handles.grant(file, 'write');
+    },
+    showInFolder: (handle) => {
+      shell.showItemInFolder(required(handles.path(handle), 'file'));
+      return null;
+    },
+    getSettings: () => settings.get(),
+    setSettings: (changes) => {
+      if (JSON.stringify(changes).length > MAX_SETTINGS_BYTES)
+        throw new AppError('LIMIT', 'settings are too large', { field: 'settings' });
+      settings.set(changes);
+      window.applyTheme();
+      return null;
+    },
+    connectEngine: () => {
+      engine.connect();
+      return null;
+    },
+  };
+}
+
+function info(): AppInfo {
+  const file = samplePath();
+  return {
+    version: app.getVersion(),
+    platform: process.platform,
+    electron: process.versions.electron ?? '',
+    sample: file === null ? null : { name: path.basename(file), bytes: fs.statSync(file).size },
+  };
+}

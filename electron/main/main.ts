@@ -1,0 +1,45 @@
+import { app } from 'electron';
+import { serveApp, registerAppScheme } from './app-protocol.ts';
+import { EngineHost } from './engine-host.ts';
+import { Handles } from './handles.ts';
+import { registerIpc } from './ipc.ts';
+import { installMenu } from './menu.ts';
+import { OpenFiles } from './open-files.ts';
+import { RecentFiles } from './recent-files.ts';
+import { hardenSession, hardenWebContents } from './security.ts';
+import { SettingsStore } from './settings.ts';
+import { claimSingleInstance } from './single-instance.ts';
+import { MainWindow } from './window.ts';
+
+registerAppScheme();
+
+const handles = new Handles();
+const openFiles = new OpenFiles();
+
+if (claimSingleInstance(openFiles)) {
+  hardenWebContents();
+  void app.whenReady().then(start);
+} else {
+  app.quit();
+}
+
+function start(): void {
+  const settings = new SettingsStore();
+  const recent = new RecentFiles();
+  const window = new MainWindow(settings);
+  const engine = new EngineHost(handles, window);
+  hardenSession();
+  serveApp();
+  registerIpc({ window, handles, engine, recent, settings, openFiles });
+  installMenu(window, settings);
+  openFiles.deliverTo((file) => {
+    window.focus();
+    window.send({ type: 'open-file', file: handles.grant(file, 'read') });
+  });
+  window.open();
+  app.on('activate', () => window.open());
+  app.on('window-all-closed', () => {
+    if (process.platform !== 'darwin') app.quit();
+  });
+  app.on('before-quit', () => engine.stop());
+}

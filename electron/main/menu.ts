@@ -1,0 +1,76 @@
+import { app, Menu, type MenuItemConstructorOptions } from 'electron';
+import type { MenuCommand, Theme } from '../../shared/ipc.ts';
+import type { SettingsStore } from './settings.ts';
+import type { MainWindow } from './window.ts';
+
+/** The standard menus of each platform; what the page does is sent to it as a command. */
+export function installMenu(window: MainWindow, settings: SettingsStore): void {
+  const command = (
+    label: string,
+    name: MenuCommand,
+    accelerator?: string,
+  ): MenuItemConstructorOptions => ({
+    label,
+    ...(accelerator === undefined ? {} : { accelerator }),
+    click: () => window.send({ type: 'command', command: name }),
+  });
+  const theme = (label: string, value: Theme): MenuItemConstructorOptions => ({
+    label,
+    type: 'radio',
+    checked: settings.get().theme === value,
+    click: () => {
+      settings.set({ theme: value });
+      window.applyTheme();
+    },
+  });
+  const isMac = process.platform === 'darwin';
+  Menu.setApplicationMenu(
+    Menu.buildFromTemplate([
+      ...(isMac ? [{ role: 'appMenu' } as const] : []),
+      {
+        label: '&File',
+        submenu: [
+          command('Open…', 'open', 'CmdOrCtrl+O'),
+          command('Export…', 'export', 'CmdOrCtrl+E'),
+          command('Close File', 'close', 'CmdOrCtrl+W'),
+          { type: 'separator' },
+          isMac ? { role: 'close' } : { role: 'quit' },
+        ],
+      },
+      {
+        label: '&Edit',
+        submenu: [
+          command('Undo', 'undo', 'CmdOrCtrl+Z'),
+          command('Redo', 'redo', 'CmdOrCtrl+Shift+Z'),
+          { type: 'separator' },
+          { role: 'cut' },
+          { role: 'copy' },
+          { role: 'paste' },
+          { role: 'selectAll' },
+          { type: 'separator' },
+          command('Find', 'find', 'CmdOrCtrl+F'),
+        ],
+      },
+      {
+        label: '&View',
+        submenu: [
+          command('Layers', 'view-layers', 'CmdOrCtrl+1'),
+          command('Compare', 'view-compare', 'CmdOrCtrl+2'),
+          command('Compare A with B', 'compare', 'CmdOrCtrl+B'),
+          { type: 'separator' },
+          {
+            label: 'Theme',
+            submenu: [theme('System', 'system'), theme('Light', 'light'), theme('Dark', 'dark')],
+          },
+          { type: 'separator' },
+          { role: 'resetZoom' },
+          { role: 'zoomIn' },
+          { role: 'zoomOut' },
+          { role: 'togglefullscreen' },
+          ...(app.isPackaged ? [] : [{ role: 'toggleDevTools' } as const]),
+        ],
+      },
+      { role: 'windowMenu' },
+    ]),
+  );
+}

@@ -1,0 +1,36 @@
+import { app, session, shell } from 'electron';
+import { APP_ORIGIN } from './app-protocol.ts';
+
+/** The only addresses that open in a browser. */
+const EXTERNAL_ADDRESSES: ReadonlySet<string> = new Set([
+  'https://onnxruntime.ai/',
+  'https://onnx.ai/',
+]);
+
+/** No page asks for a camera, a place or anything else, and none loads from anywhere but the app. */
+export function hardenSession(): void {
+  session.defaultSession.setPermissionRequestHandler((_contents, _permission, answer) =>
+    answer(false),
+  );
+  session.defaultSession.setPermissionCheckHandler(() => false);
+  session.defaultSession.setDevicePermissionHandler(() => false);
+  session.defaultSession.webRequest.onBeforeRequest((details, answer) => {
+    const isOurs = /^(app|devtools|blob):/.test(details.url);
+    answer({ cancel: !isOurs });
+  });
+}
+
+/** No window navigates away, opens another, or holds a webview. */
+export function hardenWebContents(): void {
+  app.on('web-contents-created', (_event, contents) => {
+    contents.on('will-navigate', (event, address) => {
+      if (!address.startsWith(`${APP_ORIGIN}/`)) event.preventDefault();
+    });
+    contents.on('will-redirect', (event) => event.preventDefault());
+    contents.on('will-attach-webview', (event) => event.preventDefault());
+    contents.setWindowOpenHandler(({ url }) => {
+      if (EXTERNAL_ADDRESSES.has(url)) void shell.openExternal(url);
+      return { action: 'deny' };
+    });
+  });
+}

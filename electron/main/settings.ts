@@ -1,0 +1,32 @@
+import * as path from 'node:path';
+import { app } from 'electron';
+import type { Settings } from '../../shared/ipc.ts';
+import { readJson, writeJson } from './json-file.ts';
+
+const DEFAULTS: Settings = { theme: 'system', recipeA: null, recipeB: null, compare: true };
+
+/** What is kept between runs, in one JSON file below userData. */
+export class SettingsStore {
+  private readonly file = path.join(app.getPath('userData'), 'settings.json');
+  private values: Settings;
+
+  constructor() {
+    const stored = readJson<Partial<Settings>>(this.file) ?? {};
+    this.values = {
+      ...DEFAULTS,
+      ...(stored.theme === 'light' || stored.theme === 'dark' ? { theme: stored.theme } : {}),
+      recipeA: stored.recipeA ?? null,
+      recipeB: stored.recipeB ?? null,
+      compare: stored.compare !== false,
+    };
+  }
+
+  get(): Settings {
+    return this.values;
+  }
+
+  set(changes: Partial<Settings>): void {
+    this.values = { ...this.values, ...changes };
+    writeJson(this.file, this.values);
+  }
+}

@@ -1,0 +1,124 @@
+import * as path from 'node:path';
+import { app, BrowserWindow, nativeTheme, screen } from 'electron';
+import type { MainEvent } from '../../shared/ipc.ts';
+import { PAGE_URL } from './app-protocol.ts';
+import { readJson, writeJson } from './json-file.ts';
+import type { SettingsStore } from './settings.ts';
+
+const MIN_SIZE = { width: 1024, height: 640 };
+const FIRST_SIZE = { width: 1280, height: 800 };
+
+/** tokens.css --bg: shown until the page has painted, so that no other colour flashes. */
+const BACKGROUND = { light: '#f4f5f7', dark: '#0f1216' };
+
+interface Place {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly maximized: boolean;
+}
+
+/** The one window. Events sent while there is none, or before its page listens, are kept for it. */
+export class MainWindow {
+  private readonly settings: SettingsStore;
+  private readonly placeFile = path.join(app.getPath('userData'), 'window.json');
+  private window: BrowserWindow | null = null;
+  private waiting: MainEvent[] = [];
+  private isListening = false;
+
+  constructor(settings: SettingsStore) {
+    this.settings = settings;
+    nativeTheme.themeSource = settings.get().theme;
+  }
+
+  get current(): BrowserWindow | null {
+    return this.window;
+  }
+
+  /** Open the window, or bring it to the front. */
+  open(): void {
+    if (this.window !== null) {
+      this.focus();
+      return;
+    }
+    const place = this.lastPlace();
+    const window = new BrowserWindow({
+      ...(place ?? FIRST_SIZE),
+      minWidth: MIN_SIZE.width,
+      minHeight: MIN_SIZE.height,
+      useContentSize: place === null,
+      show: false,
+      title: 'Quantscope',
+      backgroundColor: nativeTheme.shouldUseDarkColors ? BACKGROUND.dark : BACKGROUND.light,
+      webPreferences: {
+        preload: path.join(__dirname, 'preload.js'),
+        sandbox: true,
+        contextIsolation: true,
+        nodeIntegration: false,
+        webviewTag: false,
+        spellcheck: false,
+      },
+    });
+    this.window = window;
+    if (place?.maximized === true) window.maximize();
+    window.once('ready-to-show', () => window.show());
+    window.on('close', () => this.savePlace(window));
+    window.on('closed', () => {
+      this.window = null;
+      this.isListening = false;
+    });
+    // A page that crashed or was reloaded asks for everything anew.
+    window.webContents.on('did-start-navigation', (details) => {
+      if (details.isMainFrame && !details.isSameDocument) this.isListening = false;
+    });
+    window.webContents.on('render-process-gone', (_event, { reason }) => {
+      if (reason !== 'clean-exit' && !window.isDestroyed()) window.webContents.reload();
+    });
+    void window.loadURL(PAGE_URL);
+  }
+
+  focus(): void {
+    if (this.window?.isMinimized() === true) this.window.restore();
+    this.window?.focus();
+  }
+
+  /** Send an event to the page as soon as it listens. */
+  send(event: MainEvent): void {
+    if (this.window !== null && this.isListening) this.window.webContents.send('event', event);
+    else this.waiting.push(event);
+  }
+
+  /** The page says that it listens. */
+  listening(): void {
+    this.isListening = true;
+    const events = this.waiting;
+    this.waiting = [];
+    for (const event of events) this.send(event);
+  }
+
+  applyTheme(): void {
+    nativeTheme.themeSource = this.settings.get().theme;
+  }
+
+  private lastPlace(): Place | null {
+    const place = readJson<Partial<Place>>(this.placeFile);
+    const numbers = [place?.x, place?.y, place?.width, place?.height];
+    if (place === null || !numbers.every((value) => Number.isInteger(value))) return null;
+    const area = screen.getDisplayMatching(place as Place).workArea;
+    const { x, y, width, height } = place as Place;
+    // A screen that is gone would leave the window out of reach.
+    const isVisible =
+      x < area.x + area.width - 100 &&
+      x + width > area.x + 100 &&
+      y >= area.y - 10 &&
+      y < area.y + area.height - 100;
+    return isVisible && width >= MIN_SIZE.width && height >= MIN_SIZE.height
+      ? { x, y, width, height, maximized: place.maximized === true }
+      : null;
+  }
+
+  private savePlace(window: BrowserWindow): void {
+    writeJson(this.placeFile, { ...window.getNormalBounds(), maximized: window.isMaximized() });
+  }
+}

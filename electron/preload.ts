@@ -1,0 +1,51 @@
+import { contextBridge, ipcRenderer, webUtils } from 'electron';
+import { ENGINE_PORT_MESSAGE, type Channel, type MainEvent, type PageApi } from '../shared/ipc.ts';
+
+/** Channels that the page calls as they are; openDropped is not one, as a page never supplies a path. */
+const channels = [
+  'info',
+  'openDialog',
+  'openSample',
+  'openRecent',
+  'takeInitialFile',
+  'listRecent',
+  'forgetRecent',
+  'describeRecent',
+  'saveDialog',
+  'showInFolder',
+  'getSettings',
+  'setSettings',
+  'connectEngine',
+] as const satisfies readonly Exclude<Channel, 'openDropped'>[];
+
+const calls = Object.fromEntries(
+  channels.map((channel) => [
+    channel,
+    (...args: unknown[]) => ipcRenderer.invoke(channel, ...args),
+  ]),
+);
+
+const api = {
+  ...calls,
+  openDropped: (file: unknown) => ipcRenderer.invoke('openDropped', pathOf(file as File)),
+  onEvent: (listener: (event: MainEvent) => void) => {
+    const forward = (_event: unknown, event: MainEvent): void => listener(event);
+    ipcRenderer.on('event', forward);
+    ipcRenderer.send('listening');
+    return () => void ipcRenderer.off('event', forward);
+  },
+} as unknown as PageApi;
+
+/** Where a dropped file is. webUtils came with Electron 29; before, the path stood on the File. */
+function pathOf(file: File): string {
+  const utilities = webUtils as typeof webUtils | undefined;
+  if (utilities?.getPathForFile !== undefined) return utilities.getPathForFile(file);
+  return (file as File & { path?: string }).path ?? '';
+}
+
+// A port cannot cross the context bridge; a window message carries it to the page.
+ipcRenderer.on('engine-port', (event) => {
+  window.postMessage(ENGINE_PORT_MESSAGE, '*', [...event.ports]);
+});
+
+contextBridge.exposeInMainWorld('quantscope', api);
