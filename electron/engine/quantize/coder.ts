@@ -2,6 +2,7 @@ import { CASTS } from './casts.ts';
 import type { Values } from './chunks.ts';
 import type { CodeRounding, IntegerFormat } from './integer-format.ts';
 import { forEachRun, type Grouping } from './layout.ts';
+import type { Parameters } from './passes.ts';
 import { roundHalfAway, roundHalfEven } from './rounding.ts';
 import type { CastDtype } from './scheme.ts';
 import { encodeSmallFloat, overflows } from './small-float.ts';
@@ -18,12 +19,6 @@ export interface Coder {
    * @returns how many values lie outside what the codes can represent
    */
   encode(values: Values, start: number, codes: Int32Array, restored: Float64Array): number;
-}
-
-/** Scales and zero points, one per group. */
-export interface Parameters {
-  readonly scale: Float64Array;
-  readonly zeroPoint: Int32Array;
 }
 
 /** The integer that a value rounds to, before any clipping. All float32 but the last addition. */

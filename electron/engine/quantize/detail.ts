@@ -1,14 +1,13 @@
 import { sqnrDb } from '../../../shared/report.ts';
-import type { Histogram, RangeCandidate, SideDetail } from '../../../shared/report.ts';
-import type { TensorDetail } from '../../../shared/report.ts';
-import type { Values, ValueSource } from './chunks.ts';
-import type { Coder } from './coder.ts';
-import { addToHistogram, binsOver, histogramOf } from './histogram.ts';
-import { forEachRun, groupingOf, type Grouping } from './layout.ts';
+import type { RangeCandidate, SideDetail, TensorDetail } from '../../../shared/report.ts';
+import { binsOver, histogramOf } from './histogram.ts';
+import { groupingOf } from './layout.ts';
 import { percentileOfTensor } from './percentile.ts';
-import { encodeChunks, prepareTensor, quantizePrepared } from './quantize-tensor.ts';
+import type { EncodeJob, Passes, ValueSource } from './passes.ts';
+import { passesOf } from './plain-passes.ts';
+import { prepareTensor, resultOf } from './quantize-tensor.ts';
 import type { QuantizeInput, QuantizeResult } from './quantize-tensor.ts';
-import type { TensorStatistics } from './statistics.ts';
+import { finiteCount, type TensorStatistics } from './statistics.ts';
 
 /** How many of the first values the inspector lists. */
 export const FIRST_VALUES = 64;
@@ -24,36 +23,32 @@ export interface SideNumbers {
 
 /** The fine histogram, candidate ranges, channel ranges and first values of a tensor. */
 export function describeValues(
-  source: ValueSource,
+  source: Passes | ValueSource,
   known: TensorStatistics,
   bins: number,
 ): ValuesDetail {
+  const passes = passesOf(source);
   const { statistics, channels } = known;
-  const over = binsOver(statistics.min, statistics.max, bins);
-  const counts = new Float64Array(bins);
-  const first: number[] = [];
-  source.forEachChunk((values) => {
-    addToHistogram(values, over, counts);
-    keepFirst(first, values);
-  });
+  const { min, max, mean, firstNonFinite } = statistics;
+  const over = binsOver(min, max, bins);
+  const { counts } = passes.secondPass(over, mean, firstNonFinite === null);
   return {
     statistics,
     histogram: histogramOf(over, counts),
-    ranges: rangeCandidates(source, known),
+    ranges: rangeCandidates(passes, known),
     channels:
       channels === null ? null : { min: Array.from(channels.min), max: Array.from(channels.max) },
-    firstValues: first,
+    firstValues: passes.firstValues(FIRST_VALUES),
   };
 }
 
 /** Ranges of the whole tensor that range methods would choose, two-sided. */
-export function rangeCandidates(source: ValueSource, known: TensorStatistics): RangeCandidate[] {
-  const { elements, nans, infinities, min, max } = known.statistics;
-  const finite = elements - nans - infinities;
+function rangeCandidates(passes: Passes, { statistics }: TensorStatistics): RangeCandidate[] {
+  const finite = finiteCount(statistics);
   if (finite === 0) return [];
-  const { low, high } = percentileOfTensor(source, 99.99, false, finite);
+  const { low, high } = percentileOfTensor(passes, 99.99, false, finite);
   return [
-    { method: 'minmax', lo: min, hi: max },
+    { method: 'minmax', lo: statistics.min, hi: statistics.max },
     { method: 'percentile 99.99', lo: low, hi: high },
   ];
 }
@@ -64,97 +59,37 @@ export function rangeCandidates(source: ValueSource, known: TensorStatistics): R
  * @throws AppError NON_FINITE as prepareTensor does
  */
 export function describeSide(input: QuantizeInput, bins: number): SideNumbers {
-  const { source, shape, axis } = input;
-  const prepared = prepareTensor(input);
-  const { coder } = prepared;
-  const channels = axis === null ? null : channelErrors(groupingOf(shape, axis, 'channel'));
-  const tally = coder.bits <= 8 ? new Float64Array(2 ** coder.bits) : null;
-  const firstCodes: number[] = [];
-  const firstValues: number[] = [];
-  let largest = 0;
-  const result = quantizePrepared(input, prepared, (values, start, codes, restored) => {
-    keepFirst(firstCodes, codes);
-    keepFirst(firstValues, restored);
-    channels?.add(values, restored, start);
-    largest = Math.max(largest, largestFiniteError(values, restored));
-    if (tally !== null) countCodes(codes, coder.lowest, tally);
-  });
+  const { shape, axis } = input;
+  const passes = passesOf(input.source);
+  const job = prepareTensor(input);
+  const grouping = axis === null ? null : groupingOf(shape, axis, 'channel');
+  const inspected = passes.inspect(job, grouping, FIRST_VALUES);
+  const { tally, channels, firstCodes, firstValues, largestFiniteError } = inspected;
+  const over = binsOver(-largestFiniteError, largestFiniteError, bins);
   return {
-    result,
+    result: resultOf(input, job, inspected),
     side: {
-      codes: tally === null ? null : codesInUse(tally, coder.lowest),
-      errorHistogram: errorHistogram(source, coder, largest, bins),
-      channelSqnrDb: channels === null ? null : channels.sqnrDb(),
+      codes: tally === null ? null : codesInUse(tally, job),
+      errorHistogram: histogramOf(over, passes.errorCounts(job, over)),
+      channelSqnrDb:
+        channels === null
+          ? null
+          : Array.from(channels.signal, (sum, at) => sqnrDb(sum, channels.noise[at]!) ?? NaN),
       firstCodes,
       firstValues,
     },
   };
 }
 
-function keepFirst(kept: number[], values: ArrayLike<number>): void {
-  for (let index = 0; kept.length < FIRST_VALUES && index < values.length; index++)
-    kept.push(values[index]!);
-}
-
-function largestFiniteError(values: Values, restored: Float64Array): number {
-  let largest = 0;
-  for (let index = 0; index < values.length; index++) {
-    const error = Math.abs(restored[index]! - values[index]!);
-    if (error > largest && error < Infinity) largest = error;
-  }
-  return largest;
-}
-
-function countCodes(codes: Int32Array, lowest: number, tally: Float64Array): void {
-  for (let index = 0; index < codes.length; index++) {
-    const slot = codes[index]! - lowest;
-    tally[slot] = tally[slot]! + 1;
-  }
-}
-
-function codesInUse(tally: Float64Array, lowest: number): { code: number[]; count: number[] } {
-  const slots = Array.from(tally.keys()).filter((slot) => tally[slot]! > 0);
-  return {
-    code: slots.map((slot) => slot + lowest),
-    count: slots.map((slot) => tally[slot]!),
-  };
-}
-
-function errorHistogram(
-  source: ValueSource,
-  coder: Coder,
-  largest: number,
-  bins: number,
-): Histogram {
-  const over = binsOver(-largest, largest, bins);
-  const counts = new Float64Array(bins);
-  encodeChunks(source, coder, (values, _start, _codes, restored) => {
-    for (let index = 0; index < values.length; index++)
-      restored[index] = restored[index]! - values[index]!;
-    addToHistogram(restored, over, counts);
-  });
-  return histogramOf(over, counts);
-}
-
-/** Signal and noise per channel, over elements whose original is finite. */
-function channelErrors(grouping: Grouping): {
-  add: (values: Values, restored: Float64Array, start: number) => void;
-  sqnrDb: () => number[];
-} {
-  const signal = new Float64Array(grouping.groups);
-  const noise = new Float64Array(grouping.groups);
-  return {
-    add(values, restored, start) {
-      forEachRun(grouping, start, values.length, (from, to, first, step) => {
-        for (let index = from, group = first; index < to; index++, group += step) {
-          const original = values[index]!;
-          if (original - original !== 0) continue;
-          const error = restored[index]! - original;
-          signal[group] = signal[group]! + original * original;
-          noise[group] = noise[group]! + error * error;
-        }
-      });
-    },
-    sqnrDb: () => Array.from(signal, (sum, group) => sqnrDb(sum, noise[group]!) ?? NaN),
-  };
+/** Codes in ascending order, from counts by their lowest 8 bits. */
+function codesInUse(
+  tally: Float64Array,
+  { encoding }: EncodeJob,
+): { code: number[]; count: number[] } {
+  const isSigned = encoding.kind === 'integer' && encoding.format.clip.qmin < 0;
+  const code = Array.from(tally.keys())
+    .filter((bits) => tally[bits]! > 0)
+    .map((bits) => (isSigned ? (bits << 24) >> 24 : bits))
+    .sort((a, b) => a - b);
+  return { code, count: code.map((each) => tally[each & 255]!) };
 }

@@ -1,6 +1,6 @@
-import type { ValueSource } from './chunks.ts';
-import { forEachRun, type Grouping } from './layout.ts';
-import type { GroupRanges } from './statistics.ts';
+import type { Grouping } from './layout.ts';
+import type { GroupRanges, Passes, ValueSource } from './passes.ts';
+import { passesOf } from './plain-passes.ts';
 
 /** Bins of the histogram that thresholds are searched on. */
 export const ENTROPY_BINS = 2048;
@@ -22,7 +22,7 @@ const EPSILON = 0.0001;
  *   many levels as bins or more, one candidate is left, and the range is that of minmax.
  */
 export function entropyRanges(
-  source: ValueSource,
+  source: Passes | ValueSource,
   grouping: Grouping,
   full: GroupRanges,
   levels: number,
@@ -34,7 +34,7 @@ export function entropyRanges(
     const limits = Float64Array.from({ length: groups }, (_, group) =>
       Math.max(full.max[first + group]!, -full.min[first + group]!),
     );
-    const counts = signedHistograms(source, grouping, first, limits);
+    const counts = passesOf(source).signedHistograms(grouping, first, limits, ENTROPY_BINS);
     for (let group = 0; group < groups; group++) {
       const limit = limits[group]!;
       if (limit === 0) continue;
@@ -52,29 +52,6 @@ export function entropyRanges(
 function edge(index: number, limit: number): number {
   if (index >= ENTROPY_BINS) return limit;
   return Math.fround(Math.fround(index * ((2 * limit) / ENTROPY_BINS)) - limit);
-}
-
-/** Counts over bins of [-limit, limit] for some consecutive groups, one after the other. */
-function signedHistograms(
-  source: ValueSource,
-  grouping: Grouping,
-  first: number,
-  limits: Float64Array,
-): Float64Array {
-  const counts = new Float64Array(limits.length * ENTROPY_BINS);
-  source.forEachChunk((values, start) => {
-    forEachRun(grouping, start, values.length, (from, to, firstGroup, step) => {
-      for (let index = from, group = firstGroup - first; index < to; index++, group += step) {
-        if (group < 0 || group >= limits.length) continue;
-        const limit = limits[group]!;
-        if (limit === 0) continue;
-        const bin = Math.floor((values[index]! + limit) * (ENTROPY_BINS / 2 / limit));
-        const slot = group * ENTROPY_BINS + Math.min(bin, ENTROPY_BINS - 1);
-        counts[slot] = counts[slot]! + 1;
-      }
-    });
-  });
-  return counts;
 }
 
 /** The half-width, in bins, of the window around zero that diverges least. */

@@ -5,21 +5,17 @@ import { sqnrDb } from '../../../shared/report.ts';
  * minus original; elements whose original is not finite have none and are left out of all sums.
  */
 export interface ErrorSums {
-  /** Elements that were measured. */
-  elements: number;
   /** Sum of the squared originals. */
   signal: number;
   /** Sum of the squared errors. */
   noise: number;
-  /** Sum of original times dequantized. */
-  dot: number;
-  /** Sum of the squared dequantized values. */
-  dequantized: number;
+  /** Sum of original times error. */
+  cross: number;
   maxAbsError: number;
 }
 
 export function emptyErrorSums(): ErrorSums {
-  return { elements: 0, signal: 0, noise: 0, dot: 0, dequantized: 0, maxAbsError: 0 };
+  return { signal: 0, noise: 0, cross: 0, maxAbsError: 0 };
 }
 
 /** The error measures of a report, each in the one definition that the product has. */
@@ -35,23 +31,28 @@ export interface ErrorMeasures {
   readonly noise: number;
 }
 
-/** Measures from sums; all errors are 0 where nothing was measured. */
-export function measuresOf(sums: ErrorSums): ErrorMeasures {
-  const { elements, signal, noise, dot, dequantized, maxAbsError } = sums;
+/**
+ * Measures from sums; all errors are 0 where nothing was measured.
+ * @param elements how many elements the sums are over: those that are finite
+ */
+export function measuresOf(sums: ErrorSums, elements: number): ErrorMeasures {
+  const { signal, noise, cross, maxAbsError } = sums;
   const mse = elements === 0 ? 0 : noise / elements;
   return {
     mse,
     rmse: Math.sqrt(mse),
     maxAbsError,
     sqnrDb: sqnrDb(signal, noise),
-    cosine: cosineOf(dot, signal, dequantized),
+    cosine: cosineOf(signal, noise, cross),
     signal,
     noise,
   };
 }
 
-function cosineOf(dot: number, signal: number, dequantized: number): number | null {
+/** With d = x + e: x.d = x.x + x.e, and d.d = x.x + 2 x.e + e.e. */
+function cosineOf(signal: number, noise: number, cross: number): number | null {
+  const dequantized = signal + 2 * cross + noise;
+  if (!(signal > 0 && dequantized > 0 && dequantized < Infinity)) return null;
   const lengths = Math.sqrt(signal) * Math.sqrt(dequantized);
-  if (!(lengths > 0 && lengths < Infinity)) return null;
-  return Math.max(-1, Math.min(1, dot / lengths));
+  return Math.max(-1, Math.min(1, (signal + cross) / lengths));
 }

@@ -1,9 +1,7 @@
-import { restoredValue, unclippedCode } from './coder.ts';
-import type { ValueSource } from './chunks.ts';
 import type { IntegerFormat } from './integer-format.ts';
-import { forEachRun, type Grouping } from './layout.ts';
+import type { Grouping } from './layout.ts';
 import type { ParameterRule } from './parameters.ts';
-import type { GroupRanges } from './statistics.ts';
+import type { Cells, GroupRanges, Passes } from './passes.ts';
 
 /** What a range's ends are multiplied with to make a candidate. */
 interface Candidate {
@@ -30,7 +28,7 @@ const AROUND = Array.from({ length: 17 }, (_, index) => 2 ** ((index - 8) / 8));
  * most over the values, for as many groups at a time as the cells allow.
  */
 export function leastErrorRanges(
-  source: ValueSource,
+  passes: Passes,
   grouping: Grouping,
   full: GroupRanges,
   symmetric: boolean,
@@ -49,7 +47,7 @@ export function leastErrorRanges(
   let best = symmetric ? widest(full) : full;
   const limits = best;
   for (const candidates of rounds)
-    best = searchRound(source, grouping, best, limits, candidates, rule, format);
+    best = searchRound(passes, grouping, best, limits, candidates, rule, format);
   return best;
 }
 
@@ -60,7 +58,7 @@ function widest({ min, max }: GroupRanges): GroupRanges {
 
 /** The best of the present ranges and their candidates, none of which may exceed the limits. */
 function searchRound(
-  source: ValueSource,
+  passes: Passes,
   grouping: Grouping,
   present: GroupRanges,
   limits: GroupRanges,
@@ -76,25 +74,17 @@ function searchRound(
   const atOnce = Math.max(1, Math.floor(CELLS / all.length));
   for (let first = 0; first < grouping.groups; first += atOnce) {
     const groups = Math.min(atOnce, grouping.groups - first);
-    const cells = candidateCells(present, limits, all, first, groups, rule);
-    sumErrors(source, grouping, first, groups, all.length, cells, format);
+    const { low, high, cells } = candidateCells(present, limits, all, first, groups, rule);
+    passes.addCandidateErrors(grouping, first, cells, format);
     for (let group = 0; group < groups; group++) {
-      let least = group * all.length;
-      for (let cell = least + 1; cell < (group + 1) * all.length; cell++)
+      let least = group;
+      for (let cell = group; cell < cells.error.length; cell += groups)
         if (cells.error[cell]! < cells.error[least]!) least = cell;
-      best.min[first + group] = cells.low[least]!;
-      best.max[first + group] = cells.high[least]!;
+      best.min[first + group] = low[least]!;
+      best.max[first + group] = high[least]!;
     }
   }
   return best;
-}
-
-interface Cells {
-  readonly low: Float64Array;
-  readonly high: Float64Array;
-  readonly scale: Float64Array;
-  readonly zeroPoint: Int32Array;
-  readonly error: Float64Array;
 }
 
 function candidateCells(
@@ -104,55 +94,26 @@ function candidateCells(
   first: number,
   groups: number,
   rule: ParameterRule,
-): Cells {
+): { low: Float64Array; high: Float64Array; cells: Cells } {
   const count = groups * candidates.length;
-  const cells: Cells = {
-    low: new Float64Array(count),
-    high: new Float64Array(count),
-    scale: new Float64Array(count),
-    zeroPoint: new Int32Array(count),
-    error: new Float64Array(count),
-  };
-  for (let group = 0, cell = 0; group < groups; group++) {
-    const at = first + group;
-    for (const candidate of candidates) {
-      const low = Math.max(limits.min[at]!, present.min[at]! * candidate.low);
-      const high = Math.min(limits.max[at]!, present.max[at]! * candidate.high);
-      const { scale, zeroPoint } = rule(low, high);
-      cells.low[cell] = low;
-      cells.high[cell] = high;
-      cells.scale[cell] = scale;
-      cells.zeroPoint[cell] = zeroPoint;
-      cell++;
+  const low = new Float64Array(count);
+  const high = new Float64Array(count);
+  const scale = new Float64Array(count);
+  const zeroPoint = new Int32Array(count);
+  let cell = 0;
+  for (const candidate of candidates) {
+    for (let group = first; group < first + groups; group++, cell++) {
+      low[cell] = Math.max(limits.min[group]!, present.min[group]! * candidate.low);
+      high[cell] = Math.min(limits.max[group]!, present.max[group]! * candidate.high);
+      const found = rule(low[cell]!, high[cell]!);
+      scale[cell] = found.scale;
+      zeroPoint[cell] = found.zeroPoint;
     }
   }
-  return cells;
-}
-
-function sumErrors(
-  source: ValueSource,
-  grouping: Grouping,
-  first: number,
-  groups: number,
-  candidates: number,
-  { scale, zeroPoint, error }: Cells,
-  { clip: { qmin, qmax }, rounding }: IntegerFormat,
-): void {
-  source.forEachChunk((values, start) => {
-    forEachRun(grouping, start, values.length, (from, to, firstGroup, step) => {
-      for (let index = from, group = firstGroup - first; index < to; index++, group += step) {
-        if (group < 0 || group >= groups) continue;
-        const value = values[index]!;
-        const end = (group + 1) * candidates;
-        for (let cell = group * candidates; cell < end; cell++) {
-          const unit = scale[cell]!;
-          const zero = zeroPoint[cell]!;
-          const exact = unclippedCode(value, unit, zero, rounding);
-          const code = exact < qmin ? qmin : exact > qmax ? qmax : exact;
-          const difference = restoredValue(code, unit, zero) - value;
-          error[cell] = error[cell]! + difference * difference;
-        }
-      }
-    });
-  });
+  const error = new Float64Array(count);
+  return {
+    low,
+    high,
+    cells: { candidates: candidates.length, groups, scale, zeroPoint, error },
+  };
 }
