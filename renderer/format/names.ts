@@ -1,0 +1,27 @@
+import { printable } from '../../shared/errors.ts';
+
+const TAIL_LENGTH = 6;
+
+/** A name in the two parts between which it gives way when there is no room: all but the end, and the end. */
+export function middleParts(name: string): { readonly head: string; readonly tail: string } {
+  const characters = Array.from(printable(name));
+  if (characters.length <= 2 * TAIL_LENGTH) return { head: characters.join(''), tail: '' };
+  return {
+    head: characters.slice(0, -TAIL_LENGTH).join(''),
+    tail: characters.slice(-TAIL_LENGTH).join(''),
+  };
+}
+
+/** A name as people are shown it: its characters, with those that do not print escaped. */
+export function shownName(name: string): string {
+  return name === '' ? '(no name)' : printable(name);
+}
+
+/** The file name that an export is first offered under: model.onnx becomes model.int8.onnx. */
+export function suggestedFileName(file: string, recipeName: string): string {
+  const dot = file.lastIndexOf('.');
+  const word = recipeName.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '');
+  const suffix = word === '' ? 'quantized' : word;
+  if (dot <= 0) return `${file}.${suffix}`;
+  return `${file.slice(0, dot)}.${suffix}${file.slice(dot)}`;
+}

@@ -1,0 +1,101 @@
+import {
+  findPreset,
+  isFloatCast,
+  PRESETS,
+  type Granularity,
+  type RangeMethod,
+  type Recipe,
+  type Rule,
+  type Scheme,
+} from '../../shared/recipe.ts';
+import { MINUS } from './numbers.ts';
+
+/** The two words of a scheme in the table: its dtype, and its granularity where that means something. */
+export function schemeWords(scheme: Scheme): { readonly dtype: string; readonly detail: string } {
+  if (isFloatCast(scheme.dtype)) return { dtype: scheme.dtype, detail: '' };
+  return { dtype: scheme.dtype, detail: granularityWord(scheme.granularity) };
+}
+
+export function granularityWord(granularity: Granularity): string {
+  return typeof granularity === 'string' ? granularity : `block ${granularity.block}`;
+}
+
+export function rangeWord(range: RangeMethod): string {
+  return range === 'minmax' ? 'minmax' : `p ${range.percentile}`;
+}
+
+/** Everything a scheme says, for tooltips and rules: "int8 symmetric, per channel, minmax". */
+export function schemeSentence(scheme: Partial<Scheme> | null): string {
+  if (scheme === null) return 'keep as it is';
+  if (scheme.dtype !== undefined && isFloatCast(scheme.dtype)) return scheme.dtype;
+  const parts = [
+    [
+      scheme.dtype,
+      scheme.symmetric === undefined ? undefined : scheme.symmetric ? 'symmetric' : 'asymmetric',
+    ]
+      .filter((part) => part !== undefined)
+      .join(' '),
+    scheme.granularity === undefined ? '' : `per ${granularityWord(scheme.granularity)}`,
+    scheme.range === undefined ? '' : rangeWord(scheme.range),
+  ].filter((part) => part !== '');
+  return parts.length === 0 ? 'as the recipe' : parts.join(', ');
+}
+
+/** What a rule looks for, in words. */
+export function matchSentence(match: Rule['match']): string {
+  const parts = [
+    match.op === undefined ? undefined : `op ${match.op}`,
+    match.role === undefined ? undefined : `role ${match.role}`,
+    match.name === undefined ? undefined : `name ${match.name}`,
+  ].filter((part) => part !== undefined);
+  return parts.length === 0 ? 'every weight' : parts.join(', ');
+}
+
+/** The codes that a scheme uses, lowest and highest; null for casts. */
+export function codeRange(scheme: Scheme): { readonly lo: number; readonly hi: number } | null {
+  if (isFloatCast(scheme.dtype)) return null;
+  if (scheme.dtype === 'uint8') return { lo: 0, hi: 255 };
+  return { lo: scheme.narrowRange === true ? -127 : -128, hi: 127 };
+}
+
+/** A code with the typographic minus sign. */
+export function codeText(code: number): string {
+  return String(code).replace('-', MINUS);
+}
+
+export function sameGranularity(a: Granularity, b: Granularity): boolean {
+  return typeof a === 'string' || typeof b === 'string' ? a === b : a.block === b.block;
+}
+
+export function sameRange(a: RangeMethod, b: RangeMethod): boolean {
+  return a === 'minmax' || b === 'minmax' ? a === b : a.percentile === b.percentile;
+}
+
+/** Whether two schemes do the same: for casts only the dtype counts. */
+export function sameScheme(a: Scheme | null, b: Scheme | null): boolean {
+  if (a === null || b === null) return a === b;
+  if (a.dtype !== b.dtype) return false;
+  if (isFloatCast(a.dtype)) return true;
+  return (
+    a.symmetric === b.symmetric &&
+    (a.narrowRange ?? false) === (b.narrowRange ?? false) &&
+    sameGranularity(a.granularity, b.granularity) &&
+    sameRange(a.range, b.range)
+  );
+}
+
+/** The preset whose default scheme and minimum size a recipe has, whatever its rules; undefined when none has. */
+export function presetOf(recipe: Recipe): Recipe | undefined {
+  const named = findPreset(recipe.name);
+  const fits = (preset: Recipe) =>
+    preset.minElements === recipe.minElements && sameScheme(preset.default, recipe.default);
+  if (named !== undefined && fits(named)) return named;
+  return PRESETS.find(fits);
+}
+
+/** A recipe's name for heads and buttons: "int8", "int8, 2 rules", "custom". */
+export function recipeTitle(recipe: Recipe): string {
+  const name = presetOf(recipe)?.name ?? 'custom';
+  const count = recipe.rules.length;
+  return count === 0 ? name : `${name}, ${count} ${count === 1 ? 'rule' : 'rules'}`;
+}

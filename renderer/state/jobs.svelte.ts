@@ -1,0 +1,47 @@
+import type { Progress } from '../../shared/protocol.ts';
+
+/** Something that runs in the engine and that the status bar tells of. */
+export class Job {
+  readonly label: string;
+  readonly cancel: (() => void) | null;
+  readonly #started = performance.now();
+  progress = $state.raw<Progress | null>(null);
+  secondsLeft = $state.raw<number | null>(null);
+
+  constructor(label: string, cancel: (() => void) | null) {
+    this.label = label;
+    this.cancel = cancel;
+  }
+
+  /** Done so far, 0 to 1: by bytes where they are counted, else by items. */
+  readonly fraction = $derived(this.progress === null ? 0 : fractionOf(this.progress));
+
+  update(progress: Progress): void {
+    this.progress = progress;
+    const seconds = (performance.now() - this.#started) / 1000;
+    const fraction = fractionOf(progress);
+    // A guess made from too little would jump about.
+    this.secondsLeft =
+      seconds < 0.5 || fraction < 0.03 ? null : (seconds / fraction) * (1 - fraction);
+  }
+}
+
+function fractionOf(progress: Progress): number {
+  const { bytesDone, bytesOf, done, of } = progress;
+  const fraction = bytesOf > 0 ? bytesDone / bytesOf : of > 0 ? done / of : 0;
+  return Math.min(1, Math.max(0, fraction));
+}
+
+/** The jobs at hand, oldest first. */
+export class Jobs {
+  list = $state.raw<readonly Job[]>([]);
+
+  async run<T>(job: Job, work: () => Promise<T>): Promise<T> {
+    this.list = [...this.list, job];
+    try {
+      return await work();
+    } finally {
+      this.list = this.list.filter((other) => other !== job);
+    }
+  }
+}

@@ -1,0 +1,104 @@
+// Edits of recipes, as pure functions from one recipe to the next.
+import type { Side } from '../../shared/protocol.ts';
+import {
+  BASE_SCHEME,
+  findPreset,
+  type Recipe,
+  type Rule,
+  type Scheme,
+} from '../../shared/recipe.ts';
+import { presetOf, sameScheme } from '../format/schemes.ts';
+
+export type RecipePair = Readonly<Record<Side, Recipe>>;
+
+export const SIDES: readonly Side[] = ['a', 'b'];
+
+/** The recipes of a first start: int8 per channel against uint8 per tensor. */
+export function firstRecipes(): RecipePair {
+  const a = findPreset('int8');
+  const b = findPreset('uint8');
+  if (a === undefined || b === undefined) throw new RangeError('a preset is missing');
+  return { a, b };
+}
+
+function renamed(recipe: Recipe): Recipe {
+  return { ...recipe, name: presetOf(recipe)?.name ?? 'custom' };
+}
+
+/** The recipe with another default scheme; fields left out stay. null keeps everything without a rule. */
+export function withDefault(recipe: Recipe, change: Partial<Scheme> | null): Recipe {
+  if (change === null) return renamed({ ...recipe, default: null });
+  return renamed({ ...recipe, default: { ...(recipe.default ?? BASE_SCHEME), ...change } });
+}
+
+export function withMinElements(recipe: Recipe, minElements: number): Recipe {
+  return renamed({ ...recipe, minElements });
+}
+
+/** The preset's scheme and minimum size with the rules that the recipe has: those name layers of this model. */
+export function withPreset(recipe: Recipe, preset: Recipe): Recipe {
+  return { ...preset, rules: recipe.rules };
+}
+
+export function withRules(recipe: Recipe, rules: readonly Rule[]): Recipe {
+  return { ...recipe, rules };
+}
+
+/** A regular expression (flag u) that matches this name and no other. */
+export function exactPattern(name: string): string {
+  return `^${name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}$`;
+}
+
+/** Whether a rule is the override of the one tensor with this name. */
+export function isOverrideOf(rule: Rule, name: string): boolean {
+  const { match } = rule;
+  return match.op === undefined && match.role === undefined && match.name === exactPattern(name);
+}
+
+/**
+ * The recipe with an override for each of these names, in place of those they had. The overrides come
+ * last, as the last matching rule wins. A change of undefined takes the overrides away.
+ */
+export function withOverrides(
+  recipe: Recipe,
+  names: readonly string[],
+  change: Partial<Scheme> | null | undefined,
+): Recipe {
+  const patterns = new Set(names.map(exactPattern));
+  const others = recipe.rules.filter(
+    ({ match }) =>
+      match.op !== undefined ||
+      match.role !== undefined ||
+      match.name === undefined ||
+      !patterns.has(match.name),
+  );
+  if (change === undefined) return withRules(recipe, others);
+  const overrides = [...patterns].map((name): Rule => ({ match: { name }, scheme: change }));
+  return withRules(recipe, [...others, ...overrides]);
+}
+
+/** The fields of the band in which two recipes may differ. */
+export type BandField = 'dtype' | 'symmetry' | 'granularity' | 'range' | 'minElements' | 'rules';
+
+/** The fields whose values differ between two recipes. */
+export function differingFields(a: Recipe, b: Recipe): ReadonlySet<BandField> {
+  const differing = new Set<BandField>();
+  const [first, second] = [a.default, b.default];
+  if (first?.dtype !== second?.dtype) differing.add('dtype');
+  if (first?.symmetric !== second?.symmetric) differing.add('symmetry');
+  if (JSON.stringify(first?.granularity) !== JSON.stringify(second?.granularity))
+    differing.add('granularity');
+  if (JSON.stringify(first?.range) !== JSON.stringify(second?.range)) differing.add('range');
+  if (a.minElements !== b.minElements) differing.add('minElements');
+  if (JSON.stringify(a.rules) !== JSON.stringify(b.rules)) differing.add('rules');
+  return differing;
+}
+
+/** Whether two recipes ask for the same of every tensor. */
+export function sameRecipe(a: Recipe, b: Recipe): boolean {
+  return (
+    sameScheme(a.default, b.default) &&
+    a.minElements === b.minElements &&
+    JSON.stringify(a.rules) === JSON.stringify(b.rules)
+  );
+}

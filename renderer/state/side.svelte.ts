@@ -1,0 +1,73 @@
+import type { Plan } from '../../shared/plan.ts';
+import type { Side, TensorSummary } from '../../shared/protocol.ts';
+import type { TensorReport, Total } from '../../shared/report.ts';
+import { figuresOf, isOutlier, medianDb, type Entry, type Figures } from './figures.ts';
+
+/**
+ * What is known of a model under one recipe. Reports live in a plain map outside of deep reactivity;
+ * `version` moves once a frame while they stream in, and everything shown depends on it.
+ */
+export class SideState {
+  readonly side: Side;
+  readonly #entries = new Map<number, Entry>();
+  #tensors: readonly TensorSummary[] = [];
+  version = $state(0);
+  plan = $state.raw<Plan>([]);
+  /** The engine's total of the last analysis that ended; kept while a new one runs. */
+  total = $state.raw<Total | null>(null);
+  running = $state(false);
+
+  readonly #all = $derived.by(() => {
+    void this.version;
+    return this.#tensors.map((tensor) =>
+      figuresOf(tensor, this.plan[tensor.id], this.#entries.get(tensor.id)),
+    );
+  });
+
+  readonly median = $derived(medianDb(this.#all));
+  readonly quantized = $derived(count(this.#all, (figures) => figures.scheme !== null));
+  readonly outliers = $derived(count(this.#all, (figures) => isOutlier(figures, this.median)));
+  /** Bytes of all the model's tensors under the recipe. */
+  readonly bytes = $derived(this.#all.reduce((sum, figures) => sum + figures.bytes, 0));
+
+  constructor(side: Side) {
+    this.side = side;
+  }
+
+  /** Start over with another model. */
+  reset(tensors: readonly TensorSummary[]): void {
+    this.#tensors = tensors;
+    this.#entries.clear();
+    this.plan = [];
+    this.total = null;
+    this.running = false;
+    this.version++;
+  }
+
+  figures(tensor: number): Figures {
+    const known = this.#all[tensor];
+    if (known === undefined) throw new RangeError(`no tensor has the number ${tensor}`);
+    return known;
+  }
+
+  isOutlier(tensor: number): boolean {
+    return isOutlier(this.figures(tensor), this.median);
+  }
+
+  report(tensor: number): TensorReport | undefined {
+    void this.version;
+    return this.#entries.get(tensor)?.report;
+  }
+
+  /** Take reports of an analysis under `plan`. The version is left to the caller, who moves it once a frame. */
+  take(reports: readonly TensorReport[], plan: Plan): void {
+    for (const report of reports)
+      this.#entries.set(report.tensor, { report, asked: plan[report.tensor]?.scheme ?? null });
+  }
+}
+
+function count(figures: readonly Figures[], test: (figures: Figures) => boolean): number {
+  let total = 0;
+  for (const figure of figures) if (test(figure)) total++;
+  return total;
+}

@@ -1,0 +1,173 @@
+// Which rows the table has and in what order: pure functions over tensor ids.
+import type { Role } from '../../shared/model.ts';
+import type { TensorSummary } from '../../shared/protocol.ts';
+import type { Figures } from './figures.ts';
+
+export type ColumnKey =
+  | 'layer'
+  | 'histogram'
+  | 'op'
+  | 'dtype'
+  | 'role'
+  | 'shape'
+  | 'elements'
+  | 'bytes'
+  | 'schemeA'
+  | 'dbA'
+  | 'bytesA'
+  | 'schemeB'
+  | 'dbB'
+  | 'bytesB'
+  | 'delta';
+
+export interface Sort {
+  readonly key: ColumnKey;
+  readonly descending: boolean;
+}
+
+export type RoleFilter = 'weights' | 'all' | Role;
+
+export interface Filter {
+  readonly text: string;
+  /** null: every op. */
+  readonly op: string | null;
+  readonly role: RoleFilter;
+  readonly outliersOnly: boolean;
+}
+
+/** What sorting and filtering need to know of a row besides its tensor. */
+export interface RowFigures {
+  readonly a: (tensor: number) => Figures;
+  readonly b: (tensor: number) => Figures;
+  readonly delta: (tensor: number) => number | null;
+  readonly isOutlier: (tensor: number) => boolean;
+  readonly name: (tensor: TensorSummary) => string;
+  readonly spread: (tensor: number) => number | null;
+}
+
+export function hasRole(tensor: TensorSummary, role: RoleFilter): boolean {
+  if (role === 'all') return true;
+  if (role === 'weights') return tensor.role === 'weight' || tensor.role === 'embedding';
+  return tensor.role === role;
+}
+
+/** The ids of the tensors that pass the filter, in the model's order. */
+export function filterRows(
+  tensors: readonly TensorSummary[],
+  filter: Filter,
+  figures: RowFigures,
+): number[] {
+  const words = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
+  const ids: number[] = [];
+  for (const tensor of tensors) {
+    if (!hasRole(tensor, filter.role)) continue;
+    if (filter.op !== null && tensor.op !== filter.op) continue;
+    if (filter.outliersOnly && !figures.isOutlier(tensor.id)) continue;
+    if (words.length > 0) {
+      const text = `${tensor.layer}\n${tensor.name}\n${tensor.op}`.toLowerCase();
+      if (!words.every((word) => text.includes(word))) continue;
+    }
+    ids.push(tensor.id);
+  }
+  return ids;
+}
+
+type SortValue = string | number | null;
+
+/** The ids in the order of a column; what has no value there comes last, whichever way. Ties keep the model's order. */
+export function sortRows(
+  ids: readonly number[],
+  tensors: readonly TensorSummary[],
+  sort: Sort | null,
+  figures: RowFigures,
+): readonly number[] {
+  if (sort === null) return ids;
+  const rows = ids.map((id) => ({ id, value: sortValue(tensors[id], sort.key, figures) }));
+  const sign = sort.descending ? -1 : 1;
+  rows.sort((a, b) => {
+    if (a.value === null || b.value === null)
+      return Number(a.value === null) - Number(b.value === null) || a.id - b.id;
+    return sign * compareValues(a.value, b.value) || a.id - b.id;
+  });
+  return rows.map((row) => row.id);
+}
+
+const collator = new Intl.Collator('en', { numeric: true });
+
+function compareValues(a: string | number, b: string | number): number {
+  if (typeof a === 'string' || typeof b === 'string') return collator.compare(String(a), String(b));
+  return a === b ? 0 : a < b ? -1 : 1;
+}
+
+function sortValue(tensor: TensorSummary | undefined, key: ColumnKey, row: RowFigures): SortValue {
+  if (tensor === undefined) return null;
+  switch (key) {
+    case 'layer':
+      return row.name(tensor);
+    case 'histogram':
+      return row.spread(tensor.id);
+    case 'op':
+      return tensor.op;
+    case 'dtype':
+      return tensor.dtype;
+    case 'role':
+      return tensor.role;
+    case 'shape':
+      return tensor.shape.join('×');
+    case 'elements':
+      return tensor.elements;
+    case 'bytes':
+      return tensor.bytes;
+    case 'delta':
+      return row.delta(tensor.id);
+    case 'schemeA':
+    case 'dbA':
+    case 'bytesA':
+      return sideValue(row.a(tensor.id), key);
+    case 'schemeB':
+    case 'dbB':
+    case 'bytesB':
+      return sideValue(row.b(tensor.id), key);
+  }
+}
+
+function sideValue(figures: Figures, key: ColumnKey): SortValue {
+  if (key === 'bytesA' || key === 'bytesB') return figures.bytes;
+  if (key === 'dbA' || key === 'dbB') return figures.scheme === null ? null : (figures.db ?? null);
+  if (figures.scheme === null) return 'kept';
+  const { dtype, granularity } = figures.scheme;
+  return `${dtype} ${typeof granularity === 'string' ? granularity : granularity.block}`;
+}
+
+/** The sort after a click on a column's head: ascending, descending, the model's order. */
+export function nextSort(sort: Sort | null, key: ColumnKey): Sort | null {
+  if (sort?.key !== key) return { key, descending: false };
+  return sort.descending ? null : { key, descending: true };
+}
+
+/** The ops that occur among tensors of a role, most frequent first. */
+export function opsOf(tensors: readonly TensorSummary[], role: RoleFilter): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const tensor of tensors)
+    if (hasRole(tensor, role) && tensor.op !== '')
+      counts.set(tensor.op, (counts.get(tensor.op) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1] || collator.compare(a[0], b[0])).map(([op]) => op);
+}
+
+/** The roles that occur, in the order that they are offered. */
+export function rolesOf(tensors: readonly TensorSummary[]): readonly Role[] {
+  const order: readonly Role[] = ['weight', 'embedding', 'bias', 'norm', 'constant', 'other'];
+  const present = new Set(tensors.map((tensor) => tensor.role));
+  return order.filter((role) => present.has(role));
+}
+
+/** A name for each row: its layer, or its tensor where several weights share a layer. */
+export function rowNames(tensors: readonly TensorSummary[]): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const { layer, role } of tensors)
+    if (role === 'weight' || role === 'embedding') counts.set(layer, (counts.get(layer) ?? 0) + 1);
+  return tensors.map(({ layer, name, role }) => {
+    const alone = (role === 'weight' || role === 'embedding') && counts.get(layer) === 1;
+    return layer !== '' && alone ? layer : name;
+  });
+}

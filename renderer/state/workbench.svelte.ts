@@ -1,0 +1,385 @@
+import { AppError, toErrorData, type ErrorData } from '../../shared/errors.ts';
+import type {
+  AppInfo,
+  ChosenFile,
+  MainEvent,
+  MenuCommand,
+  PageApi,
+  Result,
+  Settings,
+  Theme,
+} from '../../shared/ipc.ts';
+import { ENGINE_PORT_MESSAGE } from '../../shared/ipc.ts';
+import { planModel } from '../../shared/plan.ts';
+import type { ModelSummary, Progress, Side } from '../../shared/protocol.ts';
+import { parseRecipe, type Recipe } from '../../shared/recipe.ts';
+import type { Statistics } from '../../shared/report.ts';
+import { integer } from '../format/numbers.ts';
+import { recipeTitle } from '../format/schemes.ts';
+import { Announcer } from './announcer.svelte.ts';
+import { EngineClient, isCancelled, type Port } from './engine-client.ts';
+import { oncePerFrame } from './frame.ts';
+import { record, redo, redoable, startHistory, undo, undoable } from './history.ts';
+import { Inspection } from './inspection.svelte.ts';
+import { Job, Jobs } from './jobs.svelte.ts';
+import { firstRecipes, sameRecipe, type RecipePair } from './recipes.ts';
+import { Selection } from './selection.svelte.ts';
+import { SideState } from './side.svelte.ts';
+
+declare global {
+  interface Window {
+    readonly quantscope: PageApi;
+  }
+}
+
+export type View = 'layers' | 'compare';
+
+/** A problem shown in the line under the top bar, with the one command that may mend it. */
+export interface Problem {
+  readonly error: ErrorData;
+  readonly command: { readonly label: string; readonly run: () => void } | null;
+}
+
+/** Everything the window shows and does. One for the page's life; a model comes and goes. */
+export class Workbench {
+  readonly api = window.quantscope;
+  readonly client = new EngineClient((workers) => (this.workers = workers));
+  readonly announcer = new Announcer();
+  readonly jobs = new Jobs();
+  readonly sides: Readonly<Record<Side, SideState>> = {
+    a: new SideState('a'),
+    b: new SideState('b'),
+  };
+  readonly selection = new Selection();
+  readonly inspection = new Inspection(this);
+
+  info = $state.raw<AppInfo | null>(null);
+  workers = $state(0);
+  file = $state.raw<ChosenFile | null>(null);
+  model = $state.raw<ModelSummary | null>(null);
+  problem = $state.raw<Problem | null>(null);
+  view = $state<View>('layers');
+  compare = $state(true);
+  theme = $state<Theme>('system');
+  exportOpen = $state(false);
+  whyOpen = $state(false);
+  /** Moves when the search field is to be focused. */
+  findRequests = $state(0);
+  #history = $state.raw(startHistory<RecipePair>(firstRecipes()));
+  #statistics = new Map<number, Statistics>();
+  statisticsVersion = $state(0);
+  #visible: readonly number[] = [];
+  readonly #running: Partial<Record<Side, AbortController>> = {};
+
+  readonly recipes = $derived(this.#history.present);
+  readonly undoable = $derived(undoable(this.#history));
+  readonly redoable = $derived(redoable(this.#history));
+
+  readonly #bump = oncePerFrame(() => {
+    this.sides.a.version++;
+    this.sides.b.version++;
+    this.statisticsVersion++;
+  });
+
+  /** Restore settings, reach the engine, and open what the command line named. */
+  async start(): Promise<void> {
+    window.addEventListener('message', (event: MessageEvent<unknown>) => {
+      const [port] = event.ports;
+      if (event.source === window && event.data === ENGINE_PORT_MESSAGE && port !== undefined)
+        this.client.attach(port as unknown as Port);
+    });
+    this.api.onEvent((event) => this.#onEvent(event));
+    this.info = await this.#call(this.api.info());
+    this.#restore(await this.#call(this.api.getSettings()));
+    await this.#connect();
+    const initial = await this.#call(this.api.takeInitialFile());
+    if (initial !== null) await this.open(initial);
+  }
+
+  statistics(tensor: number): Statistics | undefined {
+    void this.statisticsVersion;
+    return this.#statistics.get(tensor);
+  }
+
+  /** Tell which rows can be seen: they are reported first. */
+  setVisible(tensors: readonly number[]): void {
+    this.#visible = tensors;
+  }
+
+  async openDialog(): Promise<void> {
+    await this.#openFrom(this.api.openDialog());
+  }
+
+  async openSample(): Promise<void> {
+    await this.#openFrom(this.api.openSample());
+  }
+
+  async openRecent(id: string): Promise<void> {
+    await this.#openFrom(this.api.openRecent(id));
+  }
+
+  async openDropped(file: File): Promise<void> {
+    await this.#openFrom(this.api.openDropped(file));
+  }
+
+  /** Open a model and report it under both recipes. What was open stays when it cannot be opened. */
+  async open(file: ChosenFile): Promise<void> {
+    const job = new Job(`Opening ${file.label}`, null);
+    try {
+      const model = await this.jobs.run(job, () =>
+        this.client.request('open', { handle: file.handle }),
+      );
+      const isSame =
+        this.file?.handle === file.handle && this.model?.tensors.length === model.tensors.length;
+      if (!isSame) this.#close();
+      this.file = file;
+      this.model = model;
+      this.problem = null;
+      for (const side of ['a', 'b'] as const) this.sides[side].reset(model.tensors);
+      if (!isSame) this.selection.select(firstWeight(model));
+      const facts = modelFacts(model);
+      this.announcer.say(`${file.label} opened: ${facts}`);
+      void this.api.describeRecent(file.handle, facts);
+      this.analyzeBoth();
+    } catch (error) {
+      this.fail(error, { label: 'Open another…', run: () => void this.openDialog() });
+    }
+  }
+
+  closeModel(): void {
+    this.#close();
+    this.problem = null;
+  }
+
+  /** Reach the engine again and open the file anew: recipes and selection stay. */
+  async reopen(): Promise<void> {
+    await this.#connect();
+    if (this.file !== null) await this.open(this.file);
+    else this.problem = null;
+  }
+
+  setRecipe(side: Side, recipe: Recipe, what: string): void {
+    this.setRecipes({ ...this.recipes, [side]: recipe }, `${what} of ${side.toUpperCase()}`);
+  }
+
+  setRecipes(pair: RecipePair, what: string): void {
+    if (sameRecipe(pair.a, this.recipes.a) && sameRecipe(pair.b, this.recipes.b)) return;
+    this.#move(record(this.#history, pair, what));
+  }
+
+  undo(): void {
+    if (this.undoable !== null) this.announcer.say(`Undone: ${this.undoable}`);
+    this.#move(undo(this.#history));
+  }
+
+  redo(): void {
+    if (this.redoable !== null) this.announcer.say(`Done again: ${this.redoable}`);
+    this.#move(redo(this.#history));
+  }
+
+  setCompare(on: boolean): void {
+    this.compare = on;
+    if (!on) {
+      this.#running.b?.abort();
+      if (this.view === 'compare') this.view = 'layers';
+    } else void this.analyze('b');
+    void this.api.setSettings({ compare: on });
+  }
+
+  setTheme(theme: Theme): void {
+    this.theme = theme;
+    document.documentElement.dataset['theme'] = theme === 'system' ? '' : theme;
+    void this.api.setSettings({ theme });
+  }
+
+  analyzeBoth(): void {
+    void this.analyze('a');
+    if (this.compare) void this.analyze('b');
+  }
+
+  /** Report the model under a side's recipe: the plan at once, figures as they come. */
+  async analyze(side: Side): Promise<void> {
+    const { model, file } = this;
+    if (model === null || file === null) return;
+    this.#running[side]?.abort();
+    const abort = new AbortController();
+    this.#running[side] = abort;
+    const state = this.sides[side];
+    const recipe = this.recipes[side];
+    const plan = planModel(model.tensors, recipe);
+    state.plan = plan;
+    state.running = true;
+    const job = new Job(`Measuring ${side.toUpperCase()}, ${recipeTitle(recipe)}`, () =>
+      abort.abort(),
+    );
+    const first = [...new Set([...this.selection.ids, ...this.#visible])];
+    try {
+      const total = await this.jobs.run(job, () =>
+        this.client.request(
+          'analyze',
+          { handle: file.handle, side, recipe: plain(recipe), first },
+          {
+            signal: abort.signal,
+            onProgress: (progress: Progress) => job.update(progress),
+            onReports: (reports) => {
+              state.take(reports, plan);
+              this.#bump();
+            },
+            onStatistics: (entries) => {
+              for (const { tensor, statistics } of entries)
+                this.#statistics.set(tensor, statistics);
+              this.#bump();
+            },
+          },
+        ),
+      );
+      state.total = total;
+    } catch (error) {
+      if (!isCancelled(error)) this.fail(error, this.#reopenCommand());
+    } finally {
+      if (this.#running[side] === abort) state.running = false;
+    }
+  }
+
+  fail(error: unknown, command: Problem['command'] = null): void {
+    const data = error instanceof AppError ? error.toData() : toErrorData(error);
+    this.problem = { error: data, command };
+    this.announcer.alert(data.message);
+  }
+
+  command(command: MenuCommand): void {
+    const hasModel = this.model !== null;
+    switch (command) {
+      case 'open':
+        return void this.openDialog();
+      case 'export':
+        this.exportOpen = hasModel;
+        return;
+      case 'close':
+        return this.closeModel();
+      case 'find':
+        this.view = 'layers';
+        this.findRequests++;
+        return;
+      case 'undo':
+      case 'redo':
+        // In a text field the menu's command is about its text.
+        if (document.activeElement instanceof HTMLInputElement) document.execCommand(command);
+        else this[command]();
+        return;
+      case 'compare':
+        return this.setCompare(!this.compare);
+      case 'view-layers':
+        this.view = 'layers';
+        return;
+      case 'view-compare':
+        if (!this.compare) this.setCompare(true);
+        this.view = 'compare';
+    }
+  }
+
+  #move(history: ReturnType<typeof startHistory<RecipePair>>): void {
+    const before = this.#history.present;
+    this.#history = history;
+    const after = history.present;
+    for (const side of ['a', 'b'] as const) {
+      if (before[side] === after[side]) continue;
+      if (side === 'a' || this.compare) void this.analyze(side);
+    }
+    void this.api.setSettings({ recipeA: plain(after.a), recipeB: plain(after.b) });
+  }
+
+  #close(): void {
+    if (this.file !== null && this.client.connected)
+      void this.client.request('close', { handle: this.file.handle }).catch(() => undefined);
+    for (const side of ['a', 'b'] as const) {
+      this.#running[side]?.abort();
+      this.sides[side].reset([]);
+    }
+    this.file = null;
+    this.model = null;
+    this.#statistics.clear();
+    this.selection.clear();
+    this.view = 'layers';
+    this.exportOpen = false;
+    this.whyOpen = false;
+    // Overrides name layers of the model that is gone.
+    const { a, b } = this.recipes;
+    this.#history = startHistory({ a, b });
+  }
+
+  #restore(settings: Settings): void {
+    const stored = (value: unknown, fallback: Recipe): Recipe => {
+      try {
+        return value === null ? fallback : parseRecipe(value);
+      } catch {
+        return fallback; // A recipe of a version that is no more; the first one stands in.
+      }
+    };
+    const first = firstRecipes();
+    this.#history = startHistory({
+      a: stored(settings.recipeA, first.a),
+      b: stored(settings.recipeB, first.b),
+    });
+    this.compare = settings.compare;
+    this.theme = settings.theme;
+    document.documentElement.dataset['theme'] = settings.theme === 'system' ? '' : settings.theme;
+  }
+
+  async #connect(): Promise<void> {
+    const attached = new Promise<void>((resolve) => {
+      window.addEventListener('message', (event) => {
+        if (event.data === ENGINE_PORT_MESSAGE) resolve();
+      });
+    });
+    await this.#call(this.api.connectEngine());
+    await attached;
+  }
+
+  #onEvent(event: MainEvent): void {
+    if (event.type === 'open-file') void this.open(event.file);
+    else if (event.type === 'command') this.command(event.command);
+    else {
+      this.client.lose(event.error);
+      this.fail(AppError.fromData(event.error), this.#reopenCommand());
+    }
+  }
+
+  #reopenCommand(): Problem['command'] {
+    return { label: this.file === null ? 'Restart' : 'Reopen', run: () => void this.reopen() };
+  }
+
+  async #openFrom(choice: Promise<Result<ChosenFile | null>>): Promise<void> {
+    try {
+      const file = await this.#call(choice);
+      if (file !== null) await this.open(file);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  async #call<T>(answer: Promise<Result<T>>): Promise<T> {
+    const result = await answer;
+    if (result.ok) return result.value;
+    throw AppError.fromData(result.error);
+  }
+}
+
+/** Values that a proxy wraps cannot be posted; recipes are small. */
+export function plain<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}
+
+/** One line about a model: "ONNX opset 11 · 614 228 parameters". */
+export function modelFacts(model: ModelSummary): string {
+  const names = { onnx: 'ONNX', safetensors: 'safetensors', litert: 'LiteRT' };
+  const opset = model.opsets.find((entry) => entry.domain === 'ai.onnx');
+  const format =
+    opset === undefined ? names[model.format] : `${names[model.format]} opset ${opset.version}`;
+  return `${format} · ${integer(model.parameters)} parameters`;
+}
+
+function firstWeight(model: ModelSummary): number | null {
+  const isWeight = (role: string): boolean => role === 'weight' || role === 'embedding';
+  return model.tensors.find((tensor) => isWeight(tensor.role))?.id ?? null;
+}
