@@ -1,0 +1,114 @@
+// Where a scheme's codes lie among the weights: r = scale * (code - zeroPoint).
+import { maxIndex } from 'd3';
+import type { RangeCandidate, TensorReport } from '../../shared/report.ts';
+import { isFloatCast, type Scheme } from '../../shared/recipe.ts';
+import { codeRange, sameRange } from '../format/schemes.ts';
+import { levelStride, paddedExtent } from './scales.ts';
+
+/** The codes of one group of weights that share a scale, and the values that they stand for. */
+export interface Mapping {
+  readonly scale: number;
+  readonly zeroPoint: number;
+  readonly codeLo: number;
+  readonly codeHi: number;
+  /** The representable range: the values of the lowest and the highest code. */
+  readonly lo: number;
+  readonly hi: number;
+  /** Which group it is, of how many, and what a group is. */
+  readonly group: number;
+  readonly groups: number;
+  readonly unit: 'tensor' | 'channel' | 'block';
+}
+
+/** What shares one scale under a scheme. */
+export function groupUnit({ granularity }: Scheme): Mapping['unit'] {
+  return typeof granularity === 'string' ? granularity : 'block';
+}
+
+/**
+ * The mapping of the group with the widest range, which holds those of all others when symmetric;
+ * null for casts, for tensors left alone and where no scale is known.
+ */
+export function widestMapping(report: TensorReport): Mapping | null {
+  return mappingOf(report, maxIndex(report.scale));
+}
+
+/** The mapping of one group; null where it has none. */
+export function mappingOf(report: TensorReport, group: number): Mapping | null {
+  const { scheme } = report;
+  if (!report.quantized || scheme === null || isFloatCast(scheme.dtype)) return null;
+  const codes = codeRange(scheme);
+  const scale = report.scale[group];
+  if (codes === null || scale === undefined) return null;
+  const zeroPoint = report.zeroPoint[group] ?? 0;
+  return {
+    scale,
+    zeroPoint,
+    codeLo: codes.lo,
+    codeHi: codes.hi,
+    lo: (codes.lo - zeroPoint) * scale,
+    hi: (codes.hi - zeroPoint) * scale,
+    group,
+    groups: report.scale.length,
+    unit: groupUnit(scheme),
+  };
+}
+
+/** The value of a code. */
+export function valueOf({ scale, zeroPoint }: Mapping, code: number): number {
+  return (code - zeroPoint) * scale;
+}
+
+/** The values at which level lines are drawn, where a pixel stands for `valuesPerPixel`. */
+export function levelValues(mapping: Mapping, valuesPerPixel: number): number[] {
+  const stride = levelStride(mapping.scale / valuesPerPixel);
+  const values: number[] = [];
+  for (let code = mapping.codeLo; code <= mapping.codeHi; code += stride)
+    values.push(valueOf(mapping, code));
+  return values;
+}
+
+/** The values that the weights' charts share as their x: all weights and the representable range. */
+export function weightDomain(
+  histogram: { readonly lo: number; readonly hi: number },
+  mapping: Mapping | null,
+): [number, number] {
+  const limits = mapping === null ? [] : [mapping.lo, mapping.hi];
+  return paddedExtent([histogram.lo, histogram.hi, ...limits], 0.03);
+}
+
+/** One line under the histogram: what a range method would choose for the whole tensor. */
+export interface Lane {
+  readonly name: string;
+  readonly lo: number;
+  readonly hi: number;
+  /** Whether the shown recipe chooses its range by this method. */
+  readonly isChosen: boolean;
+}
+
+/** Lanes of the candidates, and of the recipe's own method where it is not among them. */
+export function rangeLanes(
+  candidates: readonly RangeCandidate[],
+  scheme: Scheme | null,
+  mapping: Mapping | null,
+): Lane[] {
+  const asked = scheme === null || mapping === null ? null : scheme.range;
+  const lanes = candidates.map(({ method, lo, hi }): Lane => {
+    const range = rangeOfMethod(method);
+    const isChosen = asked !== null && range !== null && sameRange(range, asked);
+    return { name: laneName(method), lo, hi, isChosen };
+  });
+  if (asked === null || mapping === null || lanes.some(({ isChosen }) => isChosen)) return lanes;
+  const name = asked === 'minmax' ? 'minmax' : `p ${asked.percentile}`;
+  return [...lanes, { name, lo: mapping.lo, hi: mapping.hi, isChosen: true }];
+}
+
+function rangeOfMethod(method: string): Scheme['range'] | null {
+  if (method === 'minmax') return 'minmax';
+  const percentile = /^percentile ([\d.]+)$/.exec(method)?.[1];
+  return percentile === undefined ? null : { percentile: Number(percentile) };
+}
+
+function laneName(method: string): string {
+  return method.replace(/^percentile /, 'p ');
+}
