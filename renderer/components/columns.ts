@@ -1,36 +1,32 @@
-import type { ColumnKey } from '../state/table.ts';
+import { sum } from 'd3';
+import type { TensorSummary } from '../../shared/protocol.ts';
+import { SCHEME_DTYPES } from '../../shared/recipe.ts';
+import { integer, kilobytes, MINUS, shape } from '../format/numbers.ts';
+import type { ColumnChoice, ColumnKey } from '../state/table.ts';
 
 export interface Column {
   readonly key: ColumnKey;
   readonly label: string;
   /** Its whole name, for screen readers and the tooltip of its head. */
   readonly name: string;
-  /** px; 0 takes the room that is left. */
-  readonly width: number;
-  /** px in a narrow window, where that is less. */
-  readonly narrowWidth?: number;
   readonly isNumber: boolean;
-  /** Leaves in a narrow window. */
-  readonly isWide: boolean;
+  /** Whether it is shown, where there is room, without being asked for. */
+  readonly isShown: boolean;
+  /** Whether it can be hidden; those of the recipes cannot. */
+  readonly isOptional: boolean;
   /** Shown with compare on only. */
   readonly isB: boolean;
   readonly edge: 'a' | 'b' | 'd' | null;
 }
 
-function column(
-  key: ColumnKey,
-  label: string,
-  name: string,
-  width: number,
-  rest: Partial<Column> = {},
-): Column {
+function column(key: ColumnKey, label: string, name: string, rest: Partial<Column> = {}): Column {
   return {
     key,
     label,
     name,
-    width,
     isNumber: false,
-    isWide: false,
+    isShown: true,
+    isOptional: false,
     isB: false,
     edge: null,
     ...rest,
@@ -38,25 +34,122 @@ function column(
 }
 
 const number = { isNumber: true } as const;
+const optional = { isOptional: true } as const;
 
 /** Every column of the layers table, in order. */
 export const COLUMNS: readonly Column[] = [
-  column('layer', 'Layer', 'Layer', 0),
-  column('histogram', 'Weights', 'Histogram of the weights, log counts', 52),
-  column('op', 'Op', 'Operator', 60, { isWide: true }),
-  column('shape', 'Shape', 'Shape', 110),
-  column('elements', 'Params', 'Parameters', 64, { ...number, isWide: true }),
-  column('bytes', 'kB', 'Size of the original, kB', 54, { ...number, isWide: true }),
-  column('schemeA', 'Scheme', 'Scheme of A', 92, { edge: 'a' }),
-  column('dbA', 'dB', 'SQNR of A, dB', 46, number),
-  column('bytesA', 'kB', 'Size under A, kB', 52, number),
-  column('schemeB', 'Scheme', 'Scheme of B', 92, { isB: true, edge: 'b' }),
-  column('dbB', 'dB', 'SQNR of B, dB', 46, { ...number, isB: true }),
-  column('bytesB', 'kB', 'Size under B, kB', 52, { ...number, isB: true }),
-  column('delta', 'Δ dB', 'Difference of SQNR, B − A, dB', 68, {
-    ...number,
-    isB: true,
-    edge: 'd',
-    narrowWidth: 50,
-  }),
+  column('layer', 'Layer', 'Layer'),
+  column('histogram', 'Weights', 'Histogram of the weights, log counts', optional),
+  column('op', 'Op', 'Operator', optional),
+  column('role', 'Role', 'Role', { ...optional, isShown: false }),
+  column('dtype', 'dtype', 'dtype of the original', { ...optional, isShown: false }),
+  column('shape', 'Shape', 'Shape', optional),
+  column('elements', 'Params', 'Parameters', { ...number, ...optional }),
+  column('bytes', 'kB', 'Size of the original, kB', { ...number, ...optional }),
+  column('schemeA', 'Scheme', 'Scheme of A', { edge: 'a' }),
+  column('dbA', 'dB', 'SQNR of A, dB', number),
+  column('bytesA', 'kB', 'Size under A, kB', number),
+  column('schemeB', 'Scheme', 'Scheme of B', { isB: true, edge: 'b' }),
+  column('dbB', 'dB', 'SQNR of B, dB', { ...number, isB: true }),
+  column('bytesB', 'kB', 'Size under B, kB', { ...number, isB: true }),
+  column('delta', 'Δ dB', 'Difference of SQNR, B − A, dB', { ...number, isB: true, edge: 'd' }),
 ];
+
+/** px at both sides of a cell's text. */
+const PADDING = 10;
+/** The heat of a cell stands out this much around its number. */
+const HEAT = 5;
+const HISTOGRAM = 42;
+const DELTA_BAR = 30;
+/** An op's name may be anything; beyond this it is cut and its tooltip has it whole. */
+const OP_LIMIT = 96;
+const SORT_MARK = '↑ ';
+/** px under which the layer's name makes other columns leave, and what it keeps in any case. */
+const LAYER_ROOM = 132;
+export const LAYER_LEAST = 88;
+
+/** Those that leave by themselves when there is no room, the first to leave first. */
+const LEAVING: readonly ColumnKey[] = ['bytes', 'op', 'elements'];
+
+export interface SizedColumn extends Column {
+  /** px; 0 for the layer, which takes what is left. */
+  readonly width: number;
+}
+
+/** What the columns of a table are chosen by. */
+export interface TableRoom {
+  readonly tensors: readonly TensorSummary[];
+  readonly choice: ColumnChoice;
+  readonly compare: boolean;
+  /** px of the table; 0 while not known. */
+  readonly width: number;
+  readonly isNarrow: boolean;
+  readonly measure: (text: string) => number;
+}
+
+/**
+ * The columns shown, each as wide as the longest text that it can show, so that no figure is cut and none
+ * that arrives later moves anything. Where they do not fit, some leave that the person has not asked for.
+ */
+export function fitColumns(room: TableRoom): readonly SizedColumn[] {
+  const { choice, compare, width } = room;
+  let columns = COLUMNS.filter(
+    ({ key, isShown, isB }) => (compare || !isB) && (choice[key] ?? isShown),
+  ).map((each) => ({ ...each, width: columnWidth(each, room) }));
+  for (const key of LEAVING) {
+    const taken = sum(columns, (each) => each.width) + LAYER_ROOM;
+    if (width === 0 || taken <= width) break;
+    if (choice[key] !== true) columns = columns.filter((each) => each.key !== key);
+  }
+  return columns;
+}
+
+function columnWidth({ key, label }: Column, room: TableRoom): number {
+  if (key === 'layer') return 0;
+  const head = room.measure(SORT_MARK + label);
+  return Math.ceil(Math.max(head, contentWidth(key, room))) + PADDING;
+}
+
+function contentWidth(key: ColumnKey, { tensors, isNarrow, measure }: TableRoom): number {
+  const widest = (texts: Iterable<string>): number => Math.max(0, ...longest(texts).map(measure));
+  switch (key) {
+    case 'histogram':
+      return HISTOGRAM;
+    case 'op':
+      return Math.min(OP_LIMIT, widest(new Set(tensors.map(({ op }) => op))));
+    case 'role':
+      return widest(new Set(tensors.map(({ role }) => role)));
+    case 'dtype':
+      return widest(new Set(tensors.map(({ dtype }) => dtype)));
+    case 'shape':
+      return widest(new Set(tensors.map((tensor) => shape(tensor.shape))));
+    case 'elements':
+      return measure(integer(sum(tensors, ({ elements }) => elements)));
+    case 'bytes':
+    case 'bytesA':
+    case 'bytesB':
+      return measure(kilobytes(sum(tensors, ({ bytes }) => bytes)));
+    case 'schemeA':
+    case 'schemeB':
+      return widest(schemeTexts(tensors));
+    case 'dbA':
+    case 'dbB':
+      return Math.max(measure('exact'), measure('00.0') + HEAT);
+    case 'delta':
+      return measure(`${MINUS}00.0`) + (isNarrow ? 0 : DELTA_BAR);
+    case 'layer':
+      return 0;
+  }
+}
+
+function schemeTexts(tensors: readonly TensorSummary[]): Set<string> {
+  return new Set([
+    ...SCHEME_DTYPES.map((dtype) => (dtype.endsWith('int8') ? `${dtype} channel` : dtype)),
+    ...tensors.map(({ dtype }) => `${dtype} kept`),
+  ]);
+}
+
+/** Those few texts among which the widest is, by their count of characters. */
+function longest(texts: Iterable<string>): readonly string[] {
+  return [...texts].sort((a, b) => b.length - a.length).slice(0, 8);
+}

@@ -5,7 +5,7 @@ const TAIL_LENGTH = 6;
 /** A name in the two parts between which it gives way when there is no room: all but the end, and the end. */
 export function middleParts(name: string): { readonly head: string; readonly tail: string } {
   const characters = Array.from(printable(name));
-  if (characters.length <= 2 * TAIL_LENGTH) return { head: characters.join(''), tail: '' };
+  if (characters.length <= TAIL_LENGTH) return { head: characters.join(''), tail: '' };
   return {
     head: characters.slice(0, -TAIL_LENGTH).join(''),
     tail: characters.slice(-TAIL_LENGTH).join(''),

@@ -1,8 +1,11 @@
 // Edits of recipes, as pure functions from one recipe to the next.
+import type { PlannedTensor } from '../../shared/plan.ts';
 import type { Side } from '../../shared/protocol.ts';
 import {
   BASE_SCHEME,
   findPreset,
+  type Granularity,
+  type RangeMethod,
   type Recipe,
   type Rule,
   type Scheme,
@@ -12,6 +15,13 @@ import { presetOf, sameScheme } from '../format/schemes.ts';
 export type RecipePair = Readonly<Record<Side, Recipe>>;
 
 export const SIDES: readonly Side[] = ['a', 'b'];
+
+/** The granularities and ranges that are offered; a recipe from a file may have others. */
+export const GRANULARITIES: readonly Granularity[] = ['tensor', 'channel'];
+export const RANGES: readonly RangeMethod[] = [
+  'minmax',
+  ...[99.999, 99.99, 99.9, 99].map((percentile) => ({ percentile })),
+];
 
 /** The recipes of a first start: int8 per channel against uint8 per tensor. */
 export function firstRecipes(): RecipePair {
@@ -101,4 +111,20 @@ export function sameRecipe(a: Recipe, b: Recipe): boolean {
     a.minElements === b.minElements &&
     JSON.stringify(a.rules) === JSON.stringify(b.rules)
   );
+}
+
+/** How many of these tensors a rule matches; 0 for a pattern that does not compile. */
+export function countMatches(match: Rule['match'], tensors: readonly PlannedTensor[]): number {
+  let pattern: RegExp | null = null;
+  try {
+    if (match.name !== undefined) pattern = new RegExp(match.name, 'u');
+  } catch {
+    return 0;
+  }
+  return tensors.filter(
+    ({ op, role, name }) =>
+      (match.op === undefined || match.op === op) &&
+      (match.role === undefined || match.role === role) &&
+      (pattern === null || pattern.test(name)),
+  ).length;
 }

@@ -1,3 +1,4 @@
+/* eslint-disable svelte/prefer-svelte-reactivity -- each set is replaced as a whole, never changed */
 /** The selected rows, by tensor id, and the one that the inspector shows. */
 export class Selection {
   ids = $state.raw<ReadonlySet<number>>(new Set());

@@ -1,3 +1,4 @@
+/* eslint-disable svelte/prefer-svelte-reactivity -- reports stay outside of reactivity; `version` stands for them */
 import type { Plan } from '../../shared/plan.ts';
 import type { Side, TensorSummary } from '../../shared/protocol.ts';
 import type { TensorReport, Total } from '../../shared/report.ts';
@@ -16,6 +17,8 @@ export class SideState {
   /** The engine's total of the last analysis that ended; kept while a new one runs. */
   total = $state.raw<Total | null>(null);
   running = $state(false);
+  /** Moves when an analysis has ended: what is ordered by figures is ordered anew then, not while they stream. */
+  settled = $state(0);
 
   readonly #all = $derived.by(() => {
     void this.version;
@@ -42,6 +45,7 @@ export class SideState {
     this.total = null;
     this.running = false;
     this.version++;
+    this.settled++;
   }
 
   figures(tensor: number): Figures {
@@ -57,6 +61,13 @@ export class SideState {
   report(tensor: number): TensorReport | undefined {
     void this.version;
     return this.#entries.get(tensor)?.report;
+  }
+
+  /** The analysis has ended, well or not. */
+  settle(): void {
+    this.running = false;
+    this.version++;
+    this.settled++;
   }
 
   /** Take reports of an analysis under `plan`. The version is left to the caller, who moves it once a frame. */

@@ -20,6 +20,9 @@ export type ColumnKey =
   | 'bytesB'
   | 'delta';
 
+/** Columns that a person has asked for or sent away; the others are shown as they are by themselves. */
+export type ColumnChoice = Readonly<Partial<Record<ColumnKey, boolean>>>;
+
 export interface Sort {
   readonly key: ColumnKey;
   readonly descending: boolean;

@@ -1,3 +1,4 @@
+/* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
 import { AppError, toErrorData, type ErrorData } from '../../shared/errors.ts';
 import type {
   AppInfo,
@@ -17,7 +18,7 @@ import type { Statistics } from '../../shared/report.ts';
 import { integer } from '../format/numbers.ts';
 import { recipeTitle } from '../format/schemes.ts';
 import { Announcer } from './announcer.svelte.ts';
-import { EngineClient, isCancelled, type Port } from './engine-client.ts';
+import { EngineClient, isCancelled } from './engine-client.ts';
 import { oncePerFrame } from './frame.ts';
 import { record, redo, redoable, startHistory, undo, undoable } from './history.ts';
 import { Inspection } from './inspection.svelte.ts';
@@ -25,6 +26,7 @@ import { Job, Jobs } from './jobs.svelte.ts';
 import { firstRecipes, sameRecipe, type RecipePair } from './recipes.ts';
 import { Selection } from './selection.svelte.ts';
 import { SideState } from './side.svelte.ts';
+import { hasRole } from './table.ts';
 
 declare global {
   interface Window {
@@ -86,7 +88,7 @@ export class Workbench {
     window.addEventListener('message', (event: MessageEvent<unknown>) => {
       const [port] = event.ports;
       if (event.source === window && event.data === ENGINE_PORT_MESSAGE && port !== undefined)
-        this.client.attach(port as unknown as Port);
+        this.client.attach(port);
     });
     this.api.onEvent((event) => this.#onEvent(event));
     this.info = await this.#call(this.api.info());
@@ -136,7 +138,7 @@ export class Workbench {
       this.model = model;
       this.problem = null;
       for (const side of ['a', 'b'] as const) this.sides[side].reset(model.tensors);
-      if (!isSame) this.selection.select(firstWeight(model));
+      if (!isSame) this.selection.select(firstRow(model, this.recipes.a));
       const facts = modelFacts(model);
       this.announcer.say(`${file.label} opened: ${facts}`);
       void this.api.describeRecent(file.handle, facts);
@@ -187,9 +189,14 @@ export class Workbench {
   }
 
   setTheme(theme: Theme): void {
+    // Main tells the window's whole chrome, and with it the page's colour scheme.
     this.theme = theme;
-    document.documentElement.dataset['theme'] = theme === 'system' ? '' : theme;
     void this.api.setSettings({ theme });
+  }
+
+  /** The theme may have been changed in the window's menu. */
+  async refreshTheme(): Promise<void> {
+    this.theme = (await this.#call(this.api.getSettings())).theme;
   }
 
   analyzeBoth(): void {
@@ -237,7 +244,7 @@ export class Workbench {
     } catch (error) {
       if (!isCancelled(error)) this.fail(error, this.#reopenCommand());
     } finally {
-      if (this.#running[side] === abort) state.running = false;
+      if (this.#running[side] === abort) state.settle();
     }
   }
 
@@ -323,7 +330,6 @@ export class Workbench {
     });
     this.compare = settings.compare;
     this.theme = settings.theme;
-    document.documentElement.dataset['theme'] = settings.theme === 'system' ? '' : settings.theme;
   }
 
   async #connect(): Promise<void> {
@@ -379,7 +385,8 @@ export function modelFacts(model: ModelSummary): string {
   return `${format} · ${integer(model.parameters)} parameters`;
 }
 
-function firstWeight(model: ModelSummary): number | null {
-  const isWeight = (role: string): boolean => role === 'weight' || role === 'embedding';
-  return model.tensors.find((tensor) => isWeight(tensor.role))?.id ?? null;
+/** The tensor that is shown first: the first that the recipe changes, else the first weight. */
+function firstRow(model: ModelSummary, recipe: Recipe): number | null {
+  const planned = planModel(model.tensors, recipe).find(({ scheme }) => scheme !== null);
+  return planned?.tensor ?? model.tensors.find((each) => hasRole(each, 'weights'))?.id ?? null;
 }
