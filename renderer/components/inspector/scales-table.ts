@@ -1,5 +1,5 @@
 // Scales and zero points, for the table and for the clipboard.
-import { exactFloat32 } from '../../format/numbers.ts';
+import { exactFloat32, fixed, real } from '../../format/numbers.ts';
 
 export interface ScaleList {
   readonly unit: string;
@@ -13,4 +13,20 @@ export function scalesAsTsv({ unit, scale, zeroPoint }: ScaleList): string {
     [index, exactFloat32(each), zeroPoint[index] ?? 0].join('\t'),
   );
   return [[unit, 'scale', 'zero_point'].join('\t'), ...rows, ''].join('\n');
+}
+
+/** Decimals beyond which a column of figures would be mostly zeros. */
+const MOST_DECIMALS = 10;
+
+/**
+ * Writes the scales of one column: all with the decimals that give the largest six significant
+ * digits, so that they align on the point; those too small for three of them as a power of ten.
+ */
+export function scaleWriter(scale: readonly number[]): (value: number) => string {
+  const largest = scale.reduce((most, each) => Math.max(most, Math.abs(each)), 0);
+  const decimals =
+    largest > 0 ? Math.min(MOST_DECIMALS, Math.max(0, 5 - Math.floor(Math.log10(largest)))) : 0;
+  const least = 10 ** (2 - decimals);
+  return (value) =>
+    value !== 0 && Math.abs(value) < least ? real(value, 3) : fixed(value, decimals);
 }
