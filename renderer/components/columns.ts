@@ -146,6 +146,8 @@ function schemeTexts(tensors: readonly TensorSummary[]): Set<string> {
   return new Set([
     ...SCHEME_DTYPES.map((dtype) => (dtype.endsWith('int8') ? `${dtype} channel` : dtype)),
     ...tensors.map(({ dtype }) => `${dtype} kept`),
+    // The totals' count.
+    `${integer(tensors.length)} of ${integer(tensors.length)}`,
   ]);
 }
 

@@ -54,39 +54,6 @@ export function withRules(recipe: Recipe, rules: readonly Rule[]): Recipe {
   return { ...recipe, rules };
 }
 
-/** A regular expression (flag u) that matches this name and no other. */
-export function exactPattern(name: string): string {
-  return `^${name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}$`;
-}
-
-/** Whether a rule is the override of the one tensor with this name. */
-export function isOverrideOf(rule: Rule, name: string): boolean {
-  const { match } = rule;
-  return match.op === undefined && match.role === undefined && match.name === exactPattern(name);
-}
-
-/**
- * The recipe with an override for each of these names, in place of those they had. The overrides come
- * last, as the last matching rule wins. A change of undefined takes the overrides away.
- */
-export function withOverrides(
-  recipe: Recipe,
-  names: readonly string[],
-  change: Partial<Scheme> | null | undefined,
-): Recipe {
-  const patterns = new Set(names.map(exactPattern));
-  const others = recipe.rules.filter(
-    ({ match }) =>
-      match.op !== undefined ||
-      match.role !== undefined ||
-      match.name === undefined ||
-      !patterns.has(match.name),
-  );
-  if (change === undefined) return withRules(recipe, others);
-  const overrides = [...patterns].map((name): Rule => ({ match: { name }, scheme: change }));
-  return withRules(recipe, [...others, ...overrides]);
-}
-
 /** The fields of the band in which two recipes may differ. */
 export type BandField = 'dtype' | 'symmetry' | 'granularity' | 'range' | 'minElements' | 'rules';
 

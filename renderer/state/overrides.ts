@@ -1,0 +1,93 @@
+// Schemes set for single layers, as rules whose pattern matches their names and nothing else.
+import type { Recipe, Rule, Scheme } from '../../shared/recipe.ts';
+import { withRules } from './recipes.ts';
+
+/** The longest pattern that parseRecipe takes. */
+const PATTERN_LIMIT = 4096;
+/** Up to here each layer has a rule of its own, which is easier to read; beyond, rules hold many. */
+const SINGLE_LIMIT = 20;
+
+function escaped(name: string): string {
+  return name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+}
+
+/** A regular expression (flag u) that matches this name and no other. */
+export function exactPattern(name: string): string {
+  return `^${escaped(name)}$`;
+}
+
+/** The names that a rule is the override of: those of `^name$` and `^(?:name|name)$`; null for any other rule. */
+export function overriddenNames({ match }: Rule): readonly string[] | null {
+  if (match.op !== undefined || match.role !== undefined || match.name === undefined) return null;
+  const { name: pattern } = match;
+  if (!pattern.startsWith('^') || !pattern.endsWith('$')) return null;
+  const isGroup = pattern.startsWith('^(?:') && pattern.endsWith(')$');
+  return literals(isGroup ? pattern.slice(4, -2) : pattern.slice(1, -1), isGroup);
+}
+
+/** The alternatives of a pattern of escaped literals; null where it has anything that is not one. */
+function literals(pattern: string, isGroup: boolean): readonly string[] | null {
+  const names = [''];
+  for (let index = 0; index < pattern.length; index++) {
+    let character = pattern[index] ?? '';
+    if (character === '|' && isGroup) {
+      names.push('');
+      continue;
+    }
+    if (character === '\\') {
+      character = pattern[++index] ?? '';
+      if (!/[\\^$.*+?()[\]{}|/]/.test(character)) return null;
+    } else if (/[\^$.*+?()[\]{}|]/.test(character)) return null;
+    names[names.length - 1] += character;
+  }
+  return names;
+}
+
+/** The patterns that match these names and no others. */
+function patternsOf(names: readonly string[]): readonly string[] {
+  if (names.length <= SINGLE_LIMIT) return names.map(exactPattern);
+  const patterns: string[] = [];
+  let group: string[] = [];
+  let length = 0;
+  const flush = (): void => {
+    if (group.length === 1) patterns.push(`^${group[0]}$`);
+    else if (group.length > 1) patterns.push(`^(?:${group.join('|')})$`);
+    group = [];
+    length = 0;
+  };
+  for (const name of names.map(escaped)) {
+    if (length + name.length + 8 > PATTERN_LIMIT) flush();
+    group.push(name);
+    length += name.length + 1;
+  }
+  flush();
+  return patterns;
+}
+
+/**
+ * The recipe with an override for each of these names, in place of those they had. Overrides come last,
+ * as the last matching rule wins. A change of undefined takes the overrides away.
+ */
+export function withOverrides(
+  recipe: Recipe,
+  names: readonly string[],
+  change: Partial<Scheme> | null | undefined,
+): Recipe {
+  const changed = new Set(names);
+  const others = recipe.rules.flatMap((rule) => without(rule, changed));
+  if (change === undefined) return withRules(recipe, others);
+  const overrides = patternsOf([...changed]).map((name): Rule => ({
+    match: { name },
+    scheme: change,
+  }));
+  return withRules(recipe, [...others, ...overrides]);
+}
+
+/** What is left of a rule when it no longer overrides some names. */
+function without(rule: Rule, names: ReadonlySet<string>): readonly Rule[] {
+  const overridden = overriddenNames(rule);
+  if (overridden === null) return [rule];
+  const left = overridden.filter((name) => !names.has(name));
+  if (left.length === overridden.length) return [rule];
+  return patternsOf(left).map((name) => ({ match: { name }, scheme: rule.scheme }));
+}
