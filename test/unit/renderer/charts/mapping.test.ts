@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest';
+import {
+  levelValues,
+  mappingOf,
+  rangeLanes,
+  valueOf,
+  weightDomain,
+  widestMapping,
+} from '../../../../renderer/charts/mapping.ts';
+import { reportWith, schemeWith } from './reports.ts';
+
+describe('widestMapping', () => {
+  test('is that of the channel with the largest scale', () => {
+    const mapping = widestMapping(reportWith({ scale: [0.1, 0.5, 0.2], zeroPoint: [0, 0, 0] }));
+    expect(mapping).toMatchObject({ group: 1, groups: 3, unit: 'channel', lo: -64, hi: 63.5 });
+  });
+
+  test('an asymmetric range lies about its zero point', () => {
+    const scheme = schemeWith({ dtype: 'uint8', symmetric: false, granularity: 'tensor' });
+    const mapping = widestMapping(reportWith({ scheme, scale: [0.01], zeroPoint: [174] }))!;
+    expect(mapping.lo).toBeCloseTo(-1.74, 10);
+    expect(mapping.hi).toBeCloseTo(0.81, 10);
+    expect(valueOf(mapping, 174)).toBe(0);
+  });
+
+  test('narrow range leaves the lowest code out', () => {
+    const scheme = schemeWith({ narrowRange: true });
+    expect(widestMapping(reportWith({ scheme, scale: [1] }))).toMatchObject({
+      codeLo: -127,
+      lo: -127,
+    });
+  });
+
+  test('casts, tensors left alone and groups that do not exist have none', () => {
+    expect(
+      widestMapping(reportWith({ scheme: schemeWith({ dtype: 'float16' }), scale: [] })),
+    ).toBeNull();
+    expect(widestMapping(reportWith({ quantized: false, scheme: null, scale: [] }))).toBeNull();
+    expect(mappingOf(reportWith(), 7)).toBeNull();
+  });
+});
+
+test('level lines are every n-th level from the lowest code on', () => {
+  const mapping = mappingOf(reportWith({ scale: [1] }), 0)!;
+  // A level is one pixel wide, so every eighth is drawn.
+  const values = levelValues(mapping, 1);
+  expect(values.slice(0, 3)).toEqual([-128, -120, -112]);
+  expect(values).toHaveLength(32);
+  expect(levelValues(mapping, 0.1)).toHaveLength(256);
+});
+
+test('x holds all weights and the representable range', () => {
+  const mapping = mappingOf(reportWith({ scale: [0.01] }), 0);
+  const [lo, hi] = weightDomain({ lo: -0.5, hi: 2 }, mapping);
+  expect(lo).toBeLessThan(-1.28);
+  expect(hi).toBeGreaterThan(2);
+  expect(weightDomain({ lo: 0, hi: 1 }, null)).toEqual([-0.03, 1.03]);
+});
+
+describe('rangeLanes', () => {
+  const candidates = [
+    { method: 'minmax', lo: -1, hi: 1 },
+    { method: 'percentile 99.99', lo: -0.9, hi: 0.9 },
+  ];
+  const mapping = mappingOf(reportWith({ scale: [0.01] }), 0);
+
+  test('mark the method that the recipe uses', () => {
+    const scheme = schemeWith({ range: { percentile: 99.99 } });
+    const lanes = rangeLanes(candidates, scheme, mapping);
+    expect(lanes.map(({ name, isChosen }) => [name, isChosen])).toEqual([
+      ['minmax', false],
+      ['p 99.99', true],
+    ]);
+  });
+
+  test("add the recipe's own range where no candidate is of its method", () => {
+    const scheme = schemeWith({ range: { percentile: 99 } });
+    const own = rangeLanes(candidates, scheme, mapping).at(-1);
+    expect(own).toMatchObject({ name: 'p 99', lo: -1.28, isChosen: true });
+  });
+
+  test('mark none of a cast', () => {
+    const lanes = rangeLanes(candidates, schemeWith({ dtype: 'float16' }), null);
+    expect(lanes.some(({ isChosen }) => isChosen)).toBe(false);
+  });
+});

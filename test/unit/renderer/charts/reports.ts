@@ -1,0 +1,48 @@
+import { BASE_SCHEME, type Scheme } from '../../../../shared/recipe.ts';
+import type { Histogram, SideDetail, TensorReport } from '../../../../shared/report.ts';
+
+/** A report of a tensor that was quantized, with what a test says of it. */
+export function reportWith(fields: Partial<TensorReport> = {}): TensorReport {
+  return {
+    tensor: 0,
+    scheme: BASE_SCHEME,
+    quantized: true,
+    reason: null,
+    byRule: false,
+    scale: [0.5],
+    zeroPoint: [0],
+    axis: 0,
+    min: -1,
+    max: 1,
+    clipped: 0,
+    levelsUsed: 3,
+    mse: 0.01,
+    rmse: 0.1,
+    maxAbsError: 0.25,
+    sqnrDb: 20,
+    cosine: 0.995,
+    signal: 1,
+    noise: 0.01,
+    bytesBefore: 400,
+    bytesAfter: 104,
+    ...fields,
+  };
+}
+
+export function schemeWith(fields: Partial<Scheme>): Scheme {
+  return { ...BASE_SCHEME, ...fields };
+}
+
+export function sideWith(
+  report: Partial<TensorReport>,
+  errorHistogram: Histogram = { lo: -0.25, hi: 0.25, counts: [1, 2, 1] },
+): SideDetail {
+  return {
+    report: reportWith(report),
+    codes: null,
+    errorHistogram,
+    channelSqnrDb: null,
+    firstCodes: [],
+    firstValues: [],
+  };
+}
