@@ -28,6 +28,12 @@ export function niceTicks(lo: number, hi: number, count: number): number[] {
   return d3Ticks(lo, hi, 1);
 }
 
+/** Zero and a round value at the same distance on both sides, inside [-limit, limit]. */
+export function symmetricTicks(limit: number): number[] {
+  const tick = roundDown(limit);
+  return tick > 0 ? [-tick, 0, tick] : [0];
+}
+
 /**
  * Heights of a histogram's counts, by the square root, the logarithm or the count itself.
  * Nothing stands for zero counts: their height is 0, and 1 is a little over it.

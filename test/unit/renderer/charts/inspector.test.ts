@@ -81,6 +81,15 @@ describe('differences', () => {
     expect(differences({ a: int8, b: int8 }, model, [], figures)).toEqual([]);
   });
 
+  test('what says nothing of a cast is no difference to one', () => {
+    const a = { ...int8, default: schemeWith({ symmetric: false, range: { percentile: 99 } }) };
+    const figures = { a: () => plain, b: () => plain };
+    const labels = (b: typeof int8) =>
+      differences({ a, b }, model, [], figures).map(({ label }) => label);
+    expect(labels(float16)).toEqual(['dtype']);
+    expect(labels(int8)).toEqual(['Symmetry', 'Range']);
+  });
+
   test('fields come first, then the layers that a rule makes different', () => {
     const ruled: Figures = { ...plain, scheme: null, byRule: true };
     const figures = { a: () => plain, b: (id: number) => (id === 1 ? ruled : plain) };

@@ -10,6 +10,7 @@ import {
   paddedExtent,
   powersOfTen,
   roundDown,
+  symmetricTicks,
 } from '../../../../renderer/charts/scales.ts';
 
 describe('linearScale', () => {
@@ -114,4 +115,9 @@ describe('paddedExtent', () => {
     expect(paddedExtent([3, 3], 0.1)).toEqual([0, 6]);
     expect(paddedExtent([], 0.1)).toEqual([-1, 1]);
   });
+});
+
+test('symmetricTicks lie at the same distance on both sides', () => {
+  expect(symmetricTicks(0.0404)).toEqual([-0.02, 0, 0.02]);
+  expect(symmetricTicks(0)).toEqual([0]);
 });
