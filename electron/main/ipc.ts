@@ -52,7 +52,7 @@ const ARGUMENTS = {
     }),
   ]),
   connectEngine: v.strictTuple([]),
-} satisfies Record<Channel, unknown>;
+} satisfies Record<Channel, v.GenericSchema<unknown, unknown[]>>;
 
 type Handlers = {
   readonly [C in Channel]: (
@@ -94,7 +94,8 @@ function checkSender(event: IpcMainInvokeEvent, window: MainWindow): void {
 }
 
 function checkArguments(channel: Channel, args: unknown[]): unknown[] {
-  const result = v.safeParse(ARGUMENTS[channel], args);
+  const schema: v.GenericSchema<unknown, unknown[]> = ARGUMENTS[channel];
+  const result = v.safeParse(schema, args);
   if (result.success) return result.output;
   const issue = result.issues[0];
   throw new AppError('BAD_USAGE', 'malformed arguments', {

@@ -1,9 +1,7 @@
 import * as path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 import { WorkerPool } from '../../electron/engine/pool.ts';
-
-const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
+import { root } from './root.ts';
 
 /** The built worker: tests of the engine run the very file that ships. */
 export const WORKER_SCRIPT = path.join(root, 'dist/worker.js');

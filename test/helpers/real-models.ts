@@ -1,7 +1,5 @@
 import * as path from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
+import { root } from './root.ts';
 
 export interface RealModel {
   readonly name: string;

