@@ -30,17 +30,18 @@ export function channelBars({ min, max }: ChannelRanges, columns: number): Chann
   return bars;
 }
 
-/** The channel with the lowest SQNR; null where none has one. Channels of zeros (NaN) do not count. */
+/** The channel with the lowest SQNR; null where none stands out. Channels of zeros (NaN) do not count. */
 export function worstChannel(channelSqnrDb: readonly number[] | null): number | null {
-  if (channelSqnrDb === null) return null;
+  if (channelSqnrDb === null || channelSqnrDb.length < 2) return null;
   const worst = minIndex(channelSqnrDb);
   return worst === -1 || channelSqnrDb[worst] === Infinity ? null : worst;
 }
 
-/** The channel whose values reach furthest from 0, which sets the range of the whole tensor. */
+/** The channel whose values reach furthest from 0, which sets the range of the whole tensor; null of fewer than two. */
 export function widestChannel({ min, max }: ChannelRanges): number | null {
+  if (min.length < 2) return null;
   const widest = maxIndex(min, (lo, channel) =>
     Math.max(Math.abs(lo), Math.abs(max[channel] ?? 0)),
   );
-  return widest === -1 ? null : widest;
+  return widest;
 }

@@ -58,8 +58,14 @@ function worstOf({ a, b }: DumbbellRow): number {
 function noteOf(a: Figures, b: Figures): string {
   if (a.scheme === null) return 'A kept';
   if (b.scheme === null) return 'B kept';
+  if (a.db === Infinity || b.db === Infinity) return exactNote(a, b);
   const delta = deltaDb(a, b);
   return delta === null || !Number.isFinite(delta) ? '' : change(delta);
+}
+
+function exactNote(a: Figures, b: Figures): string {
+  if (a.db === b.db) return 'exact';
+  return a.db === Infinity ? 'A exact' : 'B exact';
 }
 
 /** The decibels that x spans: all finite figures, out to the next ten. */

@@ -28,6 +28,17 @@ export function niceTicks(lo: number, hi: number, count: number): number[] {
   return d3Ticks(lo, hi, 1);
 }
 
+/** Round values as niceTicks gives them, fewer where their labels are long: powers of ten. */
+export function labelledTicks(
+  lo: number,
+  hi: number,
+  count: number,
+  label: (tick: number) => string,
+): number[] {
+  const ticks = niceTicks(lo, hi, count);
+  return ticks.some((tick) => label(tick).length > 5) ? niceTicks(lo, hi, 3) : ticks;
+}
+
 /** Zero and a round value at the same distance on both sides, inside [-limit, limit]. */
 export function symmetricTicks(limit: number): number[] {
   const tick = roundDown(limit);

@@ -26,6 +26,7 @@ export function scaleWriter(scale: readonly number[]): (value: number) => string
   const largest = scale.reduce((most, each) => Math.max(most, Math.abs(each)), 0);
   const decimals =
     largest > 0 ? Math.min(MOST_DECIMALS, Math.max(0, 5 - Math.floor(Math.log10(largest)))) : 0;
+  if (largest >= 1e6) return (value) => real(value, 6);
   const least = 10 ** (2 - decimals);
   return (value) =>
     value !== 0 && Math.abs(value) < least ? real(value, 3) : fixed(value, decimals);

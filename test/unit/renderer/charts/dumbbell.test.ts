@@ -71,11 +71,15 @@ describe('dumbbellRows', () => {
       [figures(Infinity), figures(60)],
     ]);
     expect(rows.map(({ tensor, a, b, note }) => [tensor, a, b, note])).toEqual([
-      [2, Infinity, 60, ''],
+      [2, Infinity, 60, 'A exact'],
       [0, null, null, ''],
       [1, null, null, ''],
     ]);
   });
+});
+
+test('where both are exact there is nothing to tell apart', () => {
+  expect(rowsOf([[figures(Infinity), figures(Infinity)]])[0]?.note).toBe('exact');
 });
 
 test('x goes out to the next ten decibels on both sides', () => {

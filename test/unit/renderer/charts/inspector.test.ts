@@ -33,6 +33,10 @@ describe('scales', () => {
       '0.0000000',
     ]);
   });
+
+  test('that are huge are powers of ten', () => {
+    expect(scaleWriter([2.34e36, 1])(2.3412887e36)).toBe('2.34129e36');
+  });
 });
 
 describe('figures', () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   countScale,
   crisp,
+  labelledTicks,
   LEVEL_GAP,
   levelStride,
   linearScale,
@@ -120,4 +121,9 @@ describe('paddedExtent', () => {
 test('symmetricTicks lie at the same distance on both sides', () => {
   expect(symmetricTicks(0.0404)).toEqual([-0.02, 0, 0.02]);
   expect(symmetricTicks(0)).toEqual([0]);
+});
+
+test('labelledTicks has fewer ticks where their labels are long', () => {
+  expect(labelledTicks(-0.5, 0.5, 5, String)).toEqual([-0.4, -0.2, 0, 0.2, 0.4]);
+  expect(labelledTicks(-5e-31, 5e-31, 5, (tick) => tick.toExponential(3)).length).toBeLessThan(4);
 });

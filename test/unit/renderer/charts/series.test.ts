@@ -32,16 +32,20 @@ describe('channelBars', () => {
 describe('channels that stand out', () => {
   test('the worst has the lowest SQNR; channels of zeros do not count', () => {
     expect(worstChannel([30, NaN, 12, 40])).toBe(2);
-    expect([worstChannel(null), worstChannel([NaN]), worstChannel([Infinity, Infinity])]).toEqual([
-      null,
-      null,
-      null,
-    ]);
+    expect([
+      worstChannel(null),
+      worstChannel([NaN, NaN]),
+      worstChannel([Infinity, Infinity]),
+    ]).toEqual([null, null, null]);
   });
 
   test('the widest reaches furthest from zero, at whichever end', () => {
     expect(widestChannel({ min: [-1, -5, 0], max: [2, 0, 4] })).toBe(1);
     expect(widestChannel({ min: [], max: [] })).toBeNull();
+  });
+
+  test('a single channel does not stand out', () => {
+    expect([worstChannel([12]), widestChannel({ min: [-1], max: [1] })]).toEqual([null, null]);
   });
 });
 
