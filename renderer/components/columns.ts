@@ -64,6 +64,8 @@ const DELTA_BAR = 30;
 /** An op's name may be anything; beyond this it is cut and its tooltip has it whole. */
 const OP_LIMIT = 96;
 const SORT_MARK = '↑ ';
+/** Heads are set in 11px, cells in 12px. */
+const HEAD_SIZE = 11 / 12;
 /** px under which the layer's name makes other columns leave, and what it keeps in any case. */
 const LAYER_ROOM = 132;
 export const LAYER_LEAST = 88;
@@ -106,7 +108,7 @@ export function fitColumns(room: TableRoom): readonly SizedColumn[] {
 
 function columnWidth({ key, label }: Column, room: TableRoom): number {
   if (key === 'layer') return 0;
-  const head = room.measure(SORT_MARK + label);
+  const head = room.measure(SORT_MARK + label) * HEAD_SIZE;
   return Math.ceil(Math.max(head, contentWidth(key, room))) + PADDING;
 }
 

@@ -60,7 +60,9 @@ export class Inspection {
       this.stale = false;
     } catch (error) {
       if (this.#running !== abort || isCancelled(error)) return;
-      this.error = error instanceof AppError ? error.toData() : toErrorData(error);
+      const data = error instanceof AppError ? error.toData() : toErrorData(error);
+      // That the engine is gone is said once, under the top bar.
+      this.error = data.code === 'WORKER_DIED' ? null : data;
       this.stale = false;
     }
   }

@@ -16,9 +16,14 @@ export class Job {
   /** Done so far, 0 to 1: by bytes where they are counted, else by items. */
   readonly fraction = $derived(this.progress === null ? 0 : fractionOf(this.progress));
 
+  /** For how long it has run. */
+  get seconds(): number {
+    return (performance.now() - this.#started) / 1000;
+  }
+
   update(progress: Progress): void {
     this.progress = progress;
-    const seconds = (performance.now() - this.#started) / 1000;
+    const { seconds } = this;
     const fraction = fractionOf(progress);
     // A guess made from too little would jump about.
     this.secondsLeft =

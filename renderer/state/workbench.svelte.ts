@@ -14,8 +14,8 @@ import { ENGINE_PORT_MESSAGE } from '../../shared/ipc.ts';
 import { planModel } from '../../shared/plan.ts';
 import type { ModelSummary, Progress, Side } from '../../shared/protocol.ts';
 import { parseRecipe, type Recipe } from '../../shared/recipe.ts';
-import type { Statistics } from '../../shared/report.ts';
-import { integer } from '../format/numbers.ts';
+import type { Statistics, Total } from '../../shared/report.ts';
+import { byteSize, decibelsWithUnit, integer } from '../format/numbers.ts';
 import { recipeTitle } from '../format/schemes.ts';
 import { Announcer } from './announcer.svelte.ts';
 import { EngineClient, isCancelled } from './engine-client.ts';
@@ -227,7 +227,7 @@ export class Workbench {
           { handle: file.handle, side, recipe: plain(recipe), first },
           {
             signal: abort.signal,
-            onProgress: (progress: Progress) => job.update(progress),
+            onProgress: (progress: Progress) => this.#progress(job, progress),
             onReports: (reports) => {
               state.take(reports, plan);
               this.#bump();
@@ -241,11 +241,25 @@ export class Workbench {
         ),
       );
       state.total = total;
+      this.#announceTotal(side, total);
     } catch (error) {
       if (!isCancelled(error)) this.fail(error, this.#reopenCommand());
     } finally {
       if (this.#running[side] === abort) state.settle();
     }
+  }
+
+  /** Take a job's progress; long ones are announced at every quarter. */
+  #progress(job: Job, progress: Progress): void {
+    const before = Math.floor(job.fraction * 4);
+    job.update(progress);
+    const after = Math.floor(job.fraction * 4);
+    if (after > before && job.seconds > 2) this.announcer.say(`${job.label}: ${after * 25} %`);
+  }
+
+  #announceTotal(side: Side, { bytesAfter, sqnrDb }: Total): void {
+    const figures = [byteSize(bytesAfter), sqnrDb === null ? '' : decibelsWithUnit(sqnrDb)];
+    this.announcer.say(`${side.toUpperCase()}: ${figures.filter(Boolean).join(', ')}`);
   }
 
   fail(error: unknown, command: Problem['command'] = null): void {

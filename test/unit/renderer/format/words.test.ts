@@ -1,0 +1,104 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { hexOfCode, hexOfValue } from '../../../../renderer/format/bits.ts';
+import { csv } from '../../../../renderer/format/csv.ts';
+import { whenWas } from '../../../../renderer/format/dates.ts';
+import { middleParts, shownName, suggestedFileName } from '../../../../renderer/format/names.ts';
+import {
+  presetOf,
+  recipeTitle,
+  sameScheme,
+  schemeSentence,
+} from '../../../../renderer/format/schemes.ts';
+import { BASE_SCHEME, PRESETS } from '../../../../shared/recipe.ts';
+
+test('a name in two parts is the name, with a tail of six characters', () => {
+  expect(middleParts('upblock_1/conv_bn__act_6')).toEqual({
+    head: 'upblock_1/conv_bn_',
+    tail: '_act_6',
+  });
+  fc.assert(
+    fc.property(fc.string({ maxLength: 150, unit: 'grapheme' }), (name) => {
+      const { head, tail } = middleParts(name);
+      expect(head + tail).toBe(shownName(name) === '(no name)' ? '' : shownName(name));
+      expect(Array.from(tail).length).toBeLessThanOrEqual(6);
+    }),
+  );
+});
+
+test('characters that would turn or hide a name are shown escaped', () => {
+  expect(shownName('a\u202eb\u0000')).toBe('a\\u202eb\\u0000');
+});
+
+test('an export is offered under the name of its recipe, fit for any file system', () => {
+  expect(suggestedFileName('model.v2.onnx', 'int8')).toBe('model.v2.int8.onnx');
+  expect(suggestedFileName('model.onnx', '../a b')).toBe('model.a-b.onnx');
+  expect(suggestedFileName('model.onnx', '…')).toBe('model.quantized.onnx');
+});
+
+test('values show the bits that their tensor stores', () => {
+  expect(hexOfValue(0.1, 'float32')).toBe('3dcccccd');
+  expect(hexOfValue(1, 'float64')).toBe('3ff0000000000000');
+  expect(hexOfValue(-1, 'bfloat16')).toBe('bf80');
+  expect(hexOfValue(3, 'int8')).toBeNull();
+});
+
+test('float16 bits are right for normals, subnormals, infinities and zeros', () => {
+  const cases: [number, string][] = [
+    [1, '3c00'],
+    [-2, 'c000'],
+    [65504, '7bff'],
+    [2 ** -14, '0400'],
+    [2 ** -24, '0001'],
+    [1023 * 2 ** -24, '03ff'],
+    [Infinity, '7c00'],
+    [-Infinity, 'fc00'],
+    [0, '0000'],
+    [-0, '8000'],
+  ];
+  for (const [value, hex] of cases) expect(hexOfValue(value, 'float16')).toBe(hex);
+  expect(hexOfValue(NaN, 'float16')).toMatch(/^7[ef]/);
+});
+
+test('codes show in as many digits as they take', () => {
+  expect(hexOfCode(-1, 'int8')).toBe('ff');
+  expect(hexOfCode(5, 'uint8')).toBe('05');
+  expect(hexOfCode(0x3c00, 'float16')).toBe('3c00');
+});
+
+test('CSV quotes what needs it and defuses what a spreadsheet would run', () => {
+  expect(csv([['a"b', 'c,d', 1.5, null]])).toBe('"a""b","c,d",1.5,\r\n');
+  expect(csv([['=cmd()', '-x', -1]])).toBe("'=cmd(),'-x,-1\r\n");
+});
+
+test('days are told as seen from now', () => {
+  const now = new Date(2026, 10, 24, 12, 0);
+  expect(whenWas(new Date(2026, 10, 24, 10, 42), now)).toBe('today, 10:42');
+  expect(whenWas(new Date(2026, 10, 23, 23, 59), now)).toBe('yesterday');
+  expect(whenWas(new Date(2026, 10, 12), now)).toBe('12 November');
+  expect(whenWas(new Date(2025, 4, 3), now)).toBe('3 May 2025');
+});
+
+test('every preset is recognised whatever its rules, and anything else is custom', () => {
+  for (const preset of PRESETS) {
+    const rules = [{ match: { op: 'Gather' }, scheme: null }];
+    expect(presetOf({ ...preset, rules })?.name).toBe(preset.name);
+    expect(recipeTitle({ ...preset, rules })).toBe(`${preset.name}, 1 rule`);
+  }
+  expect(recipeTitle({ ...PRESETS[0]!, minElements: 7 })).toBe('custom');
+});
+
+test('schemes are the same when they do the same: of casts only the dtype counts', () => {
+  const cast = { ...BASE_SCHEME, dtype: 'float16' } as const;
+  expect(sameScheme(cast, { ...cast, symmetric: false, granularity: 'tensor' })).toBe(true);
+  expect(sameScheme(BASE_SCHEME, { ...BASE_SCHEME, narrowRange: false })).toBe(true);
+  expect(sameScheme(BASE_SCHEME, { ...BASE_SCHEME, range: { percentile: 99.9 } })).toBe(false);
+  expect(sameScheme(BASE_SCHEME, null)).toBe(false);
+});
+
+test('a scheme is told in one sentence, as far as it is given', () => {
+  expect(schemeSentence(BASE_SCHEME)).toBe('int8 symmetric, per channel, minmax');
+  expect(schemeSentence({ dtype: 'float16' })).toBe('float16');
+  expect(schemeSentence({ granularity: { block: 32 } })).toBe('per block 32');
+  expect(schemeSentence(null)).toBe('keep as it is');
+});

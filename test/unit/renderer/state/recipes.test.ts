@@ -1,0 +1,111 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  record,
+  redo,
+  redoable,
+  startHistory,
+  undo,
+  undoable,
+} from '../../../../renderer/state/history.ts';
+import {
+  exactPattern,
+  overriddenNames,
+  withOverrides,
+} from '../../../../renderer/state/overrides.ts';
+import {
+  countMatches,
+  differingFields,
+  firstRecipes,
+  withDefault,
+  withMinElements,
+  withPreset,
+} from '../../../../renderer/state/recipes.ts';
+import { planModel } from '../../../../shared/plan.ts';
+import { parseRecipe, PRESETS } from '../../../../shared/recipe.ts';
+import { tensor } from '../tensors.ts';
+
+const { a, b } = firstRecipes();
+
+test('the first recipes differ in dtype, symmetry and granularity', () => {
+  expect([...differingFields(a, b)]).toEqual(['dtype', 'symmetry', 'granularity']);
+  expect(differingFields(a, a).size).toBe(0);
+});
+
+test('an edited recipe is named custom, and has its name again when edited back', () => {
+  const edited = withMinElements(a, 5);
+  expect(edited.name).toBe('custom');
+  expect(withMinElements(edited, a.minElements).name).toBe('int8');
+  expect(withDefault(a, null).default).toBeNull();
+  expect(withDefault(withDefault(a, null), { dtype: 'uint8' }).default?.dtype).toBe('uint8');
+});
+
+test('a preset leaves the rules as they are', () => {
+  const ruled = withOverrides(a, ['w1'], null);
+  expect(withPreset(ruled, PRESETS[0]!)).toEqual({ ...PRESETS[0], rules: ruled.rules });
+});
+
+test('the pattern of a name matches that name and no other', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' }), (name, other) => {
+      const pattern = new RegExp(exactPattern(name), 'u');
+      expect(pattern.test(name)).toBe(true);
+      expect(pattern.test(other)).toBe(name === other);
+      expect(overriddenNames({ match: { name: exactPattern(name) }, scheme: null })).toEqual([
+        name,
+      ]);
+    }),
+  );
+});
+
+test('a rule with a pattern of its own, an op or a role is no override', () => {
+  for (const match of [{ name: '^head\\.' }, { name: '^a.$' }, { name: '^\\d$' }, { op: 'Conv' }])
+    expect(overriddenNames({ match, scheme: null })).toBeNull();
+  expect(overriddenNames({ match: { name: '^a$', op: 'Conv' }, scheme: null })).toBeNull();
+});
+
+test('an override decides for its layers alone, is replaced by the next, and can be taken away', () => {
+  const tensors = [tensor(0), tensor(1, { name: 'a|b/(x)' }), tensor(2)];
+  const once = withOverrides(a, ['a|b/(x)', 'w2'], { dtype: 'float16' });
+  expect(planModel(tensors, once).map((plan) => plan.scheme?.dtype)).toEqual([
+    'int8',
+    'float16',
+    'float16',
+  ]);
+  const twice = withOverrides(once, ['w2'], null);
+  expect(twice.rules).toHaveLength(2);
+  expect(planModel(tensors, twice)[2]).toMatchObject({ scheme: null, byRule: true });
+  expect(withOverrides(twice, ['w2', 'a|b/(x)'], undefined).rules).toEqual([]);
+});
+
+test('overrides of thousands of layers fit into few rules that parse, and shrink layer by layer', () => {
+  const tensors = Array.from({ length: 2000 }, (_, id) => tensor(id, { name: `block.${id}/w|x` }));
+  const names = tensors.map(({ name }) => name);
+  const recipe = parseRecipe(withOverrides(a, names, { dtype: 'float16' }));
+  expect(recipe.rules.length).toBeLessThan(20);
+  expect(planModel(tensors, recipe).every(({ scheme }) => scheme?.dtype === 'float16')).toBe(true);
+  expect(recipe.rules.flatMap((rule) => overriddenNames(rule))).toEqual(names);
+  const fewer = withOverrides(recipe, names.slice(0, 1999), undefined);
+  expect(fewer.rules).toEqual([
+    { match: { name: exactPattern(names[1999]!) }, scheme: { dtype: 'float16' } },
+  ]);
+});
+
+test('rules count what they match, and a pattern that does not compile matches nothing', () => {
+  const tensors = [tensor(0), tensor(1, { op: 'Conv' })];
+  expect(countMatches({ op: 'Conv' }, tensors)).toBe(1);
+  expect(countMatches({ name: '^w' }, tensors)).toBe(2);
+  expect(countMatches({ name: '(' }, tensors)).toBe(0);
+});
+
+test('undo and redo walk the same steps, and a new step forgets what was undone', () => {
+  let history = record(record(startHistory(1), 2, 'two'), 3, 'three');
+  expect(undoable(history)).toBe('three');
+  history = undo(history);
+  expect([history.present, undoable(history), redoable(history)]).toEqual([2, 'two', 'three']);
+  expect(redo(history).present).toBe(3);
+  history = record(history, 9, 'nine');
+  expect([redoable(history), undo(undo(history)).present]).toEqual([null, 1]);
+  expect(undo(startHistory(1)).present).toBe(1);
+  expect(redo(startHistory(1)).present).toBe(1);
+});
