@@ -31,8 +31,6 @@ const phases = [
         'node_modules/prettier/bin/prettier.cjs',
         '--config',
         'build/prettier.json',
-        '--ignore-path',
-        'build/prettierignore',
         '--log-level',
         'warn',
         '--check',
