@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { EngineClient, isCancelled, type Port } from '../../../../renderer/state/engine-client.ts';
+import { EngineClient, isCancelled } from '../../../../renderer/state/engine-client.ts';
 import { AppError } from '../../../../shared/errors.ts';
 import type { FromEngine, ToEngine } from '../../../../shared/protocol.ts';
 
@@ -15,7 +15,7 @@ function connect(client: EngineClient) {
   const got: ToEngine[] = [];
   port2.addEventListener('message', (event: MessageEvent<ToEngine>) => got.push(event.data));
   port2.start();
-  client.attach(port1 as unknown as Port);
+  client.attach(port1);
   return {
     got,
     answer: (message: FromEngine) => port2.postMessage(message),
