@@ -39,6 +39,7 @@ export class Inspection {
     if (file === null || tensor === null || !isFloat(tensor)) {
       this.detail = null;
       this.error = null;
+      this.stale = false;
       return;
     }
     const abort = new AbortController();

@@ -139,6 +139,8 @@ export class Workbench {
       this.problem = null;
       for (const side of ['a', 'b'] as const) this.sides[side].reset(model.tensors);
       if (!isSame) this.selection.select(firstRow(model, this.recipes.a));
+      // Nothing that the inspector follows has changed when a new engine opens the same file.
+      else void this.inspection.refresh();
       const facts = modelFacts(model);
       this.announcer.say(`${file.label} opened: ${facts}`);
       void this.api.describeRecent(file.handle, facts);
