@@ -6,6 +6,7 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { build } from 'vite';
+import { buildKernels } from './kernels.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const outDir = path.join(root, 'dist');
@@ -102,6 +103,7 @@ async function buildPage() {
 /** Builds everything anew. */
 export async function buildAll() {
   rmSync(outDir, { recursive: true, force: true });
+  await buildKernels(outDir);
   await buildNodeSide();
   await buildPreload();
   await buildPage();

@@ -31,8 +31,11 @@ export function unclippedCode(
   const single = Math.fround(value);
   if (rounding === 'even') return roundHalfEven(Math.fround(single / scale)) + zeroPoint;
   if (rounding === 'zero') return Math.trunc(Math.fround(single / scale)) + zeroPoint;
-  const reciprocal = scale === 0 ? 0 : Math.fround(1 / scale);
-  return roundHalfAway(Math.fround(Math.fround(single * reciprocal) + zeroPoint));
+  // A scale of 0, or so small that its reciprocal overflows, makes every value the zero point.
+  const inverse = Math.fround(1 / scale);
+  const reciprocal = Math.abs(inverse) < Infinity ? inverse : 0;
+  // Adding 0 makes -0 the integer that it is.
+  return roundHalfAway(Math.fround(Math.fround(single * reciprocal) + zeroPoint)) + 0;
 }
 
 /** The float32 that a code stands for, as DequantizeLinear computes it. */

@@ -42,7 +42,7 @@ export function integerFormatOf(scheme: KernelScheme): IntegerFormat {
   };
 }
 
-/** LiteRT's narrow range leaves the lowest code of a signed type out. */
-function clipRange(full: CodeRange, { narrowRange }: KernelScheme): CodeRange {
-  return narrowRange === true && full.qmin < 0 ? { ...full, qmin: full.qmin + 1 } : full;
+/** LiteRT's narrow range leaves -128 out. */
+function clipRange(full: CodeRange, { dtype, narrowRange }: KernelScheme): CodeRange {
+  return narrowRange === true && dtype === 'int8' ? { ...full, qmin: full.qmin + 1 } : full;
 }

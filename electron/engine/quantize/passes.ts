@@ -94,7 +94,10 @@ export interface OneGroup {
 export interface Passes {
   readonly elements: number;
   readonly dtype: SourceDtype;
-  /** Ranges of groups, open (Infinity, -Infinity) for groups without finite values, and the sums of all. */
+  /**
+   * Ranges of groups, open (Infinity, -Infinity) for groups without finite values, and the sums
+   * of all. Whether a 0 in a range is -0 is not said.
+   */
   firstPass(grouping: Grouping): { readonly ranges: GroupRanges; readonly sums: ValueSums };
   /** Ranges alone. */
   ranges(grouping: Grouping): GroupRanges;

@@ -65,15 +65,16 @@ function channelsOf(layout: Layout): Grouping {
   return { kind: 'channel', layout, block: 0, groups: layout.channels };
 }
 
+/** Adding 0 makes a -0 the 0 that it is equal to: which of the two is met first says nothing. */
 function closeRanges({ min, max }: GroupRanges): GroupRanges {
   return {
-    min: min.map((value, group) => (value <= max[group]! ? value : 0)),
-    max: max.map((value, group) => (min[group]! <= value ? value : 0)),
+    min: min.map((value, group) => (value <= max[group]! ? value + 0 : 0)),
+    max: max.map((value, group) => (min[group]! <= value ? value + 0 : 0)),
   };
 }
 
 function rangeOfAll(ranges: GroupRanges): { min: number; max: number } {
   const min = ranges.min.reduce((a, b) => Math.min(a, b), Infinity);
   const max = ranges.max.reduce((a, b) => Math.max(a, b), -Infinity);
-  return min <= max ? { min, max } : { min: 0, max: 0 };
+  return min <= max ? { min: min + 0, max: max + 0 } : { min: 0, max: 0 };
 }

@@ -1,0 +1,106 @@
+// The squared error of many candidate scales at once. Twin: sumErrors of quantize/mse.ts.
+
+import { rounded } from './codes';
+import { forEachRun } from './runs';
+
+let candidates: i32 = 0;
+let groups: i32 = 0;
+let scales: usize = 0;
+let zeroPoints: usize = 0;
+let errors: usize = 0;
+let rounding: i32 = 0;
+let qmin: f32 = 0;
+let qmax: f32 = 0;
+
+/**
+ * Cells are laid out by candidate, then by group: float32 scales and zero points, and float64
+ * errors, to which each call of addErrors adds.
+ */
+export function setCandidates(
+  newCandidates: i32,
+  newGroups: i32,
+  newScales: usize,
+  newZeroPoints: usize,
+  newErrors: usize,
+  newRounding: i32,
+  newQmin: f32,
+  newQmax: f32,
+): void {
+  candidates = newCandidates;
+  groups = newGroups;
+  scales = newScales;
+  zeroPoints = newZeroPoints;
+  errors = newErrors;
+  rounding = newRounding;
+  qmin = newQmin;
+  qmax = newQmax;
+}
+
+export function addErrors(pointer: usize, count: i32, start: f64): void {
+  forEachRun(pointer, count, start, errorsOfRun);
+}
+
+function errorsOfRun(pointer: usize, count: i32, group: i32, step: i32): void {
+  for (let candidate = 0; candidate < candidates; candidate++) {
+    const cell = usize(candidate * groups + group);
+    if (step == 0) addUniform(pointer, count, cell);
+    else addStepped(pointer, count, cell);
+  }
+}
+
+/** The squared errors of four values, in two doubles. */
+function squaredErrors(
+  values: v128,
+  scale: v128,
+  zero: v128,
+  way: i32,
+  low: v128,
+  high: v128,
+): v128 {
+  const exact = rounded(values, scale, zero, way);
+  const code = f32x4.pmin(f32x4.pmax(exact, low), high);
+  const back = f32x4.mul(f32x4.sub(code, zero), scale);
+  // In float64, as the difference of a clipped value is not exact in float32.
+  const a = f64x2.sub(f64x2.promote_low_f32x4(back), f64x2.promote_low_f32x4(values));
+  const b = f64x2.sub(
+    f64x2.promote_low_f32x4(i64x2.shuffle(back, back, 1, 1)),
+    f64x2.promote_low_f32x4(i64x2.shuffle(values, values, 1, 1)),
+  );
+  return f64x2.add(f64x2.mul(a, a), f64x2.mul(b, b));
+}
+
+function squaredError(value: f32, scale: f32, zero: f32): f64 {
+  const exact = f32x4.extract_lane(
+    rounded(f32x4.splat(value), f32x4.splat(scale), f32x4.splat(zero), rounding),
+    0,
+  );
+  const error = f64((min(max(exact, qmin), qmax) - zero) * scale) - f64(value);
+  return error * error;
+}
+
+function addUniform(pointer: usize, count: i32, cell: usize): void {
+  const oneScale = load<f32>(scales + (cell << 2));
+  const oneZero = load<f32>(zeroPoints + (cell << 2));
+  const scale = f32x4.splat(oneScale);
+  const zero = f32x4.splat(oneZero);
+  const low = f32x4.splat(qmin);
+  const high = f32x4.splat(qmax);
+  const way = rounding;
+  let sums = f64x2.splat(0);
+  const end = pointer + (usize(count & ~3) << 2);
+  const last = pointer + (usize(count) << 2);
+  for (; pointer < end; pointer += 16)
+    sums = f64x2.add(sums, squaredErrors(v128.load(pointer), scale, zero, way, low, high));
+  let sum = f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
+  for (; pointer < last; pointer += 4) sum += squaredError(load<f32>(pointer), oneScale, oneZero);
+  store<f64>(errors + (cell << 3), load<f64>(errors + (cell << 3)) + sum);
+}
+
+function addStepped(pointer: usize, count: i32, cell: usize): void {
+  for (let at = 0; at < count; at++, cell++) {
+    const scale = load<f32>(scales + (cell << 2));
+    const zero = load<f32>(zeroPoints + (cell << 2));
+    const error = squaredError(load<f32>(pointer + (usize(at) << 2)), scale, zero);
+    store<f64>(errors + (cell << 3), load<f64>(errors + (cell << 3)) + error);
+  }
+}

@@ -1,0 +1,108 @@
+import type { SourceDtype } from '../../../shared/dtypes.ts';
+import { decodeValues } from '../quantize/chunks.ts';
+import type { ValueSource } from '../quantize/passes.ts';
+import { BLOCK_VALUES, WINDOW_BYTES, type Kernels } from './kernels.ts';
+
+/** A tensor's little-endian bytes, wherever they are. */
+export interface ByteSource {
+  readonly elements: number;
+  readonly dtype: SourceDtype;
+  /** Fills the target with bytes from `offset` on. Throws to cancel. */
+  read(target: Uint8Array, offset: number): void;
+  /** Called between blocks; throws to cancel. */
+  check?(): void;
+}
+
+const WIDTHS: Readonly<Record<SourceDtype, number>> = {
+  float64: 8,
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+};
+
+export function widthOf(dtype: SourceDtype): number {
+  return WIDTHS[dtype];
+}
+
+/** Takes `count` float32 at `pointer`, the first being element `start`. */
+export type VisitBlock = (pointer: number, count: number, start: number) => void;
+
+/** A tensor read into the kernels' window, which keeps what fits in it from one pass to the next. */
+export class BlockReader {
+  private readonly kernels: Kernels;
+  private readonly source: ByteSource;
+  private readonly windowBytes: number;
+  private loaded = -1;
+
+  constructor(kernels: Kernels, source: ByteSource, windowBytes: number = WINDOW_BYTES) {
+    this.kernels = kernels;
+    this.source = source;
+    this.windowBytes = windowBytes;
+  }
+
+  /** Visits all values as float32, in blocks, first to last. */
+  forEachBlock(visit: VisitBlock): void {
+    const { elements, dtype } = this.source;
+    const width = widthOf(dtype);
+    const perWindow = this.windowBytes / width;
+    for (let first = 0; first < elements; first += perWindow) {
+      const count = Math.min(perWindow, elements - first);
+      this.load(first * width, count * width);
+      for (let at = 0; at < count; at += BLOCK_VALUES) {
+        this.source.check?.();
+        const values = Math.min(BLOCK_VALUES, count - at);
+        visit(this.decoded(this.kernels.window + at * width, values), values, first + at);
+      }
+    }
+  }
+
+  private load(offset: number, length: number): void {
+    if (this.loaded === offset) return;
+    // A read that fails may leave the window half filled.
+    this.loaded = -1;
+    this.source.read(this.kernels.bytes(this.kernels.window, length), offset);
+    this.loaded = offset;
+  }
+
+  private decoded(pointer: number, count: number): number {
+    const { exports, decoded } = this.kernels;
+    switch (this.source.dtype) {
+      case 'float16':
+        exports.decodeFloat16(pointer, decoded, count);
+        return decoded;
+      case 'bfloat16':
+        exports.decodeBfloat16(pointer, decoded, count);
+        return decoded;
+      case 'float32':
+        return pointer;
+      case 'float64':
+        throw new RangeError('float64 is not decoded to float32');
+    }
+  }
+}
+
+/** The first values of a tensor. */
+export function firstValues(source: ByteSource, count: number): number[] {
+  const bytes = new Uint8Array(Math.min(count, source.elements) * widthOf(source.dtype));
+  if (bytes.length > 0) source.read(bytes, 0);
+  return Array.from(decodeValues(bytes, source.dtype));
+}
+
+/** The values of a tensor for the plain passes. */
+export function valueSource(source: ByteSource): ValueSource {
+  const { elements, dtype } = source;
+  const width = widthOf(dtype);
+  return {
+    elements,
+    dtype,
+    forEachChunk(visit) {
+      const buffer = new Uint8Array(Math.min(elements, BLOCK_VALUES) * width);
+      for (let start = 0; start < elements; start += BLOCK_VALUES) {
+        source.check?.();
+        const bytes = buffer.subarray(0, Math.min(BLOCK_VALUES, elements - start) * width);
+        source.read(bytes, start * width);
+        visit(decodeValues(bytes, dtype), start);
+      }
+    },
+  };
+}

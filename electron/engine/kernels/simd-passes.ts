@@ -1,0 +1,155 @@
+import type { Passes } from '../quantize/passes.ts';
+import { plainPasses } from '../quantize/plain-passes.ts';
+import { SMALLEST_NORMAL } from '../quantize/plain-ranges.ts';
+import { BlockReader, firstValues, valueSource, type ByteSource } from './blocks.ts';
+import { setGrouping, setUngrouped } from './grouping.ts';
+import { WINDOW_BYTES, type Kernels } from './kernels.ts';
+import { encode, errorCounts, foldedCounts, inspect, ROUNDINGS } from './simd-encode.ts';
+
+const DIGITS = 65536;
+
+/** Tables that the second pass counts into, as assembly/histogram.ts has them. */
+const HISTOGRAM_TABLES = 4;
+
+/**
+ * The passes by the SIMD kernels, over a tensor's bytes, which are read straight into their
+ * memory. One tensor at a time: its passes are good until those of another are made. float64
+ * tensors, which no model is made of for speed, go through the plain passes.
+ */
+export function simdPasses(
+  kernels: Kernels,
+  source: ByteSource,
+  windowBytes: number = WINDOW_BYTES,
+): Passes {
+  if (source.dtype === 'float64') return plainPasses(valueSource(source));
+  const reader = new BlockReader(kernels, source, windowBytes);
+  const { elements, dtype } = source;
+  return {
+    elements,
+    dtype,
+    ...rangePasses(kernels, reader, SMALLEST_NORMAL[dtype]),
+    ...keyPasses(kernels, reader),
+    ...searchPasses(kernels, reader),
+    encode: (job) => encode(kernels, reader, job),
+    inspect: (job, channels, first) => inspect(kernels, reader, job, channels, first),
+    errorCounts: (job, bins) => errorCounts(kernels, reader, job, bins),
+    firstValues: (count) => firstValues(source, count),
+  };
+}
+
+function rangePasses(
+  kernels: Kernels,
+  reader: BlockReader,
+  tiny: number,
+): Pick<Passes, 'firstPass' | 'ranges' | 'secondPass'> {
+  const { exports } = kernels;
+  const collect = (grouping: Parameters<Passes['ranges']>[0], withSums: boolean) => {
+    kernels.reset();
+    const { groups } = grouping;
+    const [minima, maxima] = [kernels.allocate(groups * 4), kernels.allocate(groups * 4)];
+    kernels.float32(minima, groups).fill(Infinity);
+    kernels.float32(maxima, groups).fill(-Infinity);
+    exports.setRanges(minima, maxima);
+    exports.resetSums();
+    setGrouping(exports, grouping);
+    reader.forEachBlock((pointer, count, start) => {
+      exports.addRanges(pointer, count, start);
+      if (withSums) exports.addSums(pointer, count, tiny, start);
+    });
+    return {
+      min: Float64Array.from(kernels.float32(minima, groups)),
+      max: Float64Array.from(kernels.float32(maxima, groups)),
+    };
+  };
+  return {
+    ranges: (grouping) => collect(grouping, false),
+    firstPass(grouping) {
+      const ranges = collect(grouping, true);
+      const [finite, sum, zeros, subnormals, nans, infinities, first] = kernels.float64(
+        exports.sumsPointer(),
+        7,
+      ) as unknown as [number, number, number, number, number, number, number];
+      const firstNonFinite = first < 0 ? null : first;
+      return { ranges, sums: { finite, sum, zeros, subnormals, nans, infinities, firstNonFinite } };
+    },
+    secondPass({ lo, hi, count: bins }, mean, allFinite) {
+      kernels.reset();
+      const size = HISTOGRAM_TABLES * (bins + 1);
+      const tables = kernels.allocate(size * 4);
+      exports.setBins(tables, bins, lo, bins / (hi - lo));
+      let squares = 0;
+      const add = allFinite ? exports.addToHistogram : exports.addFiniteToHistogram;
+      reader.forEachBlock((pointer, count) => (squares += add(pointer, count, mean)));
+      return { counts: foldedCounts(kernels.uint32(tables, size), bins), squares };
+    },
+  };
+}
+
+function keyPasses(kernels: Kernels, reader: BlockReader): Pick<Passes, 'countDigits' | 'gather'> {
+  const { exports } = kernels;
+  return {
+    countDigits(prefixes, magnitudes, within) {
+      kernels.reset();
+      exports.setKeys(Number(magnitudes));
+      if (within === null) setUngrouped(exports);
+      else setGrouping(exports, within.grouping, within.group, 1);
+      const tables = prefixes.map(() => kernels.allocate(DIGITS * 4));
+      reader.forEachBlock((pointer, count, start) => {
+        for (const [index, prefix] of prefixes.entries())
+          exports.countKeys(pointer, count, start, tables[index]!, prefix[0] ?? -1);
+      });
+      return tables.map((table) => Float64Array.from(kernels.uint32(table, DIGITS)));
+    },
+    gather(grouping, first, groups, size, magnitudes) {
+      kernels.reset();
+      exports.setKeys(Number(magnitudes));
+      setGrouping(exports, grouping, first, groups);
+      const keys = kernels.allocate(groups * size * 4);
+      const counts = kernels.allocate(groups * 4);
+      const scratch = kernels.allocate((size + 1) * 4);
+      exports.setGathering(keys, counts, size);
+      reader.forEachBlock(exports.gather);
+      const counted = kernels.uint32(counts, groups).slice();
+      return {
+        count: (group) => counted[group]!,
+        ranked: (group, rank) => exports.selectRank(group, rank, scratch),
+      };
+    },
+  };
+}
+
+function searchPasses(
+  kernels: Kernels,
+  reader: BlockReader,
+): Pick<Passes, 'addCandidateErrors' | 'signedHistograms'> {
+  const { exports } = kernels;
+  return {
+    addCandidateErrors(grouping, first, cells, { clip, rounding }) {
+      kernels.reset();
+      const { candidates, groups, error } = cells;
+      const scales = kernels.allocate(error.length * 4);
+      const zeroPoints = kernels.allocate(error.length * 4);
+      const errors = kernels.allocate(error.length * 8);
+      kernels.float32(scales, error.length).set(cells.scale);
+      kernels.float32(zeroPoints, error.length).set(cells.zeroPoint);
+      kernels.float64(errors, error.length).set(error);
+      const way = ROUNDINGS[rounding];
+      const { qmin, qmax } = clip;
+      exports.setCandidates(candidates, groups, scales, zeroPoints, errors, way, qmin, qmax);
+      setGrouping(exports, grouping, first, groups);
+      reader.forEachBlock(exports.addErrors);
+      error.set(kernels.float64(errors, error.length));
+    },
+    signedHistograms(grouping, first, limits, bins) {
+      kernels.reset();
+      const limitPointer = kernels.allocate(limits.length * 8);
+      const tables = kernels.allocate(limits.length * bins * 4);
+      kernels.float64(limitPointer, limits.length).set(limits);
+      setGrouping(exports, grouping, first, limits.length);
+      reader.forEachBlock((pointer, count, start) =>
+        exports.addSigned(pointer, count, start, limitPointer, tables, bins),
+      );
+      return Float64Array.from(kernels.uint32(tables, limits.length * bins));
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { binsOver } from '../../../electron/engine/quantize/histogram.ts';
+import { groupingOf, layoutOf } from '../../../electron/engine/quantize/layout.ts';
+import type { EncodeJob, Encoded, Passes } from '../../../electron/engine/quantize/passes.ts';
+import { prepareTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
+import type { CastDtype, KernelScheme } from '../../../electron/engine/quantize/scheme.ts';
+import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
+import { bothPasses, buildKernels } from './kernels.ts';
+import { integerScheme, tensors } from './arbitraries.ts';
+
+const kernels = buildKernels();
+
+const castScheme: fc.Arbitrary<KernelScheme> = fc
+  .constantFrom<CastDtype>('float16', 'bfloat16', 'float8_e4m3fn', 'float8_e5m2')
+  .map((dtype) => ({ dtype, symmetric: true, granularity: 'tensor', range: 'minmax' }));
+
+function jobFor(
+  passes: Passes,
+  sizes: readonly number[],
+  axis: number,
+  scheme: KernelScheme,
+): EncodeJob {
+  const statistics = computeStatistics(passes, layoutOf(sizes, axis), 4);
+  return prepareTensor({ name: 'w', source: passes, shape: sizes, axis, scheme, statistics });
+}
+
+function expectSame(found: Encoded, expected: Encoded): void {
+  expect(found.clipped).toBe(expected.clipped);
+  expect(found.levelsUsed).toBe(expected.levelsUsed);
+  expect(found.sums.maxAbsError).toBe(expected.sums.maxAbsError);
+  const { signal, noise, cross } = expected.sums;
+  const close = (a: number, b: number, size: number): void => {
+    if (Number.isFinite(b)) expect(Math.abs(a - b)).toBeLessThanOrEqual(1e-11 * size);
+    else expect(a).toBe(b);
+  };
+  close(found.sums.signal, signal, signal);
+  close(found.sums.noise, noise, noise);
+  close(found.sums.cross, cross, Math.sqrt(signal) * Math.sqrt(noise));
+}
+
+function bytesOf(passes: Passes, job: EncodeJob): { bytes: Buffer; encoded: Encoded } {
+  const pieces: Uint8Array[] = [];
+  const encoded = passes.encode({ ...job, sink: (piece) => pieces.push(piece) });
+  return { bytes: Buffer.concat(pieces), encoded };
+}
+
+describe('SIMD codes and errors equal those of their plain twins', () => {
+  test.each([
+    { name: 'integers', scheme: integerScheme, finite: true },
+    { name: 'casts, NaN and infinities among the values', scheme: castScheme, finite: false },
+  ])('$name', ({ scheme, finite }) => {
+    fc.assert(
+      fc.property(tensors({ finite }), scheme, ({ bytes, dtype, sizes, axis }, given) => {
+        const { simd, plain } = bothPasses(kernels, bytes, dtype);
+        const job = jobFor(plain, sizes, axis, given);
+        const [found, expected] = [bytesOf(simd, job), bytesOf(plain, job)];
+        expect(found.bytes.equals(expected.bytes)).toBe(true);
+        expectSame(found.encoded, expected.encoded);
+        expectSame(simd.encode(job), expected.encoded);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test.each([
+    { name: 'integers', scheme: integerScheme, finite: true },
+    { name: 'casts', scheme: castScheme, finite: false },
+  ])('so does what the inspector shows of $name', ({ scheme, finite }) => {
+    fc.assert(
+      fc.property(
+        tensors({ finite }),
+        scheme,
+        fc.boolean(),
+        ({ bytes, dtype, sizes, axis }, given, withChannels) => {
+          const { simd, plain } = bothPasses(kernels, bytes, dtype);
+          const job = jobFor(plain, sizes, axis, given);
+          const channels = withChannels ? groupingOf(sizes, axis, 'channel') : null;
+          const { sums: _, ...expected } = plain.inspect(job, channels, 64);
+          const { sums: __, ...found } = simd.inspect(job, channels, 64);
+          expect(found).toEqual(expected);
+          const bins = binsOver(-expected.largestFiniteError, expected.largestFiniteError, 40);
+          expect(simd.errorCounts(job, bins)).toEqual(plain.errorCounts(job, bins));
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+});
