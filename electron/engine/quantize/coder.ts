@@ -31,11 +31,11 @@ export function unclippedCode(
   const single = Math.fround(value);
   if (rounding === 'even') return roundHalfEven(Math.fround(single / scale)) + zeroPoint;
   if (rounding === 'zero') return Math.trunc(Math.fround(single / scale)) + zeroPoint;
-  // A scale of 0, or so small that its reciprocal overflows, makes every value the zero point.
-  const inverse = Math.fround(1 / scale);
-  const reciprocal = Math.abs(inverse) < Infinity ? inverse : 0;
+  const product = Math.fround(single * (scale === 0 ? 0 : Math.fround(1 / scale)));
+  // 0 times the infinite reciprocal of a subnormal scale: undefined there, 0 here.
+  const units = Number.isNaN(product) ? 0 : product;
   // Adding 0 makes -0 the integer that it is.
-  return roundHalfAway(Math.fround(Math.fround(single * reciprocal) + zeroPoint)) + 0;
+  return roundHalfAway(Math.fround(units + zeroPoint)) + 0;
 }
 
 /** The float32 that a code stands for, as DequantizeLinear computes it. */

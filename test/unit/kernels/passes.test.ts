@@ -148,7 +148,8 @@ describe('SIMD kernels equal their plain twins on random shapes, alignments and 
           plain.addCandidateErrors(grouping, first, expected, format);
           const isClose = found.error.every((error, cell) => {
             const sum = expected.error[cell]!;
-            return Math.abs(error - sum) <= 1e-11 * sum;
+            // Infinite where the restored value of a huge range overflows float32.
+            return error === sum || Math.abs(error - sum) <= 1e-11 * sum;
           });
           expect(isClose).toBe(true);
         },

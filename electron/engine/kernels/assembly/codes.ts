@@ -96,9 +96,11 @@ function encodeRun(pointer: usize, count: i32, group: i32, step: i32): void {
 export function rounded(values: v128, scale: v128, zero: v128, rounding: i32): v128 {
   if (rounding == EVEN) return f32x4.add(f32x4.nearest(f32x4.div(values, scale)), zero);
   if (rounding == ZERO) return f32x4.add(f32x4.trunc(f32x4.div(values, scale)), zero);
-  const inverse = f32x4.div(f32x4.splat(1), scale);
-  const reciprocal = v128.and(inverse, f32x4.lt(f32x4.abs(inverse), f32x4.splat(Infinity)));
-  const exact = f32x4.add(f32x4.mul(values, reciprocal), zero);
+  const none = f32x4.eq(scale, f32x4.splat(0));
+  const product = f32x4.mul(values, v128.andnot(f32x4.div(f32x4.splat(1), scale), none));
+  // 0 times the infinite reciprocal of a subnormal scale counts as 0.
+  const units = v128.and(product, f32x4.eq(product, product));
+  const exact = f32x4.add(units, zero);
   const whole = f32x4.trunc(exact);
   // The fraction is exact, so that a half is told from the float32 just below it.
   const away = f32x4.ge(f32x4.abs(f32x4.sub(exact, whole)), f32x4.splat(0.5));
@@ -218,9 +220,10 @@ function encodeOne(pointer: usize, scale: f32, zero: f32): void {
 function roundedOne(value: f32, scale: f32, zero: f32): f32 {
   if (rounding == EVEN) return nearest(value / scale) + zero;
   if (rounding == ZERO) return trunc(value / scale) + zero;
-  const inverse = f32(1) / scale;
-  const reciprocal: f32 = abs(inverse) < Infinity ? inverse : 0;
-  const exact = value * reciprocal + zero;
+  const reciprocal: f32 = scale == 0 ? 0 : 1 / scale;
+  const product = value * reciprocal;
+  const units: f32 = product == product ? product : 0;
+  const exact = units + zero;
   const whole = trunc(exact);
   return abs(exact - whole) >= 0.5 ? whole + copysign<f32>(1, exact) : whole;
 }
