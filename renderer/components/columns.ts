@@ -1,6 +1,5 @@
 import { sum } from 'd3';
 import type { TensorSummary } from '../../shared/protocol.ts';
-import { SCHEME_DTYPES } from '../../shared/recipe.ts';
 import { integer, kilobytes, MINUS, shape } from '../format/numbers.ts';
 import type { ColumnChoice, ColumnKey } from '../state/table.ts';
 
@@ -81,6 +80,8 @@ export interface SizedColumn extends Column {
 /** What the columns of a table are chosen by. */
 export interface TableRoom {
   readonly tensors: readonly TensorSummary[];
+  /** What the scheme cells of both recipes read. */
+  readonly schemes: readonly string[];
   readonly choice: ColumnChoice;
   readonly compare: boolean;
   /** px of the table; 0 while not known. */
@@ -112,7 +113,8 @@ function columnWidth({ key, label }: Column, room: TableRoom): number {
   return Math.ceil(Math.max(head, contentWidth(key, room))) + PADDING;
 }
 
-function contentWidth(key: ColumnKey, { tensors, isNarrow, measure }: TableRoom): number {
+function contentWidth(key: ColumnKey, room: TableRoom): number {
+  const { tensors, isNarrow, measure } = room;
   const widest = (texts: Iterable<string>): number => Math.max(0, ...longest(texts).map(measure));
   switch (key) {
     case 'histogram':
@@ -133,7 +135,7 @@ function contentWidth(key: ColumnKey, { tensors, isNarrow, measure }: TableRoom)
       return measure(kilobytes(sum(tensors, ({ bytes }) => bytes)));
     case 'schemeA':
     case 'schemeB':
-      return widest(schemeTexts(tensors));
+      return widest(schemeTexts(room));
     case 'dbA':
     case 'dbB':
       return Math.max(measure('exact'), measure('00.0') + HEAT);
@@ -144,9 +146,11 @@ function contentWidth(key: ColumnKey, { tensors, isNarrow, measure }: TableRoom)
   }
 }
 
-function schemeTexts(tensors: readonly TensorSummary[]): Set<string> {
+/** Room for the usual schemes from the start, and for whatever the plans hold besides. */
+function schemeTexts({ tensors, schemes }: TableRoom): Set<string> {
   return new Set([
-    ...SCHEME_DTYPES.map((dtype) => (dtype.endsWith('int8') ? `${dtype} channel` : dtype)),
+    'uint8 channel',
+    ...schemes,
     ...tensors.map(({ dtype }) => `${dtype} kept`),
     // The totals' count.
     `${integer(tensors.length)} of ${integer(tensors.length)}`,

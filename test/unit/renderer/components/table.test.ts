@@ -7,6 +7,7 @@ import { figures, tensor } from '../tensors.ts';
 
 const room: TableRoom = {
   tensors: [tensor(0, { shape: [1024, 1024, 3, 3] }), tensor(1)],
+  schemes: ['int4 block 1024'],
   choice: {},
   compare: true,
   width: 1200,
@@ -20,6 +21,7 @@ test('columns hold the longest figure that they can show', () => {
   const widths = new Map(fitColumns(room).map(({ key, width }) => [key, width]));
   expect(widths.get('shape')).toBeGreaterThanOrEqual('1024×1024×3×3'.length * 7 + 10);
   expect(widths.get('elements')).toBeGreaterThanOrEqual('9 441 280'.length * 7 + 10);
+  expect(widths.get('schemeA')).toBeGreaterThanOrEqual('int4 block 1024'.length * 7 + 10);
   expect(widths.get('layer')).toBe(0);
 });
 
