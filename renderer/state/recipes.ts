@@ -17,10 +17,18 @@ export type RecipePair = Readonly<Record<Side, Recipe>>;
 export const SIDES: readonly Side[] = ['a', 'b'];
 
 /** The granularities and ranges that are offered; a recipe from a file may have others. */
-export const GRANULARITIES: readonly Granularity[] = ['tensor', 'channel'];
+export const GRANULARITIES: readonly Granularity[] = [
+  'tensor',
+  'channel',
+  { block: 32 },
+  { block: 64 },
+  { block: 128 },
+];
 export const RANGES: readonly RangeMethod[] = [
   'minmax',
   ...[99.999, 99.99, 99.9, 99].map((percentile) => ({ percentile })),
+  'mse',
+  'entropy',
 ];
 
 /** The recipes of a first start: int8 per channel against uint8 per tensor. */

@@ -77,11 +77,15 @@ export class Workbench {
   readonly undoable = $derived(undoable(this.#history));
   readonly redoable = $derived(redoable(this.#history));
 
-  readonly #bump = oncePerFrame(() => {
-    this.sides.a.version++;
-    this.sides.b.version++;
-    this.statisticsVersion++;
-  });
+  readonly #bump = oncePerFrame(
+    () => {
+      this.sides.a.version++;
+      this.sides.b.version++;
+      this.statisticsVersion++;
+    },
+    // Medians and totals are over all tensors: thousands of them every frame would stutter.
+    () => ((this.model?.tensors.length ?? 0) > 2000 ? 200 : 0),
+  );
 
   /** Restore settings, reach the engine, and open what the command line named. */
   async start(): Promise<void> {
