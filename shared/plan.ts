@@ -1,6 +1,13 @@
 import { dtypeOf, packedBytes } from './dtypes.ts';
 import { isQuantizable, type TensorRef } from './model.ts';
-import { BASE_SCHEME, isFloatCast, type Recipe, type Rule, type Scheme } from './recipe.ts';
+import {
+  BASE_SCHEME,
+  isFloatCast,
+  storageDtype,
+  type Recipe,
+  type Rule,
+  type Scheme,
+} from './recipe.ts';
 
 /** What is done to one tensor, and why nothing is where scheme is null. */
 export interface TensorPlan {
@@ -57,11 +64,12 @@ function planTensor(tensor: PlannedTensor, recipe: Recipe, rule: Rule | undefine
   const asked: Scheme = { ...(recipe.default ?? BASE_SCHEME), ...rule?.scheme };
   if (!byRule && tensor.elements < recipe.minElements)
     return kept(`under ${recipe.minElements} elements, the minimum size of the recipe`);
-  if (isFloatCast(asked.dtype) && dtypeOf(tensor.dtype).bits <= 16)
+  if (isFloatCast(asked.dtype) && dtypeOf(tensor.dtype).bits <= dtypeOf(asked.dtype).bits)
     return kept(`stored in ${tensor.dtype} already`);
   const { scheme, reason } = fitGranularity(tensor, asked);
   const bytes = schemeBytes(scheme, tensor);
-  if (bytes >= tensor.bytes)
+  // Types of 32 bits never save anything: whoever asks for one wants to see its error.
+  if (bytes >= tensor.bytes && dtypeOf(storageDtype(scheme.dtype)).bits < 32)
     return kept(
       `${scheme.dtype} with its scales takes ${bytes} bytes, not fewer than ${tensor.bytes}`,
     );
@@ -128,8 +136,10 @@ export function schemeBytes(
   scheme: Scheme,
   tensor: Pick<TensorRef, 'shape' | 'axis' | 'elements'>,
 ): number {
-  const codes = packedBytes(scheme.dtype, tensor.elements);
+  const stored = storageDtype(scheme.dtype);
+  const codes = packedBytes(stored, tensor.elements);
   if (isFloatCast(scheme.dtype)) return codes;
   const scales = scaleCount(scheme, tensor);
-  return codes + scales * 4 + packedBytes(scheme.dtype, scales);
+  // A zero point of int32 is 0 by rule and not stored (ONNX DequantizeLinear).
+  return codes + scales * 4 + (stored === 'int32' ? 0 : packedBytes(stored, scales));
 }

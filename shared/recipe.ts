@@ -2,11 +2,27 @@ import * as v from 'valibot';
 import { AppError } from './errors.ts';
 
 /** Types that weights can be stored in. q7, q15 and q31 are CMSIS-DSP fixed point. */
-export const SCHEME_DTYPES = ['int8', 'uint8', 'float16', 'bfloat16'] as const;
+export const SCHEME_DTYPES = [
+  'int8',
+  'uint8',
+  'int4',
+  'uint4',
+  'int16',
+  'uint16',
+  'int32',
+  'float16',
+  'bfloat16',
+  'float8_e4m3fn',
+  'float8_e5m2',
+  'q7',
+  'q15',
+  'q31',
+] as const;
 export type SchemeDtype = (typeof SCHEME_DTYPES)[number];
 
 export type Granularity = 'tensor' | 'channel' | { readonly block: number };
-export type RangeMethod = 'minmax' | { readonly percentile: number };
+/** How a range is chosen. `mse`: the least squared error; `entropy`: the least KL divergence over 2048 bins. */
+export type RangeMethod = 'minmax' | 'mse' | 'entropy' | { readonly percentile: number };
 
 /** How one tensor is quantized. Float dtypes are casts: symmetric, granularity and range say nothing there. */
 export interface Scheme {
@@ -16,6 +32,10 @@ export interface Scheme {
   readonly range: RangeMethod;
   /** LiteRT's narrow range: int8 uses [-127, 127] for clipping as well as for the scale. */
   readonly narrowRange?: boolean | undefined;
+  /** Fixed point only: a scale of 2^shift on top of the format's, so that nothing saturates. */
+  readonly powerOfTwo?: boolean | undefined;
+  /** Fixed point only: 'zero' truncates, as CMSIS-DSP does unless built with rounding. */
+  readonly rounding?: 'even' | 'zero' | undefined;
 }
 
 export interface Rule {
@@ -58,6 +78,17 @@ export const PRESETS: readonly Recipe[] = [
   preset('int8', { dtype: 'int8' }),
   preset('int8-tensor', { dtype: 'int8', granularity: 'tensor' }),
   preset('uint8', { dtype: 'uint8', symmetric: false, granularity: 'tensor' }),
+  preset('int16', { dtype: 'int16' }),
+  preset('int4-block32', { dtype: 'int4', granularity: { block: 32 } }),
+  preset('uint4-block32', { dtype: 'uint4', symmetric: false, granularity: { block: 32 } }),
+  // LiteRT's dynamic range quantization of weights.
+  preset('litert-dynamic', { dtype: 'int8', narrowRange: true }),
+  // onnxruntime's quantize_dynamic by default: int8, symmetric, per tensor, whatever the size.
+  preset('ort-dynamic', { dtype: 'int8', granularity: 'tensor' }, 0),
+  // CMSIS-DSP fixed point: what is outside [-1, 1) saturates.
+  preset('q7', { dtype: 'q7', granularity: 'tensor' }),
+  preset('q15', { dtype: 'q15', granularity: 'tensor' }),
+  preset('q31', { dtype: 'q31', granularity: 'tensor' }),
 ];
 
 export function findPreset(name: string): Recipe | undefined {
@@ -65,8 +96,23 @@ export function findPreset(name: string): Recipe | undefined {
 }
 
 /** Whether a dtype is a float cast, for which scale, symmetry, granularity and range mean nothing. */
-export function isFloatCast(dtype: SchemeDtype): dtype is 'float16' | 'bfloat16' {
-  return dtype === 'float16' || dtype === 'bfloat16';
+export function isFloatCast(dtype: SchemeDtype): dtype is FloatCast {
+  return FLOAT_CASTS.some((cast) => cast === dtype);
+}
+
+const FLOAT_CASTS = ['float16', 'bfloat16', 'float8_e4m3fn', 'float8_e5m2'] as const;
+export type FloatCast = (typeof FLOAT_CASTS)[number];
+
+/** Whether a dtype is one of CMSIS-DSP's fixed-point formats, whose scale is a power of two. */
+export function isFixedPoint(dtype: SchemeDtype): dtype is 'q7' | 'q15' | 'q31' {
+  return dtype === 'q7' || dtype === 'q15' || dtype === 'q31';
+}
+
+/** The type that files store a scheme's codes in: fixed-point values are plain integers there. */
+export function storageDtype(dtype: SchemeDtype): Exclude<SchemeDtype, 'q7' | 'q15' | 'q31'> {
+  if (dtype === 'q7') return 'int8';
+  if (dtype === 'q15') return 'int16';
+  return dtype === 'q31' ? 'int32' : dtype;
 }
 
 const schemeFields = {
@@ -77,10 +123,12 @@ const schemeFields = {
     v.strictObject({ block: v.pipe(v.number(), v.integer(), v.minValue(16), v.maxValue(65536)) }),
   ]),
   range: v.union([
-    v.literal('minmax'),
+    v.picklist(['minmax', 'mse', 'entropy']),
     v.strictObject({ percentile: v.pipe(v.number(), v.gtValue(0), v.maxValue(100)) }),
   ]),
   narrowRange: v.optional(v.boolean()),
+  powerOfTwo: v.optional(v.boolean()),
+  rounding: v.optional(v.picklist(['even', 'zero'])),
 };
 
 const schemeSchema = v.strictObject(schemeFields);

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import workerpool from 'workerpool';
-import { isSourceDtype } from '../../shared/dtypes.ts';
+import { dtypeOf, isSourceDtype } from '../../shared/dtypes.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import { writeFully } from './export/write-fully.ts';
 import { ioError, FileSource } from './source.ts';
@@ -16,10 +16,11 @@ import type { JobEnvelope, JobResult } from './pool.ts';
 import { decodeValues, type ValueSource } from './quantize/chunks.ts';
 import { describeSide, describeValues } from './quantize/detail.ts';
 import { layoutOf } from './quantize/layout.ts';
+import { packerOf } from './quantize/packing.ts';
 import { quantizeTensor } from './quantize/quantize-tensor.ts';
 import { computeStatistics, type TensorStatistics } from './quantize/statistics.ts';
 import { forEachRun } from './tensor-bytes.ts';
-import type { Scheme } from '../../shared/recipe.ts';
+import { storageDtype, type Scheme } from '../../shared/recipe.ts';
 
 /** Bins of the small histogram that a row of the table shows. */
 const ROW_BINS = 64;
@@ -167,7 +168,7 @@ const encode: Implementation<'encode'> = (
       if (place.scale !== null)
         writeFully(fd, asBytes(Float32Array.from(result.scale)), place.scale, place.path);
       if (place.zeroPoint !== null)
-        writeFully(fd, zeroPointBytes(result.zeroPoint), place.zeroPoint, place.path);
+        writeFully(fd, zeroPointBytes(result.zeroPoint, scheme), place.zeroPoint, place.path);
     } finally {
       fs.closeSync(fd);
     }
@@ -178,9 +179,10 @@ function asBytes(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
-/** Zero points of 8-bit types, in two's complement. */
-function zeroPointBytes(zeroPoints: readonly number[]): Uint8Array {
-  return Uint8Array.from(zeroPoints, (zeroPoint) => zeroPoint & 0xff);
+/** Zero points packed as their codes are. */
+function zeroPointBytes(zeroPoints: readonly number[], scheme: Scheme): Uint8Array {
+  const packer = packerOf(dtypeOf(storageDtype(scheme.dtype)).bits);
+  return Buffer.concat([packer.push(Int32Array.from(zeroPoints)), packer.end()]);
 }
 
 workerpool.worker({ analyze: method(analyze), inspect: method(inspect), encode: method(encode) });

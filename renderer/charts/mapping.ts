@@ -99,12 +99,12 @@ export function rangeLanes(
     return { name: laneName(method), lo, hi, isChosen };
   });
   if (asked === null || mapping === null || lanes.some(({ isChosen }) => isChosen)) return lanes;
-  const name = asked === 'minmax' ? 'minmax' : `p ${asked.percentile}`;
+  const name = typeof asked === 'string' ? asked : `p ${asked.percentile}`;
   return [...lanes, { name, lo: mapping.lo, hi: mapping.hi, isChosen: true }];
 }
 
 function rangeOfMethod(method: string): Scheme['range'] | null {
-  if (method === 'minmax') return 'minmax';
+  if (method === 'minmax' || method === 'mse' || method === 'entropy') return method;
   const percentile = /^percentile ([\d.]+)$/.exec(method)?.[1];
   return percentile === undefined ? null : { percentile: Number(percentile) };
 }

@@ -1,5 +1,5 @@
-import type { DtypeName } from '../../shared/dtypes.ts';
-import type { SchemeDtype } from '../../shared/recipe.ts';
+import { dtypeOf, type DtypeName } from '../../shared/dtypes.ts';
+import { storageDtype, type SchemeDtype } from '../../shared/recipe.ts';
 
 const view = new DataView(new ArrayBuffer(8));
 
@@ -46,9 +46,9 @@ export function hexOfValue(value: number, dtype: DtypeName): string | null {
   }
 }
 
-/** A code as it is stored, in hex: two's complement for int8, the bit pattern for casts. */
+/** A code as it is stored, in hex: two's complement for signed integers, the bit pattern for casts. */
 export function hexOfCode(code: number, dtype: SchemeDtype): string {
-  const digits = dtype === 'int8' || dtype === 'uint8' ? 2 : 4;
-  const mask = digits === 2 ? 0xff : 0xffff;
-  return (code & mask).toString(16).padStart(digits, '0');
+  const { bits } = dtypeOf(storageDtype(dtype));
+  const pattern = bits === 32 ? code >>> 0 : code & (2 ** bits - 1);
+  return pattern.toString(16).padStart(bits / 4, '0');
 }

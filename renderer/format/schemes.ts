@@ -1,6 +1,8 @@
+import { dtypeOf } from '../../shared/dtypes.ts';
 import {
   findPreset,
   isFloatCast,
+  storageDtype,
   PRESETS,
   type Granularity,
   type RangeMethod,
@@ -21,7 +23,7 @@ export function granularityWord(granularity: Granularity): string {
 }
 
 export function rangeWord(range: RangeMethod): string {
-  return range === 'minmax' ? 'minmax' : `p ${range.percentile}`;
+  return typeof range === 'string' ? range : `p ${range.percentile}`;
 }
 
 /** Everything a scheme says, for tooltips and rules: "int8 symmetric, per channel, minmax". */
@@ -54,8 +56,10 @@ export function matchSentence(match: Rule['match']): string {
 /** The codes that a scheme uses, lowest and highest; null for casts. */
 export function codeRange(scheme: Scheme): { readonly lo: number; readonly hi: number } | null {
   if (isFloatCast(scheme.dtype)) return null;
-  if (scheme.dtype === 'uint8') return { lo: 0, hi: 255 };
-  return { lo: scheme.narrowRange === true ? -127 : -128, hi: 127 };
+  const { kind, bits } = dtypeOf(storageDtype(scheme.dtype));
+  if (kind === 'uint') return { lo: 0, hi: 2 ** bits - 1 };
+  const half = 2 ** (bits - 1);
+  return { lo: scheme.narrowRange === true ? 1 - half : -half, hi: half - 1 };
 }
 
 /** A code with the typographic minus sign. */
@@ -68,7 +72,7 @@ export function sameGranularity(a: Granularity, b: Granularity): boolean {
 }
 
 export function sameRange(a: RangeMethod, b: RangeMethod): boolean {
-  return a === 'minmax' || b === 'minmax' ? a === b : a.percentile === b.percentile;
+  return typeof a === 'string' || typeof b === 'string' ? a === b : a.percentile === b.percentile;
 }
 
 /** Whether two schemes do the same: for casts only the dtype counts. */
@@ -79,6 +83,8 @@ export function sameScheme(a: Scheme | null, b: Scheme | null): boolean {
   return (
     a.symmetric === b.symmetric &&
     (a.narrowRange ?? false) === (b.narrowRange ?? false) &&
+    (a.powerOfTwo ?? false) === (b.powerOfTwo ?? false) &&
+    (a.rounding ?? 'even') === (b.rounding ?? 'even') &&
     sameGranularity(a.granularity, b.granularity) &&
     sameRange(a.range, b.range)
   );

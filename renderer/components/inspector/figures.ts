@@ -3,6 +3,7 @@ import type { SideDetail } from '../../../shared/report.ts';
 import { decibels, fixed, integer, NONE, real, THIN } from '../../format/numbers.ts';
 import { codeRange } from '../../format/schemes.ts';
 import { dtypeOf } from '../../../shared/dtypes.ts';
+import { storageDtype } from '../../../shared/recipe.ts';
 
 export interface FigureRow {
   readonly label: string;
@@ -33,7 +34,7 @@ export function errorRows(a: SideDetail | null, b: SideDetail | null): FigureRow
 export function levelCount({ report: { scheme } }: SideDetail): number | null {
   if (scheme === null) return null;
   const codes = codeRange(scheme);
-  return codes === null ? 2 ** dtypeOf(scheme.dtype).bits : codes.hi - codes.lo + 1;
+  return codes === null ? 2 ** dtypeOf(storageDtype(scheme.dtype)).bits : codes.hi - codes.lo + 1;
 }
 
 /** The least and the greatest as "0.0003 to 0.009", or the one value where they are equal. */

@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import { findPreset, type Recipe } from '../../../shared/recipe.ts';
+import { findPreset, type Recipe, type Scheme } from '../../../shared/recipe.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
@@ -200,10 +200,129 @@ describe('the plan in the file', () => {
     },
   );
 
+  test.each<
+    [
+      string,
+      Partial<Scheme>,
+      { opset: number; ir: number; domain: string; zeroPoint: boolean },
+      number,
+    ]
+  >([
+    ['int16', { dtype: 'int16' }, { opset: 21, ir: 8, domain: '', zeroPoint: true }, 80],
+    [
+      'uint16, asymmetric',
+      { dtype: 'uint16', symmetric: false },
+      { opset: 21, ir: 8, domain: '', zeroPoint: true },
+      80,
+    ],
+    ['int4', { dtype: 'int4' }, { opset: 21, ir: 10, domain: '', zeroPoint: true }, 12],
+    [
+      'int4 in blocks',
+      { dtype: 'int4', granularity: { block: 32 } },
+      { opset: 21, ir: 10, domain: '', zeroPoint: true },
+      14,
+    ],
+    [
+      'uint4 in blocks, asymmetric',
+      { dtype: 'uint4', symmetric: false, granularity: { block: 16 } },
+      { opset: 21, ir: 10, domain: '', zeroPoint: true },
+      14,
+    ],
+    [
+      'int8 in blocks',
+      { dtype: 'int8', granularity: { block: 16 } },
+      { opset: 21, ir: 8, domain: '', zeroPoint: true },
+      35,
+    ],
+    [
+      'int8, least error',
+      { dtype: 'int8', range: 'mse' },
+      { opset: 13, ir: 8, domain: '', zeroPoint: true },
+      35,
+    ],
+    [
+      'int8, entropy',
+      { dtype: 'int8', range: 'entropy' },
+      { opset: 13, ir: 8, domain: '', zeroPoint: true },
+      10,
+    ],
+    [
+      'q7',
+      { dtype: 'q7', granularity: 'tensor' },
+      { opset: 13, ir: 8, domain: '', zeroPoint: true },
+      35,
+    ],
+    [
+      'q15 with a shift',
+      { dtype: 'q15', powerOfTwo: true },
+      { opset: 21, ir: 8, domain: '', zeroPoint: true },
+      70,
+    ],
+    [
+      'float8 e4m3fn',
+      { dtype: 'float8_e4m3fn' },
+      { opset: 19, ir: 9, domain: '', zeroPoint: false },
+      25,
+    ],
+    [
+      'float8 e5m2',
+      { dtype: 'float8_e5m2' },
+      { opset: 19, ir: 9, domain: '', zeroPoint: false },
+      20,
+    ],
+  ])(
+    '%s is stored at the opset and IR version that have it, loads, and answers nearly the same',
+    async (_, scheme, expected, least) => {
+      // 50 rows are no whole number of blocks, 31 columns no whole number of 4-bit pairs.
+      const file = writeFile(folder, matMulModel(50, 31, { opset: 13 }));
+      const { bytes, out } = await exported(
+        file,
+        recipe('int8', { minElements: 0, default: { ...findPreset('int8')!.default!, ...scheme } }),
+      );
+      const decoded = onnx.ModelProto.decode(bytes);
+      expect(
+        Number(decoded.opsetImport.find((entry) => (entry.domain ?? '') === '')!.version),
+      ).toBe(expected.opset);
+      expect(Number(decoded.irVersion)).toBe(expected.ir);
+      const restoring = decoded.graph!.node![0]!;
+      expect(restoring.domain ?? '').toBe(expected.domain);
+      expect(decoded.graph!.initializer!.some((tensor) => tensor.name === 'w_zero_point')).toBe(
+        expected.zeroPoint,
+      );
+      const feeds = { x: { shape: [2, 50], dtype: 'float32' } } as const;
+      const [source, answer] = [await runOnnx(file, feeds), await runOnnx(out, feeds)];
+      expect(outputSqnr(source['y']!, answer['y']!)).toBeGreaterThan(least);
+    },
+  );
+
+  test.each(['int16', 'uint16', 'int4', 'uint4'] as const)(
+    '%s per channel in a file that cannot be raised is of com.microsoft, blocks are refused',
+    async (dtype) => {
+      const file = writeFile(folder, held(11));
+      const base = findPreset('int8')!.default!;
+      const { bytes, out } = await exported(
+        file,
+        recipe('int8', { minElements: 0, default: { ...base, dtype } }),
+      );
+      const restoring = onnx.ModelProto.decode(bytes).graph!.node![0]!;
+      expect(restoring).toMatchObject({ opType: 'DequantizeLinear', domain: 'com.microsoft' });
+      await runOnnx(out, { x: { shape: [2, 64], dtype: 'float32' } });
+      const blocks = await exported(
+        file,
+        recipe('int8', { minElements: 0, default: { ...base, dtype, granularity: { block: 32 } } }),
+      );
+      expect(blocks.refused.join()).toMatch(
+        /takes blocks from opset 21 on, and the file is at opset 11/,
+      );
+    },
+  );
+
   test('bfloat16 is refused for its tensor, with the reason, where the file cannot be raised to opset 13', async () => {
     const file = writeFile(folder, held(11));
     const { bytes, refused } = await exported(file, small('bfloat16'));
-    expect(refused).toContain('Cast takes bfloat16 from opset 13 on, and the file is at opset 11');
+    expect(refused.join()).toContain(
+      'Cast takes bfloat16 from opset 13 on, and the file is at opset 11',
+    );
     expect(Buffer.compare(bytes, fs.readFileSync(file))).toBe(0);
   });
 

@@ -1,5 +1,5 @@
-import type { DtypeName } from '../../../../shared/dtypes.ts';
-import { isFloatCast, type Scheme } from '../../../../shared/recipe.ts';
+import { dtypeOf, type DtypeName } from '../../../../shared/dtypes.ts';
+import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recipe.ts';
 
 /** How a stored tensor becomes float again in the graph. */
 export interface Restore {
@@ -7,18 +7,24 @@ export interface Restore {
   readonly domain: '' | 'com.microsoft';
 }
 
+/** The opset from which Cast takes a float type; before 6 its `to` was a string. */
+const CAST_OPSETS = { float16: 6, bfloat16: 13, float8_e4m3fn: 19, float8_e5m2: 19 } as const;
+
 /**
- * The opset from which ai.onnx restores a scheme: DequantizeLinear takes one scale from 10, one per
- * channel from 13; Cast takes float16 from 6 on (its `to` was a string before), bfloat16 from 13.
+ * The opset from which ai.onnx restores a scheme. DequantizeLinear takes int8, uint8 and int32 with
+ * one scale from 10 and one per channel from 13; 4- and 16-bit types and blocks from 21.
  */
 export function restoreOpset(scheme: Scheme, scales: number): number {
-  if (isFloatCast(scheme.dtype)) return scheme.dtype === 'bfloat16' ? 13 : 6;
+  if (isFloatCast(scheme.dtype)) return CAST_OPSETS[scheme.dtype];
+  const { bits } = dtypeOf(storageDtype(scheme.dtype));
+  if (typeof scheme.granularity === 'object' || bits === 4 || bits === 16) return 21;
   return scales === 1 ? 10 : 13;
 }
 
 /**
  * The operator that turns stored codes back into float at the ai.onnx opset in force, or why there
- * is none. Below DequantizeLinear's opset there is com.microsoft's, which takes an axis at any.
+ * is none. Below DequantizeLinear's opset there is com.microsoft's, which takes each integer type
+ * per tensor and per axis at any opset, but no blocks.
  */
 export function restoreOperator(
   scheme: Scheme,
@@ -26,12 +32,19 @@ export function restoreOperator(
   opset: number,
 ): Restore | { readonly refused: string } {
   const needed = restoreOpset(scheme, scales);
-  if (!isFloatCast(scheme.dtype))
-    return { opType: 'DequantizeLinear', domain: opset >= needed ? '' : 'com.microsoft' };
-  if (opset >= needed) return { opType: 'Cast', domain: '' };
-  return {
-    refused: `Cast takes ${scheme.dtype} from opset ${needed} on, and the file is at opset ${opset}`,
-  };
+  const isCast = isFloatCast(scheme.dtype);
+  if (opset >= needed) return { opType: isCast ? 'Cast' : 'DequantizeLinear', domain: '' };
+  const at = `the file is at opset ${opset} and cannot be raised without changing what it means`;
+  if (isCast) return { refused: `Cast takes ${scheme.dtype} from opset ${needed} on, and ${at}` };
+  if (typeof scheme.granularity === 'object')
+    return { refused: `DequantizeLinear takes blocks from opset ${needed} on, and ${at}` };
+  return { opType: 'DequantizeLinear', domain: 'com.microsoft' };
+}
+
+/** The IR version that a stored type came with (onnx.proto: float8 with 9, int4 with 10). */
+export function irVersionOf(dtype: DtypeName): number {
+  if (dtype === 'int4' || dtype === 'uint4') return 10;
+  return dtype === 'float8_e4m3fn' || dtype === 'float8_e5m2' ? 9 : 0;
 }
 
 /** The type that DequantizeLinear gives: that of its float32 scale. A source of another type needs a Cast behind it. */

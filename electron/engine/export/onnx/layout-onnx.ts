@@ -1,14 +1,14 @@
 import { printable } from '../../../../shared/errors.ts';
 import { scaleCount, type Plan, type TensorPlan } from '../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
-import type { Recipe } from '../../../../shared/recipe.ts';
+import { storageDtype, type Recipe } from '../../../../shared/recipe.ts';
 import type { GraphRecord, OnnxIndex } from '../../formats/onnx/records.ts';
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
 import type { FileSource } from '../../source.ts';
 import { piecesLength, type Layout, type Piece } from '../layout.ts';
 import { TOOL_VERSION } from '../version.ts';
 import { applyEdits, type Edit } from './edits.ts';
-import { restoreOpset } from './dequantize.ts';
+import { irVersionOf, restoreOpset } from './dequantize.ts';
 import { entryMessage, field } from './messages.ts';
 import { FreshNames } from './names.ts';
 import { Opsets } from './opsets.ts';
@@ -91,6 +91,7 @@ function editsFor(
       refused: `with its scales and nodes it takes ${after} bytes of the file, not fewer than ${before}`,
     };
   if (replaced.domain === 'com.microsoft') opsets.needMicrosoft(owner);
+  opsets.needIr(irVersionOf(storageDtype(entry.scheme.dtype)));
   return replaced;
 }
 

@@ -1,6 +1,6 @@
-import { packedBytes } from '../../../../shared/dtypes.ts';
-import { scaleCount } from '../../../../shared/plan.ts';
-import { isFloatCast, type Scheme } from '../../../../shared/recipe.ts';
+import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
+import { blockAxisOf, scaleCount } from '../../../../shared/plan.ts';
+import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recipe.ts';
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { Piece } from '../layout.ts';
@@ -28,7 +28,7 @@ export interface ReplaceContext {
 /** One tensor that takes the place of a weight: its codes, scales or zero points. */
 interface Part {
   readonly name: string;
-  readonly dtype: Scheme['dtype'] | 'float32';
+  readonly dtype: DtypeName;
   readonly dims: readonly number[];
   readonly message: readonly Piece[];
 }
@@ -47,10 +47,10 @@ export function replaceWeight(
   if ('refused' in restore) return restore;
   if (ref.storage === 'external') return { refused: 'external data is not rewritten yet' };
   const parts = partsOf(tensor, scheme, scales, context.names);
-  const nodes = restoreNodes(tensor, scheme, scales, restore, parts, context.names);
+  const nodes = restoreNodes(tensor, scheme, restore, parts, context.names);
   const edits =
     stored.storage === 'constant'
-      ? constantEdits(tensor, parts, nodes)
+      ? constantEdits(tensor, parts, nodes, context)
       : initializerEdits(tensor, parts, nodes, context);
   return { edits, domain: restore.domain };
 }
@@ -59,39 +59,50 @@ function partsOf({ ref }: OnnxTensor, scheme: Scheme, scales: number, names: Fre
   const part = (
     suffix: string,
     which: 'codes' | 'scale' | 'zeroPoint',
-    dtype: Part['dtype'],
+    dtype: DtypeName,
     dims: readonly number[],
     length: number,
   ): Part => {
     const name = names.make(`${ref.name}_${suffix}`);
-    return {
-      name,
-      dtype,
-      dims,
-      message: tensorMessage(name, dtype, dims, {
-        kind: 'tensor',
-        tensor: ref.id,
-        part: which,
-        length,
-      }),
-    };
+    const data = { kind: 'tensor', tensor: ref.id, part: which, length } as const;
+    return { name, dtype, dims, message: tensorMessage(name, dtype, dims, data) };
   };
-  const codes = packedBytes(scheme.dtype, ref.elements);
-  if (isFloatCast(scheme.dtype))
-    return [part(scheme.dtype, 'codes', scheme.dtype, ref.shape, codes)];
-  const dims = scheme.granularity === 'tensor' ? [] : [scales];
-  return [
-    part('quantized', 'codes', scheme.dtype, ref.shape, codes),
+  const stored = storageDtype(scheme.dtype);
+  const codes = packedBytes(stored, ref.elements);
+  if (isFloatCast(scheme.dtype)) return [part(stored, 'codes', stored, ref.shape, codes)];
+  const dims = scaleDims(ref, scheme, scales);
+  const parts = [
+    part('quantized', 'codes', stored, ref.shape, codes),
     part('scale', 'scale', 'float32', dims, scales * 4),
-    part('zero_point', 'zeroPoint', scheme.dtype, dims, packedBytes(scheme.dtype, scales)),
   ];
+  // A zero point of int32 is 0 by rule and not stored (ONNX DequantizeLinear).
+  if (stored === 'int32') return parts;
+  return [...parts, part('zero_point', 'zeroPoint', stored, dims, packedBytes(stored, scales))];
+}
+
+/** The shape of the scales: a scalar, one per channel, or the tensor's own with blocks on their axis. */
+function scaleDims(ref: OnnxTensor['ref'], scheme: Scheme, scales: number): readonly number[] {
+  if (scheme.granularity === 'tensor' || ref.axis === null) return [];
+  if (scheme.granularity === 'channel') return [scales];
+  const axis = blockAxisOf(ref.shape, ref.axis);
+  const { block } = scheme.granularity;
+  return ref.shape.map((dim, at) => (at === axis ? Math.ceil(dim / block) : dim));
+}
+
+/** DequantizeLinear's attributes for a scheme's granularity. */
+function dequantizeAttributes(
+  ref: OnnxTensor['ref'],
+  scheme: Scheme,
+): Readonly<Record<string, number>> {
+  if (scheme.granularity === 'tensor' || ref.axis === null) return {};
+  if (scheme.granularity === 'channel') return { axis: ref.axis };
+  return { axis: blockAxisOf(ref.shape, ref.axis), block_size: scheme.granularity.block };
 }
 
 /** The nodes from the stored parts to the old name, in order. */
 function restoreNodes(
   { ref }: OnnxTensor,
   scheme: Scheme,
-  scales: number,
   restore: Restore,
   parts: readonly Part[],
   names: FreshNames,
@@ -109,28 +120,36 @@ function restoreNodes(
   if (restore.opType === 'Cast') return [cast(inputs[0]!, ref.name)];
   const needsCast = ref.dtype !== RESTORED_DTYPE;
   const output = needsCast ? names.make(`${ref.name}_${RESTORED_DTYPE}`) : ref.name;
-  const hasAxis = scheme.granularity !== 'tensor' && ref.axis !== null && scales >= 1;
   const dequantize = nodeMessage({
     opType: 'DequantizeLinear',
     domain: restore.domain,
     name: names.make(`${ref.name}_DequantizeLinear`),
     inputs,
     outputs: [output],
-    integers: hasAxis ? { axis: ref.axis } : {},
+    integers: dequantizeAttributes(ref, scheme),
   });
   return needsCast ? [dequantize, cast(output, ref.name)] : [dequantize];
 }
 
-/** A Constant node becomes Constants of the parts and the restoring nodes, in the same place. */
+/**
+ * A Constant node becomes initializers of the parts and the restoring nodes, in the same place. A
+ * function has no initializers, and before IR 4 they would have to be graph inputs: there the parts
+ * are Constants, too.
+ */
 function constantEdits(
   { stored }: OnnxTensor,
   parts: readonly Part[],
   nodes: readonly Piece[],
+  { irVersion }: ReplaceContext,
 ): Edit[] {
   const { frame } = stored.node!;
   const number = stored.graph.kind === 'function' ? FUNCTION_NODE : GRAPH_NODE;
   const pieces = [
-    ...parts.flatMap((part) => field(number, constantMessage(part.name, part.message))),
+    ...parts.flatMap((part) =>
+      stored.graph.kind === 'graph' && irVersion >= IR_WITHOUT_INPUTS
+        ? field(GRAPH_INITIALIZER, part.message)
+        : field(number, constantMessage(part.name, part.message)),
+    ),
     ...nodes.flatMap((node) => field(number, [node])),
   ];
   return [{ start: frame.start, end: frame.end, pieces, frame: frame.parent }];
