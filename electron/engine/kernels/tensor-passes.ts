@@ -1,0 +1,110 @@
+import { isSourceDtype } from '../../../shared/dtypes.ts';
+import { AppError } from '../../../shared/errors.ts';
+import type { ByteRange } from '../../../shared/model.ts';
+import type { Passes } from '../quantize/passes.ts';
+import type { FileSource } from '../source.ts';
+import { forEachRun, type StoredBytes } from '../tensor-bytes.ts';
+import { widthOf, type ByteSource } from './blocks.ts';
+import type { Kernels } from './kernels.ts';
+import { simdPasses } from './simd-passes.ts';
+
+/** Bytes that are read at a time, between which a job can be cancelled. */
+const PIECE_BYTES = 4 << 20;
+
+/**
+ * The passes over a stored tensor's values, which are read straight from the file into the kernels'
+ * memory. One tensor at a time for the same kernels.
+ *
+ * @param check called between pieces; throws to cancel
+ * @throws AppError UNSUPPORTED for a tensor that holds no floats; while passes run, MALFORMED when
+ * the stored bytes are not as many as the shape says, and what reading a file throws.
+ */
+export function tensorPasses(
+  kernels: Kernels,
+  files: readonly FileSource[],
+  tensor: StoredBytes,
+  check: () => void,
+): Passes {
+  const { dtype, name, elements } = tensor;
+  if (!isSourceDtype(dtype))
+    throw new AppError('UNSUPPORTED', 'holds no float values', { field: name, found: dtype });
+  const read =
+    tensor.data.encoding === 'raw'
+      ? rangeReader(files, tensor, elements * widthOf(dtype), check)
+      : varintReader(files, tensor, check);
+  return simdPasses(kernels, { elements, dtype, read, check });
+}
+
+/** Reads from ranges of files as if they were one. */
+function rangeReader(
+  files: readonly FileSource[],
+  { name, data: { ranges } }: StoredBytes,
+  expected: number,
+  check: () => void,
+): ByteSource['read'] {
+  const starts: number[] = [];
+  let total = 0;
+  for (const { length } of ranges) {
+    starts.push(total);
+    total += length;
+  }
+  if (total !== expected)
+    throw new AppError('MALFORMED', 'the stored values are not as many as the shape says', {
+      file: files[0]?.path,
+      field: name,
+      found: `${total} bytes`,
+      expected: `${expected} bytes`,
+    });
+  return (target, offset) => {
+    let index = rangeAt(starts, offset);
+    for (let done = 0; done < target.length; index++) {
+      const inside = offset + done - starts[index]!;
+      const length = Math.min(ranges[index]!.length - inside, target.length - done);
+      const part = target.subarray(done, done + length);
+      readRange(files, ranges[index]!, inside, part, check);
+      done += length;
+    }
+  };
+}
+
+/** The last range that begins at or before an offset; empty ranges share their start with the next. */
+function rangeAt(starts: readonly number[], offset: number): number {
+  let [low, high] = [0, starts.length];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (starts[middle]! <= offset) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+function readRange(
+  files: readonly FileSource[],
+  { file, offset }: ByteRange,
+  inside: number,
+  target: Uint8Array,
+  check: () => void,
+): void {
+  const source = files[file];
+  if (source === undefined) throw new RangeError(`the model has no file ${file}`);
+  for (let at = 0; at < target.length; at += PIECE_BYTES) {
+    check();
+    source.readInto(target.subarray(at, at + PIECE_BYTES), offset + inside + at);
+  }
+}
+
+/** Varints have no fixed width: each read decodes all of them and keeps what was asked for. */
+function varintReader(
+  files: readonly FileSource[],
+  tensor: StoredBytes,
+  check: () => void,
+): ByteSource['read'] {
+  return (target, offset) => {
+    forEachRun(files, tensor, (bytes, firstByte) => {
+      check();
+      const from = Math.max(offset, firstByte);
+      const to = Math.min(offset + target.length, firstByte + bytes.length);
+      if (from < to) target.set(bytes.subarray(from - firstByte, to - firstByte), from - offset);
+    });
+  };
+}
