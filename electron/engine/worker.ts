@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import workerpool from 'workerpool';
-import { dtypeOf, isSourceDtype } from '../../shared/dtypes.ts';
+import { dtypeOf } from '../../shared/dtypes.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import { writeFully } from './export/write-fully.ts';
 import { ioError, FileSource } from './source.ts';
@@ -13,13 +13,14 @@ import type {
   WorkerTensor,
 } from './jobs.ts';
 import type { JobEnvelope, JobResult } from './pool.ts';
-import { decodeValues, type ValueSource } from './quantize/chunks.ts';
+import { loadKernels } from './kernels/load.ts';
+import { tensorPasses } from './kernels/tensor-passes.ts';
 import { describeSide, describeValues } from './quantize/detail.ts';
 import { layoutOf } from './quantize/layout.ts';
 import { packerOf } from './quantize/packing.ts';
+import type { Passes } from './quantize/passes.ts';
 import { quantizeTensor } from './quantize/quantize-tensor.ts';
 import { computeStatistics, type TensorStatistics } from './quantize/statistics.ts';
-import { forEachRun } from './tensor-bytes.ts';
 import { storageDtype, type Scheme } from '../../shared/recipe.ts';
 
 /** Bins of the small histogram that a row of the table shows. */
@@ -59,34 +60,16 @@ function withFiles<T>(files: WorkerFiles, work: (sources: readonly FileSource[])
   }
 }
 
-/** A tensor's values as the kernels read them: straight from the file, chunk by chunk. */
+/** The passes over a tensor's values, by this thread's kernels. */
 function valuesOf(
   files: readonly FileSource[],
   tensor: WorkerTensor,
   throwIfCancelled: () => void,
-): ValueSource {
-  const { dtype } = tensor;
-  if (!isSourceDtype(dtype))
-    throw new AppError('UNSUPPORTED', 'holds no float values', {
-      field: tensor.name,
-      found: dtype,
-    });
-  return {
-    elements: tensor.elements,
-    dtype,
-    forEachChunk(visit) {
-      let start = 0;
-      forEachRun(files, tensor, (bytes) => {
-        throwIfCancelled();
-        const values = decodeValues(bytes, dtype);
-        visit(values, start);
-        start += values.length;
-      });
-    },
-  };
+): Passes {
+  return tensorPasses(loadKernels(), files, tensor, throwIfCancelled);
 }
 
-function firstPass(tensor: WorkerTensor, source: ValueSource): TensorStatistics {
+function firstPass(tensor: WorkerTensor, source: Passes): TensorStatistics {
   const layout = tensor.axis === null ? null : layoutOf(tensor.shape, tensor.axis);
   return computeStatistics(source, layout, ROW_BINS);
 }
@@ -111,7 +94,7 @@ function analyzeItem(
 }
 
 function inspectSide(
-  source: ValueSource,
+  source: Passes,
   { name, shape, axis }: WorkerTensor,
   scheme: Scheme | null,
   statistics: TensorStatistics,
