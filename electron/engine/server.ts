@@ -3,6 +3,7 @@ import type {
   FromEngine,
   Handle,
   MainToEngine,
+  ModelSummary,
   RequestKind,
   Requests,
   Side,
@@ -28,6 +29,8 @@ export class EngineServer {
   private readonly pool: WorkerPool;
   private readonly runtimeScript: string;
   private readonly grants = new Map<Handle, { path: string; use: 'read' | 'write' }>();
+  /** Requests that came before the grant of their file: main and the page speak over different channels. */
+  private readonly waiting = new Map<Handle, () => void>();
   private readonly sessions = new Map<Handle, Session>();
 
   /** @param runtimeScript the built runtime.js */
@@ -38,6 +41,7 @@ export class EngineServer {
 
   grant(message: Extract<MainToEngine, { type: 'grant' }>): void {
     this.grants.set(message.handle, { path: message.path, use: message.use });
+    this.waiting.get(message.handle)?.();
   }
 
   connect(port: Port): void {
@@ -83,7 +87,7 @@ export class EngineServer {
     };
     switch (request.kind) {
       case 'open':
-        return this.open(request.params.handle).summary();
+        return this.open(request.params.handle);
       case 'close':
         this.close(request.params.handle);
         return null;
@@ -98,21 +102,10 @@ export class EngineServer {
         const { handle, recipe, mode } = request.params;
         return this.session(handle).previewExport(parseRecipe(recipe), mode, options);
       }
-      case 'export': {
-        const { handle, recipe, mode, target } = request.params;
-        return this.session(handle).export(
-          parseRecipe(recipe),
-          mode,
-          this.path(target, 'write'),
-          options,
-        );
-      }
-      case 'verify': {
-        const { handle, exported, samples, seed } = request.params;
-        const target = this.path(exported, 'write');
-        const wanted = { samples: checkedSamples(samples), seed, inputs: null };
-        return this.session(handle).verify(this.runtimeScript, target, wanted, options);
-      }
+      case 'export':
+        return this.export(request.params, options);
+      case 'verify':
+        return this.verify(request.params, options);
       default:
         throw new AppError('BAD_USAGE', 'the engine knows no such request', {
           field: 'kind',
@@ -139,11 +132,28 @@ export class EngineServer {
     return total;
   }
 
-  private open(handle: Handle): Session {
+  private async export(
+    { handle, recipe, mode, target }: Requests['export']['params'],
+    options: RunOptions,
+  ): Promise<Requests['export']['reply']> {
+    const path = await this.path(target, 'write');
+    return this.session(handle).export(parseRecipe(recipe), mode, path, options);
+  }
+
+  private async verify(
+    { handle, exported, samples, seed }: Requests['verify']['params'],
+    options: RunOptions,
+  ): Promise<Requests['verify']['reply']> {
+    const path = await this.path(exported, 'write');
+    const wanted = { samples: checkedSamples(samples), seed, inputs: null };
+    return this.session(handle).verify(this.runtimeScript, path, wanted, options);
+  }
+
+  private async open(handle: Handle): Promise<ModelSummary> {
     this.close(handle);
-    const session = Session.open(this.path(handle, 'read'), this.pool);
+    const session = Session.open(await this.path(handle, 'read'), this.pool);
     this.sessions.set(handle, session);
-    return session;
+    return session.summary();
   }
 
   private close(handle: Handle): void {
@@ -158,7 +168,8 @@ export class EngineServer {
     return session;
   }
 
-  private path(handle: Handle, use: 'read' | 'write'): string {
+  private async path(handle: Handle, use: 'read' | 'write'): Promise<string> {
+    if (!this.grants.has(handle)) await this.grantOf(handle);
     const grant = this.grants.get(handle);
     if (grant === undefined || grant.use !== use)
       throw new AppError('BAD_USAGE', `no file was granted to ${use} under that handle`, {
@@ -167,7 +178,24 @@ export class EngineServer {
       });
     return grant.path;
   }
+
+  /** Settles when the handle is granted, or after a while in which any grant on its way has come. */
+  private async grantOf(handle: Handle): Promise<void> {
+    const earlier = this.waiting.get(handle);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, GRANT_WAIT_MS);
+      this.waiting.set(handle, () => {
+        clearTimeout(timer);
+        earlier?.();
+        resolve();
+      });
+    });
+    this.waiting.delete(handle);
+  }
 }
+
+/** How long a request waits for the grant of its file. */
+const GRANT_WAIT_MS = 1000;
 
 /** Rows show the span of scales only; a tensor of a million channels must not send them all for each row. */
 const SCALES_IN_A_ROW = 64;

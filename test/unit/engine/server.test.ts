@@ -1,4 +1,5 @@
 import * as path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { FromEngine, RequestKind, Requests, ToEngine } from '../../../shared/protocol.ts';
 import { findPreset } from '../../../shared/recipe.ts';
@@ -89,6 +90,15 @@ describe('the engine', () => {
       type: 'error',
       error: { code: 'BAD_USAGE' },
     });
+  });
+
+  test('waits for a grant that is still on its way', async () => {
+    const server = new EngineServer(pool, RUNTIME_SCRIPT);
+    const page = new Page(server);
+    const { answer } = page.request('open', { handle: 'late' });
+    await setTimeout(50);
+    server.grant({ type: 'grant', handle: 'late', path: REAL_MODELS[2]!.file, use: 'read' });
+    expect(await answer).toMatchObject({ type: 'reply', result: { format: 'onnx' } });
   });
 
   test('streams statistics, reports and progress under the id of the request, then its total', async () => {
