@@ -48,7 +48,9 @@ export interface VerifyResult {
   readonly msAfter: number;
 }
 
-export type ExportMode = 'qdq';
+/** qdq: weights only, float arithmetic. dynamic: MatMul, Gemm and Conv on integers, their inputs quantized as they run. */
+export const EXPORT_MODES = ['qdq', 'dynamic'] as const;
+export type ExportMode = (typeof EXPORT_MODES)[number];
 
 /** What an export would write, known before it is written. */
 export interface ExportPreview {

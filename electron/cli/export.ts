@@ -1,11 +1,9 @@
-import type { ExportMode } from '../../shared/protocol.ts';
+import { EXPORT_MODES } from '../../shared/protocol.ts';
 import { megabytes, toJson } from './output.ts';
 import { loadRecipe, readArguments, required, UsageError } from './usage.ts';
 import { withSession } from './with-session.ts';
 
-const MODES: readonly ExportMode[] = ['qdq'];
-
-/** quantscope export MODEL --recipe R --out FILE [--mode qdq] [--json] */
+/** quantscope export MODEL --recipe R --out FILE [--mode qdq|dynamic] [--json] */
 export async function exportModel(args: string[]): Promise<void> {
   const { model, values } = readArguments(args, {
     recipe: { type: 'string' },
@@ -15,8 +13,8 @@ export async function exportModel(args: string[]): Promise<void> {
   });
   const recipe = loadRecipe(required(values, 'recipe'));
   const out = required(values, 'out');
-  const mode = MODES.find((known) => known === (values['mode'] ?? 'qdq'));
-  if (mode === undefined) throw new UsageError(`--mode is one of ${MODES.join(', ')}`);
+  const mode = EXPORT_MODES.find((known) => known === (values['mode'] ?? 'qdq'));
+  if (mode === undefined) throw new UsageError(`--mode is one of ${EXPORT_MODES.join(', ')}`);
   await withSession(model, async ({ session, signal, onProgress }) => {
     const result = await session.export(recipe, mode, out, { signal, onProgress });
     if (values['json'] === true) console.log(toJson(result));

@@ -1,12 +1,11 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { findPreset, type Recipe, type Scheme } from '../../../shared/recipe.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
-import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
+import { exporter, recipe } from '../../helpers/export.ts';
 import {
   constant,
   floatTensor,
@@ -23,34 +22,7 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 const pool = testPool();
-const never = new AbortController().signal;
-
-function recipe(name: string, changes: Partial<Recipe> = {}): Recipe {
-  return { ...findPreset(name)!, ...changes };
-}
-
-async function exported(
-  file: string,
-  wanted: Recipe,
-): Promise<{ out: string; bytes: Uint8Array; names: string[]; refused: string[] }> {
-  const session = Session.open(file, pool);
-  const out = path.join(folder, `out-${path.basename(file)}`);
-  try {
-    const preview = await session.previewExport(wanted, 'qdq', { signal: never });
-    const result = await session.export(wanted, 'qdq', out, { signal: never });
-    const bytes = fs.readFileSync(out);
-    expect(bytes.length).toBe(preview.bytesAfter);
-    expect(result.bytesAfter).toBe(preview.bytesAfter);
-    expect(result.bytesAfter).toBeLessThanOrEqual(result.bytesBefore);
-    const { reports } = await session.analyze(wanted, { signal: never });
-    const names = reports
-      .filter((report) => report.quantized)
-      .map((report) => session.tensors[report.tensor]!.name);
-    return { out, bytes, names, refused: preview.kept.map((group) => group.reason) };
-  } finally {
-    session.close();
-  }
-}
+const exported = exporter(pool, folder);
 
 function digest(file: string): string {
   return crypto.createHash('sha256').update(fs.readFileSync(file)).digest('hex');

@@ -8,7 +8,7 @@ import { packerOf } from '../../../electron/engine/quantize/packing.ts';
 import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
 import type { QuantizeInput } from '../../../electron/engine/quantize/quantize-tensor.ts';
 import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
-import { normalValues } from './goldens.ts';
+import { normalValues } from '../../helpers/random.ts';
 
 function input(
   values: Values,

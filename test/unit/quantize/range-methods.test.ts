@@ -5,7 +5,8 @@ import { groupingOf, layoutOf } from '../../../electron/engine/quantize/layout.t
 import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
 import type { KernelScheme } from '../../../electron/engine/quantize/scheme.ts';
 import { computeStatistics, groupRanges } from '../../../electron/engine/quantize/statistics.ts';
-import { float32Of, normalValues, readGolden } from './goldens.ts';
+import { normalValues } from '../../helpers/random.ts';
+import { float32Of, readGolden } from './goldens.ts';
 
 const golden = readGolden<{
   cases: { name: string; values: string; ranges: [number, number, number][] }[];

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { arraySource, decodeValues } from '../../../electron/engine/quantize/chunks.ts';
 import { groupingOf, layoutOf } from '../../../electron/engine/quantize/layout.ts';
 import { computeStatistics, groupRanges } from '../../../electron/engine/quantize/statistics.ts';
-import { normalValues } from './goldens.ts';
+import { normalValues } from '../../helpers/random.ts';
 
 function statisticsOf(values: number[], bins = 4) {
   return computeStatistics(arraySource(Float64Array.from(values), 'float64', 3), null, bins)

@@ -1,7 +1,7 @@
 import { printable } from '../../../../shared/errors.ts';
 import { scaleCount, type Plan, type TensorPlan } from '../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
-import { storageDtype, type Recipe } from '../../../../shared/recipe.ts';
+import { storageDtype, type Recipe, type Scheme } from '../../../../shared/recipe.ts';
 import type { GraphRecord, OnnxIndex } from '../../formats/onnx/records.ts';
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
 import type { FileSource } from '../../source.ts';
@@ -12,7 +12,9 @@ import { irVersionOf, restoreOpset } from './dequantize.ts';
 import { entryMessage, field } from './messages.ts';
 import { FreshNames } from './names.ts';
 import { Opsets } from './opsets.ts';
-import { replaceWeight } from './replace-weight.ts';
+import { DYNAMIC_OPSET, integerForm, type IntegerUse } from './integer-uses.ts';
+import { IntegerNodes } from './integer-nodes.ts';
+import { replaceWeight, type PartNames } from './replace-weight.ts';
 
 /** Keys of metadata_props by which an export says how it was made. */
 export const RECIPE_KEY = 'quantscope.recipe';
@@ -31,9 +33,10 @@ export interface OnnxExport {
 }
 
 /**
- * Lay out a weight-only (QDQ) export: each planned weight is stored quantized and a DequantizeLinear
- * or Cast feeds its old name, so that every consumer stays as it is. A plan that changes nothing, or
- * saves nothing, gives the source byte for byte.
+ * Lay out an export. Each planned weight is stored quantized. Where its mode runs a node on integers,
+ * integer operators take the codes; for every other use a DequantizeLinear or Cast feeds the old
+ * name, so that those consumers stay as they are. A plan that changes nothing, or saves nothing,
+ * gives the source byte for byte.
  */
 export function layoutOnnx(request: OnnxExport): Layout {
   const { index, files, plan } = request;
@@ -42,12 +45,14 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const refused: Layout['refused'][number][] = [];
   const names = new FreshNames(index);
   const opsets = new Opsets(index, wantedOpsets(request));
+  const integers: { readonly use: IntegerUse; readonly parts: PartNames }[] = [];
   for (const entry of plan) {
     const outcome = editsFor(entry, request, names, opsets);
     if (outcome === null || entry.scheme === null) continue;
     if ('refused' in outcome) refused.push({ tensor: entry.tensor, reason: outcome.refused });
     else {
       edits.push(...outcome.edits);
+      integers.push(...outcome.integers);
       quantized.push({ tensor: entry.tensor, scheme: entry.scheme });
     }
   }
@@ -59,6 +64,9 @@ export function layoutOnnx(request: OnnxExport): Layout {
     refused,
   };
   if (quantized.length === 0) return whole;
+  const nodes = new IntegerNodes(names);
+  integers.sort((a, b) => a.use.node.frame.start - b.use.node.frame.start);
+  for (const { use, parts } of integers) edits.push(nodes.replace(use, parts));
   const pieces = applyEdits([...edits, ...opsets.edits(size), ...metadataEdits(request)], size);
   const bytes = piecesLength(pieces);
   if (bytes < size) return { pieces, bytes, quantized, refused };
@@ -69,35 +77,86 @@ export function layoutOnnx(request: OnnxExport): Layout {
   };
 }
 
+/** Bytes that the operators around one integer node take in the file, about. */
+const INTEGER_NODE_BYTES = 600;
+
+interface TensorEdits {
+  readonly edits: readonly Edit[];
+  readonly integers: readonly { readonly use: IntegerUse; readonly parts: PartNames }[];
+}
+
 function editsFor(
   entry: TensorPlan,
-  { index, tensors }: OnnxExport,
+  request: OnnxExport,
   names: FreshNames,
   opsets: Opsets,
-): { readonly edits: readonly Edit[] } | { readonly refused: string } | null {
-  const tensor = tensors[entry.tensor];
-  if (entry.scheme === null || tensor === undefined) return null;
-  const owner = ownerOf(index, tensor.stored.graph);
-  const replaced = replaceWeight(tensor, entry.scheme, {
-    opset: opsets.version(owner),
-    irVersion: index.irVersion,
+): TensorEdits | { readonly refused: string } | null {
+  const tensor = request.tensors[entry.tensor];
+  const { scheme } = entry;
+  if (scheme === null || tensor === undefined) return null;
+  const owner = ownerOf(request.index, tensor.stored.graph);
+  const opset = opsets.version(owner);
+  const uses = request.mode === 'dynamic' ? integerUses(tensor, scheme, opset) : [];
+  const isRestored = uses.length < tensor.stored.uses.length || isOutput(tensor);
+  const isConv = uses.some((use) => use.form === 'ConvInteger');
+  const replaced = replaceWeight(tensor, scheme, {
+    opset,
+    irVersion: request.index.irVersion,
     names,
+    isRestored,
+    needsZeroPoint: isRestored || uses.some((use) => use.hasZeroPoint),
+    ...(isConv
+      ? { channelDims: [1, tensor.ref.shape[0]!, ...tensor.ref.shape.slice(2).map(() => 1)] }
+      : {}),
   });
   if ('refused' in replaced) return replaced;
   const before = replaced.edits.reduce((sum, edit) => sum + edit.end - edit.start, 0);
-  const after = replaced.edits.reduce((sum, edit) => sum + piecesLength(edit.pieces), 0);
+  const after = replaced.edits.reduce(
+    (sum, edit) => sum + piecesLength(edit.pieces),
+    INTEGER_NODE_BYTES * uses.length,
+  );
   if (after >= before)
     return {
       refused: `with its scales and nodes it takes ${after} bytes of the file, not fewer than ${before}`,
     };
-  if (replaced.domain === 'com.microsoft') opsets.needMicrosoft(owner);
-  opsets.needIr(irVersionOf(storageDtype(entry.scheme.dtype)));
-  return replaced;
+  if (
+    replaced.domain === 'com.microsoft' ||
+    uses.some((use) => use.form === 'DynamicQuantizeMatMul')
+  )
+    opsets.needMicrosoft(owner);
+  opsets.needIr(irVersionOf(storageDtype(scheme.dtype)));
+  return { edits: replaced.edits, integers: uses.map((use) => ({ use, parts: replaced.parts })) };
 }
 
-/** The opsets at which the operators that restore the planned weights are ai.onnx's own. */
-function wantedOpsets({ plan, tensors }: OnnxExport): number[] {
-  const wanted = new Set<number>();
+/** The uses of a weight that run on integers. Conv wants its scales in a shape that no other use takes: all or none. */
+function integerUses(tensor: OnnxTensor, scheme: Scheme, opset: number): IntegerUse[] {
+  const { ref, stored } = tensor;
+  const forms = stored.uses.map((use) => integerForm(use, tensor, scheme, opset));
+  const isAllConv = forms.every((form) => form === 'ConvInteger') && !isOutput(tensor);
+  return stored.uses.flatMap((use, at): IntegerUse[] => {
+    const form = forms[at]!;
+    if (form === null || (form === 'ConvInteger' && !isAllConv)) return [];
+    const hasZeroPoint = !(scheme.symmetric && scheme.dtype === 'int8');
+    return [
+      {
+        form,
+        node: use.record,
+        graph: use.graph,
+        tensor: ref.id,
+        rank: ref.shape.length,
+        hasZeroPoint,
+      },
+    ];
+  });
+}
+
+function isOutput({ stored }: OnnxTensor): boolean {
+  return stored.graph.outputs.some((output) => output.name === stored.name);
+}
+
+/** The opsets at which the operators that take or restore the planned weights are ai.onnx's own. */
+function wantedOpsets({ plan, tensors, mode }: OnnxExport): number[] {
+  const wanted = new Set<number>(mode === 'dynamic' ? [DYNAMIC_OPSET] : []);
   for (const { tensor, scheme } of plan)
     if (scheme !== null) wanted.add(restoreOpset(scheme, scaleCount(scheme, tensors[tensor]!.ref)));
   return [...wanted];

@@ -7,6 +7,7 @@ import { piecesLength, type Piece } from '../layout.ts';
 /** AttributeProto.AttributeType */
 const ATTRIBUTE_INT = 2;
 const ATTRIBUTE_TENSOR = 4;
+const ATTRIBUTE_INTS = 7;
 /** TensorProto.raw_data */
 const RAW_DATA = 9;
 
@@ -35,24 +36,42 @@ export function tensorMessage(
   return [bytesPiece(head), ...field(RAW_DATA, [data])];
 }
 
-/** A NodeProto with integer attributes. */
-export function nodeMessage(node: {
+/** A node that an export adds. Attributes of the node that it replaces may be copied through as they are. */
+export interface NewNode {
   readonly opType: string;
   readonly domain: string;
   readonly name: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  readonly integers: Readonly<Record<string, number>>;
-}): Piece {
+  readonly integers: Readonly<Record<string, number | readonly number[]>>;
+}
+
+/** A NodeProto with integer attributes. */
+export function nodeMessage(node: NewNode): Piece {
   const bytes = onnx.NodeProto.encode({
     input: [...node.inputs],
     output: [...node.outputs],
     name: node.name,
     opType: node.opType,
     ...(node.domain === '' ? {} : { domain: node.domain }),
-    attribute: Object.entries(node.integers).map(([name, i]) => ({ name, type: ATTRIBUTE_INT, i })),
+    attribute: Object.entries(node.integers).map(([name, value]) =>
+      typeof value === 'number'
+        ? { name, type: ATTRIBUTE_INT, i: value }
+        : { name, type: ATTRIBUTE_INTS, ints: [...value] },
+    ),
   }).finish();
   return bytesPiece(bytes);
+}
+
+/** A small int64 TensorProto of one axis. */
+export function integersMessage(values: readonly number[]): Piece {
+  return bytesPiece(
+    onnx.TensorProto.encode({
+      dims: [values.length],
+      dataType: onnxDataType('int64'),
+      int64Data: [...values],
+    }).finish(),
+  );
 }
 
 /** A Constant node around a tensor message. */

@@ -23,6 +23,19 @@ export interface ReplaceContext {
   readonly opset: number;
   readonly irVersion: number;
   readonly names: FreshNames;
+  /** Whether anything still takes the old name; where integer operators took all uses over, nothing does. */
+  readonly isRestored: boolean;
+  /** Whether the zero points are read: integer operators take none that are all 0. */
+  readonly needsZeroPoint: boolean;
+  /** The shape of per-channel scales where the operator that takes them wants another than [channels]. */
+  readonly channelDims?: readonly number[];
+}
+
+/** The names under which a weight's parts are stored. */
+export interface PartNames {
+  readonly codes: string;
+  readonly scale: string;
+  readonly zeroPoint: string;
 }
 
 /** One tensor that takes the place of a weight: its codes, scales or zero points. */
@@ -39,23 +52,40 @@ export function replaceWeight(
   scheme: Scheme,
   context: ReplaceContext,
 ):
-  | { readonly edits: readonly Edit[]; readonly domain: Restore['domain'] }
+  | {
+      readonly edits: readonly Edit[];
+      readonly domain: Restore['domain'];
+      readonly parts: PartNames;
+    }
   | { readonly refused: string } {
   const { ref, stored } = tensor;
   const scales = scaleCount(scheme, ref);
-  const restore = restoreOperator(scheme, scales, context.opset);
+  const restore = context.isRestored
+    ? restoreOperator(scheme, scales, context.opset)
+    : NOT_RESTORED;
   if ('refused' in restore) return restore;
   if (ref.storage === 'external') return { refused: 'external data is not rewritten yet' };
-  const parts = partsOf(tensor, scheme, scales, context.names);
-  const nodes = restoreNodes(tensor, scheme, restore, parts, context.names);
+  const parts = partsOf(tensor, scheme, scales, context);
+  const nodes = context.isRestored
+    ? restoreNodes(tensor, scheme, restore, parts, context.names)
+    : [];
   const edits =
     stored.storage === 'constant'
       ? constantEdits(tensor, parts, nodes, context)
       : initializerEdits(tensor, parts, nodes, context);
-  return { edits, domain: restore.domain };
+  const [codes, scale, zeroPoint] = parts.map((part) => part.name);
+  const named = { codes: codes!, scale: scale ?? '', zeroPoint: zeroPoint ?? '' };
+  return { edits, domain: restore.domain, parts: named };
 }
 
-function partsOf({ ref }: OnnxTensor, scheme: Scheme, scales: number, names: FreshNames): Part[] {
+const NOT_RESTORED: Restore = { opType: 'DequantizeLinear', domain: '' };
+
+function partsOf(
+  { ref }: OnnxTensor,
+  scheme: Scheme,
+  scales: number,
+  context: ReplaceContext,
+): Part[] {
   const part = (
     suffix: string,
     which: 'codes' | 'scale' | 'zeroPoint',
@@ -63,20 +93,21 @@ function partsOf({ ref }: OnnxTensor, scheme: Scheme, scales: number, names: Fre
     dims: readonly number[],
     length: number,
   ): Part => {
-    const name = names.make(`${ref.name}_${suffix}`);
+    const name = context.names.make(`${ref.name}_${suffix}`);
     const data = { kind: 'tensor', tensor: ref.id, part: which, length } as const;
     return { name, dtype, dims, message: tensorMessage(name, dtype, dims, data) };
   };
   const stored = storageDtype(scheme.dtype);
   const codes = packedBytes(stored, ref.elements);
   if (isFloatCast(scheme.dtype)) return [part(stored, 'codes', stored, ref.shape, codes)];
-  const dims = scaleDims(ref, scheme, scales);
+  const isChannel = scheme.granularity === 'channel' && ref.axis !== null;
+  const dims = (isChannel ? context.channelDims : undefined) ?? scaleDims(ref, scheme, scales);
   const parts = [
     part('quantized', 'codes', stored, ref.shape, codes),
     part('scale', 'scale', 'float32', dims, scales * 4),
   ];
   // A zero point of int32 is 0 by rule and not stored (ONNX DequantizeLinear).
-  if (stored === 'int32') return parts;
+  if (stored === 'int32' || !context.needsZeroPoint) return parts;
   return [...parts, part('zero_point', 'zeroPoint', stored, dims, packedBytes(stored, scales))];
 }
 

@@ -5,6 +5,7 @@ import {
   type Model,
   type TensorRef,
 } from '../../../../shared/model.ts';
+import { EXPORT_MODES } from '../../../../shared/protocol.ts';
 import { layoutOnnx } from '../../export/onnx/layout-onnx.ts';
 import { indexLimits } from '../../runtime/index-limits.ts';
 import type { FileSource } from '../../source.ts';
@@ -65,7 +66,7 @@ function openOnnx(source: FileSource): OpenedModel {
     return {
       model,
       files,
-      modes: ['qdq'],
+      modes: EXPORT_MODES,
       indexLimits: indexLimits(index, tensors),
       layout: (plan, mode, recipe) => layoutOnnx({ index, tensors, files, plan, mode, recipe }),
       close: () => {

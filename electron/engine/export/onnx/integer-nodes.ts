@@ -1,0 +1,162 @@
+import { integerAttribute } from '../../formats/onnx/operators.ts';
+import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
+import type { Piece } from '../layout.ts';
+import type { Edit } from './edits.ts';
+import type { IntegerUse } from './integer-uses.ts';
+import { constantMessage, field, integersMessage, nodeMessage, type NewNode } from './messages.ts';
+import type { FreshNames } from './names.ts';
+import type { PartNames } from './replace-weight.ts';
+
+/** Field numbers (onnx.proto). */
+const GRAPH_NODE = 1;
+const FUNCTION_NODE = 7;
+
+const FLOAT = onnxDataType('float32');
+
+/** What DynamicQuantizeLinear makes of one value. */
+interface QuantizedInput {
+  readonly codes: string;
+  readonly scale: string;
+  readonly zeroPoint: string;
+}
+
+/**
+ * Puts integer operators in the place of nodes. A value that feeds several of them is quantized once
+ * in each graph, before the first, so that nodes must be given in the order of the file.
+ */
+export class IntegerNodes {
+  private readonly names: FreshNames;
+  private readonly quantized = new Map<string, QuantizedInput>();
+  private readonly shapes = new Map<string, string>();
+  /** The nodes made so far, each as the pieces of its message. */
+  private made: Piece[][] = [];
+
+  constructor(names: FreshNames) {
+    this.names = names;
+  }
+
+  /** The edit that replaces a node of the source. */
+  replace(use: IntegerUse, parts: PartNames): Edit {
+    this.made = [];
+    const { frame } = use.node;
+    if (use.form === 'DynamicQuantizeMatMul') this.matMulInOne(use, parts);
+    else this.inSteps(use, parts);
+    const number = use.graph.kind === 'function' ? FUNCTION_NODE : GRAPH_NODE;
+    const pieces = this.made.flatMap((node) => field(number, node));
+    return { start: frame.start, end: frame.end, pieces, frame: frame.parent };
+  }
+
+  /** com.microsoft's one operator for it, which any opset takes. */
+  private matMulInOne({ node, hasZeroPoint }: IntegerUse, parts: PartNames): void {
+    this.add(node.outputs[0]!, {
+      opType: 'DynamicQuantizeMatMul',
+      domain: 'com.microsoft',
+      inputs: [
+        node.inputs[0]!,
+        parts.codes,
+        parts.scale,
+        ...(hasZeroPoint ? [parts.zeroPoint] : []),
+      ],
+    });
+  }
+
+  /** DynamicQuantizeLinear, the integer operator, and back: times both scales, plus the bias. */
+  private inSteps(use: IntegerUse, parts: PartNames): void {
+    const { node, graph } = use;
+    const input = this.input(node.inputs[0]!, `${graph.frame.payload}`);
+    const codes = this.weightCodes(use, parts);
+    const sums = this.integerNode(use, [
+      input.codes,
+      codes,
+      input.zeroPoint,
+      ...(use.hasZeroPoint ? [parts.zeroPoint] : []),
+    ]);
+    const output = node.outputs[0]!;
+    const base = node.name === '' ? output : node.name;
+    const real = this.add(this.names.make(`${base}_float`), {
+      opType: 'Cast',
+      inputs: [sums],
+      integers: { to: FLOAT },
+    });
+    const scale = this.add(this.names.make(`${base}_scale`), {
+      opType: 'Mul',
+      inputs: [input.scale, parts.scale],
+    });
+    const bias = node.inputs[2] ?? '';
+    const product = bias === '' ? output : this.names.make(`${base}_product`);
+    this.add(product, { opType: 'Mul', inputs: [real, scale] });
+    if (bias !== '') this.add(output, { opType: 'Add', inputs: [product, this.biasOf(use, bias)] });
+  }
+
+  private integerNode(use: IntegerUse, inputs: readonly string[]): string {
+    const { node } = use;
+    const output = this.names.make(`${node.outputs[0]!}_sums`);
+    const opType = use.form === 'ConvInteger' ? 'ConvInteger' : 'MatMulInteger';
+    this.add(output, { opType, inputs });
+    if (use.form !== 'ConvInteger') return output;
+    // Conv's attributes are ConvInteger's, and are copied through as they stand in the file.
+    const copied = node.attributes.map(({ span }): Piece => ({
+      kind: 'copy',
+      file: 0,
+      offset: span.start,
+      length: span.end - span.start,
+    }));
+    this.made.at(-1)!.push(...copied);
+    return output;
+  }
+
+  /** A Gemm's transposed weight is turned over at load, where onnxruntime folds constants. */
+  private weightCodes({ node, form }: IntegerUse, parts: PartNames): string {
+    if (form !== 'MatMulInteger' || integerAttribute(node, 'transB', 0) === 0) return parts.codes;
+    return this.add(this.names.make(`${parts.codes}_transposed`), {
+      opType: 'Transpose',
+      inputs: [parts.codes],
+      integers: { perm: [1, 0] },
+    });
+  }
+
+  /** A Conv's bias lies along axis 1 of its output. */
+  private biasOf({ node, graph, form, rank }: IntegerUse, bias: string): string {
+    if (form !== 'ConvInteger') return bias;
+    const key = `${graph.frame.payload} ${rank}`;
+    let shape = this.shapes.get(key);
+    if (shape === undefined) {
+      shape = this.names.make('quantscope_bias_shape');
+      this.shapes.set(key, shape);
+      const dims = [1, -1, ...new Array<number>(rank - 2).fill(1)];
+      this.made.push(constantMessage(shape, [integersMessage(dims)]));
+    }
+    return this.add(this.names.make(`${node.outputs[0]!}_bias`), {
+      opType: 'Reshape',
+      inputs: [bias, shape],
+    });
+  }
+
+  private input(name: string, graph: string): QuantizedInput {
+    const key = `${graph} ${name}`;
+    const known = this.quantized.get(key);
+    if (known !== undefined) return known;
+    const made = {
+      codes: this.names.make(`${name}_quantized`),
+      scale: this.names.make(`${name}_scale`),
+      zeroPoint: this.names.make(`${name}_zero_point`),
+    };
+    this.quantized.set(key, made);
+    this.push({
+      opType: 'DynamicQuantizeLinear',
+      inputs: [name],
+      outputs: [made.codes, made.scale, made.zeroPoint],
+    });
+    return made;
+  }
+
+  private add(output: string, node: Partial<NewNode> & Pick<NewNode, 'opType' | 'inputs'>): string {
+    this.push({ ...node, outputs: [output] });
+    return output;
+  }
+
+  private push(node: Partial<NewNode> & Pick<NewNode, 'opType' | 'inputs' | 'outputs'>): void {
+    const name = this.names.make(`${node.outputs[0]!}_${node.opType}`);
+    this.made.push([nodeMessage({ domain: '', integers: {}, name, ...node })]);
+  }
+}

@@ -1,0 +1,76 @@
+import { isFloatCast, isFixedPoint, type Scheme } from '../../../../shared/recipe.ts';
+import { integerAttribute } from '../../formats/onnx/operators.ts';
+import type { GraphRecord, NodeRecord } from '../../formats/onnx/records.ts';
+import type { Use } from '../../formats/onnx/scopes.ts';
+import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
+
+/** Which operator takes a node over with integer weights. */
+export type IntegerForm = 'MatMulInteger' | 'ConvInteger' | 'DynamicQuantizeMatMul';
+
+/** A node that an integer operator can stand in for, and the weight that it takes. */
+export interface IntegerUse {
+  readonly form: IntegerForm;
+  readonly node: NodeRecord;
+  readonly graph: GraphRecord;
+  readonly tensor: number;
+  readonly rank: number;
+  readonly hasZeroPoint: boolean;
+}
+
+/** DynamicQuantizeLinear came with this opset; it is what gives the integer operators their input. */
+export const DYNAMIC_OPSET = 11;
+
+/**
+ * How a use of a weight runs on integers under a scheme, or null where it falls back to floats:
+ * int8 and uint8 per tensor or channel, MatMul and Gemm with a matrix on the right, and Conv.
+ * onnxruntime's ConvInteger takes one zero point only, so that there channels must be symmetric.
+ */
+export function integerForm(
+  use: Use,
+  tensor: OnnxTensor,
+  scheme: Scheme,
+  opset: number,
+): IntegerForm | null {
+  const { ref } = tensor;
+  if (
+    isFloatCast(scheme.dtype) ||
+    isFixedPoint(scheme.dtype) ||
+    typeof scheme.granularity === 'object'
+  )
+    return null;
+  if ((scheme.dtype !== 'int8' && scheme.dtype !== 'uint8') || ref.dtype !== 'float32') return null;
+  if (
+    !use.isDirect ||
+    use.input !== 1 ||
+    use.record.domain !== '' ||
+    use.record.inputs[0] === use.record.inputs[1]
+  )
+    return null;
+  const isStandard = opset >= DYNAMIC_OPSET;
+  switch (use.op) {
+    case 'MatMul':
+      if (ref.shape.length !== 2 || ref.axis !== 1) return null;
+      return isStandard ? 'MatMulInteger' : 'DynamicQuantizeMatMul';
+    case 'Gemm':
+      return isStandard && isPlainGemm(use.record) ? 'MatMulInteger' : null;
+    case 'Conv':
+      if (!isStandard || ref.axis !== 0) return null;
+      return scheme.granularity === 'tensor' || (scheme.symmetric && scheme.dtype === 'int8')
+        ? 'ConvInteger'
+        : null;
+    default:
+      return null;
+  }
+}
+
+/** A Gemm that is x W + C: nothing is scaled, and x is not transposed. */
+function isPlainGemm(node: NodeRecord): boolean {
+  const real = (name: string): number =>
+    node.attributes.find((attribute) => attribute.name === name)?.real ?? 1;
+  const hasBias = (node.inputs[2] ?? '') !== '';
+  return (
+    real('alpha') === 1 &&
+    (!hasBias || real('beta') === 1) &&
+    integerAttribute(node, 'transA', 0) === 0
+  );
+}

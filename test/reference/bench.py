@@ -1,0 +1,82 @@
+"""What npm run bench compares with: numpy and torch, as JSON on stdout, in milliseconds.
+
+bench.py kernels                            histograms of 16M floats on one thread
+bench.py model LAYERS ROWS COLUMNS FILE     int8 per-channel report of raw float32, all cores
+"""
+
+import json
+import os
+import sys
+import time
+
+import numpy as np
+import torch
+
+BINS = 2048
+
+
+def median_time(task, runs):
+    task()
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        task()
+        times.append(time.perf_counter() - start)
+    return sorted(times)[runs // 2] * 1000
+
+
+def kernels():
+    torch.set_num_threads(1)
+    values = (np.random.default_rng(1).standard_normal(1 << 24) * 0.05).astype(np.float32)
+    tensor = torch.from_numpy(values)
+    low, high = float(values.min()), float(values.max())
+    return {
+        "numpyHistogram": median_time(lambda: np.histogram(values, BINS, (low, high)), 5),
+        "torchHistc": median_time(lambda: torch.histc(tensor, BINS, low, high), 5),
+    }
+
+
+def report(weight):
+    """Everything that a row of Quantscope's report has, for the output channels of [K, N]."""
+    low, high = torch.aminmax(weight)
+    low, high = low.item(), high.item()
+    deviation, mean = torch.std_mean(weight)
+    finite = torch.isfinite(weight).all().item()
+    zeros = (weight == 0).sum().item()
+    counts = torch.histc(weight, 64, low, high)
+    limit = weight.abs().amax(dim=0)
+    scale = torch.clamp(limit / 127, min=torch.finfo(torch.float32).tiny)
+    zero = torch.zeros(scale.shape, dtype=torch.int32)
+    codes = torch.quantize_per_channel(weight, scale, zero, 1, torch.qint8)
+    restored = codes.dequantize()
+    error = restored - weight
+    noise = (error.double() ** 2).sum().item()
+    signal = (weight.double() ** 2).sum().item()
+    dot = torch.dot(restored.double().flatten(), weight.double().flatten()).item()
+    length = (restored.double() ** 2).sum().item()
+    worst = error.abs().max().item()
+    levels = torch.unique(codes.int_repr()).numel()
+    return low, high, deviation, mean, finite, zeros, counts, noise, signal, dot, length, worst, levels
+
+
+def model(layers, rows, columns, file):
+    torch.set_num_threads(os.cpu_count())
+    # Mapped, as safetensors are, and in the page cache.
+    weights = torch.from_numpy(np.memmap(file, np.float32, mode="r", shape=(layers, rows, columns)))
+
+    def run():
+        for weight in weights:
+            report(weight)
+
+    return {"report": median_time(run, 1), "threads": torch.get_num_threads()}
+
+
+if __name__ == "__main__":
+    import warnings
+
+    warnings.filterwarnings("ignore")
+    if sys.argv[1] == "kernels":
+        result = kernels()
+    else:
+        result = model(*map(int, sys.argv[2:5]), sys.argv[5])
+    print(json.dumps(result))
