@@ -16,7 +16,7 @@ export interface KernelExports {
   readonly addSums: (pointer: number, count: number, tiny: number, start: number) => void;
   readonly setRanges: (minima: number, maxima: number) => void;
   readonly addRanges: (pointer: number, count: number, start: number) => void;
-  readonly setBins: (tables: number, bins: number, lo: number, perUnit: number) => void;
+  readonly setBins: (cells: number, lo: number, perUnit: number) => void;
   readonly addToHistogram: (pointer: number, count: number, mean: number) => number;
   readonly addFiniteToHistogram: (pointer: number, count: number, mean: number) => number;
   readonly errorSums: () => number;

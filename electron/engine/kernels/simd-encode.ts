@@ -194,12 +194,12 @@ export function errorCounts(
   return foldedCounts(kernels.uint32(table, bins + 1), bins);
 }
 
-/** Counts of one or more tables of bins + 1; what lies at the upper bound goes to the last bin. */
-export function foldedCounts(tables: Uint32Array, bins: number): Float64Array {
+/** Counts by bin, several to a bin; what lies at the upper bound goes to the last bin. */
+export function foldedCounts(cells: Uint32Array, bins: number, perBin = 1): Float64Array {
   const counts = new Float64Array(bins);
-  for (let at = 0; at < tables.length; at++) {
-    const bin = Math.min(at % (bins + 1), bins - 1);
-    counts[bin] = counts[bin]! + tables[at]!;
+  for (let at = 0; at < cells.length; at++) {
+    const bin = Math.min(Math.floor(at / perBin), bins - 1);
+    counts[bin] = counts[bin]! + cells[at]!;
   }
   return counts;
 }

@@ -8,8 +8,8 @@ import { encode, errorCounts, foldedCounts, inspect, ROUNDINGS } from './simd-en
 
 const DIGITS = 65536;
 
-/** Tables that the second pass counts into, as assembly/histogram.ts has them. */
-const HISTOGRAM_TABLES = 4;
+/** Counts that the second pass has for each bin, as assembly/histogram.ts has them. */
+const COUNTS_PER_BIN = 4;
 
 /**
  * The passes by the SIMD kernels, over a tensor's bytes, which are read straight into their
@@ -74,13 +74,14 @@ function rangePasses(
     },
     secondPass({ lo, hi, count: bins }, mean, allFinite) {
       kernels.reset();
-      const size = HISTOGRAM_TABLES * (bins + 1);
-      const tables = kernels.allocate(size * 4);
-      exports.setBins(tables, bins, lo, bins / (hi - lo));
+      const size = (bins + 1) * COUNTS_PER_BIN;
+      const cells = kernels.allocate(size * 4);
+      exports.setBins(cells, lo, bins / (hi - lo));
       let squares = 0;
       const add = allFinite ? exports.addToHistogram : exports.addFiniteToHistogram;
       reader.forEachBlock((pointer, count) => (squares += add(pointer, count, mean)));
-      return { counts: foldedCounts(kernels.uint32(tables, size), bins), squares };
+      const counts = foldedCounts(kernels.uint32(cells, size), bins, COUNTS_PER_BIN);
+      return { counts, squares };
     },
   };
 }

@@ -7,7 +7,7 @@ import { groupingOf } from '../../../electron/engine/quantize/layout.ts';
 import { FileSource } from '../../../electron/engine/source.ts';
 import { concat, varint } from '../../helpers/protobuf.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
-import { normalValues } from '../quantize/goldens.ts';
+import { normalValues } from '../../helpers/random.ts';
 import { buildKernels } from './kernels.ts';
 
 const folder = temporaryFolder();
