@@ -64,6 +64,11 @@ export class Session {
     return new Session(openModel(file), pool);
   }
 
+  /** Bytes of all the model's files. */
+  get bytes(): number {
+    return this.opened.files.reduce((sum, file) => sum + file.size, 0);
+  }
+
   get tensors(): readonly TensorRef[] {
     return this.opened.model.tensors;
   }
@@ -136,10 +141,11 @@ export class Session {
     mode: ExportMode,
     options: RunOptions,
   ): Promise<ExportPreview> {
-    const { layout, plan } = await this.layout(recipe, mode, options);
+    const name = `${path.parse(this.opened.files[0]!.path).name}.${recipe.name}.onnx`;
+    const { layout, plan } = await this.layout(recipe, mode, name, options);
     return {
       mode,
-      bytesBefore: this.opened.files[0]!.size,
+      bytesBefore: this.bytes,
       bytesAfter: layout.bytes,
       quantized: layout.quantized.length,
       kept: this.keptByReason(plan, layout),
@@ -155,7 +161,7 @@ export class Session {
   ): Promise<ExportResult> {
     const started = performance.now();
     this.assertUnchanged();
-    const { layout } = await this.layout(recipe, mode, options);
+    const { layout } = await this.layout(recipe, mode, path.basename(target), options);
     const schemes = new Map(layout.quantized.map(({ tensor, scheme }) => [tensor, scheme]));
     let [item, done] = ['', 0];
     await writeModel({
@@ -190,7 +196,7 @@ export class Session {
     return {
       out: target,
       mode,
-      bytesBefore: this.opened.files[0]!.size,
+      bytesBefore: this.bytes,
       bytesAfter: layout.bytes,
       quantized: layout.quantized.length,
       kept: this.tensors.length - layout.quantized.length,
@@ -232,8 +238,7 @@ export class Session {
         bytesOf: 0,
       }),
     );
-    const bytesBefore = this.opened.files.reduce((sum, file) => sum + file.size, 0);
-    return { ...result, bytesBefore, bytesAfter };
+    return { ...result, bytesBefore: this.bytes, bytesAfter };
   }
 
   close(): void {
@@ -259,6 +264,7 @@ export class Session {
   private async layout(
     recipe: Recipe,
     mode: ExportMode,
+    targetName: string,
     options: RunOptions,
   ): Promise<{ layout: Layout; plan: Plan }> {
     if (!this.opened.modes.includes(mode))
@@ -278,7 +284,7 @@ export class Session {
       () => undefined,
     );
     const plan = asked.map((entry) => this.withoutNonFinite(entry));
-    return { layout: this.opened.layout(plan, mode, recipe), plan };
+    return { layout: this.opened.layout(plan, mode, recipe, targetName), plan };
   }
 
   private withoutNonFinite(entry: TensorPlan): TensorPlan {

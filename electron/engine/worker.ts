@@ -3,6 +3,7 @@ import workerpool from 'workerpool';
 import { dtypeOf } from '../../shared/dtypes.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import { writeFully } from './export/write-fully.ts';
+import type { EncodePlace } from './export/write-model.ts';
 import { ioError, FileSource } from './source.ts';
 import type {
   AnalyzedItem,
@@ -135,28 +136,42 @@ const encode: Implementation<'encode'> = (
     const source = valuesOf(sources, tensor, throwIfCancelled);
     const statistics = known ?? firstPass(tensor, source);
     const { name, shape, axis } = tensor;
-    let fd: number;
-    try {
-      fd = fs.openSync(place.path, 'r+');
-    } catch (error) {
-      throw ioError('cannot be written', place.path, error);
-    }
-    try {
-      let at = place.codes;
+    const codes = place.codes;
+    if (codes === undefined) throw new RangeError(`no place for the codes of ${name}`);
+    const result = withTarget(codes.path, (fd) => {
+      let at = codes.offset;
       const sink = (bytes: Uint8Array): void => {
-        writeFully(fd, bytes, at, place.path);
+        writeFully(fd, bytes, at, codes.path);
         at += bytes.length;
       };
-      const result = quantizeTensor({ name, source, shape, axis, scheme, statistics, sink });
-      if (place.scale !== null)
-        writeFully(fd, asBytes(Float32Array.from(result.scale)), place.scale, place.path);
-      if (place.zeroPoint !== null)
-        writeFully(fd, zeroPointBytes(result.zeroPoint, scheme), place.zeroPoint, place.path);
-    } finally {
-      fs.closeSync(fd);
-    }
+      return quantizeTensor({ name, source, shape, axis, scheme, statistics, sink });
+    });
+    writePart(place.scale, () => asBytes(Float32Array.from(result.scale)));
+    writePart(place.zeroPoint, () => zeroPointBytes(result.zeroPoint, scheme));
     return null;
   });
+
+type PartPlace = EncodePlace['scale'];
+
+function writePart(place: PartPlace, bytes: () => Uint8Array): void {
+  if (place === undefined) return;
+  withTarget(place.path, (fd) => writeFully(fd, bytes(), place.offset, place.path));
+}
+
+/** Write to a file that exists already. */
+function withTarget<T>(file: string, work: (fd: number) => T): T {
+  let fd: number;
+  try {
+    fd = fs.openSync(file, 'r+');
+  } catch (error) {
+    throw ioError('cannot be written', file, error);
+  }
+  try {
+    return work(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
 
 function asBytes(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

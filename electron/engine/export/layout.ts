@@ -1,5 +1,8 @@
 import type { Scheme } from '../../../shared/recipe.ts';
 
+/** What is stored of a quantized tensor. */
+export type TensorPart = 'codes' | 'scale' | 'zeroPoint';
+
 /** A stretch of an exported file. Its length is known before anything is read or quantized. */
 export type Piece =
   | {
@@ -12,13 +15,16 @@ export type Piece =
   | {
       readonly kind: 'tensor';
       readonly tensor: number;
-      readonly part: 'codes' | 'scale' | 'zeroPoint';
+      readonly part: TensorPart;
       readonly length: number;
     };
 
 /** What an export writes: the pieces of the file in order, and what happens to each planned tensor. */
 export interface Layout {
   readonly pieces: readonly Piece[];
+  /** A file beside the model that holds tensors outside of it, when the source had such. */
+  readonly side: { readonly name: string; readonly pieces: readonly Piece[] } | null;
+  /** Of all that is written. */
   readonly bytes: number;
   readonly quantized: readonly { readonly tensor: number; readonly scheme: Scheme }[];
   /** Tensors that the plan wanted to change and this format or mode cannot, or not to a profit. */
@@ -33,21 +39,14 @@ export function piecesLength(pieces: readonly Piece[]): number {
   return pieces.reduce((sum, piece) => sum + pieceLength(piece), 0);
 }
 
-/** Where each tensor piece lies in the file that the pieces make. */
+/** Where the parts of each tensor lie in the file that the pieces make. */
 export function tensorOffsets(
   pieces: readonly Piece[],
-): Map<number, { codes: number; scale: number | null; zeroPoint: number | null }> {
-  const places = new Map<
-    number,
-    { codes: number; scale: number | null; zeroPoint: number | null }
-  >();
+): { readonly tensor: number; readonly part: TensorPart; readonly offset: number }[] {
+  const places: { tensor: number; part: TensorPart; offset: number }[] = [];
   let offset = 0;
   for (const piece of pieces) {
-    if (piece.kind === 'tensor') {
-      const place = places.get(piece.tensor) ?? { codes: 0, scale: null, zeroPoint: null };
-      place[piece.part] = offset;
-      places.set(piece.tensor, place);
-    }
+    if (piece.kind === 'tensor') places.push({ tensor: piece.tensor, part: piece.part, offset });
     offset += pieceLength(piece);
   }
   return places;

@@ -2,20 +2,24 @@ import * as fs from 'node:fs';
 import { AppError } from '../../../shared/errors.ts';
 import type { FileSource } from '../source.ts';
 import { AtomicFile, sweepOrphans } from './atomic-file.ts';
-import { pieceLength, tensorOffsets, type Layout } from './layout.ts';
+import {
+  pieceLength,
+  piecesLength,
+  tensorOffsets,
+  type Layout,
+  type Piece,
+  type TensorPart,
+} from './layout.ts';
 import { writeFully } from './write-fully.ts';
 import * as path from 'node:path';
 
 /** Bytes copied between two looks at the abort signal. */
 const COPY_CHUNK = 4 << 20;
 
-/** Where a worker writes one tensor's parts, in a file that exists already at its full length. */
-export interface EncodePlace {
-  readonly path: string;
-  readonly codes: number;
-  readonly scale: number | null;
-  readonly zeroPoint: number | null;
-}
+/** Where a worker writes the parts of one tensor, in files that exist already. */
+export type EncodePlace = Readonly<
+  Partial<Record<TensorPart, { readonly path: string; readonly offset: number }>>
+>;
 
 export interface WriteRequest {
   readonly layout: Layout;
@@ -27,79 +31,106 @@ export interface WriteRequest {
   readonly onProgress: (bytesDone: number) => void;
 }
 
+/** One file of an export and what goes into it. */
+interface Output {
+  readonly file: AtomicFile;
+  readonly pieces: readonly Piece[];
+}
+
 /**
  * Write a laid-out model. Lengths are known beforehand, so that workers write their tensors straight
- * into place while the untouched bytes are copied through.
+ * into place while the untouched bytes are copied through. A side file is put in place before the
+ * model that names it.
  * On any failure or abort the target stays as it was and no temporary file is left.
  */
 export async function writeModel(request: WriteRequest): Promise<void> {
-  const { layout, files, target, signal } = request;
-  sweepOrphans(path.dirname(path.resolve(target)));
-  const file = new AtomicFile(target, files);
+  const { files, signal } = request;
+  sweepOrphans(path.dirname(path.resolve(request.target)));
+  const outputs: Output[] = [];
   try {
+    openOutputs(request, outputs);
     const progress = counter(request.onProgress);
-    const encodings = encodeAll(request, file, progress);
-    // Settle the workers before the file goes away, even when copying fails.
-    const copied = copyAll(request, file, progress).catch((error: unknown) => error);
-    const results = await Promise.allSettled([...encodings]);
+    const encodings = encodeAll(request, outputs, progress);
+    // Settle the workers before the files go away, even when copying fails.
+    const copied = copyAll(request, outputs, progress).catch((error: unknown) => error);
+    const results = await Promise.allSettled(encodings);
     const copyFailure = await copied;
     const failure = results.find((result) => result.status === 'rejected');
     if (copyFailure instanceof Error) throw copyFailure;
     if (failure !== undefined) throw failure.reason as Error;
     for (const source of files) source.assertUnchanged();
-    const size = fs.fstatSync(file.fd).size;
-    if (size !== layout.bytes)
-      throw new AppError('IO', 'came out at the wrong size', {
-        file: target,
-        found: `${size} bytes`,
-        expected: `${layout.bytes}`,
-      });
+    for (const output of outputs) checkSize(output);
     throwIfAborted(signal);
-    file.commit();
+    for (const { file } of outputs) file.commit();
   } catch (error) {
-    file.discard();
+    for (const { file } of outputs) file.discard();
     throw error;
   }
 }
 
+function openOutputs({ layout, files, target }: WriteRequest, outputs: Output[]): void {
+  if (layout.side !== null) {
+    const beside = path.join(path.dirname(path.resolve(target)), layout.side.name);
+    outputs.push({ file: new AtomicFile(beside, files), pieces: layout.side.pieces });
+  }
+  outputs.push({ file: new AtomicFile(target, files), pieces: layout.pieces });
+}
+
+function checkSize({ file, pieces }: Output): void {
+  const found = fs.fstatSync(file.fd).size;
+  const expected = piecesLength(pieces);
+  if (found === expected) return;
+  throw new AppError('IO', 'came out at the wrong size', {
+    file: file.target,
+    found: `${found} bytes`,
+    expected: `${expected}`,
+  });
+}
+
 function encodeAll(
   request: WriteRequest,
-  file: AtomicFile,
+  outputs: readonly Output[],
   progress: (bytes: number) => void,
 ): Promise<void>[] {
-  const places = tensorOffsets(request.layout.pieces);
+  const places = new Map<number, Partial<Record<TensorPart, { path: string; offset: number }>>>();
   const lengths = new Map<number, number>();
-  for (const piece of request.layout.pieces)
-    if (piece.kind === 'tensor')
-      lengths.set(piece.tensor, (lengths.get(piece.tensor) ?? 0) + piece.length);
+  for (const { file, pieces } of outputs) {
+    for (const { tensor, part, offset } of tensorOffsets(pieces))
+      places.set(tensor, { ...places.get(tensor), [part]: { path: file.temporary, offset } });
+    for (const piece of pieces)
+      if (piece.kind === 'tensor')
+        lengths.set(piece.tensor, (lengths.get(piece.tensor) ?? 0) + piece.length);
+  }
   return [...places].map(async ([tensor, place]) => {
-    await request.encode(tensor, { path: file.temporary, ...place });
+    await request.encode(tensor, place);
     progress(lengths.get(tensor) ?? 0);
   });
 }
 
 async function copyAll(
   request: WriteRequest,
-  file: AtomicFile,
+  outputs: readonly Output[],
   progress: (bytes: number) => void,
 ): Promise<void> {
   const buffer = new Uint8Array(COPY_CHUNK);
-  let position = 0;
-  for (const piece of request.layout.pieces) {
-    if (piece.kind === 'bytes') writeFully(file.fd, piece.bytes, position, request.target);
-    if (piece.kind === 'copy') {
-      const source = request.files[piece.file]!;
-      for (let done = 0; done < piece.length;) {
-        const part = buffer.subarray(0, Math.min(buffer.length, piece.length - done));
-        source.readInto(part, piece.offset + done);
-        writeFully(file.fd, part, position + done, request.target);
-        done += part.length;
-        progress(part.length);
-        await breathe();
-        throwIfAborted(request.signal);
+  for (const { file, pieces } of outputs) {
+    let position = 0;
+    for (const piece of pieces) {
+      if (piece.kind === 'bytes') writeFully(file.fd, piece.bytes, position, file.target);
+      if (piece.kind === 'copy') {
+        const source = request.files[piece.file]!;
+        for (let done = 0; done < piece.length;) {
+          const part = buffer.subarray(0, Math.min(buffer.length, piece.length - done));
+          source.readInto(part, piece.offset + done);
+          writeFully(file.fd, part, position + done, file.target);
+          done += part.length;
+          progress(part.length);
+          await breathe();
+          throwIfAborted(request.signal);
+        }
       }
+      position += pieceLength(piece);
     }
-    position += pieceLength(piece);
   }
 }
 

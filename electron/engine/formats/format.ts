@@ -14,7 +14,7 @@ export interface OpenedModel {
   /** How far integer inputs may index, by name, where the structure tells. */
   readonly indexLimits: IndexLimits;
   /** What an export would write, to the byte, without reading a weight. */
-  layout(plan: Plan, mode: ExportMode, recipe: Recipe): Layout;
+  layout(plan: Plan, mode: ExportMode, recipe: Recipe, targetName: string): Layout;
   close(): void;
 }
 

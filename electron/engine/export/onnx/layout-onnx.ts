@@ -1,5 +1,5 @@
 import { printable } from '../../../../shared/errors.ts';
-import { scaleCount, type Plan, type TensorPlan } from '../../../../shared/plan.ts';
+import { scaleCount, schemeBytes, type Plan, type TensorPlan } from '../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
 import { storageDtype, type Recipe, type Scheme } from '../../../../shared/recipe.ts';
 import type { GraphRecord, OnnxIndex } from '../../formats/onnx/records.ts';
@@ -14,6 +14,7 @@ import { FreshNames } from './names.ts';
 import { Opsets } from './opsets.ts';
 import { DYNAMIC_OPSET, integerForm, type IntegerUse } from './integer-uses.ts';
 import { IntegerNodes } from './integer-nodes.ts';
+import { SideFile } from './side-file.ts';
 import { replaceWeight, type PartNames } from './replace-weight.ts';
 
 /** Keys of metadata_props by which an export says how it was made. */
@@ -30,6 +31,8 @@ export interface OnnxExport {
   readonly plan: Plan;
   readonly mode: ExportMode;
   readonly recipe: Recipe;
+  /** The file name of the export, after which its side file is named. */
+  readonly targetName: string;
 }
 
 /**
@@ -45,9 +48,10 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const refused: Layout['refused'][number][] = [];
   const names = new FreshNames(index);
   const opsets = new Opsets(index, wantedOpsets(request));
+  const side = new SideFile(request.targetName);
   const integers: { readonly use: IntegerUse; readonly parts: PartNames }[] = [];
   for (const entry of plan) {
-    const outcome = editsFor(entry, request, names, opsets);
+    const outcome = editsFor(entry, request, { names, opsets, side });
     if (outcome === null || entry.scheme === null) continue;
     if ('refused' in outcome) refused.push({ tensor: entry.tensor, reason: outcome.refused });
     else {
@@ -56,26 +60,30 @@ export function layoutOnnx(request: OnnxExport): Layout {
       quantized.push({ tensor: entry.tensor, scheme: entry.scheme });
     }
   }
-  const size = files[0]!.size;
-  const whole: Layout = {
-    pieces: [{ kind: 'copy', file: 0, offset: 0, length: size }],
-    bytes: size,
-    quantized: [],
-    refused,
-  };
-  if (quantized.length === 0) return whole;
   const nodes = new IntegerNodes(names);
   integers.sort((a, b) => a.use.node.frame.start - b.use.node.frame.start);
   for (const { use, parts } of integers) edits.push(nodes.replace(use, parts));
-  const pieces = applyEdits([...edits, ...opsets.edits(size), ...metadataEdits(request)], size);
-  const bytes = piecesLength(pieces);
-  if (bytes < size) return { pieces, bytes, quantized, refused };
+  const isChanged = new Set(quantized.map(({ tensor }) => tensor));
+  for (const tensor of request.tensors)
+    if (tensor.ref.storage === 'external' && !isChanged.has(tensor.ref.id))
+      edits.push(...side.move(tensor));
+  const { size } = files[0]!;
+  if (quantized.length > 0) edits.push(...opsets.edits(size), ...metadataEdits(request));
+  const pieces = applyEdits(edits, size);
+  const sideFile = side.layout();
+  const bytes = piecesLength(pieces) + piecesLength(sideFile?.pieces ?? []);
+  const made: Layout = { pieces, side: sideFile, bytes, quantized, refused };
+  const before = files.reduce((sum, file) => sum + file.size, 0);
+  // With nothing quantized only the names of side files differ.
+  if (quantized.length === 0 || bytes < before) return made;
   const reason = 'the whole export would be no smaller than its source';
-  return {
-    ...whole,
-    refused: [...refused, ...quantized.map(({ tensor }) => ({ tensor, reason }))],
-  };
+  const nothing = plan.map((entry) => ({ ...entry, scheme: null }));
+  const kept = quantized.map(({ tensor }) => ({ tensor, reason }));
+  return { ...layoutOnnx({ ...request, plan: nothing }), refused: [...refused, ...kept] };
 }
+
+/** Bytes that the messages around an external tensor take in the model, and padding in its side file, at most. */
+const EXTERNAL_BYTES = 6000;
 
 /** Bytes that the operators around one integer node take in the file, about. */
 const INTEGER_NODE_BYTES = 600;
@@ -88,12 +96,16 @@ interface TensorEdits {
 function editsFor(
   entry: TensorPlan,
   request: OnnxExport,
-  names: FreshNames,
-  opsets: Opsets,
+  { names, opsets, side }: { names: FreshNames; opsets: Opsets; side: SideFile },
 ): TensorEdits | { readonly refused: string } | null {
   const tensor = request.tensors[entry.tensor];
   const { scheme } = entry;
   if (scheme === null || tensor === undefined) return null;
+  if (tensor.ref.storage === 'external') {
+    const bytes = schemeBytes(scheme, tensor.ref) + EXTERNAL_BYTES;
+    if (bytes >= tensor.ref.bytes)
+      return { refused: `takes ${bytes} bytes, not fewer than ${tensor.ref.bytes}` };
+  }
   const owner = ownerOf(request.index, tensor.stored.graph);
   const opset = opsets.version(owner);
   const uses = request.mode === 'dynamic' ? integerUses(tensor, scheme, opset) : [];
@@ -103,6 +115,7 @@ function editsFor(
     opset,
     irVersion: request.index.irVersion,
     names,
+    side,
     isRestored,
     needsZeroPoint: isRestored || uses.some((use) => use.hasZeroPoint),
     ...(isConv
@@ -110,7 +123,8 @@ function editsFor(
       : {}),
   });
   if ('refused' in replaced) return replaced;
-  const before = replaced.edits.reduce((sum, edit) => sum + edit.end - edit.start, 0);
+  const outside = tensor.ref.storage === 'external' ? tensor.ref.bytes : 0;
+  const before = replaced.edits.reduce((sum, edit) => sum + edit.end - edit.start, outside);
   const after = replaced.edits.reduce(
     (sum, edit) => sum + piecesLength(edit.pieces),
     INTEGER_NODE_BYTES * uses.length,

@@ -3,6 +3,7 @@ import type { DtypeName } from '../../../../shared/dtypes.ts';
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import { encodeVarint } from '../../formats/onnx/wire.ts';
 import { piecesLength, type Piece } from '../layout.ts';
+import type { SidePlace } from './side-file.ts';
 
 /** AttributeProto.AttributeType */
 const ATTRIBUTE_INT = 2;
@@ -34,6 +35,23 @@ export function tensorMessage(
     name,
   }).finish();
   return [bytesPiece(head), ...field(RAW_DATA, [data])];
+}
+
+/** A TensorProto whose values are in a side file. */
+export function externalMessage(
+  name: string,
+  dtype: DtypeName,
+  dims: readonly number[],
+  place: SidePlace,
+): Piece[] {
+  const head = onnx.TensorProto.encode({
+    dims: [...dims],
+    dataType: onnxDataType(dtype),
+    name,
+    externalData: Object.entries(place).map(([key, value]) => ({ key, value: String(value) })),
+    dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,
+  }).finish();
+  return [bytesPiece(head)];
 }
 
 /** A node that an export adds. Attributes of the node that it replaces may be copied through as they are. */

@@ -6,8 +6,16 @@ import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { Piece } from '../layout.ts';
 import { RESTORED_DTYPE, restoreOperator, type Restore } from './dequantize.ts';
 import type { Edit } from './edits.ts';
-import { constantMessage, field, nodeMessage, tensorMessage, valueMessage } from './messages.ts';
+import {
+  constantMessage,
+  externalMessage,
+  field,
+  nodeMessage,
+  tensorMessage,
+  valueMessage,
+} from './messages.ts';
 import type { FreshNames } from './names.ts';
+import type { SideFile } from './side-file.ts';
 
 /** Field numbers of GraphProto and FunctionProto (onnx.proto). */
 const GRAPH_NODE = 1;
@@ -23,6 +31,8 @@ export interface ReplaceContext {
   readonly opset: number;
   readonly irVersion: number;
   readonly names: FreshNames;
+  /** Takes the tensors that stay outside of the model. */
+  readonly side: SideFile;
   /** Whether anything still takes the old name; where integer operators took all uses over, nothing does. */
   readonly isRestored: boolean;
   /** Whether the zero points are read: integer operators take none that are all 0. */
@@ -64,7 +74,6 @@ export function replaceWeight(
     ? restoreOperator(scheme, scales, context.opset)
     : NOT_RESTORED;
   if ('refused' in restore) return restore;
-  if (ref.storage === 'external') return { refused: 'external data is not rewritten yet' };
   const parts = partsOf(tensor, scheme, scales, context);
   const nodes = context.isRestored
     ? restoreNodes(tensor, scheme, restore, parts, context.names)
@@ -95,7 +104,12 @@ function partsOf(
   ): Part => {
     const name = context.names.make(`${ref.name}_${suffix}`);
     const data = { kind: 'tensor', tensor: ref.id, part: which, length } as const;
-    return { name, dtype, dims, message: tensorMessage(name, dtype, dims, data) };
+    // Codes go where the values were; the few scales go into the model.
+    const message =
+      which === 'codes' && ref.storage === 'external'
+        ? externalMessage(name, dtype, dims, context.side.add(data))
+        : tensorMessage(name, dtype, dims, data);
+    return { name, dtype, dims, message };
   };
   const stored = storageDtype(scheme.dtype);
   const codes = packedBytes(stored, ref.elements);

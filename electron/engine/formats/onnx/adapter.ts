@@ -68,7 +68,8 @@ function openOnnx(source: FileSource): OpenedModel {
       files,
       modes: EXPORT_MODES,
       indexLimits: indexLimits(index, tensors),
-      layout: (plan, mode, recipe) => layoutOnnx({ index, tensors, files, plan, mode, recipe }),
+      layout: (plan, mode, recipe, targetName) =>
+        layoutOnnx({ index, tensors, files, plan, mode, recipe, targetName }),
       close: () => {
         source.close();
         external.close();

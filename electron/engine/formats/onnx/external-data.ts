@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { AppError } from '../../../../shared/errors.ts';
 import { FileSource, ioError } from '../../source.ts';
+import type { ExternalEntry } from './records.ts';
 
 /** Where one external tensor's bytes are. */
 export interface ExternalRange {
@@ -34,13 +35,9 @@ export class ExternalFiles {
    * @param bytes what the tensor's shape and dtype need.
    * @throws AppError EXTERNAL_DATA naming the tensor, what was found and what was expected.
    */
-  resolve(
-    tensor: string,
-    entries: readonly (readonly [string, string])[],
-    bytes: number,
-  ): ExternalRange {
+  resolve(tensor: string, entries: readonly ExternalEntry[], bytes: number): ExternalRange {
     const values = new Map<string, string>();
-    for (const [key, value] of entries) {
+    for (const { key, value } of entries) {
       if (!KEYS.has(key))
         throw this.problem(tensor, 'an unknown key in external_data', key, [...KEYS].join(', '));
       if (values.has(key))

@@ -1,6 +1,6 @@
 import { AppError } from '../../../../shared/errors.ts';
 import { packedBytes } from '../../../../shared/dtypes.ts';
-import type { SparseRecord, Span, TensorPayload, TensorRecord } from './records.ts';
+import type { ExternalEntry, SparseRecord, Span, TensorPayload, TensorRecord } from './records.ts';
 import { tensorType, type TypedField } from './tensor-types.ts';
 import { WireType, type Frame, type WireField, type WireReader } from './wire.ts';
 
@@ -44,7 +44,7 @@ export function readTensor(
   let dataType = 0;
   let isExternal = false;
   const dims: number[] = [];
-  const external: (readonly [string, string])[] = [];
+  const external: ExternalEntry[] = [];
   const payloads = new Map<TensorPayload['field'], Span[]>();
   wire.forEachField(frame.payload, frame.end, depth, (part) => {
     const data = DATA_FIELDS[part.number];
@@ -129,7 +129,7 @@ function onlyPayload(
   return chosen === undefined ? null : { field: chosen[0], spans: chosen[1] };
 }
 
-function readEntry(wire: WireReader, field: WireField, depth: number): readonly [string, string] {
+function readEntry(wire: WireReader, field: WireField, depth: number): ExternalEntry {
   wire.expectType(field, WireType.Bytes, 'an entry');
   let key = '';
   let value = '';
@@ -137,7 +137,7 @@ function readEntry(wire: WireReader, field: WireField, depth: number): readonly 
     if (part.number === 1) key = wire.text(part, 'a key');
     else if (part.number === 2) value = wire.text(part, 'a value');
   });
-  return [key, value];
+  return { key, value, span: { start: field.start, end: field.end } };
 }
 
 /** Elements of a shape. @throws AppError on a negative dimension or a product over 2^53. */

@@ -14,6 +14,13 @@ export interface TensorPayload {
   readonly spans: readonly Span[];
 }
 
+/** One entry of external_data, and the whole field that holds it. */
+export interface ExternalEntry {
+  readonly key: string;
+  readonly value: string;
+  readonly span: Span;
+}
+
 /** A TensorProto without its values. */
 export interface TensorRecord {
   readonly frame: Frame;
@@ -22,7 +29,7 @@ export interface TensorRecord {
   readonly dims: readonly number[];
   readonly payload: TensorPayload | null;
   /** external_data entries in file order, when data_location is EXTERNAL. */
-  readonly external: readonly (readonly [key: string, value: string])[] | null;
+  readonly external: readonly ExternalEntry[] | null;
 }
 
 export interface AttributeRecord {

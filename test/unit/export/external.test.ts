@@ -1,0 +1,164 @@
+import * as crypto from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { onnx } from 'onnx-proto';
+import { describe, expect, test } from 'vitest';
+import { openModel } from '../../../electron/engine/formats/registry.ts';
+import { Session } from '../../../electron/engine/session.ts';
+import { testPool } from '../../helpers/engine.ts';
+import { recipe } from '../../helpers/export.ts';
+import { floats, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
+import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
+import { temporaryFolder } from '../../helpers/temporary.ts';
+
+const folder = temporaryFolder();
+const pool = testPool();
+const never = new AbortController().signal;
+const feeds = { x: { shape: [2, 128], dtype: 'float32' } } as const;
+
+/** x W1 W2 + b with everything outside: W1 and W2 in one side file, b in another with an unknown-to-us checksum. */
+function writeExternal(name: string): string {
+  const source = path.join(folder, name);
+  fs.mkdirSync(source);
+  const [first, second, bias] = [
+    randomValues(128 * 128, 1),
+    randomValues(128 * 128, 2),
+    randomValues(128, 3),
+  ];
+  fs.writeFileSync(
+    path.join(source, 'weights.bin'),
+    Buffer.concat([new Uint8Array(64), floats(first), floats(second)]),
+  );
+  fs.writeFileSync(path.join(source, 'bias.bin'), floats(bias));
+  const external = (
+    tensor: string,
+    dims: number[],
+    entries: Record<string, string>,
+  ): onnx.ITensorProto => ({
+    name: tensor,
+    dims,
+    dataType: 1,
+    dataLocation: 1,
+    externalData: Object.entries(entries).map(([key, text]) => ({ key, value: text })),
+  });
+  const graph = {
+    node: [
+      node('MatMul', ['x', 'w1'], ['h']),
+      node('MatMul', ['h', 'w2'], ['p']),
+      node('Add', ['p', 'b'], ['y']),
+    ],
+    initializer: [
+      external('w1', [128, 128], { location: 'weights.bin', offset: '64', length: '65536' }),
+      external('w2', [128, 128], { location: 'weights.bin', offset: String(64 + 65536) }),
+      external('b', [128], { location: 'bias.bin', checksum: 'abc' }),
+    ],
+    input: [value('x', [2, 128])],
+    output: [value('y', [2, 128])],
+  };
+  const file = path.join(source, 'model.onnx');
+  fs.writeFileSync(file, model(graph));
+  return file;
+}
+
+async function exportTo(
+  file: string,
+  target: string,
+  wanted = recipe('int8'),
+  mode: 'qdq' | 'dynamic' = 'qdq',
+): Promise<{ bytesAfter: number }> {
+  const session = Session.open(file, pool);
+  try {
+    return await session.export(wanted, mode, target, { signal: never });
+  } finally {
+    session.close();
+  }
+}
+
+const sums = (folderName: string): string[] =>
+  fs
+    .readdirSync(folderName)
+    .sort()
+    .map(
+      (name) =>
+        `${name} ${crypto
+          .createHash('sha256')
+          .update(fs.readFileSync(path.join(folderName, name)))
+          .digest('hex')}`,
+    );
+
+describe('a model with external data', () => {
+  test.each(['qdq', 'dynamic'] as const)(
+    'exports as %s with one side file of its own, runs, and leaves its sources as they were',
+    async (mode) => {
+      const file = writeExternal(`source-${mode}`);
+      const before = sums(path.dirname(file));
+      const target = path.join(folder, `target-${mode}`);
+      fs.mkdirSync(target);
+      const { bytesAfter } = await exportTo(
+        file,
+        path.join(target, 'out.onnx'),
+        recipe('int8'),
+        mode,
+      );
+      expect(fs.readdirSync(target).sort()).toEqual(['out.onnx', 'out.onnx.data']);
+      const written = fs
+        .readdirSync(target)
+        .reduce((sum, name) => sum + fs.statSync(path.join(target, name)).size, 0);
+      expect(bytesAfter).toBe(written);
+      expect(written).toBeLessThan(2 * 65536 * 0.4);
+      expect(sums(path.dirname(file))).toEqual(before);
+      const [source, answer] = [
+        await runOnnx(file, feeds),
+        await runOnnx(path.join(target, 'out.onnx'), feeds),
+      ];
+      expect(outputSqnr(source['y']!, answer['y']!)).toBeGreaterThan(28);
+    },
+  );
+
+  test('keeps what stays in float by its bytes, on a page of its own, with its other entries', async () => {
+    const file = writeExternal('kept');
+    await exportTo(file, path.join(folder, 'kept.onnx'));
+    const decoded = onnx.ModelProto.decode(fs.readFileSync(path.join(folder, 'kept.onnx')));
+    const bias = decoded.graph!.initializer!.find((tensor) => tensor.name === 'b')!;
+    const entries = Object.fromEntries(
+      bias.externalData!.map(({ key, value: text }) => [key!, text!]),
+    );
+    expect(entries).toMatchObject({ location: 'kept.onnx.data', length: '512', checksum: 'abc' });
+    expect(Number(entries['offset']) % 4096).toBe(0);
+    const bytes = fs
+      .readFileSync(path.join(folder, 'kept.onnx.data'))
+      .subarray(Number(entries['offset']), Number(entries['offset']) + 512);
+    expect(Buffer.compare(bytes, fs.readFileSync(path.join(path.dirname(file), 'bias.bin')))).toBe(
+      0,
+    );
+    const opened = openModel(path.join(folder, 'kept.onnx'));
+    expect(
+      opened.model.tensors.map((tensor) => [tensor.name, tensor.dtype, tensor.storage]),
+    ).toContainEqual(['w1_quantized', 'int8', 'external']);
+    opened.close();
+  });
+
+  test('refuses a target whose side file would be one of its sources', async () => {
+    const file = writeExternal('clash');
+    const source = path.dirname(file);
+    fs.renameSync(path.join(source, 'bias.bin'), path.join(source, 'out.onnx.data'));
+    const bytes = fs.readFileSync(file);
+    const renamed = onnx.ModelProto.decode(bytes);
+    renamed.graph!.initializer![2]!.externalData![0]!.value = 'out.onnx.data';
+    fs.writeFileSync(file, onnx.ModelProto.encode(renamed).finish());
+    await expect(exportTo(file, path.join(source, 'out.onnx'))).rejects.toMatchObject({
+      code: 'TARGET',
+    });
+    expect(fs.readdirSync(source).sort()).toEqual(['model.onnx', 'out.onnx.data', 'weights.bin']);
+  });
+
+  test('goes along whole when nothing is quantized', async () => {
+    const file = writeExternal('whole');
+    await exportTo(file, path.join(folder, 'whole.onnx'), recipe('int8', { default: null }));
+    const [source, answer] = [
+      await runOnnx(file, feeds),
+      await runOnnx(path.join(folder, 'whole.onnx'), feeds),
+    ];
+    expect(answer).toEqual(source);
+  });
+});
