@@ -42,7 +42,7 @@ export default ts.config(
   },
   {
     rules: {
-      eqeqeq: ['error', 'always', { null: 'ignore' }],
+      eqeqeq: 'error',
       'no-var': 'error',
       'prefer-const': 'error',
       'no-console': 'off',
