@@ -17,6 +17,7 @@ const RUNS = [
   { mode: 'qdq', recipe: 'bfloat16' },
   { mode: 'qdq', recipe: 'int16' },
   { mode: 'qdq', recipe: 'int4-block32' },
+  { mode: 'nbits', recipe: 'int4-block32' },
   { mode: 'dynamic', recipe: 'int8' },
   { mode: 'dynamic', recipe: 'ort-dynamic' },
 ];

@@ -48,8 +48,11 @@ export interface VerifyResult {
   readonly msAfter: number;
 }
 
-/** qdq: weights only, float arithmetic. dynamic: MatMul, Gemm and Conv on integers, their inputs quantized as they run. */
-export const EXPORT_MODES = ['qdq', 'dynamic'] as const;
+/**
+ * qdq: weights only, float arithmetic. dynamic: MatMul, Gemm and Conv on integers, their inputs
+ * quantized as they run. float: float types only. nbits: MatMul on weights of 4 or 8 bits in blocks.
+ */
+export const EXPORT_MODES = ['qdq', 'dynamic', 'float', 'nbits'] as const;
 export type ExportMode = (typeof EXPORT_MODES)[number];
 
 /** What an export would write, known before it is written. */

@@ -19,7 +19,7 @@ const commands: Readonly<Record<string, Command>> = {
 const HELP = `usage:
   quantscope inspect MODEL [--json]
   quantscope analyze MODEL --recipe R [--versus R2] [--json | --csv FILE]
-  quantscope export  MODEL --recipe R --out FILE [--mode qdq|dynamic] [--json]
+  quantscope export  MODEL --recipe R --out FILE [--mode qdq|dynamic|float|nbits] [--json]
   quantscope verify  MODEL EXPORTED [--samples N] [--seed S] [--inputs DIR] [--json]
   quantscope recipes [--json]
 

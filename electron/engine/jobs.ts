@@ -2,7 +2,7 @@ import type { ErrorData } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import type { Scheme } from '../../shared/recipe.ts';
 import type { TensorDetail } from '../../shared/report.ts';
-import type { EncodePlace } from './export/write-model.ts';
+import type { CodeLayout, EncodePlace } from './export/write-model.ts';
 import type { QuantizeResult } from './quantize/quantize-tensor.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
 import type { FileIdentity } from './source.ts';
@@ -57,6 +57,7 @@ export interface Jobs {
       tensor: WorkerTensor;
       known: TensorStatistics | null;
       scheme: Scheme;
+      codes: CodeLayout;
       place: EncodePlace;
     };
     result: null;

@@ -162,7 +162,7 @@ export class Session {
     const started = performance.now();
     this.assertUnchanged();
     const { layout } = await this.layout(recipe, mode, path.basename(target), options);
-    const schemes = new Map(layout.quantized.map(({ tensor, scheme }) => [tensor, scheme]));
+    const planned = new Map(layout.quantized.map((entry) => [entry.tensor, entry]));
     let [item, done] = ['', 0];
     await writeModel({
       layout,
@@ -176,7 +176,8 @@ export class Session {
           files: this.files,
           tensor: forWorker(ref),
           known,
-          scheme: schemes.get(tensor)!,
+          scheme: planned.get(tensor)!.scheme,
+          codes: planned.get(tensor)!.codes,
           place,
         };
         await this.pool.run('encode', params, { signal: options.signal, what: ref.name });
@@ -188,7 +189,7 @@ export class Session {
           what: 'Writing',
           item,
           done,
-          of: schemes.size,
+          of: planned.size,
           bytesDone,
           bytesOf: layout.bytes,
         }),

@@ -1,10 +1,8 @@
-import * as fs from 'node:fs';
 import workerpool from 'workerpool';
 import { dtypeOf } from '../../shared/dtypes.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
-import { writeFully } from './export/write-fully.ts';
-import type { EncodePlace } from './export/write-model.ts';
-import { ioError, FileSource } from './source.ts';
+import { encodeTensor } from './export/encode-tensor.ts';
+import { FileSource } from './source.ts';
 import type {
   AnalyzedItem,
   AnalyzeItem,
@@ -18,11 +16,10 @@ import { loadKernels } from './kernels/load.ts';
 import { tensorPasses } from './kernels/tensor-passes.ts';
 import { describeSide, describeValues } from './quantize/detail.ts';
 import { layoutOf } from './quantize/layout.ts';
-import { packerOf } from './quantize/packing.ts';
 import type { Passes } from './quantize/passes.ts';
 import { quantizeTensor } from './quantize/quantize-tensor.ts';
 import { computeStatistics, type TensorStatistics } from './quantize/statistics.ts';
-import { storageDtype, type Scheme } from '../../shared/recipe.ts';
+import type { Scheme } from '../../shared/recipe.ts';
 
 /** Bins of the small histogram that a row of the table shows. */
 const ROW_BINS = 64;
@@ -129,58 +126,15 @@ const inspect: Implementation<'inspect'> = (
   });
 
 const encode: Implementation<'encode'> = (
-  { files, tensor, known, scheme, place },
+  { files, tensor, known, scheme, codes, place },
   throwIfCancelled,
 ) =>
   withFiles(files, (sources) => {
     const source = valuesOf(sources, tensor, throwIfCancelled);
     const statistics = known ?? firstPass(tensor, source);
     const { name, shape, axis } = tensor;
-    const codes = place.codes;
-    if (codes === undefined) throw new RangeError(`no place for the codes of ${name}`);
-    const result = withTarget(codes.path, (fd) => {
-      let at = codes.offset;
-      const sink = (bytes: Uint8Array): void => {
-        writeFully(fd, bytes, at, codes.path);
-        at += bytes.length;
-      };
-      return quantizeTensor({ name, source, shape, axis, scheme, statistics, sink });
-    });
-    writePart(place.scale, () => asBytes(Float32Array.from(result.scale)));
-    writePart(place.zeroPoint, () => zeroPointBytes(result.zeroPoint, scheme));
+    encodeTensor({ name, source, shape, axis, scheme, statistics }, codes, place);
     return null;
   });
-
-type PartPlace = EncodePlace['scale'];
-
-function writePart(place: PartPlace, bytes: () => Uint8Array): void {
-  if (place === undefined) return;
-  withTarget(place.path, (fd) => writeFully(fd, bytes(), place.offset, place.path));
-}
-
-/** Write to a file that exists already. */
-function withTarget<T>(file: string, work: (fd: number) => T): T {
-  let fd: number;
-  try {
-    fd = fs.openSync(file, 'r+');
-  } catch (error) {
-    throw ioError('cannot be written', file, error);
-  }
-  try {
-    return work(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
-function asBytes(values: Float32Array): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-}
-
-/** Zero points packed as their codes are. */
-function zeroPointBytes(zeroPoints: readonly number[], scheme: Scheme): Uint8Array {
-  const packer = packerOf(dtypeOf(storageDtype(scheme.dtype)).bits);
-  return Buffer.concat([packer.push(Int32Array.from(zeroPoints)), packer.end()]);
-}
 
 workerpool.worker({ analyze: method(analyze), inspect: method(inspect), encode: method(encode) });

@@ -1,4 +1,5 @@
 import type { Scheme } from '../../../shared/recipe.ts';
+import type { CodeLayout } from './write-model.ts';
 
 /** What is stored of a quantized tensor. */
 export type TensorPart = 'codes' | 'scale' | 'zeroPoint';
@@ -26,7 +27,11 @@ export interface Layout {
   readonly side: { readonly name: string; readonly pieces: readonly Piece[] } | null;
   /** Of all that is written. */
   readonly bytes: number;
-  readonly quantized: readonly { readonly tensor: number; readonly scheme: Scheme }[];
+  readonly quantized: readonly {
+    readonly tensor: number;
+    readonly scheme: Scheme;
+    readonly codes: CodeLayout;
+  }[];
   /** Tensors that the plan wanted to change and this format or mode cannot, or not to a profit. */
   readonly refused: readonly { readonly tensor: number; readonly reason: string }[];
 }

@@ -21,6 +21,9 @@ export type EncodePlace = Readonly<
   Partial<Record<TensorPart, { readonly path: string; readonly offset: number }>>
 >;
 
+/** How a tensor's codes lie in the file: as the tensor does, or as MatMulNBits takes them. */
+export type CodeLayout = 'tensor' | 'nbits';
+
 export interface WriteRequest {
   readonly layout: Layout;
   readonly files: readonly FileSource[];

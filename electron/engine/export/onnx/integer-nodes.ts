@@ -39,11 +39,27 @@ export class IntegerNodes {
   replace(use: IntegerUse, parts: PartNames): Edit {
     this.made = [];
     const { frame } = use.node;
-    if (use.form === 'DynamicQuantizeMatMul') this.matMulInOne(use, parts);
+    if (use.form === 'MatMulNBits') this.matMulNBits(use, parts);
+    else if (use.form === 'DynamicQuantizeMatMul') this.matMulInOne(use, parts);
     else this.inSteps(use, parts);
     const number = use.graph.kind === 'function' ? FUNCTION_NODE : GRAPH_NODE;
     const pieces = this.made.flatMap((node) => field(number, node));
     return { start: frame.start, end: frame.end, pieces, frame: frame.parent };
+  }
+
+  private matMulNBits({ node, hasZeroPoint, nbits }: IntegerUse, parts: PartNames): void {
+    const { k, n, bits, block } = nbits!;
+    this.add(node.outputs[0]!, {
+      opType: 'MatMulNBits',
+      domain: 'com.microsoft',
+      inputs: [
+        node.inputs[0]!,
+        parts.codes,
+        parts.scale,
+        ...(hasZeroPoint ? [parts.zeroPoint] : []),
+      ],
+      integers: { K: k, N: n, bits, block_size: block },
+    });
   }
 
   /** com.microsoft's one operator for it, which any opset takes. */

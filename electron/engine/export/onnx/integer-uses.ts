@@ -3,9 +3,10 @@ import { integerAttribute } from '../../formats/onnx/operators.ts';
 import type { GraphRecord, NodeRecord } from '../../formats/onnx/records.ts';
 import type { Use } from '../../formats/onnx/scopes.ts';
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
+import type { NBitsShape } from '../nbits-layout.ts';
 
 /** Which operator takes a node over with integer weights. */
-export type IntegerForm = 'MatMulInteger' | 'ConvInteger' | 'DynamicQuantizeMatMul';
+export type IntegerForm = 'MatMulInteger' | 'ConvInteger' | 'DynamicQuantizeMatMul' | 'MatMulNBits';
 
 /** A node that an integer operator can stand in for, and the weight that it takes. */
 export interface IntegerUse {
@@ -15,6 +16,8 @@ export interface IntegerUse {
   readonly tensor: number;
   readonly rank: number;
   readonly hasZeroPoint: boolean;
+  /** MatMulNBits only: how the weight is stored. */
+  readonly nbits: NBitsShape | null;
 }
 
 /** DynamicQuantizeLinear came with this opset; it is what gives the integer operators their input. */
@@ -61,6 +64,25 @@ export function integerForm(
     default:
       return null;
   }
+}
+
+/**
+ * How a weight is stored for MatMulNBits, or null where it cannot be: a float32 matrix [K, N] in
+ * blocks along K of a power of two from 16, with codes of 4 or 8 bits (com.microsoft.MatMulNBits).
+ */
+export function nbitsShape({ ref }: OnnxTensor, scheme: Scheme): NBitsShape | null {
+  const [k, n] = ref.shape;
+  if (ref.shape.length !== 2 || ref.axis !== 1 || ref.dtype !== 'float32') return null;
+  if (k === undefined || n === undefined || typeof scheme.granularity !== 'object') return null;
+  const { block } = scheme.granularity;
+  if (block < 16 || (block & (block - 1)) !== 0) return null;
+  if (scheme.dtype === 'int4' || scheme.dtype === 'uint4') return { k, n, block, bits: 4 };
+  return scheme.dtype === 'int8' || scheme.dtype === 'uint8' ? { k, n, block, bits: 8 } : null;
+}
+
+/** Whether a use is the right-hand side of a plain MatMul, which MatMulNBits stands in for. */
+export function isMatMulWeight(use: Use): boolean {
+  return use.isDirect && use.op === 'MatMul' && use.input === 1 && use.record.domain === '';
 }
 
 /** A Gemm that is x W + C: nothing is scaled, and x is not transposed. */

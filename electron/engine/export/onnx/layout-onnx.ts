@@ -1,18 +1,25 @@
 import { printable } from '../../../../shared/errors.ts';
 import { scaleCount, schemeBytes, type Plan, type TensorPlan } from '../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
-import { storageDtype, type Recipe, type Scheme } from '../../../../shared/recipe.ts';
+import { isFloatCast, storageDtype, type Recipe, type Scheme } from '../../../../shared/recipe.ts';
 import type { GraphRecord, OnnxIndex } from '../../formats/onnx/records.ts';
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
 import type { FileSource } from '../../source.ts';
 import { piecesLength, type Layout, type Piece } from '../layout.ts';
 import { TOOL_VERSION } from '../version.ts';
+import type { CodeLayout } from '../write-model.ts';
 import { applyEdits, type Edit } from './edits.ts';
 import { irVersionOf, restoreOpset } from './dequantize.ts';
 import { entryMessage, field } from './messages.ts';
 import { FreshNames } from './names.ts';
 import { Opsets } from './opsets.ts';
-import { DYNAMIC_OPSET, integerForm, type IntegerUse } from './integer-uses.ts';
+import {
+  DYNAMIC_OPSET,
+  integerForm,
+  isMatMulWeight,
+  nbitsShape,
+  type IntegerUse,
+} from './integer-uses.ts';
 import { IntegerNodes } from './integer-nodes.ts';
 import { SideFile } from './side-file.ts';
 import { replaceWeight, type PartNames } from './replace-weight.ts';
@@ -57,7 +64,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
     else {
       edits.push(...outcome.edits);
       integers.push(...outcome.integers);
-      quantized.push({ tensor: entry.tensor, scheme: entry.scheme });
+      quantized.push({ tensor: entry.tensor, scheme: entry.scheme, codes: outcome.codes });
     }
   }
   const nodes = new IntegerNodes(names);
@@ -89,6 +96,7 @@ const EXTERNAL_BYTES = 6000;
 const INTEGER_NODE_BYTES = 600;
 
 interface TensorEdits {
+  readonly codes: CodeLayout;
   readonly edits: readonly Edit[];
   readonly integers: readonly { readonly use: IntegerUse; readonly parts: PartNames }[];
 }
@@ -101,6 +109,8 @@ function editsFor(
   const tensor = request.tensors[entry.tensor];
   const { scheme } = entry;
   if (scheme === null || tensor === undefined) return null;
+  if (request.mode === 'float' && !isFloatCast(scheme.dtype))
+    return { refused: `the float mode stores float types only, not ${scheme.dtype}` };
   if (tensor.ref.storage === 'external') {
     const bytes = schemeBytes(scheme, tensor.ref) + EXTERNAL_BYTES;
     if (bytes >= tensor.ref.bytes)
@@ -108,7 +118,7 @@ function editsFor(
   }
   const owner = ownerOf(request.index, tensor.stored.graph);
   const opset = opsets.version(owner);
-  const uses = request.mode === 'dynamic' ? integerUses(tensor, scheme, opset) : [];
+  const uses = usesTakenOver(request.mode, tensor, scheme, opset);
   const isRestored = uses.length < tensor.stored.uses.length || isOutput(tensor);
   const isConv = uses.some((use) => use.form === 'ConvInteger');
   const replaced = replaceWeight(tensor, scheme, {
@@ -117,6 +127,7 @@ function editsFor(
     names,
     side,
     isRestored,
+    nbits: uses[0]?.nbits ?? null,
     needsZeroPoint: isRestored || uses.some((use) => use.hasZeroPoint),
     ...(isConv
       ? { channelDims: [1, tensor.ref.shape[0]!, ...tensor.ref.shape.slice(2).map(() => 1)] }
@@ -135,11 +146,40 @@ function editsFor(
     };
   if (
     replaced.domain === 'com.microsoft' ||
-    uses.some((use) => use.form === 'DynamicQuantizeMatMul')
+    uses.some((use) => use.form === 'DynamicQuantizeMatMul' || use.form === 'MatMulNBits')
   )
     opsets.needMicrosoft(owner);
   opsets.needIr(irVersionOf(storageDtype(scheme.dtype)));
-  return { edits: replaced.edits, integers: uses.map((use) => ({ use, parts: replaced.parts })) };
+  const codes = uses.some((use) => use.nbits !== null) ? 'nbits' : 'tensor';
+  const integers = uses.map((use) => ({ use, parts: replaced.parts }));
+  return { codes, edits: replaced.edits, integers };
+}
+
+/** The uses of a weight that an operator on its codes takes over in a mode. */
+function usesTakenOver(
+  mode: ExportMode,
+  tensor: OnnxTensor,
+  scheme: Scheme,
+  opset: number,
+): IntegerUse[] {
+  if (mode === 'dynamic') return integerUses(tensor, scheme, opset);
+  return mode === 'nbits' ? nbitsUses(tensor, scheme) : [];
+}
+
+/** MatMulNBits wants codes in an order that no other operator takes: all uses or none. */
+function nbitsUses(tensor: OnnxTensor, scheme: Scheme): IntegerUse[] {
+  const { ref, stored } = tensor;
+  const nbits = nbitsShape(tensor, scheme);
+  if (nbits === null || isOutput(tensor) || !stored.uses.every(isMatMulWeight)) return [];
+  return stored.uses.map(({ record, graph }) => ({
+    form: 'MatMulNBits',
+    node: record,
+    graph,
+    tensor: ref.id,
+    rank: 2,
+    hasZeroPoint: !scheme.symmetric,
+    nbits,
+  }));
 }
 
 /** The uses of a weight that run on integers. Conv wants its scales in a shape that no other use takes: all or none. */
@@ -159,6 +199,7 @@ function integerUses(tensor: OnnxTensor, scheme: Scheme, opset: number): Integer
         tensor: ref.id,
         rank: ref.shape.length,
         hasZeroPoint,
+        nbits: null,
       },
     ];
   });
@@ -171,8 +212,12 @@ function isOutput({ stored }: OnnxTensor): boolean {
 /** The opsets at which the operators that take or restore the planned weights are ai.onnx's own. */
 function wantedOpsets({ plan, tensors, mode }: OnnxExport): number[] {
   const wanted = new Set<number>(mode === 'dynamic' ? [DYNAMIC_OPSET] : []);
-  for (const { tensor, scheme } of plan)
-    if (scheme !== null) wanted.add(restoreOpset(scheme, scaleCount(scheme, tensors[tensor]!.ref)));
+  for (const { tensor, scheme } of plan) {
+    const isTaken =
+      scheme !== null && mode === 'nbits' && nbitsUses(tensors[tensor]!, scheme).length > 0;
+    if (scheme !== null && !isTaken)
+      wanted.add(restoreOpset(scheme, scaleCount(scheme, tensors[tensor]!.ref)));
+  }
   return [...wanted];
 }
 

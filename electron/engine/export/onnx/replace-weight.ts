@@ -4,6 +4,7 @@ import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recip
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { Piece } from '../layout.ts';
+import { blocksOf, columnBytes, zeroPointColumnBytes, type NBitsShape } from '../nbits-layout.ts';
 import { RESTORED_DTYPE, restoreOperator, type Restore } from './dequantize.ts';
 import type { Edit } from './edits.ts';
 import {
@@ -37,6 +38,8 @@ export interface ReplaceContext {
   readonly isRestored: boolean;
   /** Whether the zero points are read: integer operators take none that are all 0. */
   readonly needsZeroPoint: boolean;
+  /** How the weight is stored for MatMulNBits; null stores it as the tensor is. */
+  readonly nbits: NBitsShape | null;
   /** The shape of per-channel scales where the operator that takes them wants another than [channels]. */
   readonly channelDims?: readonly number[];
 }
@@ -111,6 +114,7 @@ function partsOf(
         : tensorMessage(name, dtype, dims, data);
     return { name, dtype, dims, message };
   };
+  if (context.nbits !== null) return nbitsParts(context.nbits, context.needsZeroPoint, part);
   const stored = storageDtype(scheme.dtype);
   const codes = packedBytes(stored, ref.elements);
   if (isFloatCast(scheme.dtype)) return [part(stored, 'codes', stored, ref.shape, codes)];
@@ -123,6 +127,26 @@ function partsOf(
   // A zero point of int32 is 0 by rule and not stored (ONNX DequantizeLinear).
   if (stored === 'int32' || !context.needsZeroPoint) return parts;
   return [...parts, part('zero_point', 'zeroPoint', stored, dims, packedBytes(stored, scales))];
+}
+
+type MakePart = (
+  suffix: string,
+  which: 'codes' | 'scale' | 'zeroPoint',
+  dtype: DtypeName,
+  dims: readonly number[],
+  length: number,
+) => Part;
+
+function nbitsParts(shape: NBitsShape, needsZeroPoint: boolean, part: MakePart): Part[] {
+  const { n } = shape;
+  const [blocks, column] = [blocksOf(shape), columnBytes(shape)];
+  const parts = [
+    part('quantized', 'codes', 'uint8', [n, blocks, column / blocks], n * column),
+    part('scale', 'scale', 'float32', [n, blocks], n * blocks * 4),
+  ];
+  if (!needsZeroPoint) return parts;
+  const width = zeroPointColumnBytes(shape);
+  return [...parts, part('zero_point', 'zeroPoint', 'uint8', [n, width], n * width)];
 }
 
 /** The shape of the scales: a scalar, one per channel, or the tensor's own with blocks on their axis. */

@@ -1,0 +1,96 @@
+import * as fs from 'node:fs';
+import { dtypeOf } from '../../../shared/dtypes.ts';
+import { storageDtype } from '../../../shared/recipe.ts';
+import { packerOf } from '../quantize/packing.ts';
+import {
+  quantizeTensor,
+  type QuantizeInput,
+  type QuantizeResult,
+} from '../quantize/quantize-tensor.ts';
+import { ioError } from '../source.ts';
+import {
+  ColumnCodes,
+  columnBytes,
+  columnScales,
+  columnZeroPoints,
+  type NBitsShape,
+} from './nbits-layout.ts';
+import { writeFully } from './write-fully.ts';
+import type { CodeLayout, EncodePlace } from './write-model.ts';
+
+type PartPlace = NonNullable<EncodePlace['codes']>;
+
+/** Columns of MatMulNBits are turned over this many bytes at a time, with a pass over the values for each. */
+const TURN_BYTES = 64 << 20;
+
+/** Quantize one tensor into its places in files that exist already. */
+export function encodeTensor(input: QuantizeInput, layout: CodeLayout, place: EncodePlace): void {
+  if (place.codes === undefined) throw new RangeError(`no place for the codes of ${input.name}`);
+  if (layout === 'nbits') encodeColumns(input, place.codes, place);
+  else encodePlain(input, place.codes, place);
+}
+
+function encodePlain(input: QuantizeInput, codes: PartPlace, place: EncodePlace): void {
+  const result = withTarget(codes.path, (fd) => {
+    let at = codes.offset;
+    const sink = (bytes: Uint8Array): void => {
+      writeFully(fd, bytes, at, codes.path);
+      at += bytes.length;
+    };
+    return quantizeTensor({ ...input, sink });
+  });
+  writePart(place.scale, () => asBytes(Float32Array.from(result.scale)));
+  writePart(place.zeroPoint, () => {
+    const packer = packerOf(dtypeOf(storageDtype(input.scheme.dtype)).bits);
+    return Buffer.concat([packer.push(Int32Array.from(result.zeroPoint)), packer.end()]);
+  });
+}
+
+function encodeColumns(input: QuantizeInput, codes: PartPlace, place: EncodePlace): void {
+  const shape = nbitsShape(input);
+  const bias = input.scheme.dtype.startsWith('int') ? 2 ** (shape.bits - 1) : 0;
+  const width = columnBytes(shape);
+  const step = Math.max(1, Math.floor(TURN_BYTES / width));
+  let result: QuantizeResult | undefined;
+  withTarget(codes.path, (fd) => {
+    for (let from = 0; from < shape.n; from += step) {
+      const columns = new ColumnCodes(shape, from, Math.min(shape.n, from + step), bias);
+      result = quantizeTensor({ ...input, sink: (bytes) => columns.push(bytes) });
+      writeFully(fd, columns.bytes, codes.offset + from * width, codes.path);
+    }
+  });
+  const { scale = [], zeroPoint = [] } = result ?? {};
+  writePart(place.scale, () => asBytes(columnScales(shape, scale)));
+  writePart(place.zeroPoint, () => columnZeroPoints(shape, zeroPoint, bias));
+}
+
+function nbitsShape({ shape, scheme }: QuantizeInput): NBitsShape {
+  const [k, n] = shape;
+  if (k === undefined || n === undefined || typeof scheme.granularity !== 'object')
+    throw new RangeError('MatMulNBits takes a matrix in blocks');
+  return { k, n, block: scheme.granularity.block, bits: scheme.dtype.endsWith('int4') ? 4 : 8 };
+}
+
+function writePart(place: EncodePlace['scale'], bytes: () => Uint8Array): void {
+  if (place === undefined) return;
+  withTarget(place.path, (fd) => writeFully(fd, bytes(), place.offset, place.path));
+}
+
+/** Write to a file that exists already. */
+function withTarget<T>(file: string, work: (fd: number) => T): T {
+  let fd: number;
+  try {
+    fd = fs.openSync(file, 'r+');
+  } catch (error) {
+    throw ioError('cannot be written', file, error);
+  }
+  try {
+    return work(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function asBytes(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
