@@ -1,5 +1,4 @@
 import workerpool from 'workerpool';
-import { dtypeOf } from '../../shared/dtypes.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import { encodeTensor } from './export/encode-tensor.ts';
 import { FileSource } from './source.ts';
