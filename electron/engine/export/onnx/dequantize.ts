@@ -3,7 +3,8 @@ import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recip
 
 /** How a stored tensor becomes float again in the graph. */
 export interface Restore {
-  readonly opType: 'DequantizeLinear' | 'Cast';
+  /** Blocks: multiplied out in a split shape (block-restore.ts). */
+  readonly opType: 'DequantizeLinear' | 'Cast' | 'Blocks';
   readonly domain: '' | 'com.microsoft';
 }
 
@@ -24,20 +25,25 @@ export function restoreOpset(scheme: Scheme, scales: number): number {
 /**
  * The operator that turns stored codes back into float at the ai.onnx opset in force, or why there
  * is none. Below DequantizeLinear's opset there is com.microsoft's, which takes each integer type
- * per tensor and per axis at any opset, but no blocks.
+ * per tensor and per axis at any opset; blocks are multiplied out where they divide their axis.
  */
 export function restoreOperator(
   scheme: Scheme,
   scales: number,
   opset: number,
+  canSplit: boolean,
 ): Restore | { readonly refused: string } {
   const needed = restoreOpset(scheme, scales);
   const isCast = isFloatCast(scheme.dtype);
   if (opset >= needed) return { opType: isCast ? 'Cast' : 'DequantizeLinear', domain: '' };
   const at = `the file is at opset ${opset} and cannot be raised without changing what it means`;
   if (isCast) return { refused: `Cast takes ${scheme.dtype} from opset ${needed} on, and ${at}` };
-  if (typeof scheme.granularity === 'object')
-    return { refused: `DequantizeLinear takes blocks from opset ${needed} on, and ${at}` };
+  if (typeof scheme.granularity === 'object') {
+    if (canSplit) return { opType: 'Blocks', domain: 'com.microsoft' };
+    return {
+      refused: `DequantizeLinear takes blocks that do not divide their axis from opset ${needed} on, and ${at}`,
+    };
+  }
   return { opType: 'DequantizeLinear', domain: 'com.microsoft' };
 }
 

@@ -3,7 +3,7 @@ import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { Piece } from '../layout.ts';
 import type { Edit } from './edits.ts';
 import type { IntegerUse } from './integer-uses.ts';
-import { constantMessage, field, integersMessage, nodeMessage, type NewNode } from './messages.ts';
+import { field, nodeMessage, smallConstant, type NewNode } from './messages.ts';
 import type { FreshNames } from './names.ts';
 import type { PartNames } from './replace-weight.ts';
 
@@ -140,7 +140,8 @@ export class IntegerNodes {
       shape = this.names.make('quantscope_bias_shape');
       this.shapes.set(key, shape);
       const dims = [1, -1, ...new Array<number>(rank - 2).fill(1)];
-      this.made.push(constantMessage(shape, [integersMessage(dims)]));
+      const tensor = { dataType: onnxDataType('int64'), dims: [rank], int64Data: dims };
+      this.made.push([smallConstant(shape, tensor)]);
     }
     return this.add(this.names.make(`${node.outputs[0]!}_bias`), {
       opType: 'Reshape',

@@ -81,13 +81,15 @@ export function nodeMessage(node: NewNode): Piece {
   return bytesPiece(bytes);
 }
 
-/** A small int64 TensorProto of one axis. */
-export function integersMessage(values: readonly number[]): Piece {
+/** A whole Constant node around a few values. */
+export function smallConstant(output: string, t: onnx.ITensorProto): Piece {
+  const attribute = [{ name: 'value', type: ATTRIBUTE_TENSOR, t }];
   return bytesPiece(
-    onnx.TensorProto.encode({
-      dims: [values.length],
-      dataType: onnxDataType('int64'),
-      int64Data: [...values],
+    onnx.NodeProto.encode({
+      output: [output],
+      name: output,
+      opType: 'Constant',
+      attribute,
     }).finish(),
   );
 }

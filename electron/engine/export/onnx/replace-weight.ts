@@ -5,6 +5,7 @@ import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { Piece } from '../layout.ts';
 import { blocksOf, columnBytes, zeroPointColumnBytes, type NBitsShape } from '../nbits-layout.ts';
+import { blockNodes, splitShape, type SplitShape } from './block-restore.ts';
 import { RESTORED_DTYPE, restoreOperator, type Restore } from './dequantize.ts';
 import type { Edit } from './edits.ts';
 import {
@@ -74,10 +75,11 @@ export function replaceWeight(
   const { ref, stored } = tensor;
   const scales = scaleCount(scheme, ref);
   const restore = context.isRestored
-    ? restoreOperator(scheme, scales, context.opset)
+    ? restoreOperator(scheme, scales, context.opset, splitShape(ref, scheme) !== null)
     : NOT_RESTORED;
   if ('refused' in restore) return restore;
-  const parts = partsOf(tensor, scheme, scales, context);
+  const split = restore.opType === 'Blocks' ? splitShape(ref, scheme) : null;
+  const parts = partsOf(tensor, scheme, scales, context, split);
   const nodes = context.isRestored
     ? restoreNodes(tensor, scheme, restore, parts, context.names)
     : [];
@@ -97,6 +99,7 @@ function partsOf(
   scheme: Scheme,
   scales: number,
   context: ReplaceContext,
+  split: SplitShape | null,
 ): Part[] {
   const part = (
     suffix: string,
@@ -119,13 +122,15 @@ function partsOf(
   const codes = packedBytes(stored, ref.elements);
   if (isFloatCast(scheme.dtype)) return [part(stored, 'codes', stored, ref.shape, codes)];
   const isChannel = scheme.granularity === 'channel' && ref.axis !== null;
-  const dims = (isChannel ? context.channelDims : undefined) ?? scaleDims(ref, scheme, scales);
+  const dims =
+    split?.scale ?? (isChannel ? context.channelDims : undefined) ?? scaleDims(ref, scheme, scales);
   const parts = [
-    part('quantized', 'codes', stored, ref.shape, codes),
+    part('quantized', 'codes', stored, split?.codes ?? ref.shape, codes),
     part('scale', 'scale', 'float32', dims, scales * 4),
   ];
   // A zero point of int32 is 0 by rule and not stored (ONNX DequantizeLinear).
-  if (stored === 'int32' || !context.needsZeroPoint) return parts;
+  const isCentred = split !== null && scheme.symmetric && stored.startsWith('int');
+  if (stored === 'int32' || !context.needsZeroPoint || isCentred) return parts;
   return [...parts, part('zero_point', 'zeroPoint', stored, dims, packedBytes(stored, scales))];
 }
 
@@ -177,6 +182,10 @@ function restoreNodes(
   names: FreshNames,
 ): Piece[] {
   const inputs = parts.map((part) => part.name);
+  if (restore.opType === 'Blocks') {
+    const [codes, scale, zeroPoint = null] = inputs;
+    return blockNodes(ref, { codes: codes!, scale: scale!, zeroPoint }, names);
+  }
   const cast = (input: string, output: string): Piece =>
     nodeMessage({
       opType: 'Cast',
