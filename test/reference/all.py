@@ -1,9 +1,14 @@
-"""Makes every golden file again."""
+"""Makes every golden file again: those whose reference is installed here."""
 
 import runpy
 from pathlib import Path
 
+GOLDENS = ("affine", "blocks", "casts", "entropy", "fixed", "float8", "litert_weights", "percentile")
+
 if __name__ == "__main__":
     here = Path(__file__).resolve().parent
-    for name in ("affine", "blocks", "casts", "entropy", "fixed", "float8", "percentile"):
-        runpy.run_path(str(here / f"{name}.py"), run_name="__main__")
+    for name in GOLDENS:
+        try:
+            runpy.run_path(str(here / f"{name}.py"), run_name="__main__")
+        except ModuleNotFoundError as error:
+            print(f"{name}: skipped, {error.name} is not installed")

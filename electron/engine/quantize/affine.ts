@@ -123,3 +123,16 @@ export function computeBlockScaleZeroPoint(
   const zeroPoint = roundHalfEven(qmin - low / scale);
   return { scale, zeroPoint: Math.min(qmax, Math.max(qmin, zeroPoint)) + 0 };
 }
+
+/** The least magnitude that LiteRT's converter gives a scale to. */
+const LITERT_LEAST_MAGNITUDE = 5e-7;
+
+/**
+ * Scale of a symmetric int8 range without -128, as LiteRT's converter makes it for weights: absmax
+ * / 127 in float32, and never as if absmax were under 5e-7, so that a channel of zeros has a scale
+ * as well.
+ */
+export function narrowScale(rmin: number, rmax: number): ScaleZeroPoint {
+  const magnitude = Math.max(-Math.fround(rmin), Math.fround(rmax), LITERT_LEAST_MAGNITUDE);
+  return { scale: Math.fround(magnitude / 127), zeroPoint: 0 };
+}

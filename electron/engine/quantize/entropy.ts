@@ -1,3 +1,4 @@
+import { leastDivergence } from './divergence.ts';
 import type { Grouping } from './layout.ts';
 import type { GroupRanges, Passes, ValueSource } from './passes.ts';
 import { passesOf } from './plain-passes.ts';
@@ -7,9 +8,6 @@ export const ENTROPY_BINS = 2048;
 
 /** Groups whose histograms are held at a time: 16 MB. */
 const GROUPS_AT_ONCE = 1024;
-
-/** Probability that stands for an empty bin (smooth_distribution of onnxruntime and MXNet). */
-const EPSILON = 0.0001;
 
 /**
  * Ranges whose clipped histogram, merged into the number of levels, diverges least from the
@@ -52,66 +50,4 @@ export function entropyRanges(
 function edge(index: number, limit: number): number {
   if (index >= ENTROPY_BINS) return limit;
   return Math.fround(Math.fround(index * ((2 * limit) / ENTROPY_BINS)) - limit);
-}
-
-/** The half-width, in bins, of the window around zero that diverges least. */
-function leastDivergence(counts: Float64Array, levels: number): number {
-  const zero = ENTROPY_BINS / 2;
-  const before = new Float64Array(ENTROPY_BINS + 1);
-  for (let bin = 0; bin < ENTROPY_BINS; bin++) before[bin + 1] = before[bin]! + counts[bin]!;
-  let [best, least] = [Math.floor(levels / 2), Infinity];
-  for (let half = Math.floor(levels / 2); half <= zero; half++) {
-    const [start, end] = [zero - half, Math.min(zero + half + 1, ENTROPY_BINS)];
-    const found = divergence(counts, before, start, end, levels);
-    if (found < least) [best, least] = [half, found];
-  }
-  return best;
-}
-
-/** KL divergence of the window, outliers in its end bins, from itself merged into the levels. */
-function divergence(
-  counts: Float64Array,
-  before: Float64Array,
-  start: number,
-  end: number,
-  levels: number,
-): number {
-  const size = end - start;
-  const reference = counts.slice(start, end);
-  reference[0] = reference[0]! + before[start]!;
-  reference[size - 1] = reference[size - 1]! + before[ENTROPY_BINS]! - before[end]!;
-  const merged = new Float64Array(size);
-  const width = Math.floor(size / levels);
-  for (let level = 0; level < levels; level++) {
-    const [from, to] = [level * width, (level + 1) * width];
-    const upTo = level === levels - 1 ? size : to;
-    const sum = before[start + upTo]! - before[start + from]!;
-    let used = 0;
-    for (let bin = from; bin < to; bin++) if (reference[bin] !== 0) used++;
-    // Whole counts, and the tail behind the last level left at 0, as the reference has it.
-    if (used > 0) merged.fill(Math.floor(sum / used), from, to);
-  }
-  const [p, q] = [smoothing(reference), smoothing(merged)];
-  if (p === null || q === null) return Infinity;
-  let sum = 0;
-  for (let bin = 0; bin < size; bin++) {
-    const own = p.of(reference[bin]!);
-    sum += own * Math.log(own / q.of(merged[bin]!));
-  }
-  return sum;
-}
-
-/** Gives empty bins a little of what the others have, and normalizes; null when all are empty. */
-function smoothing(counts: Float64Array): { of: (count: number) => number } | null {
-  let [used, sum] = [0, 0];
-  for (let bin = 0; bin < counts.length; bin++) {
-    if (counts[bin] === 0) continue;
-    used++;
-    sum += counts[bin]!;
-  }
-  if (used === 0) return null;
-  const empty = counts.length - used;
-  const taken = (EPSILON * empty) / used;
-  const total = sum - taken * used + EPSILON * empty;
-  return { of: (count) => (count === 0 ? EPSILON : count - taken) / total };
 }

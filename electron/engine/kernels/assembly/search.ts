@@ -96,8 +96,28 @@ function addUniform(pointer: usize, count: i32, cell: usize): void {
   store<f64>(errors + (cell << 3), load<f64>(errors + (cell << 3)) + sum);
 }
 
+/** Each value with candidates of its own: its cells lie beside those of its neighbours. */
 function addStepped(pointer: usize, count: i32, cell: usize): void {
-  for (let at = 0; at < count; at++, cell++) {
+  const low = f32x4.splat(qmin);
+  const high = f32x4.splat(qmax);
+  const way = rounding;
+  let at = 0;
+  for (; at < (count & ~3); at += 4, cell += 4) {
+    const values = v128.load(pointer + (usize(at) << 2));
+    const scale = v128.load(scales + (cell << 2));
+    const zero = v128.load(zeroPoints + (cell << 2));
+    const exact = rounded(values, scale, zero, way);
+    const back = f32x4.mul(f32x4.sub(f32x4.pmin(f32x4.pmax(exact, low), high), zero), scale);
+    const a = f64x2.sub(f64x2.promote_low_f32x4(back), f64x2.promote_low_f32x4(values));
+    const b = f64x2.sub(
+      f64x2.promote_low_f32x4(i64x2.shuffle(back, back, 1, 1)),
+      f64x2.promote_low_f32x4(i64x2.shuffle(values, values, 1, 1)),
+    );
+    const place = errors + (cell << 3);
+    v128.store(place, f64x2.add(v128.load(place), f64x2.mul(a, a)));
+    v128.store(place, f64x2.add(v128.load(place, 16), f64x2.mul(b, b)), 16);
+  }
+  for (; at < count; at++, cell++) {
     const scale = load<f32>(scales + (cell << 2));
     const zero = load<f32>(zeroPoints + (cell << 2));
     const error = squaredError(load<f32>(pointer + (usize(at) << 2)), scale, zero);
