@@ -26,11 +26,9 @@ import { openModel } from './formats/registry.ts';
 import type { AnalyzedItem, AnalyzeItem, WorkerFiles, WorkerTensor } from './jobs.ts';
 import { runVerification } from './runtime/host.ts';
 import type { WorkerPool } from './pool.ts';
+import { batchesOf, split } from './batches.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
 import { inspectedSide, keptReport, nonFiniteReason, reportOf } from './reports.ts';
-
-/** Small tensors go to a worker together until they reach this, as a message costs more than they do. */
-const BATCH_BYTES = 1 << 18;
 
 export interface RunOptions {
   readonly signal: AbortSignal;
@@ -317,7 +315,7 @@ export class Session {
     options: AnalyzeOptions,
     settle: (reports: readonly TensorReport[]) => void,
   ): Promise<void> {
-    const batches = this.batchesOf(plan, options.first ?? []);
+    const batches = batchesOf(plan, this.tensors, options.first ?? []);
     const bytesOf = plan.reduce((sum, entry) => sum + this.tensors[entry.tensor]!.bytes, 0);
     let [done, bytesDone] = [0, 0];
     const next = batches[Symbol.iterator]();
@@ -365,31 +363,6 @@ export class Session {
     const statistics = (item.pass ?? this.passes.get(item.tensor))?.statistics ?? null;
     return reportOf(this.tensors[entry.tensor]!, entry, item.measures, item.error, statistics);
   }
-
-  private *batchesOf(
-    plan: readonly TensorPlan[],
-    first: readonly number[],
-  ): Generator<TensorPlan[]> {
-    const isFirst = new Set(first);
-    const [early, late] = split(plan, (entry) => isFirst.has(entry.tensor));
-    for (const part of [early, late]) {
-      let [batch, bytes] = [[] as TensorPlan[], 0];
-      for (const entry of part) {
-        batch.push(entry);
-        bytes += this.tensors[entry.tensor]!.bytes;
-        if (bytes < BATCH_BYTES) continue;
-        yield batch;
-        [batch, bytes] = [[], 0];
-      }
-      if (batch.length > 0) yield batch;
-    }
-  }
-}
-
-function split<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
-  const [yes, no]: [T[], T[]] = [[], []];
-  for (const item of items) (test(item) ? yes : no).push(item);
-  return [yes, no];
 }
 
 function forWorker({ id, name, dtype, shape, axis, elements, data }: TensorRef): WorkerTensor {
