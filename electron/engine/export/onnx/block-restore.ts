@@ -50,11 +50,7 @@ export function blockNodes(
   const add = (
     opType: string,
     inputs: readonly string[],
-    {
-      domain = '',
-      output = names.make(`${ref.name}_${opType}`),
-      integers = {},
-    } = {},
+    { domain = '', output = names.make(`${ref.name}_${opType}`), integers = {} } = {},
   ): string => {
     const name = names.make(`${output}_node`);
     nodes.push(nodeMessage({ opType, domain, name, inputs, outputs: [output], integers }));
