@@ -338,6 +338,33 @@ describe('the plan in the file', () => {
     }
   });
 
+  test('int32 with zero points is refused: DequantizeLinear has none for it', async () => {
+    const graph = {
+      node: [node('MatMul', ['x', 'w'], ['y'])],
+      initializer: [
+        {
+          name: 'w',
+          dims: [64, 64],
+          dataType: 11,
+          rawData: new Uint8Array(Float64Array.from(randomValues(4096, 2)).buffer),
+        },
+      ],
+      input: [value('x', [1, 64], 11)],
+      output: [value('y', [1, 64], 11)],
+    };
+    const file = writeFile(folder, model(graph));
+    const scheme = { ...findPreset('int8')!.default!, dtype: 'int32' } as const;
+    const symmetric = await exported(file, recipe('int8', { minElements: 0, default: scheme }));
+    expect(onnx.ModelProto.decode(symmetric.bytes).graph!.node!.map((made) => made.opType)).toEqual(
+      ['DequantizeLinear', 'Cast', 'MatMul'],
+    );
+    const { refused } = await exported(
+      file,
+      recipe('int8', { minElements: 0, default: { ...scheme, symmetric: false } }),
+    );
+    expect(refused.join()).toMatch(/int32 with zero point 0 only/);
+  });
+
   test('names that are taken are not taken again', async () => {
     const graph = {
       node: [

@@ -33,6 +33,8 @@ export function restoreOperator(
   opset: number,
   canSplit: boolean,
 ): Restore | { readonly refused: string } {
+  if (scheme.dtype === 'int32' && !scheme.symmetric)
+    return { refused: 'DequantizeLinear takes int32 with zero point 0 only, so symmetric' };
   const needed = restoreOpset(scheme, scales);
   const isCast = isFloatCast(scheme.dtype);
   if (opset >= needed) return { opType: isCast ? 'Cast' : 'DequantizeLinear', domain: '' };
