@@ -3,7 +3,17 @@
 import runpy
 from pathlib import Path
 
-GOLDENS = ("affine", "blocks", "casts", "entropy", "fixed", "float8", "litert_weights", "percentile")
+GOLDENS = (
+    "affine",
+    "blocks",
+    "casts",
+    "entropy",
+    "fixed",
+    "float8",
+    "litert_weights",
+    "number_formats",
+    "percentile",
+)
 
 if __name__ == "__main__":
     here = Path(__file__).resolve().parent

@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { exactDecimal } from '../../../shared/exact-decimal.ts';
+import { NUMBER_FORMATS, type NumberFormat } from '../../../shared/number-formats.ts';
+import { readGolden } from '../quantize/goldens.ts';
+
+interface GoldenFloat {
+  readonly name: string;
+  readonly bits: number;
+  readonly min: number;
+  readonly max: number;
+  readonly eps: number;
+  readonly smallestNormal: number;
+  readonly resolution: number;
+}
+
+const golden = readGolden<{
+  integers: { name: string; bits: number; min: string; max: string }[];
+  floats: GoldenFloat[];
+  decimals: { bits: string; text: string }[];
+}>('number_formats.json');
+
+function format(name: string): NumberFormat {
+  const found = NUMBER_FORMATS.find((candidate) => candidate.name === name);
+  if (found === undefined) throw new Error(`no format is called ${name}`);
+  return found;
+}
+
+describe('the facts of the formats', () => {
+  test.each(golden.integers)("$name is torch.iinfo's", (expected) => {
+    expect(format(expected.name)).toMatchObject(expected);
+  });
+
+  test.each(golden.floats)("$name is torch.finfo's", ({ min, max, resolution, ...expected }) => {
+    const facts = format(expected.name);
+    expect(facts).toMatchObject(expected);
+    expect([Number(facts.min), Number(facts.max)]).toEqual([min, max]);
+    expect(facts.digits).toBe(Math.round(Math.log10(1 / resolution)));
+  });
+
+  test.each(NUMBER_FORMATS)('the fields of $name add up', (facts) => {
+    expect(facts.signBits + facts.exponentBits + facts.fractionBits).toBe(facts.bits);
+  });
+
+  test('the smallest subnormals, and the ends of Q formats', () => {
+    expect(format('float64').smallestSubnormal).toBe(Number.MIN_VALUE);
+    expect(format('float16').smallestSubnormal).toBe(2 ** -24);
+    expect(format('q7')).toMatchObject({ min: '-1', max: '0.9921875', eps: 0.0078125 });
+    expect(format('q31').max).toBe('0.9999999995343387');
+  });
+});
+
+describe('exact decimals', () => {
+  test("are the text of Python's format(value, '.60f')", () => {
+    const texts = golden.decimals.map(({ bits }) =>
+      exactDecimal(Buffer.from(bits, 'hex').readDoubleBE()),
+    );
+    expect(texts).toEqual(golden.decimals.map(({ text }) => text));
+  });
+
+  test('round half to even at the last place', () => {
+    expect([0.5, 1.5, 2.5, -0.5].map((value) => exactDecimal(value, 0))).toEqual([
+      '0',
+      '2',
+      '2',
+      '-0',
+    ]);
+    expect(exactDecimal(0.125, 2)).toBe('0.12');
+    expect(() => exactDecimal(NaN)).toThrow(RangeError);
+  });
+});
