@@ -2,6 +2,7 @@ import { AppError, printable } from '../../shared/errors.ts';
 import { analyze } from './analyze.ts';
 import { exportModel } from './export.ts';
 import { inspect } from './inspect.ts';
+import { plan } from './plan.ts';
 import { recipes } from './recipes.ts';
 import { verify } from './verify.ts';
 import { UsageError } from './usage.ts';
@@ -13,6 +14,7 @@ const commands: Readonly<Record<string, Command>> = {
   analyze,
   export: exportModel,
   verify,
+  plan,
   recipes,
 };
 
@@ -21,6 +23,7 @@ const HELP = `usage:
   quantscope analyze MODEL --recipe R [--versus R2] [--json | --csv FILE]
   quantscope export  MODEL --recipe R --out FILE [--mode qdq|dynamic|float|nbits] [--json]
   quantscope verify  MODEL EXPORTED [--samples N] [--seed S] [--inputs DIR] [--json]
+  quantscope plan    MODEL --recipe R (--max-bytes N | --min-sqnr DB) [--out RECIPE.json] [--json]
   quantscope recipes [--json]
 
 R is the name of a preset (see quantscope recipes) or a recipe file.`;

@@ -8,11 +8,7 @@ import {
   undo,
   undoable,
 } from '../../../../renderer/state/history.ts';
-import {
-  exactPattern,
-  overriddenNames,
-  withOverrides,
-} from '../../../../renderer/state/overrides.ts';
+import { overriddenNames, withOverrides } from '../../../../renderer/state/overrides.ts';
 import {
   countMatches,
   differingFields,
@@ -21,6 +17,7 @@ import {
   withMinElements,
   withPreset,
 } from '../../../../renderer/state/recipes.ts';
+import { exactPattern } from '../../../../shared/patterns.ts';
 import { planModel } from '../../../../shared/plan.ts';
 import { parseRecipe, PRESETS } from '../../../../shared/recipe.ts';
 import { tensor } from '../tensors.ts';
