@@ -1,6 +1,6 @@
 // Builds the app into dist/: main, engine, worker and cli as CommonJS for Node 18 (Electron 25 has
 // it), the preload as one file, the page for Chromium 114.
-import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -19,7 +19,6 @@ const NODE_ENTRIES = {
   cli: 'electron/cli/main.ts',
 };
 const PRELOAD_ENTRY = 'electron/preload.ts';
-const PAGE_ENTRY = 'renderer/index.html';
 
 // What stays a require() at run time; everything else is bundled.
 const EXTERNAL_PACKAGES = ['electron', 'onnxruntime-node'];
@@ -27,12 +26,6 @@ const external = [...EXTERNAL_PACKAGES, ...builtinModules, /^node:/];
 
 const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
 const define = { __APP_VERSION__: JSON.stringify(version) };
-
-function present(entry) {
-  if (existsSync(path.join(root, entry))) return true;
-  console.warn(`build: ${entry} is not there yet and was skipped`);
-  return false;
-}
 
 function nodeConfig(input, { oneFile }) {
   return {
@@ -66,21 +59,17 @@ function nodeConfig(input, { oneFile }) {
 
 async function buildNodeSide() {
   const input = Object.fromEntries(
-    Object.entries(NODE_ENTRIES)
-      .filter(([, entry]) => present(entry))
-      .map(([name, entry]) => [name, path.join(root, entry)]),
+    Object.entries(NODE_ENTRIES).map(([name, entry]) => [name, path.join(root, entry)]),
   );
-  if (Object.keys(input).length > 0) await build(nodeConfig(input, { oneFile: false }));
-  if (input.cli !== undefined) chmodSync(path.join(outDir, 'cli.js'), 0o755);
+  await build(nodeConfig(input, { oneFile: false }));
+  chmodSync(path.join(outDir, 'cli.js'), 0o755);
 }
 
 async function buildPreload() {
-  if (!present(PRELOAD_ENTRY)) return;
   await build(nodeConfig({ preload: path.join(root, PRELOAD_ENTRY) }, { oneFile: true }));
 }
 
 async function buildPage() {
-  if (!present(PAGE_ENTRY)) return;
   await build({
     configFile: false,
     root: path.join(root, 'renderer'),

