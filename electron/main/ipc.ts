@@ -146,7 +146,6 @@ function handlersOf({ window, handles, engine, recent, settings, openFiles }: Pa
       if (JSON.stringify(changes).length > MAX_SETTINGS_BYTES)
         throw new AppError('LIMIT', 'settings are too large', { field: 'settings' });
       settings.set(changes);
-      window.applyTheme();
       return null;
     },
     connectEngine: () => {

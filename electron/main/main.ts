@@ -33,7 +33,7 @@ function start(): void {
   registerIpc({ window, handles, engine, recent, settings, openFiles });
   installMenu(window, settings);
   openFiles.deliverTo((file) => {
-    window.focus();
+    window.open();
     window.send({ type: 'open-file', file: handles.grant(file, 'read') });
   });
   window.open();

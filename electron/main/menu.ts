@@ -1,5 +1,6 @@
-import { app, Menu, type MenuItemConstructorOptions } from 'electron';
+import { app, Menu, shell, type MenuItemConstructorOptions } from 'electron';
 import type { MenuCommand, Theme } from '../../shared/ipc.ts';
+import { EXTERNAL_ADDRESSES } from './security.ts';
 import type { SettingsStore } from './settings.ts';
 import type { MainWindow } from './window.ts';
 
@@ -15,62 +16,74 @@ export function installMenu(window: MainWindow, settings: SettingsStore): void {
     click: () => window.send({ type: 'command', command: name }),
   });
   const theme = (label: string, value: Theme): MenuItemConstructorOptions => ({
+    id: `theme-${value}`,
     label,
     type: 'radio',
     checked: settings.get().theme === value,
-    click: () => {
-      settings.set({ theme: value });
-      window.applyTheme();
-    },
+    click: () => settings.set({ theme: value }),
   });
   const isMac = process.platform === 'darwin';
-  Menu.setApplicationMenu(
-    Menu.buildFromTemplate([
-      ...(isMac ? [{ role: 'appMenu' } as const] : []),
-      {
-        label: '&File',
-        submenu: [
-          command('Open…', 'open', 'CmdOrCtrl+O'),
-          command('Export…', 'export', 'CmdOrCtrl+E'),
-          command('Close File', 'close', 'CmdOrCtrl+W'),
-          { type: 'separator' },
-          isMac ? { role: 'close' } : { role: 'quit' },
-        ],
-      },
-      {
-        label: '&Edit',
-        submenu: [
-          command('Undo', 'undo', 'CmdOrCtrl+Z'),
-          command('Redo', 'redo', 'CmdOrCtrl+Shift+Z'),
-          { type: 'separator' },
-          { role: 'cut' },
-          { role: 'copy' },
-          { role: 'paste' },
-          { role: 'selectAll' },
-          { type: 'separator' },
-          command('Find', 'find', 'CmdOrCtrl+F'),
-        ],
-      },
-      {
-        label: '&View',
-        submenu: [
-          command('Layers', 'view-layers', 'CmdOrCtrl+1'),
-          command('Compare', 'view-compare', 'CmdOrCtrl+2'),
-          command('Compare A with B', 'compare', 'CmdOrCtrl+B'),
-          { type: 'separator' },
-          {
-            label: 'Theme',
-            submenu: [theme('System', 'system'), theme('Light', 'light'), theme('Dark', 'dark')],
-          },
-          { type: 'separator' },
-          { role: 'resetZoom' },
-          { role: 'zoomIn' },
-          { role: 'zoomOut' },
-          { role: 'togglefullscreen' },
-          ...(app.isPackaged ? [] : [{ role: 'toggleDevTools' } as const]),
-        ],
-      },
-      { role: 'windowMenu' },
-    ]),
-  );
+  const menu = Menu.buildFromTemplate([
+    ...(isMac ? [{ role: 'appMenu' } as const] : []),
+    {
+      label: '&File',
+      submenu: [
+        command('Open…', 'open', 'CmdOrCtrl+O'),
+        command('Export…', 'export', 'CmdOrCtrl+E'),
+        command('Close File', 'close', 'CmdOrCtrl+W'),
+        { type: 'separator' },
+        // Its usual Cmd+W closes the file.
+        isMac ? { role: 'close', accelerator: 'Shift+Cmd+W' } : { role: 'quit' },
+      ],
+    },
+    {
+      label: '&Edit',
+      submenu: [
+        command('Undo', 'undo', 'CmdOrCtrl+Z'),
+        command('Redo', 'redo', 'CmdOrCtrl+Shift+Z'),
+        { type: 'separator' },
+        { role: 'cut' },
+        { role: 'copy' },
+        { role: 'paste' },
+        { role: 'selectAll' },
+        { type: 'separator' },
+        command('Find', 'find', 'CmdOrCtrl+F'),
+      ],
+    },
+    {
+      label: '&View',
+      submenu: [
+        command('Layers', 'view-layers', 'CmdOrCtrl+1'),
+        command('Compare', 'view-compare', 'CmdOrCtrl+2'),
+        command('Compare A with B', 'compare', 'CmdOrCtrl+B'),
+        { type: 'separator' },
+        {
+          label: 'Theme',
+          submenu: [theme('System', 'system'), theme('Light', 'light'), theme('Dark', 'dark')],
+        },
+        { type: 'separator' },
+        { role: 'resetZoom' },
+        { role: 'zoomIn' },
+        { role: 'zoomOut' },
+        { role: 'togglefullscreen' },
+        ...(app.isPackaged ? [] : [{ role: 'toggleDevTools' } as const]),
+      ],
+    },
+    { role: 'windowMenu' },
+    {
+      role: 'help',
+      submenu: [
+        ...[...EXTERNAL_ADDRESSES].map(([label, address]) => ({
+          label,
+          click: () => void shell.openExternal(address),
+        })),
+        ...(isMac ? [] : [{ type: 'separator' } as const, { role: 'about' } as const]),
+      ],
+    },
+  ]);
+  Menu.setApplicationMenu(menu);
+  settings.onChange(({ theme: chosen }) => {
+    const item = menu.getMenuItemById(`theme-${chosen}`);
+    if (item !== null) item.checked = true;
+  });
 }

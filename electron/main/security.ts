@@ -1,10 +1,10 @@
 import { app, session, shell } from 'electron';
-import { APP_ORIGIN } from './app-protocol.ts';
+import { PAGE_URL } from './app-protocol.ts';
 
-/** The only addresses that open in a browser. */
-const EXTERNAL_ADDRESSES: ReadonlySet<string> = new Set([
-  'https://onnxruntime.ai/',
-  'https://onnx.ai/',
+/** The only addresses that open in a browser, by what the Help menu calls them. */
+export const EXTERNAL_ADDRESSES: ReadonlyMap<string, string> = new Map([
+  ['ONNX Runtime', 'https://onnxruntime.ai/'],
+  ['ONNX', 'https://onnx.ai/'],
 ]);
 
 /** No page asks for a camera, a place or anything else, and none loads from anywhere but the app. */
@@ -24,12 +24,13 @@ export function hardenSession(): void {
 export function hardenWebContents(): void {
   app.on('web-contents-created', (_event, contents) => {
     contents.on('will-navigate', (event, address) => {
-      if (!address.startsWith(`${APP_ORIGIN}/`)) event.preventDefault();
+      // A reload names the page itself; there is nothing else to go to.
+      if (address !== PAGE_URL) event.preventDefault();
     });
     contents.on('will-redirect', (event) => event.preventDefault());
     contents.on('will-attach-webview', (event) => event.preventDefault());
     contents.setWindowOpenHandler(({ url }) => {
-      if (EXTERNAL_ADDRESSES.has(url)) void shell.openExternal(url);
+      if ([...EXTERNAL_ADDRESSES.values()].includes(url)) void shell.openExternal(url);
       return { action: 'deny' };
     });
   });

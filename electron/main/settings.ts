@@ -9,6 +9,7 @@ const DEFAULTS: Settings = { theme: 'system', recipeA: null, recipeB: null, comp
 export class SettingsStore {
   private readonly file = path.join(app.getPath('userData'), 'settings.json');
   private values: Settings;
+  private readonly listeners: ((values: Settings) => void)[] = [];
 
   constructor() {
     const stored = readJson<Partial<Settings>>(this.file) ?? {};
@@ -28,5 +29,11 @@ export class SettingsStore {
   set(changes: Partial<Settings>): void {
     this.values = { ...this.values, ...changes };
     writeJson(this.file, this.values);
+    for (const listener of this.listeners) listener(this.values);
+  }
+
+  /** Told of every change, whether the page or the menu made it. */
+  onChange(listener: (values: Settings) => void): void {
+    this.listeners.push(listener);
   }
 }

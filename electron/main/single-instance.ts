@@ -13,7 +13,7 @@ export function claimSingleInstance(openFiles: OpenFiles): boolean {
   const second: Second = { file: fileArgument(process.argv, process.cwd()) };
   if (!app.requestSingleInstanceLock(second)) return false;
   app.on('second-instance', (_event, _argv, _folder, data) => {
-    const { file } = data as Second;
+    const file = (data as Partial<Second> | null)?.file;
     if (typeof file === 'string') openFiles.open(file);
     else app.emit('activate');
   });

@@ -8,6 +8,9 @@ import type { SettingsStore } from './settings.ts';
 const MIN_SIZE = { width: 1024, height: 640 };
 const FIRST_SIZE = { width: 1280, height: 800 };
 
+/** No screen reaches further, and Electron throws at coordinates that are no 32-bit integer. */
+const MOST_PIXELS = 65_536;
+
 /** tokens.css --bg: shown until the page has painted, so that no other colour flashes. */
 const BACKGROUND = { light: '#f4f5f7', dark: '#0f1216' };
 
@@ -21,15 +24,16 @@ interface Place {
 
 /** The one window. Events sent while there is none, or before its page listens, are kept for it. */
 export class MainWindow {
-  private readonly settings: SettingsStore;
   private readonly placeFile = path.join(app.getPath('userData'), 'window.json');
   private window: BrowserWindow | null = null;
   private waiting: MainEvent[] = [];
   private isListening = false;
 
   constructor(settings: SettingsStore) {
-    this.settings = settings;
     nativeTheme.themeSource = settings.get().theme;
+    settings.onChange(({ theme }) => {
+      nativeTheme.themeSource = theme;
+    });
   }
 
   get current(): BrowserWindow | null {
@@ -97,14 +101,10 @@ export class MainWindow {
     for (const event of events) this.send(event);
   }
 
-  applyTheme(): void {
-    nativeTheme.themeSource = this.settings.get().theme;
-  }
-
   private lastPlace(): Place | null {
     const place = readJson<Partial<Place>>(this.placeFile);
     const numbers = [place?.x, place?.y, place?.width, place?.height];
-    if (place === null || !numbers.every((value) => Number.isInteger(value))) return null;
+    if (place === null || !numbers.every(isPixels)) return null;
     const area = screen.getDisplayMatching(place as Place).workArea;
     const { x, y, width, height } = place as Place;
     // A screen that is gone would leave the window out of reach.
@@ -121,4 +121,8 @@ export class MainWindow {
   private savePlace(window: BrowserWindow): void {
     writeJson(this.placeFile, { ...window.getNormalBounds(), maximized: window.isMaximized() });
   }
+}
+
+function isPixels(value: unknown): boolean {
+  return Number.isInteger(value) && Math.abs(value as number) <= MOST_PIXELS;
 }
