@@ -48,6 +48,16 @@ export const test = base.extend<{ launch: Launch; folder: string }>({
 
 export { expect } from '@playwright/test';
 
+/** The processes that run the engine, as Electron counts them: none after it was given up. */
+export function enginePids({ electron }: App): Promise<number[]> {
+  return electron.evaluate(({ app }) =>
+    app
+      .getAppMetrics()
+      .filter(({ serviceName, name }) => [serviceName, name].includes('quantscope-engine'))
+      .map(({ pid }) => pid),
+  );
+}
+
 export function electronArguments(args: readonly string[], profile: string): string[] {
   const sandbox = process.platform === 'linux' && process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   return [...sandbox, root, `--user-data-dir=${profile}`, ...args];
@@ -67,6 +77,8 @@ async function startElectron(
     executablePath: electronBinary(),
     args: electronArguments(args, profile),
     timeout: 30_000,
+    // Otherwise Playwright makes the page light, whatever theme main chose.
+    colorScheme: null,
   });
 }
 

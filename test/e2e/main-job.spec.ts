@@ -6,7 +6,7 @@ import { randomValues } from '../helpers/onnx-model.ts';
 import { REAL_MODELS } from '../helpers/real-models.ts';
 import { outputSqnr, runOnnx } from '../helpers/run-onnx.ts';
 import type { Locator } from '@playwright/test';
-import { DETECTOR, expect, SAMPLE, test, type App } from './app.ts';
+import { DETECTOR, enginePids, expect, SAMPLE, test, type App } from './app.ts';
 
 function countWeights(file: string): number {
   // Conv, ConvTranspose and MatMul weights of the main graph, counted with the schema library alone.
@@ -176,19 +176,11 @@ test('when the engine is killed the window says so, and reopening goes on where 
   launch,
 }) => {
   const app = await launch([SAMPLE]);
-  const { page, electron } = app;
+  const { page } = app;
   await figuresSettle(app);
   await page.getByLabel('dtype of A', { exact: true }).selectOption('float16');
   await figuresSettle(app);
-  const engines = await electron.evaluate(({ app: running }) =>
-    running
-      .getAppMetrics()
-      .filter(
-        (metric) =>
-          metric.serviceName === 'quantscope-engine' || metric.name === 'quantscope-engine',
-      )
-      .map((metric) => metric.pid),
-  );
+  const engines = await enginePids(app);
   expect(engines).toHaveLength(1);
   process.kill(engines[0]!, 'SIGKILL');
   const alert = page.getByRole('alert').filter({ hasText: 'the engine stopped' }).first();

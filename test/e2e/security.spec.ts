@@ -1,9 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { root } from '../helpers/root.ts';
-import { electronArguments, electronBinary, expect, SAMPLE, test } from './app.ts';
+import { expect, test } from './app.ts';
 
 test('nothing in the page reaches for the network: no http or ws address in the bundle but namespaces and licences', () => {
   const folder = path.join(root, 'dist/renderer');
@@ -88,6 +86,22 @@ test.describe('the page', () => {
       );
     });
     expect(new Set(states)).toEqual(new Set(['denied']));
+    // Requests take another way through Electron than queries.
+    const asked = await page.evaluate(async () => ({
+      notifications: await Notification.requestPermission(),
+      place: await new Promise((resolve) => {
+        navigator.geolocation.getCurrentPosition(
+          () => resolve('given'),
+          ({ code }) => resolve(code),
+        );
+      }),
+      midi: await navigator.requestMIDIAccess({ sysex: true }).then(
+        () => 'given',
+        ({ name }: Error) => name,
+      ),
+    }));
+    expect(asked).toEqual({ notifications: 'denied', place: 1, midi: expect.any(String) });
+    expect(asked.midi).not.toBe('given');
   });
 
   test('runs no injected script and no eval', async ({ launch }) => {
@@ -117,40 +131,58 @@ test.describe('the page', () => {
     expect(ran).toEqual({ injected: false, evaluated: false });
   });
 
-  test('reaches nothing outside the app', async ({ launch }) => {
+  test('reaches nothing outside the app, not even a file that is there', async ({ launch }) => {
     const { page } = await launch();
-    const answers = await page.evaluate(async () => {
-      const get = async (address: string): Promise<string> =>
-        fetch(address).then(
-          (answer) => String(answer.status),
-          () => 'failed',
-        );
-      return [
-        await get('https://example.com/'),
-        await get('file:///etc/passwd'),
-        await get('app://quantscope/../../etc/passwd'),
-        await get('app://quantscope/%2e%2e/%2e%2e/etc/passwd'),
-        await get('app://quantscope/..%2f..%2fetc%2fpasswd'),
-        await get('app://quantscope/index.html'),
-      ];
-    });
-    expect(answers).toEqual(['failed', 'failed', '404', '404', '404', '200']);
+    const up = '..%2f'.repeat(root.split(path.sep).length + 2);
+    // Beside the page's folder, above the repository, and the same in other spellings.
+    const escapes = [
+      'app://quantscope/..%2fmain.js',
+      'app://quantscope/%2e%2e%2fmain.js',
+      'app://quantscope/assets/..%2f..%2fmain.js',
+      'app://quantscope/..%2f..%2fpackage.json',
+      `app://quantscope/${up}etc/passwd`,
+      'app://quantscope/../../etc/passwd',
+      'app://quantscope/%2fetc%2fpasswd',
+      'app://quantscope/..%5cmain.js',
+    ];
+    expect(fs.existsSync(path.join(root, 'dist/main.js'))).toBe(true);
+    const get = (address: string): Promise<string> =>
+      page.evaluate(
+        (asked) =>
+          fetch(asked).then(
+            (answer) => String(answer.status),
+            () => 'failed',
+          ),
+        address,
+      );
+    for (const address of escapes) expect(await get(address), address).toBe('404');
+    // Chromium or the session refuses these before they come to us.
+    const refused = [
+      'https://example.com/',
+      'file:///etc/passwd',
+      'app://../etc/passwd',
+      'app://quantscope/index.html%00',
+    ];
+    for (const address of refused) expect(await get(address), address).toBe('failed');
+    expect(await get('app://quantscope/index.html')).toBe('200');
   });
 
-  test('does not navigate, open windows or take dropped files as pages', async ({ launch }) => {
+  test('does not navigate and opens no windows', async ({ launch }) => {
     const { page, electron } = await launch();
     expect(await page.evaluate(() => window.open('https://example.com/'))).toBeNull();
-    await page.evaluate(() => {
-      location.href = 'https://example.com/';
-    });
-    await page.waitForTimeout(300);
-    expect(page.url()).toBe('app://quantscope/index.html');
+    for (const address of ['https://example.com/', 'app://quantscope/other.html']) {
+      await page.evaluate((target) => {
+        location.href = target;
+      }, address);
+      await page.waitForTimeout(300);
+      expect(page.url()).toBe('app://quantscope/index.html');
+    }
     expect(
       await electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().length),
     ).toBe(1);
   });
 
-  test('gets an error for malformed arguments, and is refused from a frame', async ({ launch }) => {
+  test('gets an error for malformed arguments', async ({ launch }) => {
     const { page } = await launch();
     const malformed = await page.evaluate(async () => {
       const api = (
@@ -170,10 +202,16 @@ test.describe('the page', () => {
     for (const answer of malformed)
       expect(answer).toMatchObject({ ok: false, error: { code: 'BAD_USAGE' } });
     expect(JSON.stringify(malformed).match(/malformed arguments/g)).toHaveLength(malformed.length);
+  });
+
+  test('attaches no webview, and has no API in a frame', async ({ launch }) => {
+    const { page, electron } = await launch();
     const framed = await page.evaluate(async () => {
+      const view = document.createElement('webview');
+      view.setAttribute('src', 'app://quantscope/index.html');
       const frame = document.createElement('iframe');
       frame.src = 'app://quantscope/index.html';
-      document.body.append(frame);
+      document.body.append(view, frame);
       await new Promise((resolve) => {
         setTimeout(resolve, 500);
       });
@@ -181,18 +219,76 @@ test.describe('the page', () => {
       return frame.contentDocument === null || !('quantscope' in frame.contentWindow!);
     });
     expect(framed).toBe(true);
+    const kinds = await electron.evaluate(({ webContents }) =>
+      webContents.getAllWebContents().map((contents) => contents.getType()),
+    );
+    expect(kinds).not.toContain('webview');
   });
-});
 
-test('a second instance hands its file to the first, which comes to the front, and ends', async ({
-  launch,
-  folder,
-}) => {
-  const profile = path.join(folder, 'shared-profile');
-  const { page } = await launch([], profile);
-  await expect(page.getByRole('heading', { name: 'Quantscope' })).toBeVisible();
-  const second = spawn(electronBinary(), electronArguments([SAMPLE], profile), { stdio: 'ignore' });
-  const [status] = (await once(second, 'exit')) as [number];
-  expect(status).toBe(0);
-  await expect(page.getByRole('heading', { name: path.basename(SAMPLE) })).toBeVisible();
+  test('opens in a browser only what is on the list, to the letter', async ({ launch }) => {
+    const { page, electron } = await launch();
+    await electron.evaluate(({ shell }) => {
+      const opened: string[] = [];
+      Object.assign(globalThis, { opened });
+      shell.openExternal = (address) => {
+        opened.push(address);
+        return Promise.resolve();
+      };
+    });
+    await page.evaluate(() => {
+      for (const address of [
+        'https://example.com/',
+        'https://onnx.ai/',
+        'https://onnx.ai/elsewhere',
+        'https://onnx.ai.example.com/',
+        'http://onnx.ai/',
+        'file:///etc/passwd',
+      ])
+        window.open(address);
+    });
+    const opened = (): Promise<string[]> =>
+      electron.evaluate(() => (globalThis as unknown as { opened: string[] }).opened);
+    await expect.poll(opened).toEqual(['https://onnx.ai/']);
+  });
+
+  test('is the only sender that main listens to', async ({ launch }) => {
+    const { electron } = await launch();
+    // A second window with our own preload and our own origin: only who it is tells it apart.
+    const preload = path.join(root, 'dist/preload.js');
+    const answers = await electron.evaluate(async ({ BrowserWindow }, file) => {
+      const foreign = new BrowserWindow({
+        show: false,
+        webPreferences: { preload: file, sandbox: true, contextIsolation: true },
+      });
+      await foreign.loadURL('app://quantscope/index.html');
+      const found = (await foreign.webContents.executeJavaScript(`
+        Promise.all(
+          Object.keys(window.quantscope)
+            .filter((channel) => channel !== 'onEvent')
+            .map(async (channel) => {
+              const argument = channel === 'openDropped' ? new File([], 'x') : {};
+              return [channel, await window.quantscope[channel](argument)];
+            }),
+        )`)) as [string, unknown][];
+      foreign.destroy();
+      return found;
+    }, preload);
+    expect(answers).toHaveLength(14);
+    for (const [channel, answer] of answers)
+      expect(answer, channel).toMatchObject({
+        ok: false,
+        error: { code: 'BAD_USAGE', field: 'sender' },
+      });
+  });
+
+  test('makes no request but for its own files, over a whole run', async ({ launch }) => {
+    const { page } = await launch();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(request.url()));
+    await page.reload();
+    await page.getByRole('button', { name: 'Open the sample' }).click();
+    await expect(page.getByRole('contentinfo')).toContainText('Ready', { timeout: 60_000 });
+    expect(asked.length).toBeGreaterThan(2);
+    for (const address of asked) expect(address).toMatch(/^(app:\/\/quantscope\/|blob:app:)/);
+  });
 });
