@@ -10,10 +10,10 @@ export interface NumberFormat {
   readonly exponentBits: number;
   /** Fraction bits of floats and Q formats, the magnitude bits of integers. */
   readonly fractionBits: number;
-  /** Exact, in decimal: 64-bit integers are beyond a double. */
+  /** Integers exactly, as 64 bits are beyond a double; the others in the fewest digits that read back. */
   readonly min: string;
   readonly max: string;
-  /** The distance from 1 to the next number: floats only; the even step of a Q format. */
+  /** The distance from 1 to the next float, or the even step of a Q format. */
   readonly eps: number | null;
   readonly smallestNormal: number | null;
   readonly smallestSubnormal: number | null;

@@ -1,5 +1,6 @@
 import { AppError, printable } from '../../shared/errors.ts';
 import { analyze } from './analyze.ts';
+import { dtypes } from './dtypes.ts';
 import { exportModel } from './export.ts';
 import { inspect } from './inspect.ts';
 import { plan } from './plan.ts';
@@ -16,6 +17,7 @@ const commands: Readonly<Record<string, Command>> = {
   verify,
   plan,
   recipes,
+  dtypes,
 };
 
 const HELP = `usage:
@@ -25,6 +27,7 @@ const HELP = `usage:
   quantscope verify  MODEL EXPORTED [--samples N] [--seed S] [--inputs DIR] [--json]
   quantscope plan    MODEL --recipe R (--max-bytes N | --min-sqnr DB) [--out RECIPE.json] [--json]
   quantscope recipes [--json]
+  quantscope dtypes [--json]
 
 R is the name of a preset (see quantscope recipes) or a recipe file.`;
 

@@ -114,6 +114,23 @@ describe('the JSON contract', () => {
     expect(typeof result['seconds']).toBe('number');
   });
 
+  test('dtypes lists the formats, 64-bit limits exactly', () => {
+    const { status, stdout } = run('dtypes', '--json');
+    expect(status).toBe(0);
+    const formats = JSON.parse(stdout) as { name: string }[];
+    expect(formats).toHaveLength(19);
+    expect(formats.find(({ name }) => name === 'int64')).toMatchObject({
+      kind: 'signed',
+      max: '9223372036854775807',
+      eps: null,
+    });
+    expect(formats.find(({ name }) => name === 'bfloat16')).toMatchObject({
+      exponentBits: 8,
+      fractionBits: 7,
+      eps: 0.0078125,
+    });
+  });
+
   test('recipes lists the presets', () => {
     const { stdout } = run('recipes', '--json');
     expect((JSON.parse(stdout) as { name: string }[]).map(({ name }) => name)).toEqual(

@@ -1,0 +1,27 @@
+import { parseArgs } from 'node:util';
+import { NUMBER_FORMATS } from '../../shared/number-formats.ts';
+import { toJson, toTable } from './output.ts';
+import { UsageError } from './usage.ts';
+
+/** quantscope dtypes [--json] */
+export function dtypes(args: string[]): void {
+  let json: boolean;
+  try {
+    json = parseArgs({ args, options: { json: { type: 'boolean' } } }).values.json === true;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+  if (json) {
+    console.log(toJson(NUMBER_FORMATS));
+    return;
+  }
+  const rows = NUMBER_FORMATS.map((format) => [
+    format.name,
+    `${format.signBits}+${format.exponentBits}+${format.fractionBits}`,
+    format.min,
+    format.max,
+    String(format.eps ?? '-'),
+  ]);
+  const head = ['format', 'sign+exponent+fraction', 'min', 'max', 'eps'];
+  console.log(toTable([head, ...rows], new Set([1, 2, 3, 4])));
+}
