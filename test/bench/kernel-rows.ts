@@ -19,14 +19,13 @@ const BINS = 2048;
 /** Passes over values that lie in the window already, so that no reading is measured. */
 function residentPasses(root: string, values: Float32Array): Passes {
   const wasm = readFileSync(path.join(root, 'dist/kernels.wasm'));
-  const bytes = values.byteLength;
   const source: ByteSource = {
     elements: values.length,
     dtype: 'float32',
     read: (target, offset) =>
       target.set(new Uint8Array(values.buffer, values.byteOffset + offset, target.length)),
   };
-  return simdPasses(Kernels.instantiate(wasm, bytes), source, bytes);
+  return simdPasses(Kernels.instantiate(wasm, values.byteLength), source);
 }
 
 async function quantizeLinear(

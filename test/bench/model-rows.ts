@@ -22,17 +22,26 @@ function recipeOf(scheme: Partial<Scheme>): Recipe {
   return { version: 1, name, default: { ...BASE_SCHEME, ...scheme }, minElements: 0, rules: [] };
 }
 
-/** Seconds of a report of the whole model by a fresh session: nothing is known from before. */
-async function reportTimes(file: string, pool: WorkerPool, runs: number): Promise<number> {
-  const times: number[] = [];
-  for (let run = -1; run < runs; run++) {
-    const session = Session.open(file, pool);
-    const start = performance.now();
-    await session.analyze(recipeOf({}), { signal: never });
-    if (run >= 0) times.push(performance.now() - start);
-    session.close();
+/** The time of a report of the whole model by a fresh session: nothing is known from before. */
+async function reportTime(file: string, pool: WorkerPool): Promise<number> {
+  const session = Session.open(file, pool);
+  const start = performance.now();
+  await session.analyze(recipeOf({}), { signal: never });
+  const time = performance.now() - start;
+  session.close();
+  return time;
+}
+
+/** Median times of a report by pools that take turns, after one round that does not count. */
+async function reportTimes(file: string, pools: readonly WorkerPool[]): Promise<number[]> {
+  const times = pools.map((): number[] => []);
+  for (let round = -1; round < 7; round++) {
+    for (const [index, pool] of pools.entries()) {
+      const time = await reportTime(file, pool);
+      if (round >= 0) times[index]!.push(time);
+    }
   }
-  return median(times);
+  return times.map(median);
 }
 
 async function withPool<T>(root: string, size: number, use: (pool: WorkerPool) => Promise<T>) {
@@ -67,16 +76,18 @@ export async function modelRows(root: string, values: Float32Array): Promise<Row
 
 async function checkpointRows(root: string, file: string, raw: string): Promise<Row[]> {
   const cores = os.cpus().length;
-  const all = await withPool(root, cores, (pool) => reportTimes(file, pool, 5));
-  const one = await withPool(root, 1, (pool) => reportTimes(file, pool, 3));
-  const two = cores === 2 ? all : await withPool(root, 2, (pool) => reportTimes(file, pool, 3));
+  const [all, one, two] = await withPool(root, cores, (every) =>
+    withPool(root, 1, (single) =>
+      withPool(root, 2, (pair) => reportTimes(file, [every, single, pair])),
+    ),
+  );
   const peer = pythonPeer<ModelPeer>(root, ['model', `${LAYERS}`, `${ROWS}`, `${COLUMNS}`, raw]);
   const what = `int8 per-channel report of a 900 MB checkpoint, ${cores} cores`;
-  const scaling = compared('the same on two workers', two, 'one worker', one, 1 / 1.7);
+  const scaling = compared('the same on two workers', two!, 'one worker', one!, 1 / 1.7);
   if (typeof peer === 'string')
-    return [skipped(what, milliseconds(all), peer, '10x faster'), scaling];
+    return [skipped(what, milliseconds(all!), peer, '10x faster'), scaling];
   const name = `PyTorch, ${peer.threads} threads`;
-  return [compared(what, all, name, peer.report, 1 / 10), scaling];
+  return [compared(what, all!, name, peer.report, 1 / 10), scaling];
 }
 
 /** Settings that a person goes through on one layer. */

@@ -1,7 +1,7 @@
 import type { SourceDtype } from '../../../shared/dtypes.ts';
 import { decodeValues } from '../quantize/chunks.ts';
 import type { ValueSource } from '../quantize/passes.ts';
-import { BLOCK_VALUES, WINDOW_BYTES, type Kernels } from './kernels.ts';
+import { BLOCK_VALUES, type Kernels } from './kernels.ts';
 
 /** A tensor's little-endian bytes, wherever they are. */
 export interface ByteSource {
@@ -31,20 +31,18 @@ export type VisitBlock = (pointer: number, count: number, start: number) => void
 export class BlockReader {
   private readonly kernels: Kernels;
   private readonly source: ByteSource;
-  private readonly windowBytes: number;
   private loaded = -1;
 
-  constructor(kernels: Kernels, source: ByteSource, windowBytes: number = WINDOW_BYTES) {
+  constructor(kernels: Kernels, source: ByteSource) {
     this.kernels = kernels;
     this.source = source;
-    this.windowBytes = windowBytes;
   }
 
   /** Visits all values as float32, in blocks, first to last. */
   forEachBlock(visit: VisitBlock): void {
     const { elements, dtype } = this.source;
     const width = widthOf(dtype);
-    const perWindow = this.windowBytes / width;
+    const perWindow = this.kernels.windowBytes / width;
     for (let first = 0; first < elements; first += perWindow) {
       const count = Math.min(perWindow, elements - first);
       this.load(first * width, count * width);

@@ -93,16 +93,26 @@ export interface KernelExports {
   ) => void;
 }
 
+const PAGE = 65536;
+
 /** Values that the kernels take at a time: a quarter of a core's second-level cache. */
 export const BLOCK_VALUES = 32768;
 
 /**
- * Bytes of a tensor that are held at a time. A tensor of no more is read once for all of its
- * passes; a larger one is read again for each. This is what bounds a worker's memory.
+ * Bytes of a tensor that are held at a time, at most. A tensor of no more is read once for all of
+ * its passes; a larger one is read again for each.
  */
 export const WINDOW_BYTES = 32 << 20;
 
-const PAGE = 65536;
+/** What the windows of all workers may take together, and the least that one is given. */
+const ALL_WINDOWS = 128 << 20;
+const LEAST_WINDOW = 4 << 20;
+
+/** The window of each of so many workers: what bounds the engine's memory on many cores too. */
+export function windowBytesFor(workers: number): number {
+  const share = Math.floor(ALL_WINDOWS / workers / PAGE) * PAGE;
+  return Math.max(LEAST_WINDOW, Math.min(WINDOW_BYTES, share));
+}
 
 /** The part of the WebAssembly API that is used; Node's types leave it to the browser's. */
 interface WasmMemory {
@@ -134,6 +144,7 @@ export class Kernels {
   readonly codes: number;
   readonly restored: number;
   readonly window: number;
+  readonly windowBytes: number;
   private readonly memory: WasmMemory;
   private readonly base: number;
   private top: number;
@@ -145,6 +156,7 @@ export class Kernels {
     this.codes = this.decoded + BLOCK_VALUES * 4;
     this.restored = this.codes + BLOCK_VALUES * 4;
     this.window = this.restored + BLOCK_VALUES * 4;
+    this.windowBytes = windowBytes;
     this.base = aligned(this.window + windowBytes);
     this.top = this.base;
     this.growTo(this.base);

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
+import * as os from 'node:os';
 import * as path from 'node:path';
-import { Kernels } from './kernels.ts';
+import { Kernels, windowBytesFor } from './kernels.ts';
 
 let loaded: Kernels | undefined;
 
@@ -9,6 +10,9 @@ let loaded: Kernels | undefined;
  * bundled worker.
  */
 export function loadKernels(): Kernels {
-  loaded ??= Kernels.instantiate(fs.readFileSync(path.join(__dirname, 'kernels.wasm')));
+  if (loaded === undefined) {
+    const wasm = fs.readFileSync(path.join(__dirname, 'kernels.wasm'));
+    loaded = Kernels.instantiate(wasm, windowBytesFor(os.cpus().length));
+  }
   return loaded;
 }

@@ -3,7 +3,7 @@ import { plainPasses } from '../quantize/plain-passes.ts';
 import { SMALLEST_NORMAL } from '../quantize/plain-ranges.ts';
 import { BlockReader, firstValues, valueSource, type ByteSource } from './blocks.ts';
 import { setGrouping, setUngrouped } from './grouping.ts';
-import { WINDOW_BYTES, type Kernels } from './kernels.ts';
+import type { Kernels } from './kernels.ts';
 import { encode, errorCounts, foldedCounts, inspect, ROUNDINGS } from './simd-encode.ts';
 
 const DIGITS = 65536;
@@ -16,13 +16,9 @@ const COUNTS_PER_BIN = 4;
  * memory. One tensor at a time: its passes are good until those of another are made. float64
  * tensors, which no model is made of for speed, go through the plain passes.
  */
-export function simdPasses(
-  kernels: Kernels,
-  source: ByteSource,
-  windowBytes: number = WINDOW_BYTES,
-): Passes {
+export function simdPasses(kernels: Kernels, source: ByteSource): Passes {
   if (source.dtype === 'float64') return plainPasses(valueSource(source));
-  const reader = new BlockReader(kernels, source, windowBytes);
+  const reader = new BlockReader(kernels, source);
   const { elements, dtype } = source;
   return {
     elements,

@@ -33,7 +33,7 @@ export function bothPasses(
 ): { simd: Passes; plain: Passes } {
   const source = bytesSource(bytes, dtype);
   return {
-    simd: simdPasses(kernels, source, SMALL_WINDOW),
+    simd: simdPasses(kernels, source),
     plain: plainPasses(valueSource(source)),
   };
 }

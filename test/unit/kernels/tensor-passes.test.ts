@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { DtypeName } from '../../../shared/dtypes.ts';
 import type { ByteRange } from '../../../shared/model.ts';
 import { tensorPasses } from '../../../electron/engine/kernels/tensor-passes.ts';
-import { WINDOW_BYTES } from '../../../electron/engine/kernels/kernels.ts';
+import { WINDOW_BYTES, windowBytesFor } from '../../../electron/engine/kernels/kernels.ts';
 import { groupingOf } from '../../../electron/engine/quantize/layout.ts';
 import { FileSource } from '../../../electron/engine/source.ts';
 import { concat, varint } from '../../helpers/protobuf.ts';
@@ -149,4 +149,12 @@ describe('refusals name what is wrong', () => {
     isCancelled = false;
     expect(passes.firstPass(grouping).sums.zeros).toBe(10);
   });
+});
+
+test('the windows of many workers together stay within what a few have', () => {
+  expect(windowBytesFor(1)).toBe(WINDOW_BYTES);
+  expect(windowBytesFor(4)).toBe(WINDOW_BYTES);
+  expect(windowBytesFor(12) * 12).toBeLessThanOrEqual(4 * WINDOW_BYTES);
+  expect(windowBytesFor(12) % 65536).toBe(0);
+  expect(windowBytesFor(256)).toBe(4 << 20);
 });
