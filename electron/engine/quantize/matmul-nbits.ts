@@ -22,7 +22,9 @@ export function matMulNBitsScale(
     return { scale: Math.fround(extreme / -middle), zeroPoint: middle };
   }
   const last = 2 * middle - 1;
-  const scale = Math.fround(Math.fround(max - min) / last);
+  // Where the width overflows float32 the reference has an infinite scale.
+  const rounded = Math.fround(max - min);
+  const scale = Math.fround((Number.isFinite(rounded) ? rounded : max - min) / last);
   const zeroPoint = scale === 0 ? min : Math.fround(0 - Math.fround(min / scale));
   return { scale, zeroPoint: Math.min(last, Math.max(0, roundHalfAway(zeroPoint))) + 0 };
 }

@@ -4,6 +4,7 @@ import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import { describeSide } from '../../../electron/engine/quantize/detail.ts';
 import { layoutOf } from '../../../electron/engine/quantize/layout.ts';
 import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
+import { matMulNBitsScale } from '../../../electron/engine/quantize/matmul-nbits.ts';
 import type { KernelScheme } from '../../../electron/engine/quantize/scheme.ts';
 import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
 import { bytesOf, float32Of, readGolden } from './goldens.ts';
@@ -103,4 +104,10 @@ test('blocks run along the axis that is summed over, beside the channels', () =>
   expect(blockAxisOf([8, 16, 3, 3], 0)).toBe(1);
   expect(blockAxisOf([4, 64, 32], 2)).toBe(1);
   expect(blockAxisOf([7], 0)).toBe(0);
+});
+
+test('a MatMulNBits block wider than float32 has a finite scale', () => {
+  const { scale, zeroPoint } = matMulNBitsScale(-3.4e38, 3.4e38, 4, false);
+  expect(scale).toBe(Math.fround((2 * Math.fround(3.4e38)) / 15));
+  expect(zeroPoint).toBe(8);
 });
