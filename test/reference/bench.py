@@ -50,13 +50,13 @@ def report(weight):
     codes = torch.quantize_per_channel(weight, scale, zero, 1, torch.qint8)
     restored = codes.dequantize()
     error = restored - weight
-    noise = (error.double() ** 2).sum().item()
-    signal = (weight.double() ** 2).sum().item()
-    dot = torch.dot(restored.double().flatten(), weight.double().flatten()).item()
-    length = (restored.double() ** 2).sum().item()
+    wide, wide_error = weight.double().flatten(), error.double().flatten()
+    noise = torch.dot(wide_error, wide_error).item()
+    signal = torch.dot(wide, wide).item()
+    cross = torch.dot(wide_error, wide).item()
     worst = error.abs().max().item()
-    levels = torch.unique(codes.int_repr()).numel()
-    return low, high, deviation, mean, finite, zeros, counts, noise, signal, dot, length, worst, levels
+    levels = torch.bincount(codes.int_repr().flatten().int() + 128, minlength=256).count_nonzero().item()
+    return low, high, deviation, mean, finite, zeros, counts, noise, signal, cross, worst, levels
 
 
 def model(layers, rows, columns, file):

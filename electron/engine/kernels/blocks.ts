@@ -27,11 +27,16 @@ export function widthOf(dtype: SourceDtype): number {
 /** Takes `count` float32 at `pointer`, the first being element `start`. */
 export type VisitBlock = (pointer: number, count: number, start: number) => void;
 
+/** Bytes that are read at a time: half of a core's second-level cache, where blocks find them. */
+const PIECE_BYTES = 512 << 10;
+
 /** A tensor read into the kernels' window, which keeps what fits in it from one pass to the next. */
 export class BlockReader {
   private readonly kernels: Kernels;
   private readonly source: ByteSource;
-  private loaded = -1;
+  /** Where in the tensor the window begins, and how much of it is read. */
+  private start = -1;
+  private filled = 0;
 
   constructor(kernels: Kernels, source: ByteSource) {
     this.kernels = kernels;
@@ -45,21 +50,30 @@ export class BlockReader {
     const perWindow = this.kernels.windowBytes / width;
     for (let first = 0; first < elements; first += perWindow) {
       const count = Math.min(perWindow, elements - first);
-      this.load(first * width, count * width);
+      this.moveTo(first * width);
       for (let at = 0; at < count; at += BLOCK_VALUES) {
         this.source.check?.();
         const values = Math.min(BLOCK_VALUES, count - at);
+        this.fill((at + values) * width, count * width);
         visit(this.decoded(this.kernels.window + at * width, values), values, first + at);
       }
     }
   }
 
-  private load(offset: number, length: number): void {
-    if (this.loaded === offset) return;
-    // A read that fails may leave the window half filled.
-    this.loaded = -1;
-    this.source.read(this.kernels.bytes(this.kernels.window, length), offset);
-    this.loaded = offset;
+  private moveTo(start: number): void {
+    if (this.start === start) return;
+    this.start = start;
+    this.filled = 0;
+  }
+
+  /** Reads on until `wanted` bytes of the window are there, and ahead, but not past its `length`. */
+  private fill(wanted: number, length: number): void {
+    const { kernels, source } = this;
+    while (this.filled < wanted) {
+      const piece = Math.min(PIECE_BYTES, length - this.filled);
+      source.read(kernels.bytes(kernels.window + this.filled, piece), this.start + this.filled);
+      this.filled += piece;
+    }
   }
 
   private decoded(pointer: number, count: number): number {

@@ -101,10 +101,12 @@ function keyPasses(kernels: Kernels, reader: BlockReader): Pick<Passes, 'countDi
       kernels.reset();
       exports.setKeys(Number(magnitudes));
       setGrouping(exports, grouping, first, groups);
-      const keys = kernels.allocate(groups * size * 4);
+      // Groups a power of two apart would fall into the same few lines of the cache.
+      const room = size % 256 === 0 ? size + 16 : size;
+      const keys = kernels.allocate(groups * room * 4);
       const counts = kernels.allocate(groups * 4);
       const scratch = kernels.allocate((size + 1) * 4);
-      exports.setGathering(keys, counts, size);
+      exports.setGathering(keys, counts, room);
       reader.forEachBlock(exports.gather);
       const counted = kernels.uint32(counts, groups).slice();
       return {

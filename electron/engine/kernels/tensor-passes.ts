@@ -8,14 +8,11 @@ import { widthOf, type ByteSource } from './blocks.ts';
 import type { Kernels } from './kernels.ts';
 import { simdPasses } from './simd-passes.ts';
 
-/** Bytes that are read at a time, between which a job can be cancelled. */
-const PIECE_BYTES = 4 << 20;
-
 /**
  * The passes over a stored tensor's values, which are read straight from the file into the kernels'
  * memory. One tensor at a time for the same kernels.
  *
- * @param check called between pieces; throws to cancel
+ * @param check called between blocks; throws to cancel
  * @throws AppError UNSUPPORTED for a tensor that holds no floats; while passes run, MALFORMED when
  * the stored bytes are not as many as the shape says, and what reading a file throws.
  */
@@ -30,7 +27,7 @@ export function tensorPasses(
     throw new AppError('UNSUPPORTED', 'holds no float values', { field: name, found: dtype });
   const read =
     tensor.data.encoding === 'raw'
-      ? rangeReader(files, tensor, elements * widthOf(dtype), check)
+      ? rangeReader(files, tensor, elements * widthOf(dtype))
       : varintReader(files, tensor, check);
   return simdPasses(kernels, { elements, dtype, read, check });
 }
@@ -40,7 +37,6 @@ function rangeReader(
   files: readonly FileSource[],
   { name, data: { ranges } }: StoredBytes,
   expected: number,
-  check: () => void,
 ): ByteSource['read'] {
   const starts: number[] = [];
   let total = 0;
@@ -60,8 +56,7 @@ function rangeReader(
     for (let done = 0; done < target.length; index++) {
       const inside = offset + done - starts[index]!;
       const length = Math.min(ranges[index]!.length - inside, target.length - done);
-      const part = target.subarray(done, done + length);
-      readRange(files, ranges[index]!, inside, part, check);
+      readRange(files, ranges[index]!, inside, target.subarray(done, done + length));
       done += length;
     }
   };
@@ -83,14 +78,10 @@ function readRange(
   { file, offset }: ByteRange,
   inside: number,
   target: Uint8Array,
-  check: () => void,
 ): void {
   const source = files[file];
   if (source === undefined) throw new RangeError(`the model has no file ${file}`);
-  for (let at = 0; at < target.length; at += PIECE_BYTES) {
-    check();
-    source.readInto(target.subarray(at, at + PIECE_BYTES), offset + inside + at);
-  }
+  source.readInto(target, offset + inside);
 }
 
 /** Varints have no fixed width: each read decodes all of them and keeps what was asked for. */
