@@ -6,6 +6,9 @@ import { BASE_SCHEME, describeScheme, type Recipe, type Scheme } from '../../sha
 import { totalOf, type TensorReport, type Total } from '../../shared/report.ts';
 import type { RunOptions, Session } from './session.ts';
 
+/** A floor of exactly what a recipe has is met by that recipe: sums of floats are good to this. */
+const ROUNDING_DB = 1e-9;
+
 /** At most so many bytes of tensors, or at least so many dB pooled over the quantized ones. */
 export type Goal = { readonly maxBytes: number } | { readonly minSqnrDb: number };
 
@@ -138,7 +141,7 @@ function choose(
     const rest = fixed.reduce((sum, { bytesAfter }) => sum + bytesAfter, 0);
     return leastWithin(costs, goal.maxBytes - rest) ?? costs.map(mostFrugal);
   }
-  const share = 10 ** (-goal.minSqnrDb / 10);
+  const share = 10 ** (-(goal.minSqnrDb - ROUNDING_DB) / 10);
   const costs = costsOf(choices, ({ bytesAfter, noise, signal }) => [
     noise - share * signal,
     bytesAfter,
@@ -189,5 +192,5 @@ function recipeOf(
 function reaches(total: Total, goal: Goal): boolean {
   if ('maxBytes' in goal) return total.bytesAfter <= goal.maxBytes;
   // Sums in another order may differ in their last bits.
-  return total.sqnrDb === null || total.sqnrDb >= goal.minSqnrDb - 1e-9;
+  return total.sqnrDb === null || total.sqnrDb >= goal.minSqnrDb - ROUNDING_DB;
 }

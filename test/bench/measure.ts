@@ -1,17 +1,22 @@
 /** The middle of sorted numbers. */
-export function median(times: readonly number[]): number {
-  return times.toSorted((a, b) => a - b)[times.length >> 1]!;
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }
 
-/** The median time of a task in milliseconds, after two runs that do not count. */
-export async function timed(task: () => unknown, runs = 11): Promise<number> {
-  const times: number[] = [];
+/** How long each run of a task takes, in milliseconds, after two runs that do not count. */
+export async function times(task: () => unknown, runs = 15): Promise<number[]> {
+  const found: number[] = [];
   for (let run = -2; run < runs; run++) {
     const start = performance.now();
     await task();
-    if (run >= 0) times.push(performance.now() - start);
+    if (run >= 0) found.push(performance.now() - start);
   }
-  return median(times);
+  return found;
+}
+
+/** The median of these times. */
+export async function timed(task: () => unknown, runs = 15): Promise<number> {
+  return median(await times(task, runs));
 }
 
 /**
@@ -22,15 +27,15 @@ export async function timedInTurn(
   second: () => unknown,
   runs = 15,
 ): Promise<[number, number]> {
-  const times: [number[], number[]] = [[], []];
+  const found: [number[], number[]] = [[], []];
   for (let run = -2; run < runs; run++) {
     for (const [index, task] of [first, second].entries()) {
       const start = performance.now();
       await task();
-      if (run >= 0) times[index]!.push(performance.now() - start);
+      if (run >= 0) found[index]!.push(performance.now() - start);
     }
   }
-  return [median(times[0]), median(times[1])];
+  return [median(found[0]), median(found[1])];
 }
 
 /** One line of the table. A peer that is not there is named with why. */

@@ -83,16 +83,15 @@ function prepareIntegers(
 
 function readSums(kernels: Kernels): { sums: ErrorSums; clipped: number } {
   const pointer = kernels.exports.errorSums();
-  const doubles = kernels.float64(pointer, 10);
+  const doubles = kernels.float64(pointer, 8);
   const at = (index: number): number => doubles[index]!;
   return {
     sums: {
       noise: at(0) + at(1),
-      signal: at(2) + at(3),
-      cross: at(4) + at(5),
-      maxAbsError: Math.max(at(8), ...kernels.float32(pointer + 48, 4)),
+      cross: at(2) + at(3),
+      maxAbsError: Math.max(at(6), ...kernels.float32(pointer + 32, 4)),
     },
-    clipped: at(9),
+    clipped: at(7),
   };
 }
 

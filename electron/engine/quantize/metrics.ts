@@ -5,8 +5,6 @@ import { sqnrDb } from '../../../shared/report.ts';
  * minus original; elements whose original is not finite have none and are left out of all sums.
  */
 export interface ErrorSums {
-  /** Sum of the squared originals. */
-  signal: number;
   /** Sum of the squared errors. */
   noise: number;
   /** Sum of original times error. */
@@ -15,7 +13,7 @@ export interface ErrorSums {
 }
 
 export function emptyErrorSums(): ErrorSums {
-  return { signal: 0, noise: 0, cross: 0, maxAbsError: 0 };
+  return { noise: 0, cross: 0, maxAbsError: 0 };
 }
 
 /** The error measures of a report, each in the one definition that the product has. */
@@ -34,9 +32,10 @@ export interface ErrorMeasures {
 /**
  * Measures from sums; all errors are 0 where nothing was measured.
  * @param elements how many elements the sums are over: those that are finite
+ * @param signal the sum of the squared originals of these elements
  */
-export function measuresOf(sums: ErrorSums, elements: number): ErrorMeasures {
-  const { signal, noise, cross, maxAbsError } = sums;
+export function measuresOf(sums: ErrorSums, elements: number, signal: number): ErrorMeasures {
+  const { noise, cross, maxAbsError } = sums;
   const mse = elements === 0 ? 0 : noise / elements;
   return {
     mse,
@@ -49,10 +48,14 @@ export function measuresOf(sums: ErrorSums, elements: number): ErrorMeasures {
   };
 }
 
+/** What is left of a length squared whose parts cancel is rounding when it is less than this of them. */
+const ROUNDING = 1e-12;
+
 /** With d = x + e: x.d = x.x + x.e, and d.d = x.x + 2 x.e + e.e. */
 function cosineOf(signal: number, noise: number, cross: number): number | null {
+  if (signal > 0 && noise === 0) return 1;
   const dequantized = signal + 2 * cross + noise;
-  if (!(signal > 0 && dequantized > 0 && dequantized < Infinity)) return null;
+  if (!(signal > 0 && dequantized > signal * ROUNDING && dequantized < Infinity)) return null;
   const lengths = Math.sqrt(signal) * Math.sqrt(dequantized);
   return Math.max(-1, Math.min(1, (signal + cross) / lengths));
 }

@@ -61,17 +61,16 @@ function forEachEncoded(
 
 /** Adds a chunk to the error sums; elements that are not finite in the original are left out. */
 function addErrors(values: Values, restored: Float64Array, sums: ErrorSums): void {
-  let { signal, noise, cross, maxAbsError } = sums;
+  let { noise, cross, maxAbsError } = sums;
   for (let index = 0; index < values.length; index++) {
     const original = values[index]!;
     if (original - original !== 0) continue;
     const error = restored[index]! - original;
-    signal += original * original;
     noise += error * error;
     cross += error * original;
     if (Math.abs(error) > maxAbsError) maxAbsError = Math.abs(error);
   }
-  Object.assign(sums, { signal, noise, cross, maxAbsError });
+  Object.assign(sums, { noise, cross, maxAbsError });
 }
 
 /** Encodes, and keeps what the inspector shows. The contract is Passes.inspect. */

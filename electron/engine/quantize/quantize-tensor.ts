@@ -17,7 +17,7 @@ import type {
 import { passesOf } from './plain-passes.ts';
 import { rangesOf } from './ranges.ts';
 import { isCast, isFixedPoint, type KernelScheme } from './scheme.ts';
-import { finiteCount, type TensorStatistics } from './statistics.ts';
+import { finiteCount, signalOf, type TensorStatistics } from './statistics.ts';
 
 export interface QuantizeInput {
   /** The tensor's name, for errors. */
@@ -117,7 +117,7 @@ export function resultOf(
     max: statistics.max,
     clipped,
     levelsUsed: levelsUsed ?? NaN,
-    ...measuresOf(sums, finiteCount(statistics)),
+    ...measuresOf(sums, finiteCount(statistics), signalOf(statistics)),
   };
 }
 

@@ -51,6 +51,12 @@ export function finiteCount({ elements, nans, infinities }: Statistics): number 
   return elements - nans - infinities;
 }
 
+/** The sum of the squares of the finite values. */
+export function signalOf(statistics: Statistics): number {
+  const { mean, std } = statistics;
+  return finiteCount(statistics) * (std * std + mean * mean);
+}
+
 /** The ranges of the finite values of each group, in one pass; 0 and 0 for a group without any. */
 export function groupRanges(source: Passes | ValueSource, grouping: Grouping): GroupRanges {
   return closeRanges(passesOf(source).ranges(grouping));

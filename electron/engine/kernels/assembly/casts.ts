@@ -1,7 +1,7 @@
 // Bit patterns of the small float types, and the sums of which all error measures are made.
 // Twins: quantize/small-float.ts and castCoder of quantize/coder.ts.
 
-import { addErrorOf, addVectors, countClipped, products, squares } from './sums';
+import { addErrorOf, addVectors, countClipped, larger, products, squares } from './sums';
 
 let fractionBits: i32 = 0;
 let signShift: i32 = 0;
@@ -58,7 +58,6 @@ export function setCastOutput(codePointer: usize, restoredPointer: usize): void 
 /** Casts float32 at `pointer`; outputs begin at their pointers. */
 export function cast(pointer: usize, count: i32): void {
   let noise = f64x2.splat(0);
-  let signal = f64x2.splat(0);
   let cross = f64x2.splat(0);
   let greatest = f32x4.splat(0);
   const whole = count & ~3;
@@ -72,11 +71,10 @@ export function cast(pointer: usize, count: i32): void {
     // Exact, as rounding moves a value by less than half of itself, or to zero (Sterbenz).
     const error = f32x4.sub(back, values);
     noise = f64x2.add(noise, squares(error));
-    signal = f64x2.add(signal, squares(values));
     cross = f64x2.add(cross, products(error, values));
-    greatest = f32x4.pmax(greatest, f32x4.abs(error));
+    greatest = larger(greatest, f32x4.abs(error));
   }
-  addVectors(noise, signal, cross, greatest);
+  addVectors(noise, cross, greatest);
   for (let at = whole; at < count; at++) {
     const place = pointer + (usize(at) << 2);
     castFour(f32x4.splat(load<f32>(place)), at, 1);

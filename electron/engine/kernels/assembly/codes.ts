@@ -2,7 +2,7 @@
 // Twins: integerCoder of quantize/coder.ts, and the flags of quantize/quantize-tensor.ts.
 
 import { forEachRun } from './runs';
-import { addErrorOf, addVectors, countClipped, products, squares } from './sums';
+import { addErrorOf, addVectors, countClipped, larger, products, squares } from './sums';
 
 export const EVEN: i32 = 0;
 export const ZERO: i32 = 1;
@@ -92,10 +92,10 @@ function encodeRun(pointer: usize, count: i32, group: i32, step: i32): void {
   else encodeStepped(pointer, count, place);
 }
 
-/** The rounded quotient, as `rounding` says. */
+/** Codes less their zero points, as `rounding` says, before any clipping. */
 export function rounded(values: v128, scale: v128, zero: v128, rounding: i32): v128 {
-  if (rounding == EVEN) return f32x4.add(f32x4.nearest(f32x4.div(values, scale)), zero);
-  if (rounding == ZERO) return f32x4.add(f32x4.trunc(f32x4.div(values, scale)), zero);
+  if (rounding == EVEN) return f32x4.nearest(f32x4.div(values, scale));
+  if (rounding == ZERO) return f32x4.trunc(f32x4.div(values, scale));
   const none = f32x4.eq(scale, f32x4.splat(0));
   const product = f32x4.mul(values, v128.andnot(f32x4.div(f32x4.splat(1), scale), none));
   // 0 times the infinite reciprocal of a subnormal scale counts as 0.
@@ -105,7 +105,7 @@ export function rounded(values: v128, scale: v128, zero: v128, rounding: i32): v
   // The fraction is exact, so that a half is told from the float32 just below it.
   const away = f32x4.ge(f32x4.abs(f32x4.sub(exact, whole)), f32x4.splat(0.5));
   const sign = v128.and(exact, i32x4.splat(0x80000000));
-  return f32x4.add(whole, v128.and(away, v128.or(f32x4.splat(1), sign)));
+  return f32x4.sub(f32x4.add(whole, v128.and(away, v128.or(f32x4.splat(1), sign))), zero);
 }
 
 function isOutside(codes: v128, low: v128, high: v128): v128 {
@@ -118,10 +118,9 @@ function encodeUniform(pointer: usize, count: i32, place: usize): void {
   const oneZero = load<f32>(zeroPoints + place);
   const scale = f32x4.splat(oneScale);
   const zero = f32x4.splat(oneZero);
-  const low = f32x4.splat(from);
-  const high = f32x4.splat(to);
+  const low = f32x4.splat(from - oneZero);
+  const high = f32x4.splat(to - oneZero);
   let noise = f64x2.splat(0);
-  let signal = f64x2.splat(0);
   let cross = f64x2.splat(0);
   let largest = f32x4.splat(0);
   const way = rounding;
@@ -131,27 +130,26 @@ function encodeUniform(pointer: usize, count: i32, place: usize): void {
   for (; pointer < end; pointer += 32) {
     const a = v128.load(pointer);
     const b = v128.load(pointer, 16);
-    const aCode = rounded(a, scale, zero, way);
-    const bCode = rounded(b, scale, zero, way);
-    if (v128.any_true(v128.or(isOutside(aCode, low, high), isOutside(bCode, low, high)))) {
+    const aUnits = rounded(a, scale, zero, way);
+    const bUnits = rounded(b, scale, zero, way);
+    if (v128.any_true(v128.or(isOutside(aUnits, low, high), isOutside(bUnits, low, high)))) {
       for (let lane: usize = 0; lane < 32; lane += 4) encodeOne(pointer + lane, oneScale, oneZero);
       continue;
     }
-    const aBack = f32x4.mul(f32x4.sub(aCode, zero), scale);
-    const bBack = f32x4.mul(f32x4.sub(bCode, zero), scale);
+    const aBack = f32x4.mul(aUnits, scale);
+    const bBack = f32x4.mul(bUnits, scale);
     // Exact, as a value lies within half a step of what an unclipped code stands for (Sterbenz).
     const aError = f32x4.sub(aBack, a);
     const bError = f32x4.sub(bBack, b);
     noise = f64x2.add(noise, f64x2.add(squares(aError), squares(bError)));
-    signal = f64x2.add(signal, f64x2.add(squares(a), squares(b)));
     cross = f64x2.add(cross, f64x2.add(products(aError, a), products(bError, b)));
-    largest = f32x4.pmax(largest, f32x4.pmax(f32x4.abs(aError), f32x4.abs(bError)));
+    largest = larger(largest, larger(f32x4.abs(aError), f32x4.abs(bError)));
     if (isStored) {
-      output(pointer - base, aCode, aBack);
-      output(pointer - base + 16, bCode, bBack);
+      output(pointer - base, f32x4.add(aUnits, zero), aBack);
+      output(pointer - base + 16, f32x4.add(bUnits, zero), bBack);
     }
   }
-  addVectors(noise, signal, cross, largest);
+  addVectors(noise, cross, largest);
   for (; pointer < last; pointer += 4) encodeOne(pointer, oneScale, oneZero);
 }
 
@@ -160,7 +158,6 @@ function encodeStepped(pointer: usize, count: i32, place: usize): void {
   const low = f32x4.splat(from);
   const high = f32x4.splat(to);
   let noise = f64x2.splat(0);
-  let signal = f64x2.splat(0);
   let cross = f64x2.splat(0);
   let largest = f32x4.splat(0);
   const way = rounding;
@@ -171,20 +168,20 @@ function encodeStepped(pointer: usize, count: i32, place: usize): void {
     const values = v128.load(pointer);
     const scale = v128.load(scales + place);
     const zero = v128.load(zeroPoints + place);
-    const code = rounded(values, scale, zero, way);
+    const units = rounded(values, scale, zero, way);
+    const code = f32x4.add(units, zero);
     if (v128.any_true(isOutside(code, low, high))) {
       for (let lane: usize = 0; lane < 16; lane += 4) encodeOwn(pointer + lane, place + lane);
       continue;
     }
-    const back = f32x4.mul(f32x4.sub(code, zero), scale);
+    const back = f32x4.mul(units, scale);
     const error = f32x4.sub(back, values);
     noise = f64x2.add(noise, squares(error));
-    signal = f64x2.add(signal, squares(values));
     cross = f64x2.add(cross, products(error, values));
-    largest = f32x4.pmax(largest, f32x4.abs(error));
+    largest = larger(largest, f32x4.abs(error));
     if (isStored) output(pointer - base, code, back);
   }
-  addVectors(noise, signal, cross, largest);
+  addVectors(noise, cross, largest);
   for (; pointer < last; pointer += 4, place += 4) encodeOwn(pointer, place);
 }
 
@@ -238,7 +235,8 @@ function output(offset: usize, code: v128, back: v128): void {
     const words = i16x8.shuffle(whole, whole, 0, 2, 4, 6, 0, 2, 4, 6);
     v128.store64_lane(codes + (offset >> 1), words, 0);
   } else if (width == 4) v128.store(codes + offset, whole);
-  if (restored != 0) v128.store(restored + offset, back);
+  // Adding 0 makes of -0 the 0 that an integer stands for.
+  if (restored != 0) v128.store(restored + offset, f32x4.add(back, f32x4.splat(0)));
 }
 
 function isFlagged(code: i32): bool {

@@ -48,32 +48,25 @@ function errorsOfRun(pointer: usize, count: i32, group: i32, step: i32): void {
   }
 }
 
-/** The squared errors of four values, in two doubles. */
-function squaredErrors(
-  values: v128,
-  scale: v128,
-  zero: v128,
-  way: i32,
-  low: v128,
-  high: v128,
-): v128 {
-  const exact = rounded(values, scale, zero, way);
-  const code = f32x4.pmin(f32x4.pmax(exact, low), high);
-  const back = f32x4.mul(f32x4.sub(code, zero), scale);
-  // In float64, as the difference of a clipped value is not exact in float32.
-  const a = f64x2.sub(f64x2.promote_low_f32x4(back), f64x2.promote_low_f32x4(values));
-  const b = f64x2.sub(
-    f64x2.promote_low_f32x4(i64x2.shuffle(back, back, 1, 1)),
-    f64x2.promote_low_f32x4(i64x2.shuffle(values, values, 1, 1)),
-  );
-  return f64x2.add(f64x2.mul(a, a), f64x2.mul(b, b));
+/** What the codes of four values stand for. */
+function restored(values: v128, scale: v128, zero: v128, way: i32, low: v128, high: v128): v128 {
+  const code = f32x4.add(rounded(values, scale, zero, way), zero);
+  return f32x4.mul(f32x4.sub(f32x4.pmin(f32x4.pmax(code, low), high), zero), scale);
+}
+
+/** The squared differences of two pairs of float32, exact in float64 even where one was clipped. */
+function squaredDifferences(a: v128, b: v128): v128 {
+  const difference = f64x2.sub(f64x2.promote_low_f32x4(a), f64x2.promote_low_f32x4(b));
+  return f64x2.mul(difference, difference);
+}
+
+function upper(values: v128): v128 {
+  return i64x2.shuffle(values, values, 1, 1);
 }
 
 function squaredError(value: f32, scale: f32, zero: f32): f64 {
-  const exact = f32x4.extract_lane(
-    rounded(f32x4.splat(value), f32x4.splat(scale), f32x4.splat(zero), rounding),
-    0,
-  );
+  const units = rounded(f32x4.splat(value), f32x4.splat(scale), f32x4.splat(zero), rounding);
+  const exact = f32x4.extract_lane(units, 0) + zero;
   const error = f64((min(max(exact, qmin), qmax) - zero) * scale) - f64(value);
   return error * error;
 }
@@ -89,8 +82,12 @@ function addUniform(pointer: usize, count: i32, cell: usize): void {
   let sums = f64x2.splat(0);
   const end = pointer + (usize(count & ~3) << 2);
   const last = pointer + (usize(count) << 2);
-  for (; pointer < end; pointer += 16)
-    sums = f64x2.add(sums, squaredErrors(v128.load(pointer), scale, zero, way, low, high));
+  for (; pointer < end; pointer += 16) {
+    const values = v128.load(pointer);
+    const back = restored(values, scale, zero, way, low, high);
+    const first = squaredDifferences(back, values);
+    sums = f64x2.add(sums, f64x2.add(first, squaredDifferences(upper(back), upper(values))));
+  }
   let sum = f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
   for (; pointer < last; pointer += 4) sum += squaredError(load<f32>(pointer), oneScale, oneZero);
   store<f64>(errors + (cell << 3), load<f64>(errors + (cell << 3)) + sum);
@@ -106,16 +103,12 @@ function addStepped(pointer: usize, count: i32, cell: usize): void {
     const values = v128.load(pointer + (usize(at) << 2));
     const scale = v128.load(scales + (cell << 2));
     const zero = v128.load(zeroPoints + (cell << 2));
-    const exact = rounded(values, scale, zero, way);
-    const back = f32x4.mul(f32x4.sub(f32x4.pmin(f32x4.pmax(exact, low), high), zero), scale);
-    const a = f64x2.sub(f64x2.promote_low_f32x4(back), f64x2.promote_low_f32x4(values));
-    const b = f64x2.sub(
-      f64x2.promote_low_f32x4(i64x2.shuffle(back, back, 1, 1)),
-      f64x2.promote_low_f32x4(i64x2.shuffle(values, values, 1, 1)),
-    );
+    const back = restored(values, scale, zero, way, low, high);
     const place = errors + (cell << 3);
-    v128.store(place, f64x2.add(v128.load(place), f64x2.mul(a, a)));
-    v128.store(place, f64x2.add(v128.load(place, 16), f64x2.mul(b, b)), 16);
+    const first = squaredDifferences(back, values);
+    const second = squaredDifferences(upper(back), upper(values));
+    v128.store(place, f64x2.add(v128.load(place), first));
+    v128.store(place, f64x2.add(v128.load(place, 16), second), 16);
   }
   for (; at < count; at++, cell++) {
     const scale = load<f32>(scales + (cell << 2));
