@@ -40,7 +40,8 @@ export interface TensorReport {
   readonly max: number;
   /** Elements outside the representable range (for casts: finite values that became infinite). */
   readonly clipped: number;
-  readonly levelsUsed: number;
+  /** Codes in use; null for codes of 32 bits, which are not told apart. */
+  readonly levelsUsed: number | null;
   readonly mse: number;
   readonly rmse: number;
   readonly maxAbsError: number;

@@ -116,7 +116,7 @@ export function resultOf(
     min: statistics.min,
     max: statistics.max,
     clipped,
-    levelsUsed: levelsUsed ?? NaN,
+    levelsUsed,
     ...measuresOf(sums, finiteCount(statistics), signalOf(statistics)),
   };
 }

@@ -17,7 +17,7 @@ const FIGURES: readonly (readonly [string, (side: SideDetail) => string])[] = [
   ['Max error', ({ report }) => real(report.maxAbsError, 3)],
   ['SQNR, dB', ({ report }) => decibels(report.sqnrDb, 2)],
   ['Cosine', ({ report }) => (report.cosine === null ? NONE : fixed(report.cosine, 5))],
-  ['Levels', ({ report }) => integer(report.levelsUsed)],
+  ['Levels', ({ report }) => (report.levelsUsed === null ? NONE : integer(report.levelsUsed))],
   ['Clipped', ({ report }) => integer(report.clipped)],
 ];
 
