@@ -104,17 +104,14 @@ export async function kernelRows(
       linear,
       1.3,
     ),
-    {
-      ...compared(
-        'the same',
-        quantize,
-        'onnxruntime-node QuantizeLinear, codes thrown away',
-        again,
-        1.3,
-      ),
-      reach: '',
-      reached: null,
-    },
+    // Where its output's memory is used again it is at times twice as fast, so that this row can miss.
+    compared(
+      'the same',
+      quantize,
+      'onnxruntime-node QuantizeLinear, codes thrown away',
+      again,
+      1.3,
+    ),
     compared('min and max, 16M floats', range, 'a copy', copied, 1),
     ...histogramRows(histogram, peers),
   ];
