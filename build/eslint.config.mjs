@@ -1,9 +1,7 @@
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import svelte from 'eslint-plugin-svelte';
 import ts from 'typescript-eslint';
+import { root } from './paths.mjs';
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const LAYERS = ['shared', 'engine', 'cli', 'main', 'preload', 'renderer', 'test'];
 
 /** Imports go down only: what a layer may not name, by the reason that the message gives. */

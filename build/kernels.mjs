@@ -1,10 +1,10 @@
 // Compiles the AssemblyScript kernels to WASM with SIMD. Alone: node build/kernels.mjs
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import asc from 'assemblyscript/asc';
+import { root } from './paths.mjs';
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const ENTRY = 'electron/engine/kernels/assembly/index.ts';
 
 // The kernels allocate nothing and check no bounds: their caller lays out the memory.

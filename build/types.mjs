@@ -2,9 +2,8 @@
 // the engine, or a Node call in shared/, does not compile. Two checks at a time.
 import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { root } from './paths.mjs';
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const AT_A_TIME = 2;
 
 // The slowest first, so that the others run beside it.

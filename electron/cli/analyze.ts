@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { csv } from '../../shared/csv.ts';
 import { printable } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import { describeScheme, type Recipe } from '../../shared/recipe.ts';
@@ -100,31 +101,21 @@ const CSV_COLUMNS = [
 ] as const;
 
 function writeCsv(file: string, first: Analysis, second: Analysis | null): void {
-  const lines = [['recipe', ...CSV_COLUMNS].join(',')];
-  for (const analysis of second === null ? [first] : [first, second])
-    for (const row of analysis.tensors)
-      lines.push(
-        [analysis.recipe.name, ...CSV_COLUMNS.map((column) => cellOf(row, column))]
-          .map(csvCell)
-          .join(','),
-      );
+  const rows = (second === null ? [first] : [first, second]).flatMap(({ recipe, tensors }) =>
+    tensors.map((row) => [recipe.name, ...CSV_COLUMNS.map((column) => cellOf(row, column))]),
+  );
   try {
-    fs.writeFileSync(file, `${lines.join('\r\n')}\r\n`);
+    fs.writeFileSync(file, csv([['recipe', ...CSV_COLUMNS], ...rows]));
   } catch (error) {
     throw ioError('cannot be written', file, error);
   }
 }
 
-function cellOf(row: Row, column: (typeof CSV_COLUMNS)[number]): string {
-  if (column === 'scheme') return row.scheme === null ? '' : describeScheme(row.scheme);
+function cellOf(row: Row, column: (typeof CSV_COLUMNS)[number]): string | number | null {
+  if (column === 'scheme') return row.scheme === null ? null : describeScheme(row.scheme);
   const value = row[column];
-  return value === null || Number.isNaN(value) ? '' : String(value);
-}
-
-/** RFC 4180, and no cell that a spreadsheet would take for a formula. */
-function csvCell(text: string): string {
-  const safe = /^[=+@\t\r]|^-[^\d.I]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  if (typeof value === 'boolean') return String(value);
+  return Number.isNaN(value) ? null : value;
 }
 
 function printAnalysis(first: Analysis, second: Analysis | null): void {

@@ -1,5 +1,5 @@
 import type { TensorSummary } from '../../shared/protocol.ts';
-import { csv } from '../format/csv.ts';
+import { csv } from '../../shared/csv.ts';
 import { schemeSentence } from '../format/schemes.ts';
 import { deltaDb, type Figures } from '../state/figures.ts';
 

@@ -62,7 +62,7 @@ export function kilobytes(bytes: number): string {
 export function megabytes(bytes: number): string {
   const value = bytes / 1e6;
   if (value === 0) return '0';
-  return grouped(value >= 1000 ? String(Math.round(value)) : value.toPrecision(3));
+  return grouped(value >= 999.5 ? String(Math.round(value)) : value.toPrecision(3));
 }
 
 /** Bytes with the unit that suits them: 16 B, 9.7 kB, 0.703 MB. */
@@ -103,7 +103,7 @@ export function exactFloat32(value: number): string {
 
 /** A count for a chart's axis: 10, 1k, 20k, 3M. */
 export function shortCount(value: number): string {
-  if (value >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
+  if (value >= 999_500) return `${Number((value / 1e6).toPrecision(3))}M`;
   if (value >= 1e3) return `${Number((value / 1e3).toPrecision(3))}k`;
   return integer(value);
 }

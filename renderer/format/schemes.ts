@@ -1,6 +1,7 @@
 import { dtypeOf } from '../../shared/dtypes.ts';
 import {
   findPreset,
+  isFixedPoint,
   isFloatCast,
   storageDtype,
   PRESETS,
@@ -67,6 +68,16 @@ export function codeText(code: number): string {
   return String(code).replace('-', MINUS);
 }
 
+/** Whether a scheme has scales, so that granularity says something: a cast has none. */
+export function hasScale({ dtype }: Pick<Scheme, 'dtype'>): boolean {
+  return !isFloatCast(dtype);
+}
+
+/** Whether symmetry and range say something of a scheme: a fixed-point format's scale is given, its zero point 0. */
+export function hasChosenRange({ dtype, powerOfTwo }: Scheme): boolean {
+  return !isFloatCast(dtype) && (!isFixedPoint(dtype) || powerOfTwo === true);
+}
+
 export function sameGranularity(a: Granularity, b: Granularity): boolean {
   return typeof a === 'string' || typeof b === 'string' ? a === b : a.block === b.block;
 }
@@ -75,18 +86,19 @@ export function sameRange(a: RangeMethod, b: RangeMethod): boolean {
   return typeof a === 'string' || typeof b === 'string' ? a === b : a.percentile === b.percentile;
 }
 
-/** Whether two schemes do the same: for casts only the dtype counts. */
+/** Whether two schemes do the same: fields that say nothing of the dtype do not count. */
 export function sameScheme(a: Scheme | null, b: Scheme | null): boolean {
   if (a === null || b === null) return a === b;
   if (a.dtype !== b.dtype) return false;
-  if (isFloatCast(a.dtype)) return true;
+  if (!hasScale(a)) return true;
+  const sameChoice =
+    !hasChosenRange(a) || (a.symmetric === b.symmetric && sameRange(a.range, b.range));
   return (
-    a.symmetric === b.symmetric &&
+    sameChoice &&
     (a.narrowRange ?? false) === (b.narrowRange ?? false) &&
     (a.powerOfTwo ?? false) === (b.powerOfTwo ?? false) &&
     (a.rounding ?? 'even') === (b.rounding ?? 'even') &&
-    sameGranularity(a.granularity, b.granularity) &&
-    sameRange(a.range, b.range)
+    sameGranularity(a.granularity, b.granularity)
   );
 }
 

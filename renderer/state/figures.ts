@@ -78,8 +78,8 @@ export function isOutlier(figures: Figures, median: number | null): boolean {
 
 /** Step of the heat scale, 0 to 5: 2 dB a step under the median. */
 export function heatStep(db: number | null | undefined, median: number | null): number {
-  if (db === undefined || db === null || median === null || !Number.isFinite(db)) return 0;
-  if (!Number.isFinite(median)) return 0;
+  if (db === undefined || db === null || Number.isNaN(db) || db === Infinity) return 0;
+  if (median === null || !Number.isFinite(median)) return 0;
   return Math.min(5, Math.max(0, Math.floor((median - db) / 2)));
 }
 

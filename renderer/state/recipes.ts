@@ -10,7 +10,14 @@ import {
   type Rule,
   type Scheme,
 } from '../../shared/recipe.ts';
-import { presetOf, sameScheme } from '../format/schemes.ts';
+import {
+  hasChosenRange,
+  hasScale,
+  presetOf,
+  sameGranularity,
+  sameRange,
+  sameScheme,
+} from '../format/schemes.ts';
 
 export type RecipePair = Readonly<Record<Side, Recipe>>;
 
@@ -65,15 +72,19 @@ export function withRules(recipe: Recipe, rules: readonly Rule[]): Recipe {
 /** The fields of the band in which two recipes may differ. */
 export type BandField = 'dtype' | 'symmetry' | 'granularity' | 'range' | 'minElements' | 'rules';
 
-/** The fields whose values differ between two recipes. */
+/** The fields that say something of both recipes and whose values differ. */
 export function differingFields(a: Recipe, b: Recipe): ReadonlySet<BandField> {
   const differing = new Set<BandField>();
   const [first, second] = [a.default, b.default];
   if (first?.dtype !== second?.dtype) differing.add('dtype');
-  if (first?.symmetric !== second?.symmetric) differing.add('symmetry');
-  if (JSON.stringify(first?.granularity) !== JSON.stringify(second?.granularity))
-    differing.add('granularity');
-  if (JSON.stringify(first?.range) !== JSON.stringify(second?.range)) differing.add('range');
+  if (first !== null && second !== null) {
+    const areScaled = hasScale(first) && hasScale(second);
+    const haveRange = hasChosenRange(first) && hasChosenRange(second);
+    if (haveRange && first.symmetric !== second.symmetric) differing.add('symmetry');
+    if (areScaled && !sameGranularity(first.granularity, second.granularity))
+      differing.add('granularity');
+    if (haveRange && !sameRange(first.range, second.range)) differing.add('range');
+  }
   if (a.minElements !== b.minElements) differing.add('minElements');
   if (JSON.stringify(a.rules) !== JSON.stringify(b.rules)) differing.add('rules');
   return differing;

@@ -71,6 +71,8 @@ export class Workbench {
   #statistics = new Map<number, Statistics>();
   statisticsVersion = $state(0);
   #visible: readonly number[] = [];
+  /** What waits for the engine's port goes on. */
+  #attached: () => void = () => {};
   readonly #running: Partial<Record<Side, AbortController>> = {};
 
   readonly recipes = $derived(this.#history.present);
@@ -91,8 +93,10 @@ export class Workbench {
   async start(): Promise<void> {
     window.addEventListener('message', (event: MessageEvent<unknown>) => {
       const [port] = event.ports;
-      if (event.source === window && event.data === ENGINE_PORT_MESSAGE && port !== undefined)
-        this.client.attach(port);
+      if (event.source !== window || event.data !== ENGINE_PORT_MESSAGE || port === undefined)
+        return;
+      this.client.attach(port);
+      this.#attached();
     });
     this.api.onEvent((event) => this.#onEvent(event));
     this.info = await this.#call(this.api.info());
@@ -137,7 +141,7 @@ export class Workbench {
       );
       const isSame =
         this.file?.handle === file.handle && this.model?.tensors.length === model.tensors.length;
-      if (!isSame) this.#close();
+      if (!isSame) this.#close(file);
       this.file = file;
       this.model = model;
       this.problem = null;
@@ -269,7 +273,7 @@ export class Workbench {
   }
 
   fail(error: unknown, command: Problem['command'] = null): void {
-    const data = error instanceof AppError ? error.toData() : toErrorData(error);
+    const data = toErrorData(error);
     this.problem = { error: data, command };
     this.announcer.alert(data.message);
   }
@@ -316,8 +320,9 @@ export class Workbench {
     void this.api.setSettings({ recipeA: plain(after.a), recipeB: plain(after.b) });
   }
 
-  #close(): void {
-    if (this.file !== null && this.client.connected)
+  /** Let go of the model that is open. `next` is open already: where it is the same file, the engine keeps it. */
+  #close(next: ChosenFile | null = null): void {
+    if (this.file !== null && this.file.handle !== next?.handle && this.client.connected)
       void this.client.request('close', { handle: this.file.handle }).catch(() => undefined);
     for (const side of ['a', 'b'] as const) {
       this.#running[side]?.abort();
@@ -354,9 +359,7 @@ export class Workbench {
 
   async #connect(): Promise<void> {
     const attached = new Promise<void>((resolve) => {
-      window.addEventListener('message', (event) => {
-        if (event.data === ENGINE_PORT_MESSAGE) resolve();
-      });
+      this.#attached = resolve;
     });
     await this.#call(this.api.connectEngine());
     await attached;

@@ -194,6 +194,25 @@ test('when the engine is killed the window says so, and reopening goes on where 
   await expect(page.getByRole('group', { name: 'Totals of A' })).toHaveText(/dB/);
 });
 
+test('a file that another took the place of meanwhile is reopened as what it is now', async ({
+  launch,
+  folder,
+}) => {
+  const file = path.join(folder, 'replaced.onnx');
+  fs.copyFileSync(SAMPLE, file);
+  const app = await launch([file]);
+  const { page } = app;
+  await figuresSettle(app);
+  fs.copyFileSync(DETECTOR, file);
+  process.kill((await enginePids(app))[0]!, 'SIGKILL');
+  await page.getByRole('alert').getByRole('button', { name: 'Reopen' }).first().click();
+  const grid = page.getByRole('grid', { name: 'Layers' });
+  await expect(grid).toHaveAttribute('aria-rowcount', String(countWeights(DETECTOR) + 1));
+  await figuresSettle(app);
+  await expect(page.getByRole('alert')).toHaveCount(0);
+  await expect(page.getByRole('group', { name: 'Totals of A' })).toHaveText(/dB/);
+});
+
 test('a file that is no model is refused in one sentence, and what was open stays', async ({
   launch,
   folder,

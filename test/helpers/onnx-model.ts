@@ -71,13 +71,14 @@ export function model(graph: onnx.IGraphProto, options: ModelOptions = {}): Uint
 export function matMulModel(
   inputs: number,
   outputs: number,
-  options: ModelOptions & { seed?: number } = {},
+  options: ModelOptions & { seed?: number; weight?: string } = {},
 ): Uint8Array {
+  const weight = options.weight ?? 'w';
   return model(
     {
-      node: [node('MatMul', ['x', 'w'], ['y'])],
+      node: [node('MatMul', ['x', weight], ['y'])],
       initializer: [
-        floatTensor('w', [inputs, outputs], randomValues(inputs * outputs, options.seed ?? 1)),
+        floatTensor(weight, [inputs, outputs], randomValues(inputs * outputs, options.seed ?? 1)),
       ],
       input: [value('x', ['batch', inputs])],
       output: [value('y', ['batch', outputs])],

@@ -1,6 +1,6 @@
 // What two recipes ask for differently, in words.
 import type { ModelSummary } from '../../../shared/protocol.ts';
-import { isFloatCast, type Recipe, type Scheme } from '../../../shared/recipe.ts';
+import type { Recipe, Scheme } from '../../../shared/recipe.ts';
 import { integer } from '../../format/numbers.ts';
 import { granularityWord, rangeWord, sameScheme, schemeWords } from '../../format/schemes.ts';
 import type { Figures } from '../../state/figures.ts';
@@ -36,13 +36,6 @@ const FIELDS: readonly {
   { field: 'minElements', label: 'Min. size', write: ({ minElements }) => integer(minElements) },
 ];
 
-/** Fields that say nothing of a cast. */
-const INTEGER_ONLY: ReadonlySet<BandField> = new Set(['symmetry', 'granularity', 'range']);
-
-function isInteger(recipe: Recipe): boolean {
-  return recipe.default !== null && !isFloatCast(recipe.default.dtype);
-}
-
 function ofDefault(write: (scheme: Scheme) => string): (recipe: Recipe) => string {
   return (recipe) => (recipe.default === null ? KEPT : write(recipe.default));
 }
@@ -61,15 +54,14 @@ export function differences(
   figures: { readonly a: (id: number) => Figures; readonly b: (id: number) => Figures },
 ): Difference[] {
   const differing = differingFields(recipes.a, recipes.b);
-  const areIntegers = isInteger(recipes.a) && isInteger(recipes.b);
-  const fields = FIELDS.filter(
-    ({ field }) => differing.has(field) && (areIntegers || !INTEGER_ONLY.has(field)),
-  ).map(({ label, write }): Difference => ({
-    label,
-    a: write(recipes.a),
-    b: write(recipes.b),
-    tensor: null,
-  }));
+  const fields = FIELDS.filter(({ field }) => differing.has(field)).map(
+    ({ label, write }): Difference => ({
+      label,
+      a: write(recipes.a),
+      b: write(recipes.b),
+      tensor: null,
+    }),
+  );
   const overrides = model.tensors.flatMap(({ id, name }): Difference[] => {
     const [a, b] = [figures.a(id), figures.b(id)];
     if (!(a.byRule || b.byRule) || sameScheme(a.scheme, b.scheme)) return [];

@@ -162,7 +162,7 @@ function writeConstantModel(): string {
 }
 
 describe('a CSV', () => {
-  test('has one row a tensor and recipe, and no cell that a spreadsheet would run', () => {
+  test('has one row a tensor and recipe', () => {
     const csv = path.join(folder, 'rows.csv');
     expect(
       run('analyze', sample, '--recipe', 'int8', '--versus', 'float16', '--csv', csv).status,
@@ -170,6 +170,15 @@ describe('a CSV', () => {
     const lines = fs.readFileSync(csv, 'utf8').trim().split('\r\n');
     expect(lines[0]).toMatch(/^recipe,name,layer,op,/);
     expect(lines).toHaveLength(1 + 2 * 250);
+    expect(lines[1]).toMatch(/^int8,/);
+  });
+
+  test('has no cell that a spreadsheet would run', () => {
+    const csv = path.join(folder, 'formula.csv');
+    const name = "-1+cmd|' /C calc'!A0";
+    const file = writeFile(folder, matMulModel(64, 64, { weight: name }));
+    expect(run('analyze', file, '--recipe', 'int8', '--csv', csv).status).toBe(0);
+    expect(fs.readFileSync(csv, 'utf8')).toContain(`\r\nint8,'${name},`);
   });
 });
 

@@ -1,7 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { setTimeout } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { TensorReport } from '../../../shared/report.ts';
 import { findPreset, type Recipe } from '../../../shared/recipe.ts';
 import { WorkerPool } from '../../../electron/engine/pool.ts';
@@ -186,10 +185,11 @@ describe('inspect', () => {
 });
 
 describe('faults', () => {
+  const big = path.join(folder, 'big.onnx');
+  beforeAll(() => writeBigModel(big, 8, 2048, 2048, (layer) => noise(2048 * 2048, layer)));
+
   test('cancel ends analysis and export at once, and leaves no file', async () => {
-    const file = path.join(folder, 'big.onnx');
-    writeBigModel(file, 8, 2048, 2048, (layer) => noise(2048 * 2048, layer));
-    const session = Session.open(file, pool);
+    const session = Session.open(big, pool);
     const target = path.join(folder, 'cancelled.onnx');
     for (const run of [
       (signal: AbortSignal, onProgress: () => void) =>
@@ -209,14 +209,16 @@ describe('faults', () => {
 
   test('a worker that dies fails its job by name, and the next job works', async () => {
     const doomed = new WorkerPool(WORKER_SCRIPT, 1);
-    const session = Session.open(path.join(folder, 'big.onnx'), doomed);
-    const running = session.analyze(int8, { signal: never });
+    const session = Session.open(big, doomed);
     const inner = doomed as unknown as {
       pool: { workers: { worker: { terminate(): Promise<number> } }[] };
     };
-    await setTimeout(30);
-    await inner.pool.workers[0]!.worker.terminate();
-    await expect(running).rejects.toMatchObject({
+    // Most of its layers are still to come when the first is told.
+    let terminated: Promise<number> | undefined;
+    const onProgress = (): void => {
+      terminated ??= inner.pool.workers[0]!.worker.terminate();
+    };
+    await expect(session.analyze(int8, { signal: never, onProgress })).rejects.toMatchObject({
       code: 'WORKER_DIED',
       message: expect.stringMatching(/worker on w\d died/) as string,
     });

@@ -15,6 +15,7 @@ test('MB has three significant digits and never a power of ten', () => {
   expect(numbers.megabytes(2456912)).toBe('2.46');
   expect(numbers.megabytes(990_000_000)).toBe('990');
   expect(numbers.megabytes(2_080_376_655)).toBe(`2${T}080`);
+  expect(numbers.megabytes(999_600_000)).toBe(`1${T}000`);
   expect(numbers.megabytes(0)).toBe('0');
 });
 

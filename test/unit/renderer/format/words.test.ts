@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { hexOfCode, hexOfValue } from '../../../../renderer/format/bits.ts';
-import { csv } from '../../../../renderer/format/csv.ts';
+import { csv } from '../../../../shared/csv.ts';
 import { whenWas } from '../../../../renderer/format/dates.ts';
 import { middleParts, shownName, suggestedFileName } from '../../../../renderer/format/names.ts';
 import {

@@ -29,6 +29,14 @@ test('the first recipes differ in dtype, symmetry and granularity', () => {
   expect(differingFields(a, a).size).toBe(0);
 });
 
+test('fields that say nothing of a dtype do not differ, and do not hide a preset', () => {
+  const q7 = withDefault(b, { dtype: 'q7' });
+  expect([...differingFields(a, q7)]).toEqual(['dtype', 'granularity']);
+  expect([...differingFields(a, withDefault(b, { dtype: 'float16' }))]).toEqual(['dtype']);
+  expect([...differingFields(a, withDefault(b, null))]).toEqual(['dtype']);
+  expect(q7.name).toBe('q7');
+});
+
 test('an edited recipe is named custom, and has its name again when edited back', () => {
   const edited = withMinElements(a, 5);
   expect(edited.name).toBe('custom');

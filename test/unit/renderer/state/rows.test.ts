@@ -62,6 +62,8 @@ test('the median and the outliers are of what is quantized; an outlier is over o
 test('heat goes in steps of 2 dB under the median, from 0 to 5', () => {
   expect([42, 40, 38.1, 38, 30, 0].map((db) => heatStep(db, 40))).toEqual([0, 0, 0, 1, 5, 5]);
   expect(heatStep(undefined, 40)).toBe(0);
+  // A float16 of what is over 65504.
+  expect(heatStep(-Infinity, 40)).toBe(5);
   expect(heatStep(Infinity, Infinity)).toBe(0);
 });
 
