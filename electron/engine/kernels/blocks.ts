@@ -43,7 +43,7 @@ export class BlockReader {
     this.source = source;
   }
 
-  /** Visits all values as float32, in blocks, first to last. */
+  /** Visits all values as float32, or float64 where they are stored so, in blocks, first to last. */
   forEachBlock(visit: VisitBlock): void {
     const { elements, dtype } = this.source;
     const width = widthOf(dtype);
@@ -86,9 +86,8 @@ export class BlockReader {
         exports.decodeBfloat16(pointer, decoded, count);
         return decoded;
       case 'float32':
-        return pointer;
       case 'float64':
-        throw new RangeError('float64 is not decoded to float32');
+        return pointer;
     }
   }
 }

@@ -42,6 +42,18 @@ export interface KernelExports {
   ) => void;
   readonly setCastOutput: (codes: number, restored: number) => void;
   readonly cast: (pointer: number, count: number) => void;
+  readonly doubleSumsPointer: () => number;
+  readonly resetDoubleSums: () => void;
+  readonly addDoubleSums: (pointer: number, count: number, tiny: number, start: number) => void;
+  readonly setDoubleRanges: (minima: number, maxima: number) => void;
+  readonly addDoubleRanges: (pointer: number, count: number, start: number) => void;
+  readonly setDoubleBins: (cells: number, lo: number, perUnit: number) => void;
+  readonly addDoublesToHistogram: (pointer: number, count: number, mean: number) => number;
+  readonly demote: (from: number, to: number, count: number) => void;
+  readonly demoteToOdd: (from: number, to: number, count: number) => void;
+  readonly doubleErrorSums: () => number;
+  readonly resetDoubleErrorSums: () => void;
+  readonly addDoubleErrors: (values: number, restored: number, count: number) => void;
   readonly packNibbles: (from: number, to: number, count: number) => void;
   readonly setKeys: (magnitudes: number) => void;
   readonly countKeys: (

@@ -8,6 +8,7 @@ import type { CastDtype } from '../quantize/scheme.ts';
 import type { BlockReader } from './blocks.ts';
 import { setGrouping } from './grouping.ts';
 import type { Kernels } from './kernels.ts';
+import { foldedCounts } from './simd-results.ts';
 
 /** How the kernels know the ways of rounding: EVEN, ZERO and RECIPROCAL of assembly/codes.ts. */
 export const ROUNDINGS = { even: 0, zero: 1, reciprocal: 2 } as const;
@@ -28,7 +29,8 @@ interface Outputs {
   readonly restored: boolean;
 }
 
-function prepare(kernels: Kernels, job: EncodeJob, outputs: Outputs): Encoder {
+/** Sets the kernels to encode as a job says, their error sums at nothing. */
+export function prepare(kernels: Kernels, job: EncodeJob, outputs: Outputs): Encoder {
   kernels.exports.resetErrorSums();
   const { encoding } = job;
   return encoding.kind === 'cast'
@@ -95,7 +97,8 @@ function readSums(kernels: Kernels): { sums: ErrorSums; clipped: number } {
   };
 }
 
-function encodedBy(kernels: Kernels, { flags, bits }: Encoder): Encoded {
+/** What the kernels have summed up and flagged. */
+export function encodedBy(kernels: Kernels, { flags, bits }: Encoder): Encoded {
   const levelsUsed =
     flags === 0 ? null : kernels.bytes(flags, 2 ** bits).reduce((sum, flag) => sum + flag, 0);
   return { ...readSums(kernels), levelsUsed };
@@ -114,7 +117,7 @@ export function encode(kernels: Kernels, reader: BlockReader, job: EncodeJob): E
 }
 
 /** A copy of the block's codes as model files store them. Blocks begin at even elements. */
-function storedCodes(kernels: Kernels, { bits, width }: Encoder, count: number): Uint8Array {
+export function storedCodes(kernels: Kernels, { bits, width }: Encoder, count: number): Uint8Array {
   if (bits !== 4) return kernels.bytes(kernels.codes, count * width).slice();
   // The restored values are not in use here.
   kernels.exports.packNibbles(kernels.codes, kernels.restored, count);
@@ -191,14 +194,4 @@ export function errorCounts(
     kernels.exports.countDifferences(pointer, kernels.restored, count, table, lo, perUnit);
   });
   return foldedCounts(kernels.uint32(table, bins + 1), bins);
-}
-
-/** Counts by bin, several to a bin; what lies at the upper bound goes to the last bin. */
-export function foldedCounts(cells: Uint32Array, bins: number, perBin = 1): Float64Array {
-  const counts = new Float64Array(bins);
-  for (let at = 0; at < cells.length; at++) {
-    const bin = Math.min(Math.floor(at / perBin), bins - 1);
-    counts[bin] = counts[bin]! + cells[at]!;
-  }
-  return counts;
 }

@@ -1,23 +1,20 @@
 import type { Passes } from '../quantize/passes.ts';
-import { plainPasses } from '../quantize/plain-passes.ts';
 import { SMALLEST_NORMAL } from '../quantize/plain-ranges.ts';
-import { BlockReader, firstValues, valueSource, type ByteSource } from './blocks.ts';
+import { BlockReader, firstValues, type ByteSource } from './blocks.ts';
 import { setGrouping, setUngrouped } from './grouping.ts';
 import type { Kernels } from './kernels.ts';
-import { encode, errorCounts, foldedCounts, inspect, ROUNDINGS } from './simd-encode.ts';
+import { doublePasses } from './simd-doubles.ts';
+import { encode, errorCounts, inspect, ROUNDINGS } from './simd-encode.ts';
+import { COUNTS_PER_BIN, foldedCounts, readValueSums } from './simd-results.ts';
 
 const DIGITS = 65536;
 
-/** Counts that the second pass has for each bin, as assembly/histogram.ts has them. */
-const COUNTS_PER_BIN = 4;
-
 /**
  * The passes by the SIMD kernels, over a tensor's bytes, which are read straight into their
- * memory. One tensor at a time: its passes are good until those of another are made. float64
- * tensors, which no model is made of for speed, go through the plain passes.
+ * memory. One tensor at a time: its passes are good until those of another are made.
  */
 export function simdPasses(kernels: Kernels, source: ByteSource): Passes {
-  if (source.dtype === 'float64') return plainPasses(valueSource(source));
+  if (source.dtype === 'float64') return doublePasses(kernels, source);
   const reader = new BlockReader(kernels, source);
   const { elements, dtype } = source;
   return {
@@ -61,12 +58,7 @@ function rangePasses(
     ranges: (grouping) => collect(grouping, false),
     firstPass(grouping) {
       const ranges = collect(grouping, true);
-      const [finite, sum, zeros, subnormals, nans, infinities, first] = kernels.float64(
-        exports.sumsPointer(),
-        7,
-      ) as unknown as [number, number, number, number, number, number, number];
-      const firstNonFinite = first < 0 ? null : first;
-      return { ranges, sums: { finite, sum, zeros, subnormals, nans, infinities, firstNonFinite } };
+      return { ranges, sums: readValueSums(kernels, exports.sumsPointer()) };
     },
     secondPass({ lo, hi, count: bins }, mean, allFinite) {
       kernels.reset();

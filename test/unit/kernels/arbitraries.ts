@@ -3,9 +3,7 @@ import type { SourceDtype } from '../../../shared/dtypes.ts';
 import { groupingOf, type Grouping } from '../../../electron/engine/quantize/layout.ts';
 import type { KernelScheme } from '../../../electron/engine/quantize/scheme.ts';
 
-export type SimdDtype = Exclude<SourceDtype, 'float64'>;
-
-const simdDtype = fc.constantFrom<SimdDtype>('float32', 'float16', 'bfloat16');
+const sourceDtype = fc.constantFrom<SourceDtype>('float32', 'float16', 'bfloat16', 'float64');
 
 /** A tensor's shape with a channel axis: small sizes, some of them 1, and inner sizes about 4 and 16. */
 const shape: fc.Arbitrary<Sizes> = fc
@@ -46,17 +44,24 @@ function float32Numbers(kind: number): fc.Arbitrary<number> {
   }
 }
 
+/** The same in float64: also beside the float32, float16 and bfloat16 that lie half way between two. */
+function float64Numbers(kind: number): fc.Arbitrary<number> {
+  const beside = fc.constantFrom(0, 2 ** -52, -(2 ** -52), 2 ** -30);
+  return fc.tuple(float32Numbers(kind), beside).map(([value, by]) => value * (1 + by));
+}
+
 /** Values that cover a tensor of any size by going round, started from a seed list. */
 function tensorBytes(
-  dtype: SimdDtype,
+  dtype: SourceDtype,
   elements: number,
   { finite }: { finite: boolean },
 ): fc.Arbitrary<Uint8Array> {
+  const numbers = dtype === 'float64' ? float64Numbers : float32Numbers;
   const seeds =
-    dtype === 'float32'
+    dtype === 'float32' || dtype === 'float64'
       ? fc
           .nat(3)
-          .chain((kind) => fc.array(float32Numbers(kind), { minLength: 1, maxLength: 97 }))
+          .chain((kind) => fc.array(numbers(kind), { minLength: 1, maxLength: 97 }))
           .chain((values) => withSpecials(values, finite))
       : fc.array(HALF_BITS, { minLength: 1, maxLength: 97 });
   return seeds.map((values) => bytesOf(dtype, elements, values, finite));
@@ -69,7 +74,7 @@ function withSpecials(values: number[], finite: boolean): fc.Arbitrary<number[]>
 }
 
 function bytesOf(
-  dtype: SimdDtype,
+  dtype: SourceDtype,
   elements: number,
   seeds: readonly number[],
   finite: boolean,
@@ -77,6 +82,8 @@ function bytesOf(
   const at = (index: number): number => seeds[(index * 31 + (index >> 5)) % seeds.length]!;
   if (dtype === 'float32')
     return new Uint8Array(Float32Array.from({ length: elements }, (_, index) => at(index)).buffer);
+  if (dtype === 'float64')
+    return new Uint8Array(Float64Array.from({ length: elements }, (_, index) => at(index)).buffer);
   const exponent = dtype === 'float16' ? 0x7c00 : 0x7f80;
   const words = Uint16Array.from({ length: elements }, (_, index) => {
     const bits = at(index);
@@ -127,7 +134,7 @@ export const integerScheme: fc.Arbitrary<KernelScheme> = fc.oneof(
 /** A tensor of some type, seen with some grouping; it prints itself shortly. */
 export interface Tensor {
   readonly bytes: Uint8Array;
-  readonly dtype: SimdDtype;
+  readonly dtype: SourceDtype;
   readonly sizes: readonly number[];
   readonly axis: number;
   readonly grouping: Grouping;
@@ -137,7 +144,7 @@ export interface Tensor {
 export function tensors({ finite }: { finite: boolean }): fc.Arbitrary<Tensor> {
   const sizes = fc.oneof({ weight: 4, arbitrary: shape }, { weight: 1, arbitrary: largeShape });
   return fc
-    .tuple(sizes, simdDtype)
+    .tuple(sizes, sourceDtype)
     .chain(([{ shape: given, axis }, dtype]) =>
       fc
         .tuple(tensorBytes(dtype, elementsOf(given), { finite }), groupings(given, axis))

@@ -98,7 +98,7 @@ describe("a tensor's values in a file", () => {
     raw.close();
   });
 
-  test('of float64 go through the plain passes', () => {
+  test('of float64 keep what float32 cannot hold', () => {
     const values = Float64Array.of(1e300, -2, 0.1);
     const file = open('double.bin', new Uint8Array(values.buffer));
     const range = { file: 0, offset: 0, length: 24 };

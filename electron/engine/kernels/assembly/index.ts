@@ -16,6 +16,20 @@ export {
   countDifferences,
   largestDifference,
 } from './detail';
+export {
+  addDoubleErrors,
+  addDoubleRanges,
+  addDoublesToHistogram,
+  addDoubleSums,
+  demote,
+  demoteToOdd,
+  doubleErrorSums,
+  doubleSumsPointer,
+  resetDoubleErrorSums,
+  resetDoubleSums,
+  setDoubleBins,
+  setDoubleRanges,
+} from './doubles';
 export { packNibbles } from './pack';
 
 /** The first byte that the kernels do not use themselves. */
