@@ -44,7 +44,7 @@ export interface AppInfo {
 /** Every channel from page to main: its arguments and its answer. */
 export interface Channels {
   info: { args: []; value: AppInfo };
-  openDialog: { args: []; value: ChosenFile | null };
+  openDialog: { args: [kind: 'file' | 'folder']; value: ChosenFile | null };
   openSample: { args: []; value: ChosenFile };
   openRecent: { args: [id: string]; value: ChosenFile };
   /** From the preload only, with the path of a dropped File. */
@@ -53,7 +53,7 @@ export interface Channels {
   takeInitialFile: { args: []; value: ChosenFile | null };
   listRecent: { args: []; value: readonly RecentFile[] };
   forgetRecent: { args: [id: string]; value: null };
-  describeRecent: { args: [handle: Handle, facts: string]; value: null };
+  describeRecent: { args: [handle: Handle, facts: string, bytes: number]; value: null };
   saveDialog: { args: [source: Handle, suggestedName: string]; value: ChosenFile | null };
   showInFolder: { args: [handle: Handle]; value: null };
   getSettings: { args: []; value: Settings };
@@ -72,6 +72,7 @@ export type MainEvent =
 
 export type MenuCommand =
   | 'open'
+  | 'open-folder'
   | 'export'
   | 'close'
   | 'find'

@@ -1,4 +1,5 @@
 import type { DtypeName } from './dtypes.ts';
+import type { FormatName } from './formats.ts';
 
 /** What a stored tensor is for; only weights and embeddings are quantized by a recipe. */
 export type Role = 'weight' | 'bias' | 'embedding' | 'norm' | 'constant' | 'other';
@@ -76,7 +77,7 @@ export type Footprint = Readonly<
 
 /** A model as every part of the program sees it, whatever its format. */
 export interface Model {
-  readonly format: 'onnx' | 'safetensors' | 'litert';
+  readonly format: FormatName;
   /** The opened file first, then external data or shards. */
   readonly files: readonly ModelFile[];
   readonly producer: string;

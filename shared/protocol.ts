@@ -15,6 +15,12 @@ export interface ModelSummary extends Omit<Model, 'files' | 'tensors'> {
   /** The file's base name, for display. */
   readonly file: string;
   readonly fileBytes: number;
+  /** What an export's file name ends with. */
+  readonly extension: string;
+  /** The export modes there are, the first of them the default. */
+  readonly modes: readonly ExportMode[];
+  /** Whether an export can be verified in onnxruntime. */
+  readonly canRun: boolean;
   readonly tensors: readonly TensorSummary[];
 }
 

@@ -13,9 +13,11 @@ export async function exportModel(args: string[]): Promise<void> {
   });
   const recipe = loadRecipe(required(values, 'recipe'));
   const out = required(values, 'out');
-  const mode = EXPORT_MODES.find((known) => known === (values['mode'] ?? 'qdq'));
-  if (mode === undefined) throw new UsageError(`--mode is one of ${EXPORT_MODES.join(', ')}`);
+  const asked = EXPORT_MODES.find((known) => known === values['mode']);
+  if (asked === undefined && values['mode'] !== undefined)
+    throw new UsageError(`--mode is one of ${EXPORT_MODES.join(', ')}`);
   await withSession(model, async ({ session, signal, onProgress }) => {
+    const mode = asked ?? session.opened.modes[0]!;
     const result = await session.export(recipe, mode, out, { signal, onProgress });
     if (values['json'] === true) console.log(toJson(result));
     else

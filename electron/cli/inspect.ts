@@ -19,7 +19,9 @@ export function inspect(args: string[]): void {
     console.log(
       `${printable(file)}: ${facts.format}, ${megabytes(fileBytes)}, ${facts.parameters} parameters`,
     );
-    console.log(`producer ${printable(facts.producer)}; opsets ${opsets}`);
+    console.log(
+      `producer ${printable(facts.producer)}${opsets === '' ? '' : `; opsets ${printable(opsets)}`}`,
+    );
     for (const [dtype, bytes] of Object.entries(facts.footprint))
       console.log(`  as ${dtype.padEnd(9)} ${megabytes(bytes)}`);
     const rows = tensors.map((tensor) => [

@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import { AppError } from '../../shared/errors.ts';
+import { FORMATS, suggestedFileName } from '../../shared/formats.ts';
 import { isQuantizable, type TensorRef } from '../../shared/model.ts';
 import { planModel, type Plan, type TensorPlan } from '../../shared/plan.ts';
 import type {
@@ -76,6 +77,9 @@ export class Session {
     return {
       ...facts,
       file: path.basename(files[0]!.path),
+      extension: this.opened.extension,
+      modes: this.opened.modes,
+      canRun: this.opened.canRun,
       fileBytes: files.reduce((sum, file) => sum + file.bytes, 0),
       tensors: tensors.map(({ data: _, ...summary }) => summary),
     };
@@ -139,7 +143,8 @@ export class Session {
     mode: ExportMode,
     options: RunOptions,
   ): Promise<ExportPreview> {
-    const name = `${path.parse(this.opened.files[0]!.path).name}.${recipe.name}.onnx`;
+    const source = path.basename(this.opened.files[0]!.path);
+    const name = suggestedFileName(source, recipe.name, this.opened.extension);
     const { layout, plan } = await this.layout(recipe, mode, name, options);
     return {
       mode,
@@ -215,9 +220,11 @@ export class Session {
     options: RunOptions,
   ): Promise<VerifyResult> {
     this.assertUnchanged();
+    assertCanRun(this.opened);
     const other = openModel(exported);
     const bytesAfter = other.files.reduce((sum, file) => sum + file.size, 0);
     other.close();
+    assertCanRun(other);
     const [original] = this.opened.files;
     const request = {
       original: original!.path,
@@ -363,6 +370,17 @@ export class Session {
     const statistics = (item.pass ?? this.passes.get(item.tensor))?.statistics ?? null;
     return reportOf(this.tensors[entry.tensor]!, entry, item.measures, item.error, statistics);
   }
+}
+
+function assertCanRun({ canRun, model }: OpenedModel): void {
+  if (canRun) return;
+  const { name } = FORMATS[model.format];
+  throw new AppError('UNSUPPORTED', `is ${name}, which onnxruntime cannot run`, {
+    file: model.files[0]?.path,
+    field: 'format',
+    found: name,
+    expected: FORMATS.onnx.name,
+  });
 }
 
 function forWorker({ id, name, dtype, shape, axis, elements, data }: TensorRef): WorkerTensor {

@@ -1,17 +1,24 @@
 import * as path from 'node:path';
 import { app, dialog, type BrowserWindow } from 'electron';
+import { FORMATS } from '../../shared/formats.ts';
 
 const MODEL_FILTERS = [
-  { name: 'Models', extensions: ['onnx'] },
+  {
+    name: 'Models',
+    extensions: Object.values(FORMATS).flatMap(({ extensions }) => [...extensions]),
+  },
   { name: 'All files', extensions: ['*'] },
 ];
 
-/** Ask for a model to open. null when the person changed their mind. */
-export async function askForModel(window: BrowserWindow): Promise<string | null> {
+/** Ask for a model to open, a file or a folder: no dialog of Windows or Linux offers both. null when the person changed their mind. */
+export async function askForModel(
+  window: BrowserWindow,
+  kind: 'file' | 'folder',
+): Promise<string | null> {
   const { canceled, filePaths } = await dialog.showOpenDialog(window, {
     title: 'Open a model',
-    properties: ['openFile'],
-    filters: MODEL_FILTERS,
+    properties: [kind === 'file' ? 'openFile' : 'openDirectory'],
+    ...(kind === 'file' ? { filters: MODEL_FILTERS } : {}),
   });
   return canceled ? null : (filePaths[0] ?? null);
 }

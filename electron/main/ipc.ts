@@ -32,14 +32,18 @@ const text = (length: number) => v.pipe(v.string(), v.maxLength(length));
 /** What each channel takes. An argument more, or of another type, is an error. */
 const ARGUMENTS = {
   info: v.strictTuple([]),
-  openDialog: v.strictTuple([]),
+  openDialog: v.strictTuple([v.picklist(['file', 'folder'])]),
   openSample: v.strictTuple([]),
   openRecent: v.strictTuple([id]),
   openDropped: v.strictTuple([text(32_768)]),
   takeInitialFile: v.strictTuple([]),
   listRecent: v.strictTuple([]),
   forgetRecent: v.strictTuple([id]),
-  describeRecent: v.strictTuple([id, text(500)]),
+  describeRecent: v.strictTuple([
+    id,
+    text(500),
+    v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  ]),
   saveDialog: v.strictTuple([id, text(255)]),
   showInFolder: v.strictTuple([id]),
   getSettings: v.strictTuple([]),
@@ -113,8 +117,8 @@ function handlersOf({ window, handles, engine, recent, settings, openFiles }: Pa
   const read = (file: string): ChosenFile => handles.grant(file, 'read');
   return {
     info,
-    openDialog: async () => {
-      const file = await askForModel(window.current!);
+    openDialog: async (kind) => {
+      const file = await askForModel(window.current!, kind);
       return file === null ? null : read(file);
     },
     openSample: () => read(required(samplePath(), 'sample')),
@@ -129,8 +133,8 @@ function handlersOf({ window, handles, engine, recent, settings, openFiles }: Pa
       recent.forget(entry);
       return null;
     },
-    describeRecent: (handle, facts) => {
-      recent.add(required(handles.path(handle), 'file'), facts);
+    describeRecent: (handle, facts, bytes) => {
+      recent.add(required(handles.path(handle), 'file'), facts, bytes);
       return null;
     },
     saveDialog: async (source, suggestedName) => {

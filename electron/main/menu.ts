@@ -29,6 +29,7 @@ export function installMenu(window: MainWindow, settings: SettingsStore): void {
       label: '&File',
       submenu: [
         command('Open…', 'open', 'CmdOrCtrl+O'),
+        command('Open Folder…', 'open-folder', 'CmdOrCtrl+Shift+O'),
         command('Export…', 'export', 'CmdOrCtrl+E'),
         command('Close File', 'close', 'CmdOrCtrl+W'),
         { type: 'separator' },

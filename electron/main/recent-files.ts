@@ -36,9 +36,8 @@ export class RecentFiles {
     }));
   }
 
-  /** Note that a file was opened, with one line of facts about it. */
-  add(file: string, facts: string): void {
-    const bytes = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  /** Note that a model was opened, with one line of facts about it and the bytes of all its files. */
+  add(file: string, facts: string, bytes: number): void {
     const entry: Entry = {
       id: crypto.randomUUID(),
       path: file,

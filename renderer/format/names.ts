@@ -16,12 +16,3 @@ export function middleParts(name: string): { readonly head: string; readonly tai
 export function shownName(name: string): string {
   return name === '' ? '(no name)' : printable(name);
 }
-
-/** The file name that an export is first offered under: model.onnx becomes model.int8.onnx. */
-export function suggestedFileName(file: string, recipeName: string): string {
-  const dot = file.lastIndexOf('.');
-  const word = recipeName.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '');
-  const suffix = word === '' ? 'quantized' : word;
-  if (dot <= 0) return `${file}.${suffix}`;
-  return `${file.slice(0, dot)}.${suffix}${file.slice(dot)}`;
-}

@@ -1,5 +1,6 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
 import { AppError, toErrorData, type ErrorData } from '../../shared/errors.ts';
+import { FORMATS } from '../../shared/formats.ts';
 import type {
   AppInfo,
   ChosenFile,
@@ -116,8 +117,8 @@ export class Workbench {
     this.#visible = tensors;
   }
 
-  async openDialog(): Promise<void> {
-    await this.#openFrom(this.api.openDialog());
+  async openDialog(kind: 'file' | 'folder' = 'file'): Promise<void> {
+    await this.#openFrom(this.api.openDialog(kind));
   }
 
   async openSample(): Promise<void> {
@@ -151,7 +152,7 @@ export class Workbench {
       else void this.inspection.refresh();
       const facts = modelFacts(model);
       this.announcer.say(`${file.label} opened: ${facts}`);
-      void this.api.describeRecent(file.handle, facts);
+      void this.api.describeRecent(file.handle, facts, model.fileBytes);
       this.analyzeBoth();
     } catch (error) {
       this.fail(error, { label: 'Open another…', run: () => void this.openDialog() });
@@ -283,6 +284,8 @@ export class Workbench {
     switch (command) {
       case 'open':
         return void this.openDialog();
+      case 'open-folder':
+        return void this.openDialog('folder');
       case 'export':
         this.exportOpen = hasModel;
         return;
@@ -401,10 +404,9 @@ export function plain<T>(value: T): T {
 
 /** One line about a model: "ONNX opset 11 · 614 228 parameters". */
 export function modelFacts(model: ModelSummary): string {
-  const names = { onnx: 'ONNX', safetensors: 'safetensors', litert: 'LiteRT' };
   const opset = model.opsets.find((entry) => entry.domain === 'ai.onnx');
-  const format =
-    opset === undefined ? names[model.format] : `${names[model.format]} opset ${opset.version}`;
+  const { name } = FORMATS[model.format];
+  const format = opset === undefined ? name : `${name} opset ${opset.version}`;
   return `${format} · ${integer(model.parameters)} parameters`;
 }
 

@@ -14,12 +14,14 @@ export class AtomicFile {
   readonly target: string;
   readonly temporary: string;
   readonly fd: number;
+  /** Whether nothing had the target's name before. */
+  private readonly isNew: boolean;
   private isOpen = true;
 
   /** @throws AppError TARGET when the target is one of the sources, is no regular file, or has no folder. */
   constructor(target: string, sources: readonly FileSource[]) {
     this.target = path.resolve(target);
-    checkTarget(this.target, sources);
+    this.isNew = checkTarget(this.target, sources);
     const name = `.${path.basename(this.target)}.quantscope-${process.pid}-${crypto.randomBytes(6).toString('hex')}.tmp`;
     this.temporary = path.join(path.dirname(this.target), name);
     try {
@@ -31,14 +33,32 @@ export class AtomicFile {
 
   /** Make what was written the target. */
   commit(): void {
+    commitAll([this]);
+  }
+
+  /** Bring what was written to the disk. */
+  flush(): void {
     try {
       fs.fsyncSync(this.fd);
       this.close();
+    } catch (error) {
+      throw ioError('cannot be written', this.target, error);
+    }
+  }
+
+  /** Give what was flushed its name. */
+  rename(): void {
+    try {
       fs.renameSync(this.temporary, this.target);
       syncFolder(path.dirname(this.target));
     } catch (error) {
       throw ioError('cannot be put in place', this.target, error);
     }
+  }
+
+  /** Take the target away again, where there was none before. */
+  undo(): void {
+    if (this.isNew) fs.rmSync(this.target, { force: true });
   }
 
   /** Leave the target as it was and nothing beside it. */
@@ -50,6 +70,21 @@ export class AtomicFile {
   private close(): void {
     if (this.isOpen) fs.closeSync(this.fd);
     this.isOpen = false;
+  }
+}
+
+/** Put files in place, in order, once all of them are on the disk. Those in place before a failure are undone. */
+export function commitAll(files: readonly AtomicFile[]): void {
+  for (const file of files) file.flush();
+  const done: AtomicFile[] = [];
+  try {
+    for (const file of files) {
+      file.rename();
+      done.push(file);
+    }
+  } catch (error) {
+    for (const file of done) file.undo();
+    throw error;
   }
 }
 
@@ -77,7 +112,8 @@ function isRunning(pid: number): boolean {
   }
 }
 
-function checkTarget(target: string, sources: readonly FileSource[]): void {
+/** Whether the target is a new file. @throws AppError TARGET when it cannot be written. */
+function checkTarget(target: string, sources: readonly FileSource[]): boolean {
   const folder = fs.statSync(path.dirname(target), { throwIfNoEntry: false });
   if (folder === undefined || !folder.isDirectory())
     throw new AppError('TARGET', 'there is no such folder to write to', {
@@ -86,7 +122,7 @@ function checkTarget(target: string, sources: readonly FileSource[]): void {
       expected: 'a folder that exists',
     });
   const existing = fs.statSync(target, { bigint: true, throwIfNoEntry: false });
-  if (existing === undefined) return;
+  if (existing === undefined) return true;
   if (!existing.isFile())
     throw new AppError('TARGET', 'cannot be written over', {
       file: target,
@@ -103,6 +139,7 @@ function checkTarget(target: string, sources: readonly FileSource[]): void {
         found: 'the source',
         expected: 'another file',
       });
+  return false;
 }
 
 function syncFolder(folder: string): void {

@@ -20,11 +20,18 @@ export type Piece =
       readonly length: number;
     };
 
+/** A file that an export writes beside the model. */
+export interface OutputFile {
+  /** In the model's folder. */
+  readonly name: string;
+  readonly pieces: readonly Piece[];
+}
+
 /** What an export writes: the pieces of the file in order, and what happens to each planned tensor. */
 export interface Layout {
   readonly pieces: readonly Piece[];
-  /** A file beside the model that holds tensors outside of it, when the source had such. */
-  readonly side: { readonly name: string; readonly pieces: readonly Piece[] } | null;
+  /** Files in the model's folder that hold tensors outside of it, in the order in which they are put in place before it. */
+  readonly beside: readonly OutputFile[];
   /** Of all that is written. */
   readonly bytes: number;
   readonly quantized: readonly {

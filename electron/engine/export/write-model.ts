@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { AppError } from '../../../shared/errors.ts';
 import type { FileSource } from '../source.ts';
-import { AtomicFile, sweepOrphans } from './atomic-file.ts';
+import { AtomicFile, commitAll, sweepOrphans } from './atomic-file.ts';
 import {
   pieceLength,
   piecesLength,
@@ -42,9 +42,10 @@ interface Output {
 
 /**
  * Write a laid-out model. Lengths are known beforehand, so that workers write their tensors straight
- * into place while the untouched bytes are copied through. A side file is put in place before the
- * model that names it.
- * On any failure or abort the target stays as it was and no temporary file is left.
+ * into place while the untouched bytes are copied through. Every file is on the disk whole before the
+ * first is put in place, and the model comes last, as it names the others.
+ * On any failure or abort before that the targets stay as they were; no temporary file is ever left.
+ * Should the system refuse a rename after others, those that were new are taken away again.
  */
 export async function writeModel(request: WriteRequest): Promise<void> {
   const { files, signal } = request;
@@ -64,7 +65,7 @@ export async function writeModel(request: WriteRequest): Promise<void> {
     for (const source of files) source.assertUnchanged();
     for (const output of outputs) checkSize(output);
     throwIfAborted(signal);
-    for (const { file } of outputs) file.commit();
+    commitAll(outputs.map(({ file }) => file));
   } catch (error) {
     for (const { file } of outputs) file.discard();
     throw error;
@@ -72,10 +73,9 @@ export async function writeModel(request: WriteRequest): Promise<void> {
 }
 
 function openOutputs({ layout, files, target }: WriteRequest, outputs: Output[]): void {
-  if (layout.side !== null) {
-    const beside = path.join(path.dirname(path.resolve(target)), layout.side.name);
-    outputs.push({ file: new AtomicFile(beside, files), pieces: layout.side.pieces });
-  }
+  const folder = path.dirname(path.resolve(target));
+  for (const { name, pieces } of layout.beside)
+    outputs.push({ file: new AtomicFile(path.join(folder, name), files), pieces });
   outputs.push({ file: new AtomicFile(target, files), pieces: layout.pieces });
 }
 

@@ -1,3 +1,4 @@
+import type { FormatName } from '../../../shared/formats.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Model } from '../../../shared/model.ts';
 import type { Plan } from '../../../shared/plan.ts';
@@ -10,7 +11,12 @@ import type { Layout } from '../export/layout.ts';
 export interface OpenedModel {
   readonly model: Model;
   readonly files: readonly FileSource[];
+  /** What an export's file name ends with, its dots included. */
+  readonly extension: string;
+  /** The export modes there are, the first of them the one that is taken when none is asked for. */
   readonly modes: readonly ExportMode[];
+  /** Whether onnxruntime can run it, and with it an export be verified. */
+  readonly canRun: boolean;
   /** How far integer inputs may index, by name, where the structure tells. */
   readonly indexLimits: IndexLimits;
   /** What an export would write, to the byte, without reading a weight. */
@@ -20,10 +26,11 @@ export interface OpenedModel {
 
 /** How one file format is recognised and opened. */
 export interface FormatAdapter {
-  readonly name: string;
-  readonly extensions: readonly string[];
+  readonly format: FormatName;
   /** Cheap: looks at the first bytes and the size only. */
   match(head: Uint8Array, size: number): boolean;
+  /** The file to open of a folder that is a model of this format; null when it is none. @throws AppError when it is not clear which. */
+  inFolder?(folder: string): string | null;
   /** Takes the source over: closes it when it fails, and with the model. */
   open(source: FileSource): OpenedModel;
 }

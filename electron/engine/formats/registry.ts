@@ -1,5 +1,6 @@
-import * as path from 'node:path';
+import * as fs from 'node:fs';
 import { AppError } from '../../../shared/errors.ts';
+import { FORMATS, type FormatName } from '../../../shared/formats.ts';
 import { FileSource } from '../source.ts';
 import type { FormatAdapter, OpenedModel } from './format.ts';
 import { onnxAdapter } from './onnx/adapter.ts';
@@ -23,25 +24,40 @@ const lookalikes: readonly { readonly what: string; readonly begins: RegExp }[] 
   { what: 'an HDF5 file', begins: /^\u0089HDF/ },
 ];
 
-/** Open a model of any known format. @throws AppError naming what the file is instead. */
-export function openModel(file: string): OpenedModel {
-  const source = FileSource.open(file);
+/** Open a model of any known format, from its file or its folder. @throws AppError naming what it is instead. */
+export function openModel(path: string): OpenedModel {
+  const source = FileSource.open(isFolder(path) ? fileInFolder(path) : path);
   try {
     const head = source.read(0, Math.min(HEAD_BYTES, source.size));
     const adapter = adapters.find((candidate) => candidate.match(head, source.size));
     if (adapter !== undefined) return adapter.open(source);
-    throw unknownFormat(file, head);
+    throw unknownFormat(source.path, head);
   } catch (error) {
     source.close();
     throw error;
   }
 }
 
+function isFolder(path: string): boolean {
+  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+function fileInFolder(folder: string): string {
+  for (const adapter of adapters) {
+    const file = adapter.inFolder?.(folder) ?? null;
+    if (file !== null) return file;
+  }
+  throw new AppError('NOT_A_FILE', 'is a folder without a model', {
+    file: folder,
+    found: 'a directory',
+    expected: 'a regular file, or a folder of safetensors files',
+  });
+}
+
 function unknownFormat(file: string, head: Uint8Array): AppError {
   const text = Buffer.from(head).toString('latin1');
   const lookalike = lookalikes.find((candidate) => candidate.begins.test(text));
-  const extension = path.extname(file).toLowerCase();
-  const claimed = adapters.find((adapter) => adapter.extensions.includes(extension));
+  const claimed = adapters.find((adapter) => extensionOf(file, adapter.format) !== undefined);
   const bytes = [...head.subarray(0, 8)]
     .map((byte) => byte.toString(16).padStart(2, '0'))
     .join(' ');
@@ -49,12 +65,22 @@ function unknownFormat(file: string, head: Uint8Array): AppError {
     'UNKNOWN_FORMAT',
     claimed === undefined
       ? 'is of no format that is known here'
-      : `is named ${extension} and is not ${claimed.name}`,
+      : `is named .${extensionOf(file, claimed.format)} and is not ${FORMATS[claimed.format].name}`,
     {
       file,
       field: 'first bytes',
       found: lookalike?.what ?? bytes,
-      expected: claimed?.name ?? adapters.map((adapter) => adapter.name).join(', '),
+      expected:
+        claimed === undefined
+          ? adapters.map((adapter) => FORMATS[adapter.format].name).join(', ')
+          : FORMATS[claimed.format].name,
     },
+  );
+}
+
+/** The extension of a format that a file is named with. */
+function extensionOf(file: string, format: FormatName): string | undefined {
+  return FORMATS[format].extensions.find((extension) =>
+    file.toLowerCase().endsWith(`.${extension}`),
   );
 }

@@ -77,9 +77,9 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const { size } = files[0]!;
   if (quantized.length > 0) edits.push(...opsets.edits(size), ...metadataEdits(request));
   const pieces = applyEdits(edits, size);
-  const sideFile = side.layout();
-  const bytes = piecesLength(pieces) + piecesLength(sideFile?.pieces ?? []);
-  const made: Layout = { pieces, side: sideFile, bytes, quantized, refused };
+  const beside = side.layout();
+  const bytes = beside.reduce((sum, file) => sum + piecesLength(file.pieces), piecesLength(pieces));
+  const made: Layout = { pieces, beside, bytes, quantized, refused };
   const before = files.reduce((sum, file) => sum + file.size, 0);
   // With nothing quantized only the names of side files differ.
   if (quantized.length === 0 || bytes < before) return made;

@@ -1,5 +1,5 @@
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
-import { pieceLength, type Layout, type Piece } from '../layout.ts';
+import { pieceLength, type OutputFile, type Piece } from '../layout.ts';
 import type { Edit } from './edits.ts';
 import { entryMessage, field } from './messages.ts';
 
@@ -54,7 +54,7 @@ export class SideFile {
   }
 
   /** The file, when anything is in it. */
-  layout(): Layout['side'] {
-    return this.pieces.length === 0 ? null : { name: this.name, pieces: this.pieces };
+  layout(): readonly OutputFile[] {
+    return this.pieces.length === 0 ? [] : [{ name: this.name, pieces: this.pieces }];
   }
 }

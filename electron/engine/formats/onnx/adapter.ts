@@ -1,16 +1,11 @@
-import { dtypeOf, packedBytes } from '../../../../shared/dtypes.ts';
-import {
-  isQuantizable,
-  type Footprint,
-  type Model,
-  type TensorRef,
-} from '../../../../shared/model.ts';
+import type { Model } from '../../../../shared/model.ts';
 import { EXPORT_MODES } from '../../../../shared/protocol.ts';
 import { layoutOnnx } from '../../export/onnx/layout-onnx.ts';
 import { indexLimits } from '../../runtime/index-limits.ts';
 import type { FileSource } from '../../source.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
+import { sumsOf } from '../sums.ts';
 import { ExternalFiles, type ExternalRange } from './external-data.ts';
 import { checkFunctions } from './functions.ts';
 import { readIndex } from './read-index.ts';
@@ -25,8 +20,7 @@ const TOP_LEVEL_TAGS: ReadonlySet<number> = new Set([
 ]);
 
 export const onnxAdapter: FormatAdapter = {
-  name: 'ONNX',
-  extensions: ['.onnx', '.ort.onnx'],
+  format: 'onnx',
   match: matchOnnx,
   open: openOnnx,
 };
@@ -66,7 +60,9 @@ function openOnnx(source: FileSource): OpenedModel {
     return {
       model,
       files,
+      extension: '.onnx',
       modes: EXPORT_MODES,
+      canRun: true,
       indexLimits: indexLimits(index, tensors),
       layout: (plan, mode, recipe, targetName) =>
         layoutOnnx({ index, tensors, files, plan, mode, recipe, targetName }),
@@ -95,32 +91,7 @@ function describe(
       domain: domain === '' ? 'ai.onnx' : domain,
       version,
     })),
-    parameters: refs.reduce((sum, ref) => sum + (isParameter(ref) ? ref.elements : 0), 0),
-    tensorBytes: refs.reduce((sum, ref) => sum + ref.bytes, 0),
-    footprint: footprintOf(refs),
+    ...sumsOf(refs),
     tensors: refs,
-  };
-}
-
-function isParameter(ref: TensorRef): boolean {
-  return (
-    ref.role === 'weight' || ref.role === 'bias' || ref.role === 'embedding' || ref.role === 'norm'
-  );
-}
-
-/** Bytes of all tensors if every float weight were stored in each dtype; what is no float stays. */
-function footprintOf(refs: readonly TensorRef[]): Footprint {
-  const bytesAs = (dtype: keyof Footprint): number =>
-    refs.reduce((sum, ref) => {
-      const isFloat =
-        isQuantizable(ref) || (isParameter(ref) && dtypeOf(ref.dtype).kind === 'float');
-      return sum + (isFloat ? packedBytes(dtype, ref.elements) : ref.bytes);
-    }, 0);
-  return {
-    float32: bytesAs('float32'),
-    float16: bytesAs('float16'),
-    bfloat16: bytesAs('bfloat16'),
-    int8: bytesAs('int8'),
-    int4: bytesAs('int4'),
   };
 }

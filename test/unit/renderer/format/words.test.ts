@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { hexOfCode, hexOfValue } from '../../../../renderer/format/bits.ts';
 import { csv } from '../../../../shared/csv.ts';
 import { whenWas } from '../../../../renderer/format/dates.ts';
-import { middleParts, shownName, suggestedFileName } from '../../../../renderer/format/names.ts';
+import { suggestedFileName } from '../../../../shared/formats.ts';
+import { middleParts, shownName } from '../../../../renderer/format/names.ts';
 import {
   presetOf,
   recipeTitle,
@@ -31,9 +32,9 @@ test('characters that would turn or hide a name are shown escaped', () => {
 });
 
 test('an export is offered under the name of its recipe, fit for any file system', () => {
-  expect(suggestedFileName('model.v2.onnx', 'int8')).toBe('model.v2.int8.onnx');
-  expect(suggestedFileName('model.onnx', '../a b')).toBe('model.a-b.onnx');
-  expect(suggestedFileName('model.onnx', '…')).toBe('model.quantized.onnx');
+  expect(suggestedFileName('model.v2.onnx', 'int8', '.onnx')).toBe('model.v2.int8.onnx');
+  expect(suggestedFileName('model.onnx', '../a b', '.onnx')).toBe('model.a-b.onnx');
+  expect(suggestedFileName('model.onnx', '…', '.onnx')).toBe('model.quantized.onnx');
 });
 
 test('values show the bits that their tensor stores', () => {

@@ -1,0 +1,41 @@
+import { dtypeOf, packedBytes } from '../../../shared/dtypes.ts';
+import {
+  isQuantizable,
+  type Footprint,
+  type Model,
+  type TensorRef,
+} from '../../../shared/model.ts';
+
+/** What a model's tensors come to, whatever its format. */
+export function sumsOf(
+  refs: readonly TensorRef[],
+): Pick<Model, 'parameters' | 'tensorBytes' | 'footprint'> {
+  return {
+    parameters: refs.reduce((sum, ref) => sum + (isParameter(ref) ? ref.elements : 0), 0),
+    tensorBytes: refs.reduce((sum, ref) => sum + ref.bytes, 0),
+    footprint: footprintOf(refs),
+  };
+}
+
+function isParameter(ref: TensorRef): boolean {
+  return (
+    ref.role === 'weight' || ref.role === 'bias' || ref.role === 'embedding' || ref.role === 'norm'
+  );
+}
+
+/** Bytes of all tensors if every float weight were stored in each dtype; what is no float stays. */
+function footprintOf(refs: readonly TensorRef[]): Footprint {
+  const bytesAs = (dtype: keyof Footprint): number =>
+    refs.reduce((sum, ref) => {
+      const isFloat =
+        isQuantizable(ref) || (isParameter(ref) && dtypeOf(ref.dtype).kind === 'float');
+      return sum + (isFloat ? packedBytes(dtype, ref.elements) : ref.bytes);
+    }, 0);
+  return {
+    float32: bytesAs('float32'),
+    float16: bytesAs('float16'),
+    bfloat16: bytesAs('bfloat16'),
+    int8: bytesAs('int8'),
+    int4: bytesAs('int4'),
+  };
+}
