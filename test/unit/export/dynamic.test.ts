@@ -314,6 +314,26 @@ describe('a node falls back to floats', () => {
   });
 });
 
+test('a weight that is also handed on to an output is restored for it', async () => {
+  const initializer = [weight('w', 64, 48)];
+  const graph = {
+    node: [node('MatMul', ['x', 'w'], ['y']), node('Identity', ['w'], ['z'])],
+    initializer,
+    input: [value('x', [4, 64])],
+    output: [value('y', []), value('z', [])],
+  };
+  const file = writeFile(folder, model(graph));
+  for (const mode of ['dynamic', 'nbits'] as const) {
+    const scheme: Scheme = mode === 'nbits' ? { ...channel, granularity: { block: 16 } } : channel;
+    const wanted = recipe('int8', { minElements: 0, default: scheme });
+    const { out } = await exported(file, wanted, mode);
+    const feeds = { x: { shape: [4, 64], dtype: 'float32' } } as const;
+    const [source, answer] = [await runOnnx(file, feeds), await runOnnx(out, feeds)];
+    for (const name of ['y', 'z'])
+      expect(outputSqnr(source[name]!, answer[name]!)).toBeGreaterThan(30);
+  }
+});
+
 test.each(REAL_MODELS)(
   '$name loads and runs in dynamic mode, no larger than before',
   async ({ file, feeds }) => {

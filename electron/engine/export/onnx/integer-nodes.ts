@@ -1,4 +1,5 @@
 import { integerAttribute } from '../../formats/onnx/operators.ts';
+import type { AttributeRecord, GraphRecord, NodeRecord } from '../../formats/onnx/records.ts';
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { Piece } from '../layout.ts';
 import type { Edit } from './edits.ts';
@@ -20,6 +21,27 @@ interface QuantizedInput {
   readonly zeroPoint: string;
 }
 
+/** One of an LSTM's two weights, and the parts that it is stored as. */
+export interface LstmWeight {
+  readonly use: IntegerUse;
+  readonly parts: PartNames;
+}
+
+/** DynamicQuantizeLSTM has all of LSTM's attributes but layout, which must be 0. */
+function isLstmAttribute({ name }: AttributeRecord): boolean {
+  return name !== 'layout';
+}
+
+/** Attributes as they stand in the file. */
+function copiedAttributes(attributes: readonly AttributeRecord[]): Piece[] {
+  return attributes.map(({ span }) => ({
+    kind: 'copy',
+    file: 0,
+    offset: span.start,
+    length: span.end - span.start,
+  }));
+}
+
 /**
  * Puts integer operators in the place of nodes. A value that feeds several of them is quantized once
  * in each graph, before the first, so that nodes must be given in the order of the file.
@@ -38,11 +60,14 @@ export class IntegerNodes {
   /** The edit that replaces a node of the source. */
   replace(use: IntegerUse, parts: PartNames): Edit {
     this.made = [];
-    const { frame } = use.node;
     if (use.form === 'MatMulNBits') this.matMulNBits(use, parts);
     else if (use.form === 'DynamicQuantizeMatMul') this.matMulInOne(use, parts);
     else this.inSteps(use, parts);
-    const number = use.graph.kind === 'function' ? FUNCTION_NODE : GRAPH_NODE;
+    return this.edit(use.node, use.graph);
+  }
+
+  private edit({ frame }: NodeRecord, { kind }: GraphRecord): Edit {
+    const number = kind === 'function' ? FUNCTION_NODE : GRAPH_NODE;
     const pieces = this.made.flatMap((node) => field(number, node));
     return { start: frame.start, end: frame.end, pieces, frame: frame.parent };
   }
@@ -74,6 +99,44 @@ export class IntegerNodes {
         ...(hasZeroPoint ? [parts.zeroPoint] : []),
       ],
     });
+  }
+
+  /**
+   * The edit that puts com.microsoft.DynamicQuantizeLSTM in the place of an LSTM. It takes its
+   * weights turned over, [directions, inputs, 4 hidden], and scales and zero points for each
+   * direction; all of that is constant, and folded when the model is loaded.
+   */
+  replaceLstm(weights: readonly [LstmWeight, LstmWeight]): Edit {
+    this.made = [];
+    const { node, graph } = weights[0].use;
+    const [w, r] = weights.map((weight) => this.lstmWeight(weight));
+    const inputs = Array.from({ length: 8 }, (_, at) => node.inputs[at] ?? '');
+    inputs.splice(1, 2, w!.codes, r!.codes);
+    inputs.push(w!.scale, w!.zeroPoint, r!.scale, r!.zeroPoint);
+    this.push({
+      opType: 'DynamicQuantizeLSTM',
+      domain: 'com.microsoft',
+      inputs,
+      outputs: node.outputs,
+      name: node.name,
+    });
+    this.made.at(-1)!.push(...copiedAttributes(node.attributes.filter(isLstmAttribute)));
+    return this.edit(node, graph);
+  }
+
+  private lstmWeight({ use, parts }: LstmWeight): PartNames {
+    const { shape, isPerChannel, graph } = use;
+    const dims = isPerChannel ? shape.slice(0, 2) : shape.slice(0, 1);
+    const expand = (name: string): string =>
+      this.add(this.names.make(`${name}_each`), {
+        opType: 'Expand',
+        inputs: [name, this.shapeConstant(graph, dims)],
+      });
+    return {
+      codes: this.transposed(parts.codes, [0, 2, 1]),
+      scale: expand(parts.scale),
+      zeroPoint: expand(parts.zeroPoint),
+    };
   }
 
   /** DynamicQuantizeLinear, the integer operator, and back: times both scales, plus the bias. */
@@ -111,42 +174,48 @@ export class IntegerNodes {
     this.add(output, { opType, inputs });
     if (use.form !== 'ConvInteger') return output;
     // Conv's attributes are ConvInteger's, and are copied through as they stand in the file.
-    const copied = node.attributes.map(({ span }): Piece => ({
-      kind: 'copy',
-      file: 0,
-      offset: span.start,
-      length: span.end - span.start,
-    }));
-    this.made.at(-1)!.push(...copied);
+    this.made.at(-1)!.push(...copiedAttributes(node.attributes));
     return output;
   }
 
   /** A Gemm's transposed weight is turned over at load, where onnxruntime folds constants. */
   private weightCodes({ node, form }: IntegerUse, parts: PartNames): string {
     if (form !== 'MatMulInteger' || integerAttribute(node, 'transB', 0) === 0) return parts.codes;
-    return this.add(this.names.make(`${parts.codes}_transposed`), {
+    return this.transposed(parts.codes, [1, 0]);
+  }
+
+  private transposed(codes: string, perm: readonly number[]): string {
+    return this.add(this.names.make(`${codes}_transposed`), {
       opType: 'Transpose',
-      inputs: [parts.codes],
-      integers: { perm: [1, 0] },
+      inputs: [codes],
+      integers: { perm },
     });
   }
 
   /** A Conv's bias lies along axis 1 of its output. */
-  private biasOf({ node, graph, form, rank }: IntegerUse, bias: string): string {
+  private biasOf({ node, graph, form, shape }: IntegerUse, bias: string): string {
     if (form !== 'ConvInteger') return bias;
-    const key = `${graph.frame.payload} ${rank}`;
-    let shape = this.shapes.get(key);
-    if (shape === undefined) {
-      shape = this.names.make('quantscope_bias_shape');
-      this.shapes.set(key, shape);
-      const dims = [1, -1, ...new Array<number>(rank - 2).fill(1)];
-      const tensor = { dataType: onnxDataType('int64'), dims: [rank], int64Data: dims };
-      this.made.push([smallConstant(shape, tensor)]);
-    }
+    const dims = [1, -1, ...new Array<number>(shape.length - 2).fill(1)];
     return this.add(this.names.make(`${node.outputs[0]!}_bias`), {
       opType: 'Reshape',
-      inputs: [bias, shape],
+      inputs: [bias, this.shapeConstant(graph, dims)],
     });
+  }
+
+  /** A constant of the dimensions, one of a kind in each graph. */
+  private shapeConstant(graph: GraphRecord, dims: readonly number[]): string {
+    const key = `${graph.frame.payload} ${dims.join(' ')}`;
+    const known = this.shapes.get(key);
+    if (known !== undefined) return known;
+    const name = this.names.make('quantscope_shape');
+    this.shapes.set(key, name);
+    const tensor = {
+      dataType: onnxDataType('int64'),
+      dims: [dims.length],
+      int64Data: [...dims],
+    };
+    this.made.push([smallConstant(name, tensor)]);
+    return name;
   }
 
   private input(name: string, graph: string): QuantizedInput {

@@ -6,7 +6,8 @@ import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
 import type { NBitsShape } from '../nbits-layout.ts';
 
 /** Which operator takes a node over with integer weights. */
-export type IntegerForm = 'MatMulInteger' | 'ConvInteger' | 'DynamicQuantizeMatMul' | 'MatMulNBits';
+export type IntegerForm =
+  'MatMulInteger' | 'ConvInteger' | 'DynamicQuantizeMatMul' | 'DynamicQuantizeLSTM' | 'MatMulNBits';
 
 /** A node that an integer operator can stand in for, and the weight that it takes. */
 export interface IntegerUse {
@@ -14,7 +15,10 @@ export interface IntegerUse {
   readonly node: NodeRecord;
   readonly graph: GraphRecord;
   readonly tensor: number;
-  readonly rank: number;
+  /** Which of the node's inputs the weight is. */
+  readonly input: number;
+  readonly shape: readonly number[];
+  readonly isPerChannel: boolean;
   readonly hasZeroPoint: boolean;
   /** MatMulNBits only: how the weight is stored. */
   readonly nbits: NBitsShape | null;
@@ -23,18 +27,33 @@ export interface IntegerUse {
 /** DynamicQuantizeLinear came with this opset; it is what gives the integer operators their input. */
 export const DYNAMIC_OPSET = 11;
 
+/** A weight and what is planned for it. */
+export interface PlannedWeight {
+  readonly tensor: OnnxTensor;
+  readonly scheme: Scheme | null;
+}
+
 /**
  * How a use of a weight runs on integers under a scheme, or null where it falls back to floats:
- * int8 and uint8 per tensor or channel, MatMul and Gemm with a matrix on the right, and Conv.
- * onnxruntime's ConvInteger takes one zero point only, so that there channels must be symmetric.
+ * int8 and uint8 per tensor or channel, MatMul and Gemm with a matrix on the right, Conv, and LSTM
+ * where both of its weights do. onnxruntime's ConvInteger takes one zero point only, so that there
+ * channels must be symmetric.
+ * @param other the weight at another input of the node, where a stored one is
  */
 export function integerForm(
   use: Use,
-  tensor: OnnxTensor,
-  scheme: Scheme,
+  { tensor, scheme }: PlannedWeight & { readonly scheme: Scheme },
   opset: number,
+  other: (input: number) => PlannedWeight | null,
 ): IntegerForm | null {
   const { ref } = tensor;
+  if (use.op === 'LSTM') {
+    const weights = [1, 2].map((input) =>
+      input === use.input ? { tensor, scheme } : other(input),
+    );
+    const isWhole = opset >= EXPAND_OPSET && weights.every((weight) => isLstmWeight(weight));
+    return isWhole && isPlainLstm(use) ? 'DynamicQuantizeLSTM' : null;
+  }
   if (
     isFloatCast(scheme.dtype) ||
     isFixedPoint(scheme.dtype) ||
@@ -64,6 +83,36 @@ export function integerForm(
     default:
       return null;
   }
+}
+
+/** Expand came with this opset; it gives each direction of an LSTM its scales. */
+const EXPAND_OPSET = 8;
+
+/**
+ * Whether a weight [directions, 4 hidden, inputs] can be one of com.microsoft.DynamicQuantizeLSTM's:
+ * symmetric int8, one scale a direction or a row (onnxruntime's quantization/operators/lstm.py).
+ */
+function isLstmWeight(weight: PlannedWeight | null): boolean {
+  if (weight === null || weight.scheme === null) return false;
+  const { tensor, scheme } = weight;
+  return (
+    scheme.dtype === 'int8' &&
+    scheme.symmetric &&
+    typeof scheme.granularity !== 'object' &&
+    tensor.ref.dtype === 'float32' &&
+    tensor.ref.shape.length === 3 &&
+    (scheme.granularity === 'tensor' || tensor.ref.axis === 1)
+  );
+}
+
+function isPlainLstm({ record, input, isDirect }: Use): boolean {
+  return (
+    isDirect &&
+    (input === 1 || input === 2) &&
+    record.domain === '' &&
+    record.inputs[1] !== record.inputs[2] &&
+    integerAttribute(record, 'layout', 0) === 0
+  );
 }
 
 /**

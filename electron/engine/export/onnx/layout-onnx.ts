@@ -2,7 +2,8 @@ import { printable } from '../../../../shared/errors.ts';
 import { scaleCount, schemeBytes, type Plan, type TensorPlan } from '../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
 import { isFloatCast, storageDtype, type Recipe, type Scheme } from '../../../../shared/recipe.ts';
-import type { GraphRecord, OnnxIndex } from '../../formats/onnx/records.ts';
+import type { GraphRecord, NodeRecord, OnnxIndex } from '../../formats/onnx/records.ts';
+import type { Stored, Use } from '../../formats/onnx/scopes.ts';
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
 import type { FileSource } from '../../source.ts';
 import { piecesLength, type Layout, type Piece } from '../layout.ts';
@@ -19,8 +20,9 @@ import {
   isMatMulWeight,
   nbitsShape,
   type IntegerUse,
+  type PlannedWeight,
 } from './integer-uses.ts';
-import { IntegerNodes } from './integer-nodes.ts';
+import { IntegerNodes, type LstmWeight } from './integer-nodes.ts';
 import { SideFile } from './side-file.ts';
 import { replaceWeight, type PartNames } from './replace-weight.ts';
 
@@ -40,6 +42,8 @@ export interface OnnxExport {
   readonly recipe: Recipe;
   /** The file name of the export, after which its side file is named. */
   readonly targetName: string;
+  /** Nodes that are known not to run on integers. */
+  readonly floating?: ReadonlySet<NodeRecord>;
 }
 
 /**
@@ -56,7 +60,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const names = new FreshNames(index);
   const opsets = new Opsets(index, wantedOpsets(request));
   const side = new SideFile(request.targetName);
-  const integers: { readonly use: IntegerUse; readonly parts: PartNames }[] = [];
+  const integers: LstmWeight[] = [];
   for (const entry of plan) {
     const outcome = editsFor(entry, request, { names, opsets, side });
     if (outcome === null || entry.scheme === null) continue;
@@ -69,7 +73,24 @@ export function layoutOnnx(request: OnnxExport): Layout {
   }
   const nodes = new IntegerNodes(names);
   integers.sort((a, b) => a.use.node.frame.start - b.use.node.frame.start);
-  for (const { use, parts } of integers) edits.push(nodes.replace(use, parts));
+  const halves = new Map<NodeRecord, LstmWeight>();
+  for (const integer of integers) {
+    const { use, parts } = integer;
+    if (use.form !== 'DynamicQuantizeLSTM') {
+      edits.push(nodes.replace(use, parts));
+      continue;
+    }
+    const half = halves.get(use.node);
+    halves.set(use.node, integer);
+    if (half === undefined) continue;
+    halves.delete(use.node);
+    edits.push(nodes.replaceLstm(use.input === 2 ? [half, integer] : [integer, half]));
+  }
+  // One of an LSTM's weights would save nothing, so that the other is restored for it.
+  if (halves.size > 0) {
+    const floating = new Set([...(request.floating ?? []), ...halves.keys()]);
+    return layoutOnnx({ ...request, floating });
+  }
   const isChanged = new Set(quantized.map(({ tensor }) => tensor));
   for (const tensor of request.tensors)
     if (tensor.ref.storage === 'external' && !isChanged.has(tensor.ref.id))
@@ -118,8 +139,8 @@ function editsFor(
   }
   const owner = ownerOf(request.index, tensor.stored.graph);
   const opset = opsets.version(owner);
-  const uses = usesTakenOver(request.mode, tensor, scheme, opset);
-  const isRestored = uses.length < tensor.stored.uses.length || isOutput(tensor);
+  const uses = usesTakenOver(request, { tensor, scheme }, opset);
+  const isRestored = uses.length < tensor.stored.uses.length || isNeeded(tensor);
   const isConv = uses.some((use) => use.form === 'ConvInteger');
   const replaced = replaceWeight(tensor, scheme, {
     opset,
@@ -144,10 +165,7 @@ function editsFor(
     return {
       refused: `with its scales and nodes it takes ${after} bytes of the file, not fewer than ${before}`,
     };
-  if (
-    replaced.domain === 'com.microsoft' ||
-    uses.some((use) => use.form === 'DynamicQuantizeMatMul' || use.form === 'MatMulNBits')
-  )
+  if (replaced.domain === 'com.microsoft' || uses.some((use) => MICROSOFT_FORMS.has(use.form)))
     opsets.needMicrosoft(owner);
   opsets.needIr(irVersionOf(storageDtype(scheme.dtype)));
   const codes = uses.some((use) => use.nbits !== null) ? 'nbits' : 'tensor';
@@ -155,49 +173,69 @@ function editsFor(
   return { codes, edits: replaced.edits, integers };
 }
 
+/** The operators that com.microsoft has. */
+const MICROSOFT_FORMS: ReadonlySet<IntegerUse['form']> = new Set([
+  'DynamicQuantizeMatMul',
+  'DynamicQuantizeLSTM',
+  'MatMulNBits',
+]);
+
 /** The uses of a weight that an operator on its codes takes over in a mode. */
 function usesTakenOver(
-  mode: ExportMode,
-  tensor: OnnxTensor,
-  scheme: Scheme,
+  request: OnnxExport,
+  weight: PlannedWeight & { readonly scheme: Scheme },
   opset: number,
 ): IntegerUse[] {
-  if (mode === 'dynamic') return integerUses(tensor, scheme, opset);
-  return mode === 'nbits' ? nbitsUses(tensor, scheme) : [];
+  if (request.mode === 'dynamic') return integerUses(request, weight, opset);
+  return request.mode === 'nbits' ? nbitsUses(weight.tensor, weight.scheme) : [];
 }
 
 /** MatMulNBits wants codes in an order that no other operator takes: all uses or none. */
 function nbitsUses(tensor: OnnxTensor, scheme: Scheme): IntegerUse[] {
   const { ref, stored } = tensor;
   const nbits = nbitsShape(tensor, scheme);
-  if (nbits === null || isOutput(tensor) || !stored.uses.every(isMatMulWeight)) return [];
-  return stored.uses.map(({ record, graph }) => ({
+  if (nbits === null || isNeeded(tensor) || !stored.uses.every(isMatMulWeight)) return [];
+  return stored.uses.map(({ record, graph, input }) => ({
     form: 'MatMulNBits',
     node: record,
     graph,
     tensor: ref.id,
-    rank: 2,
+    input,
+    shape: ref.shape,
+    isPerChannel: false,
     hasZeroPoint: !scheme.symmetric,
     nbits,
   }));
 }
 
 /** The uses of a weight that run on integers. Conv wants its scales in a shape that no other use takes: all or none. */
-function integerUses(tensor: OnnxTensor, scheme: Scheme, opset: number): IntegerUse[] {
+function integerUses(
+  request: OnnxExport,
+  weight: PlannedWeight & { readonly scheme: Scheme },
+  opset: number,
+): IntegerUse[] {
+  const { tensor, scheme } = weight;
   const { ref, stored } = tensor;
-  const forms = stored.uses.map((use) => integerForm(use, tensor, scheme, opset));
-  const isAllConv = forms.every((form) => form === 'ConvInteger') && !isOutput(tensor);
+  const forms = stored.uses.map((use) =>
+    request.floating?.has(use.record) === true
+      ? null
+      : integerForm(use, weight, opset, (input) => weightAt(request, use, input)),
+  );
+  const isAllConv = forms.every((form) => form === 'ConvInteger') && !isNeeded(tensor);
   return stored.uses.flatMap((use, at): IntegerUse[] => {
     const form = forms[at]!;
     if (form === null || (form === 'ConvInteger' && !isAllConv)) return [];
-    const hasZeroPoint = !(scheme.symmetric && scheme.dtype === 'int8');
+    const isLstm = form === 'DynamicQuantizeLSTM';
+    const hasZeroPoint = isLstm || !(scheme.symmetric && scheme.dtype === 'int8');
     return [
       {
         form,
         node: use.record,
         graph: use.graph,
         tensor: ref.id,
-        rank: ref.shape.length,
+        input: use.input,
+        shape: ref.shape,
+        isPerChannel: scheme.granularity === 'channel',
         hasZeroPoint,
         nbits: null,
       },
@@ -205,7 +243,30 @@ function integerUses(tensor: OnnxTensor, scheme: Scheme, opset: number): Integer
   });
 }
 
-function isOutput({ stored }: OnnxTensor): boolean {
+const tensorsByStored = new WeakMap<readonly OnnxTensor[], ReadonlyMap<Stored, OnnxTensor>>();
+
+/** A model's tensors by their records. */
+function byStored(tensors: readonly OnnxTensor[]): ReadonlyMap<Stored, OnnxTensor> {
+  const known = tensorsByStored.get(tensors);
+  if (known !== undefined) return known;
+  const made = new Map(tensors.map((tensor) => [tensor.stored, tensor]));
+  tensorsByStored.set(tensors, made);
+  return made;
+}
+
+/** The stored weight that a node takes at another input, and what is planned for it. */
+function weightAt({ tensors, plan }: OnnxExport, use: Use, input: number): PlannedWeight | null {
+  const name = use.record.inputs[input] ?? '';
+  const stored = use.scope.stored(name);
+  if (stored === undefined || stored.name !== name) return null;
+  const tensor = byStored(tensors).get(stored);
+  const entry = tensor === undefined ? undefined : plan[tensor.ref.id];
+  return tensor === undefined ? null : { tensor, scheme: entry?.scheme ?? null };
+}
+
+/** Whether a weight is wanted under its name, whatever its uses take. */
+function isNeeded({ stored }: OnnxTensor): boolean {
+  if (stored.isHandedOn) return true;
   return stored.graph.outputs.some((output) => output.name === stored.name);
 }
 

@@ -14,6 +14,8 @@ export interface Stored {
   readonly node: NodeRecord | null;
   readonly attribute: AttributeRecord | null;
   readonly uses: Use[];
+  /** Whether a node takes it by its name only to hand it on; whoever gets it is among the uses, if anybody is. */
+  isHandedOn: boolean;
 }
 
 /** One operator input that a stored tensor reaches, directly or through nodes that only hand it on. */
@@ -93,6 +95,7 @@ export function collectStored(
       dims: tensor.dims,
       tensor,
       uses: [],
+      isHandedOn: false,
     });
   for (const sparse of graph.sparseInitializers)
     add({
@@ -102,6 +105,7 @@ export function collectStored(
       dims: sparse.dims,
       tensor: sparse.values,
       uses: [],
+      isHandedOn: false,
     });
   for (const node of graph.nodes) {
     if (node.opType === 'Constant' && node.domain === '') {
@@ -121,7 +125,7 @@ function storedConstant(node: NodeRecord, graph: GraphRecord): Stored | null {
     (candidate) => candidate.name.startsWith('value') || candidate.name === 'sparse_value',
   );
   if (name === undefined || attribute === undefined) return null;
-  const shared = { name, graph, node, attribute, uses: [] };
+  const shared = { name, graph, node, attribute, uses: [], isHandedOn: false };
   if (attribute.tensor !== null)
     return {
       ...shared,
@@ -162,7 +166,10 @@ function recordUses(
     for (const bound of scope.find(name)) {
       const rank = bound.axes?.length ?? bound.stored.dims.length;
       const handedOn = passThrough(node, input, rank, integersOf);
-      if (handedOn !== null) bindOutputs(node, scope, bound, handedOn);
+      if (handedOn !== null) {
+        bindOutputs(node, scope, bound, handedOn);
+        if (name === bound.stored.name) bound.stored.isHandedOn = true;
+      }
       const use = useOf(node, label, input, rank, bound, graph, scope);
       if (handedOn === null) bound.stored.uses.push(use);
       // A quantized tensor's own DequantizeLinear is a use as well as a hand-over.
