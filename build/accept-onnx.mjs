@@ -15,6 +15,7 @@ const RUNS = [
   { mode: 'qdq', recipe: 'uint8' },
   { mode: 'qdq', recipe: 'float16' },
   { mode: 'qdq', recipe: 'bfloat16' },
+  { mode: 'float16', recipe: 'float16' },
   { mode: 'qdq', recipe: 'int16' },
   { mode: 'qdq', recipe: 'int4-block32' },
   { mode: 'nbits', recipe: 'int4-block32' },

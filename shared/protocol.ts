@@ -56,9 +56,10 @@ export interface VerifyResult {
 
 /**
  * qdq: weights only, float arithmetic. dynamic: MatMul, Gemm and Conv on integers, their inputs
- * quantized as they run. float: float types only. nbits: MatMul on weights of 4 or 8 bits in blocks.
+ * quantized as they run. float: float types only. float16: the graph computes in float16, between
+ * float32 inputs and outputs. nbits: MatMul on weights of 4 or 8 bits in blocks.
  */
-export const EXPORT_MODES = ['qdq', 'dynamic', 'float', 'nbits'] as const;
+export const EXPORT_MODES = ['qdq', 'dynamic', 'float', 'float16', 'nbits'] as const;
 export type ExportMode = (typeof EXPORT_MODES)[number];
 
 /** What an export would write, known before it is written. */

@@ -18,7 +18,7 @@ RECIPES = json.loads(
         ["node", str(ROOT / "dist/cli.js"), "recipes", "--json"], capture_output=True, check=True
     ).stdout
 )
-MODES = ["qdq", "dynamic", "float", "nbits"]
+MODES = ["qdq", "dynamic", "float", "float16", "nbits"]
 
 
 def main():

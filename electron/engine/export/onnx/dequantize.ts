@@ -9,7 +9,12 @@ export interface Restore {
 }
 
 /** The opset from which Cast takes a float type; before 6 its `to` was a string. */
-const CAST_OPSETS = { float16: 6, bfloat16: 13, float8_e4m3fn: 19, float8_e5m2: 19 } as const;
+export const CAST_OPSETS = {
+  float16: 6,
+  bfloat16: 13,
+  float8_e4m3fn: 19,
+  float8_e5m2: 19,
+} as const;
 
 /**
  * The opset from which ai.onnx restores a scheme. DequantizeLinear takes int8, uint8 and int32 with

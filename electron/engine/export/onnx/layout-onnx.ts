@@ -1,30 +1,24 @@
 import { printable } from '../../../../shared/errors.ts';
-import { scaleCount, schemeBytes, type Plan, type TensorPlan } from '../../../../shared/plan.ts';
-import type { ExportMode } from '../../../../shared/protocol.ts';
-import { isFloatCast, storageDtype, type Recipe, type Scheme } from '../../../../shared/recipe.ts';
+import { scaleCount, schemeBytes, type TensorPlan } from '../../../../shared/plan.ts';
+import { isFloatCast, storageDtype } from '../../../../shared/recipe.ts';
 import type { GraphRecord, NodeRecord, OnnxIndex } from '../../formats/onnx/records.ts';
-import type { Stored, Use } from '../../formats/onnx/scopes.ts';
-import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
-import type { FileSource } from '../../source.ts';
 import { piecesLength, type Layout, type Piece } from '../layout.ts';
 import { TOOL_VERSION } from '../version.ts';
 import type { CodeLayout } from '../write-model.ts';
 import { applyEdits, type Edit } from './edits.ts';
 import { irVersionOf, restoreOpset } from './dequantize.ts';
+import { HalfNodes } from './half-nodes.ts';
+import type { HalfPlan } from './half-plan.ts';
+import { planHalf } from './half-rules.ts';
 import { entryMessage, field } from './messages.ts';
 import { FreshNames } from './names.ts';
 import { Opsets } from './opsets.ts';
-import {
-  DYNAMIC_OPSET,
-  integerForm,
-  isMatMulWeight,
-  nbitsShape,
-  type IntegerUse,
-  type PlannedWeight,
-} from './integer-uses.ts';
+import { DYNAMIC_OPSET } from './integer-uses.ts';
 import { IntegerNodes, type LstmWeight } from './integer-nodes.ts';
 import { SideFile } from './side-file.ts';
-import { replaceWeight, type PartNames } from './replace-weight.ts';
+import { replaceWeight } from './replace-weight.ts';
+import type { OnnxExport } from './request.ts';
+import { isNeeded, MICROSOFT_FORMS, nbitsUses, usesTakenOver } from './taken-uses.ts';
 
 /** Keys of metadata_props by which an export says how it was made. */
 export const RECIPE_KEY = 'quantscope.recipe';
@@ -32,19 +26,6 @@ export const VERSION_KEY = 'quantscope.version';
 
 /** Field numbers of ModelProto (onnx.proto). */
 const MODEL_METADATA = 14;
-
-export interface OnnxExport {
-  readonly index: OnnxIndex;
-  readonly tensors: readonly OnnxTensor[];
-  readonly files: readonly FileSource[];
-  readonly plan: Plan;
-  readonly mode: ExportMode;
-  readonly recipe: Recipe;
-  /** The file name of the export, after which its side file is named. */
-  readonly targetName: string;
-  /** Nodes that are known not to run on integers. */
-  readonly floating?: ReadonlySet<NodeRecord>;
-}
 
 /**
  * Lay out an export. Each planned weight is stored quantized. Where its mode runs a node on integers,
@@ -61,13 +42,17 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const opsets = new Opsets(index, wantedOpsets(request));
   const side = new SideFile(request.targetName);
   const integers: LstmWeight[] = [];
+  const plannedHalf = request.mode === 'float16' ? planHalf(request, opsets.version(null)) : null;
+  const half = plannedHalf === null ? null : new HalfNodes(plannedHalf, names);
   for (const entry of plan) {
-    const outcome = editsFor(entry, request, { names, opsets, side });
+    const outcome = editsFor(entry, request, { names, opsets, side, half: plannedHalf });
     if (outcome === null || entry.scheme === null) continue;
     if ('refused' in outcome) refused.push({ tensor: entry.tensor, reason: outcome.refused });
     else {
       edits.push(...outcome.edits);
       integers.push(...outcome.integers);
+      const { graph, name } = request.tensors[entry.tensor]!.stored;
+      half?.store(graph, name, outcome.stored);
       quantized.push({ tensor: entry.tensor, scheme: entry.scheme, codes: outcome.codes });
     }
   }
@@ -91,6 +76,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
     const floating = new Set([...(request.floating ?? []), ...halves.keys()]);
     return layoutOnnx({ ...request, floating });
   }
+  if (half !== null && quantized.length > 0) edits.push(...half.editsOf(index.graph));
   const isChanged = new Set(quantized.map(({ tensor }) => tensor));
   for (const tensor of request.tensors)
     if (tensor.ref.storage === 'external' && !isChanged.has(tensor.ref.id))
@@ -119,19 +105,31 @@ const INTEGER_NODE_BYTES = 600;
 interface TensorEdits {
   readonly codes: CodeLayout;
   readonly edits: readonly Edit[];
-  readonly integers: readonly { readonly use: IntegerUse; readonly parts: PartNames }[];
+  readonly integers: readonly LstmWeight[];
+  /** The name of the codes. */
+  readonly stored: string;
+}
+
+/** What an export is made with. */
+interface Making {
+  readonly names: FreshNames;
+  readonly opsets: Opsets;
+  readonly side: SideFile;
+  readonly half: HalfPlan | null;
 }
 
 function editsFor(
   entry: TensorPlan,
   request: OnnxExport,
-  { names, opsets, side }: { names: FreshNames; opsets: Opsets; side: SideFile },
+  { names, opsets, side, half }: Making,
 ): TensorEdits | { readonly refused: string } | null {
   const tensor = request.tensors[entry.tensor];
   const { scheme } = entry;
   if (scheme === null || tensor === undefined) return null;
   if (request.mode === 'float' && !isFloatCast(scheme.dtype))
     return { refused: `the float mode stores float types only, not ${scheme.dtype}` };
+  if (half !== null && scheme.dtype !== 'float16')
+    return { refused: `the float16 mode stores float16 only, not ${scheme.dtype}` };
   if (tensor.ref.storage === 'external') {
     const bytes = schemeBytes(scheme, tensor.ref) + EXTERNAL_BYTES;
     if (bytes >= tensor.ref.bytes)
@@ -140,7 +138,9 @@ function editsFor(
   const owner = ownerOf(request.index, tensor.stored.graph);
   const opset = opsets.version(owner);
   const uses = usesTakenOver(request, { tensor, scheme }, opset);
-  const isRestored = uses.length < tensor.stored.uses.length || isNeeded(tensor);
+  const isRestored =
+    half?.isRestored(tensor.stored) ??
+    (uses.length < tensor.stored.uses.length || isNeeded(tensor));
   const isConv = uses.some((use) => use.form === 'ConvInteger');
   const replaced = replaceWeight(tensor, scheme, {
     opset,
@@ -170,104 +170,7 @@ function editsFor(
   opsets.needIr(irVersionOf(storageDtype(scheme.dtype)));
   const codes = uses.some((use) => use.nbits !== null) ? 'nbits' : 'tensor';
   const integers = uses.map((use) => ({ use, parts: replaced.parts }));
-  return { codes, edits: replaced.edits, integers };
-}
-
-/** The operators that com.microsoft has. */
-const MICROSOFT_FORMS: ReadonlySet<IntegerUse['form']> = new Set([
-  'DynamicQuantizeMatMul',
-  'DynamicQuantizeLSTM',
-  'MatMulNBits',
-]);
-
-/** The uses of a weight that an operator on its codes takes over in a mode. */
-function usesTakenOver(
-  request: OnnxExport,
-  weight: PlannedWeight & { readonly scheme: Scheme },
-  opset: number,
-): IntegerUse[] {
-  if (request.mode === 'dynamic') return integerUses(request, weight, opset);
-  return request.mode === 'nbits' ? nbitsUses(weight.tensor, weight.scheme) : [];
-}
-
-/** MatMulNBits wants codes in an order that no other operator takes: all uses or none. */
-function nbitsUses(tensor: OnnxTensor, scheme: Scheme): IntegerUse[] {
-  const { ref, stored } = tensor;
-  const nbits = nbitsShape(tensor, scheme);
-  if (nbits === null || isNeeded(tensor) || !stored.uses.every(isMatMulWeight)) return [];
-  return stored.uses.map(({ record, graph, input }) => ({
-    form: 'MatMulNBits',
-    node: record,
-    graph,
-    tensor: ref.id,
-    input,
-    shape: ref.shape,
-    isPerChannel: false,
-    hasZeroPoint: !scheme.symmetric,
-    nbits,
-  }));
-}
-
-/** The uses of a weight that run on integers. Conv wants its scales in a shape that no other use takes: all or none. */
-function integerUses(
-  request: OnnxExport,
-  weight: PlannedWeight & { readonly scheme: Scheme },
-  opset: number,
-): IntegerUse[] {
-  const { tensor, scheme } = weight;
-  const { ref, stored } = tensor;
-  const forms = stored.uses.map((use) =>
-    request.floating?.has(use.record) === true
-      ? null
-      : integerForm(use, weight, opset, (input) => weightAt(request, use, input)),
-  );
-  const isAllConv = forms.every((form) => form === 'ConvInteger') && !isNeeded(tensor);
-  return stored.uses.flatMap((use, at): IntegerUse[] => {
-    const form = forms[at]!;
-    if (form === null || (form === 'ConvInteger' && !isAllConv)) return [];
-    const isLstm = form === 'DynamicQuantizeLSTM';
-    const hasZeroPoint = isLstm || !(scheme.symmetric && scheme.dtype === 'int8');
-    return [
-      {
-        form,
-        node: use.record,
-        graph: use.graph,
-        tensor: ref.id,
-        input: use.input,
-        shape: ref.shape,
-        isPerChannel: scheme.granularity === 'channel',
-        hasZeroPoint,
-        nbits: null,
-      },
-    ];
-  });
-}
-
-const tensorsByStored = new WeakMap<readonly OnnxTensor[], ReadonlyMap<Stored, OnnxTensor>>();
-
-/** A model's tensors by their records. */
-function byStored(tensors: readonly OnnxTensor[]): ReadonlyMap<Stored, OnnxTensor> {
-  const known = tensorsByStored.get(tensors);
-  if (known !== undefined) return known;
-  const made = new Map(tensors.map((tensor) => [tensor.stored, tensor]));
-  tensorsByStored.set(tensors, made);
-  return made;
-}
-
-/** The stored weight that a node takes at another input, and what is planned for it. */
-function weightAt({ tensors, plan }: OnnxExport, use: Use, input: number): PlannedWeight | null {
-  const name = use.record.inputs[input] ?? '';
-  const stored = use.scope.stored(name);
-  if (stored === undefined || stored.name !== name) return null;
-  const tensor = byStored(tensors).get(stored);
-  const entry = tensor === undefined ? undefined : plan[tensor.ref.id];
-  return tensor === undefined ? null : { tensor, scheme: entry?.scheme ?? null };
-}
-
-/** Whether a weight is wanted under its name, whatever its uses take. */
-function isNeeded({ stored }: OnnxTensor): boolean {
-  if (stored.isHandedOn) return true;
-  return stored.graph.outputs.some((output) => output.name === stored.name);
+  return { codes, edits: replaced.edits, integers, stored: replaced.parts.codes };
 }
 
 /** The opsets at which the operators that take or restore the planned weights are ai.onnx's own. */

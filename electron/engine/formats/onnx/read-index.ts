@@ -8,6 +8,7 @@ import type {
   SparseRecord,
   Span,
   TensorRecord,
+  TypedValueRecord,
   ValueRecord,
 } from './records.ts';
 import { readSparse, readTensor } from './read-tensor.ts';
@@ -100,8 +101,8 @@ function readGraph(wire: WireReader, frame: Frame, path: string, depth: number):
   const nodes: NodeRecord[] = [];
   const initializers: TensorRecord[] = [];
   const sparseInitializers: SparseRecord[] = [];
-  const inputs: ValueRecord[] = [];
-  const outputs: ValueRecord[] = [];
+  const inputs: TypedValueRecord[] = [];
+  const outputs: TypedValueRecord[] = [];
   wire.forEachField(frame.payload, frame.end, depth, (field) => {
     switch (field.number) {
       case 1:
@@ -160,13 +161,15 @@ function readFunction(wire: WireReader, field: WireField): GraphRecord {
   let domain = '';
   const opsets: OpsetRecord[] = [];
   const nodeFields: WireField[] = [];
-  const inputs: ValueRecord[] = [];
-  const outputs: ValueRecord[] = [];
+  const inputs: TypedValueRecord[] = [];
+  const outputs: TypedValueRecord[] = [];
   wire.forEachField(frame.payload, frame.end, 1, (part) => {
     const span = { start: part.start, end: part.end };
     if (part.number === 1) name = wire.text(part, 'a function name');
-    else if (part.number === 4) inputs.push({ name: wire.text(part, 'a function input'), span });
-    else if (part.number === 5) outputs.push({ name: wire.text(part, 'a function output'), span });
+    else if (part.number === 4)
+      inputs.push({ name: wire.text(part, 'a function input'), dataType: 0, span });
+    else if (part.number === 5)
+      outputs.push({ name: wire.text(part, 'a function output'), dataType: 0, span });
     else if (part.number === 7) nodeFields.push(part);
     else if (part.number === 9) opsets.push(readOpset(wire, part, 2));
     else if (part.number === 10) domain = wire.text(part, 'a function domain');
@@ -186,13 +189,28 @@ function readFunction(wire: WireReader, field: WireField): GraphRecord {
   };
 }
 
-function readValue(wire: WireReader, field: WireField, depth: number): ValueRecord {
+function readValue(wire: WireReader, field: WireField, depth: number): TypedValueRecord {
   wire.expectType(field, WireType.Bytes, 'a graph input or output');
-  let name = '';
+  let [name, dataType] = ['', 0];
   wire.forEachField(field.payload, field.end, depth, (part) => {
     if (part.number === 1) name = wire.text(part, 'a value name');
+    else if (part.number === 2) dataType = readElementType(wire, part, depth + 1);
   });
-  return { name, span: { start: field.start, end: field.end } };
+  return { name, dataType, span: { start: field.start, end: field.end } };
+}
+
+/** TypeProto.tensor_type.elem_type, or 0 where the type is no tensor. */
+function readElementType(wire: WireReader, field: WireField, depth: number): number {
+  wire.expectType(field, WireType.Bytes, 'a type');
+  let dataType = 0;
+  wire.forEachField(field.payload, field.end, depth, (kind) => {
+    if (kind.number !== 1) return;
+    wire.expectType(kind, WireType.Bytes, 'a tensor type');
+    wire.forEachField(kind.payload, kind.end, depth + 1, (part) => {
+      if (part.number === 1) dataType = wire.int64(part, 'an element type');
+    });
+  });
+  return dataType;
 }
 
 function readNode(
@@ -208,11 +226,18 @@ function readNode(
   let domain = '';
   const inputs: string[] = [];
   const outputs: string[] = [];
+  const inputSpans: Span[] = [];
+  const outputSpans: Span[] = [];
   const attributeFields: WireField[] = [];
   wire.forEachField(frame.payload, frame.end, depth, (part) => {
-    if (part.number === 1) inputs.push(wire.text(part, 'a node input'));
-    else if (part.number === 2) outputs.push(wire.text(part, 'a node output'));
-    else if (part.number === 3) name = wire.text(part, 'a node name');
+    const span = { start: part.start, end: part.end };
+    if (part.number === 1) {
+      inputs.push(wire.text(part, 'a node input'));
+      inputSpans.push(span);
+    } else if (part.number === 2) {
+      outputs.push(wire.text(part, 'a node output'));
+      outputSpans.push(span);
+    } else if (part.number === 3) name = wire.text(part, 'a node name');
     else if (part.number === 4) opType = wire.text(part, 'an operator type');
     else if (part.number === 5) attributeFields.push(part);
     else if (part.number === 7) domain = wire.text(part, 'a node domain');
@@ -223,7 +248,7 @@ function readNode(
   const attributes = attributeFields.map((part) =>
     readAttribute(wire, part, frame, scope, depth + 1),
   );
-  return { frame, name, opType, domain, inputs, outputs, attributes };
+  return { frame, name, opType, domain, inputs, outputs, inputSpans, outputSpans, attributes };
 }
 
 function readAttribute(

@@ -58,12 +58,20 @@ export interface NodeRecord {
   readonly domain: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** The fields that hold the names of the inputs and outputs. */
+  readonly inputSpans: readonly Span[];
+  readonly outputSpans: readonly Span[];
   readonly attributes: readonly AttributeRecord[];
 }
 
 export interface ValueRecord {
   readonly name: string;
   readonly span: Span;
+}
+
+/** An input or output of a graph. `dataType` is TensorProto's, 0 where none is declared or it is no tensor. */
+export interface TypedValueRecord extends ValueRecord {
+  readonly dataType: number;
 }
 
 export interface SparseRecord {
@@ -81,8 +89,8 @@ export interface GraphRecord {
   readonly nodes: readonly NodeRecord[];
   readonly initializers: readonly TensorRecord[];
   readonly sparseInitializers: readonly SparseRecord[];
-  readonly inputs: readonly ValueRecord[];
-  readonly outputs: readonly ValueRecord[];
+  readonly inputs: readonly TypedValueRecord[];
+  readonly outputs: readonly TypedValueRecord[];
   /** Imports of a function body; the model's own are in OnnxIndex. */
   readonly opsets: readonly OpsetRecord[];
 }

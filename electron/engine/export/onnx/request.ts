@@ -1,0 +1,20 @@
+import type { Plan } from '../../../../shared/plan.ts';
+import type { ExportMode } from '../../../../shared/protocol.ts';
+import type { Recipe } from '../../../../shared/recipe.ts';
+import type { NodeRecord, OnnxIndex } from '../../formats/onnx/records.ts';
+import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
+import type { FileSource } from '../../source.ts';
+
+/** What is to be exported, and how. */
+export interface OnnxExport {
+  readonly index: OnnxIndex;
+  readonly tensors: readonly OnnxTensor[];
+  readonly files: readonly FileSource[];
+  readonly plan: Plan;
+  readonly mode: ExportMode;
+  readonly recipe: Recipe;
+  /** The file name of the export, after which its side file is named. */
+  readonly targetName: string;
+  /** Nodes that are known not to run on integers. */
+  readonly floating?: ReadonlySet<NodeRecord>;
+}
