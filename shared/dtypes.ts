@@ -9,6 +9,8 @@ export type DtypeName =
   | 'float8_e5m2'
   | 'float8_e5m2fnuz'
   | 'float8_e8m0fnu'
+  | 'float6_e2m3fn'
+  | 'float6_e3m2fn'
   | 'float4_e2m1fn'
   | 'int64'
   | 'int32'
@@ -44,6 +46,8 @@ const table: readonly Dtype[] = [
   { name: 'float8_e5m2', kind: 'float', bits: 8 },
   { name: 'float8_e5m2fnuz', kind: 'float', bits: 8 },
   { name: 'float8_e8m0fnu', kind: 'float', bits: 8 },
+  { name: 'float6_e2m3fn', kind: 'float', bits: 6 },
+  { name: 'float6_e3m2fn', kind: 'float', bits: 6 },
   { name: 'float4_e2m1fn', kind: 'float', bits: 4 },
   { name: 'int64', kind: 'int', bits: 64 },
   { name: 'int32', kind: 'int', bits: 32 },

@@ -48,6 +48,8 @@ export interface TensorRef {
   /** Bytes of the values at their dtype's width (what the footprint counts). */
   readonly bytes: number;
   readonly layer: string;
+  /** The layer with the numbers of blocks that repeat as a span, such as `encoder.layers.0..11`, where names tell. */
+  readonly block?: string;
   readonly op: string;
   readonly role: Role;
   /** The channel axis for per-channel schemes; null where the operator defines none. */

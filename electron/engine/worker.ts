@@ -46,14 +46,24 @@ function method<K extends keyof Jobs>(
   };
 }
 
-/** Open a model's files, held against the identity they had, for the time of one job. */
-function withFiles<T>(files: WorkerFiles, work: (sources: readonly FileSource[]) => T): T {
+/**
+ * Open those of a model's files that tensors lie in, held against the identity they had, for the
+ * time of one job. They keep their numbers: the list has holes where no tensor lies.
+ */
+function withFiles<T>(
+  files: WorkerFiles,
+  tensors: readonly WorkerTensor[],
+  work: (sources: readonly FileSource[]) => T,
+): T {
   const sources: FileSource[] = [];
   try {
-    for (const { path, identity } of files) sources.push(FileSource.open(path, identity));
+    for (const { data } of tensors)
+      for (const { file } of data.ranges)
+        sources[file] ??= FileSource.open(files[file]!.path, files[file]!.identity);
     return work(sources);
   } finally {
-    for (const source of sources) source.close();
+    // forEach passes over holes.
+    sources.forEach((source) => source.close());
   }
 }
 
@@ -108,13 +118,17 @@ function inspectSide(
 }
 
 const analyze: Implementation<'analyze'> = ({ files, items }, throwIfCancelled) =>
-  withFiles(files, (sources) => items.map((item) => analyzeItem(sources, item, throwIfCancelled)));
+  withFiles(
+    files,
+    items.map((item) => item.tensor),
+    (sources) => items.map((item) => analyzeItem(sources, item, throwIfCancelled)),
+  );
 
 const inspect: Implementation<'inspect'> = (
   { files, tensor, known, bins, schemes },
   throwIfCancelled,
 ) =>
-  withFiles(files, (sources) => {
+  withFiles(files, [tensor], (sources) => {
     const source = valuesOf(sources, tensor, throwIfCancelled);
     const statistics = known ?? firstPass(tensor, source);
     return {
@@ -128,7 +142,7 @@ const encode: Implementation<'encode'> = (
   { files, tensor, known, scheme, codes, place },
   throwIfCancelled,
 ) =>
-  withFiles(files, (sources) => {
+  withFiles(files, [tensor], (sources) => {
     const source = valuesOf(sources, tensor, throwIfCancelled);
     const statistics = known ?? firstPass(tensor, source);
     const { name, shape, axis } = tensor;

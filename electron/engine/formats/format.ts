@@ -27,6 +27,8 @@ export interface OpenedModel {
 /** How one file format is recognised and opened. */
 export interface FormatAdapter {
   readonly format: FormatName;
+  /** Whether its reader tells what is wrong with a file of its extension, whatever is in it. */
+  readonly explains?: boolean;
   /** Cheap: looks at the first bytes and the size only. */
   match(head: Uint8Array, size: number): boolean;
   /** The file to open of a folder that is a model of this format; null when it is none. @throws AppError when it is not clear which. */

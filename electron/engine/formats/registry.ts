@@ -4,9 +4,10 @@ import { FORMATS, type FormatName } from '../../../shared/formats.ts';
 import { FileSource } from '../source.ts';
 import type { FormatAdapter, OpenedModel } from './format.ts';
 import { onnxAdapter } from './onnx/adapter.ts';
+import { safetensorsAdapter } from './safetensors/adapter.ts';
 
-/** Every format there is. A new one is a folder beside the others and a line here. */
-const adapters: readonly FormatAdapter[] = [onnxAdapter];
+/** Every format there is, the strictest first: ONNX has no magic number. A new one is a folder beside the others and a line here. */
+const adapters: readonly FormatAdapter[] = [safetensorsAdapter, onnxAdapter];
 
 const HEAD_BYTES = 512;
 
@@ -29,13 +30,28 @@ export function openModel(path: string): OpenedModel {
   const source = FileSource.open(isFolder(path) ? fileInFolder(path) : path);
   try {
     const head = source.read(0, Math.min(HEAD_BYTES, source.size));
-    const adapter = adapters.find((candidate) => candidate.match(head, source.size));
+    const adapter = adapterOf(source, head);
     if (adapter !== undefined) return adapter.open(source);
     throw unknownFormat(source.path, head);
   } catch (error) {
     source.close();
     throw error;
   }
+}
+
+/** The format that a file's bytes are of, or else the one of its name, where that tells best what is wrong with it. */
+function adapterOf(source: FileSource, head: Uint8Array): FormatAdapter | undefined {
+  const matching = adapters.find((candidate) => candidate.match(head, source.size));
+  if (matching !== undefined || lookalikeOf(head) !== undefined) return matching;
+  return adapters.find(
+    (candidate) =>
+      candidate.explains === true && extensionOf(source.path, candidate.format) !== undefined,
+  );
+}
+
+function lookalikeOf(head: Uint8Array): string | undefined {
+  const text = Buffer.from(head).toString('latin1');
+  return lookalikes.find(({ begins }) => begins.test(text))?.what;
 }
 
 function isFolder(path: string): boolean {
@@ -55,8 +71,6 @@ function fileInFolder(folder: string): string {
 }
 
 function unknownFormat(file: string, head: Uint8Array): AppError {
-  const text = Buffer.from(head).toString('latin1');
-  const lookalike = lookalikes.find((candidate) => candidate.begins.test(text));
   const claimed = adapters.find((adapter) => extensionOf(file, adapter.format) !== undefined);
   const bytes = [...head.subarray(0, 8)]
     .map((byte) => byte.toString(16).padStart(2, '0'))
@@ -69,7 +83,7 @@ function unknownFormat(file: string, head: Uint8Array): AppError {
     {
       file,
       field: 'first bytes',
-      found: lookalike?.what ?? bytes,
+      found: lookalikeOf(head) ?? bytes,
       expected:
         claimed === undefined
           ? adapters.map((adapter) => FORMATS[adapter.format].name).join(', ')

@@ -6,14 +6,18 @@ import {
   type TensorRef,
 } from '../../../shared/model.ts';
 
-/** What a model's tensors come to, whatever its format. */
+/**
+ * What a model's tensors come to, whatever its format.
+ * @param isConverted which tensors take part when a model is stored in another dtype
+ */
 export function sumsOf(
   refs: readonly TensorRef[],
+  isConverted: (ref: TensorRef) => boolean = isFloatParameter,
 ): Pick<Model, 'parameters' | 'tensorBytes' | 'footprint'> {
   return {
     parameters: refs.reduce((sum, ref) => sum + (isParameter(ref) ? ref.elements : 0), 0),
     tensorBytes: refs.reduce((sum, ref) => sum + ref.bytes, 0),
-    footprint: footprintOf(refs),
+    footprint: footprintOf(refs, isConverted),
   };
 }
 
@@ -23,14 +27,20 @@ function isParameter(ref: TensorRef): boolean {
   );
 }
 
+function isFloatParameter(ref: TensorRef): boolean {
+  return isQuantizable(ref) || (isParameter(ref) && dtypeOf(ref.dtype).kind === 'float');
+}
+
 /** Bytes of all tensors if every float weight were stored in each dtype; what is no float stays. */
-function footprintOf(refs: readonly TensorRef[]): Footprint {
+function footprintOf(
+  refs: readonly TensorRef[],
+  isConverted: (ref: TensorRef) => boolean,
+): Footprint {
   const bytesAs = (dtype: keyof Footprint): number =>
-    refs.reduce((sum, ref) => {
-      const isFloat =
-        isQuantizable(ref) || (isParameter(ref) && dtypeOf(ref.dtype).kind === 'float');
-      return sum + (isFloat ? packedBytes(dtype, ref.elements) : ref.bytes);
-    }, 0);
+    refs.reduce(
+      (sum, ref) => sum + (isConverted(ref) ? packedBytes(dtype, ref.elements) : ref.bytes),
+      0,
+    );
   return {
     float32: bytesAs('float32'),
     float16: bytesAs('float16'),

@@ -1,0 +1,105 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { AppError } from '../../../../shared/errors.ts';
+import type { Model } from '../../../../shared/model.ts';
+import { layoutSafetensors } from '../../export/safetensors/layout-safetensors.ts';
+import { ioError, type FileSource } from '../../source.ts';
+import type { FormatAdapter, OpenedModel } from '../format.ts';
+import { sumsOf } from '../sums.ts';
+import { producerOf } from './describe-model.ts';
+import { readHeader, LENGTH_BYTES, type Header } from './read-header.ts';
+import { readIndex, type ShardIndex } from './read-index.ts';
+import { buildTensors, isConverted } from './tensors.ts';
+
+const FILE = '.safetensors';
+const INDEX = '.safetensors.index.json';
+
+export const safetensorsAdapter: FormatAdapter = {
+  format: 'safetensors',
+  explains: true,
+  match,
+  inFolder,
+  open: (source) => (isJson(source) ? openSharded(source) : openSingle(source)),
+};
+
+/** The format has no magic number: a length that fits in the file, and a JSON object behind it; or the JSON of an index. */
+function match(head: Uint8Array, size: number): boolean {
+  if (head.length > LENGTH_BYTES && head[LENGTH_BYTES] === 0x7b) {
+    const length = new DataView(head.buffer, head.byteOffset).getBigUint64(0, true);
+    if (length > 0n && length <= BigInt(size - LENGTH_BYTES)) return true;
+  }
+  return /^\s*\{[\s\S]*"(?:weight_map|metadata)"/.test(Buffer.from(head).toString('latin1'));
+}
+
+/** A header's length, eight bytes, cannot begin as JSON does and be within the limit. */
+function isJson(source: FileSource): boolean {
+  const text = Buffer.from(source.read(0, Math.min(source.size, 64))).toString('latin1');
+  return /^\s*\{/.test(text) && !/^[^\0]{1,7}\0/.test(text);
+}
+
+/** A folder is its index, else its only safetensors file. @throws AppError when it has several */
+function inFolder(folder: string): string | null {
+  let names: string[];
+  try {
+    names = fs.readdirSync(folder);
+  } catch (error) {
+    throw ioError('cannot be listed', folder, error);
+  }
+  const only = (found: readonly string[]): string | null => {
+    if (found.length > 1)
+      throw new AppError('NOT_A_FILE', 'is a folder of more than one model', {
+        file: folder,
+        found: `${found.length} files, ${found.slice(0, 3).join(', ')}`,
+        expected: `model${INDEX}, or one ${FILE} file`,
+      });
+    return found[0] === undefined ? null : path.join(folder, found[0]);
+  };
+  const indices = names.filter((name) => name.endsWith(INDEX)).sort();
+  if (indices.includes(`model${INDEX}`)) return path.join(folder, `model${INDEX}`);
+  return only(indices) ?? only(names.filter((name) => name.endsWith(FILE)).sort());
+}
+
+function openSingle(source: FileSource): OpenedModel {
+  return opened(source, [readHeader(source)], null);
+}
+
+function openSharded(source: FileSource): OpenedModel {
+  const index = readIndex(source);
+  try {
+    return opened(source, index.shards, index);
+  } catch (error) {
+    for (const shard of index.shards) shard.source.close();
+    throw error;
+  }
+}
+
+function opened(
+  source: FileSource,
+  headers: readonly Header[],
+  index: ShardIndex | null,
+): OpenedModel {
+  const files = index === null ? [source] : [source, ...headers.map((header) => header.source)];
+  const tensors = buildTensors(headers, files, (shard) => (index === null ? 0 : shard + 1));
+  const refs = tensors.map((tensor) => tensor.ref);
+  const model: Model = {
+    format: 'safetensors',
+    files: files.map((file) => ({ path: file.path, bytes: file.size })),
+    producer: producerOf(source.path, headers[0]?.metadata ?? new Map()),
+    opsets: [],
+    ...sumsOf(refs, isConverted),
+    tensors: refs,
+  };
+  return {
+    model,
+    files,
+    extension: index === null ? FILE : INDEX,
+    modes: ['qdq', 'float'],
+    canRun: false,
+    indexLimits: {},
+    layout: (plan, mode, recipe, targetName) =>
+      layoutSafetensors({ headers, index, tensors, files, plan, mode, recipe, targetName }),
+    close: () => {
+      for (const file of files) file.close();
+    },
+  };
+}

@@ -1,0 +1,156 @@
+import { dtypeOf, type DtypeName } from '../../../../shared/dtypes.ts';
+import type { Role } from '../../../../shared/model.ts';
+
+/** What a tensor's name and shape tell of it. A checkpoint stores no graph: its module names are all there is. */
+export interface Described {
+  /** The path of its module. */
+  readonly layer: string;
+  /** The module in PyTorch's words, as near as names and shapes tell. */
+  readonly op: string;
+  readonly role: Role;
+  readonly axis: number | null;
+}
+
+type Named = {
+  readonly name: string;
+  readonly dtype: DtypeName;
+  readonly shape: readonly number[];
+};
+
+/** Modules whose weight is a table that is looked up: their names end in one of these. */
+const TABLES =
+  /(?:^|_)(?:embed|embeds|embedding|embeddings|emb|embed_tokens|tok_embeddings|wte|wpe|shared|relative_attention_bias)$/i;
+
+/** Parameters of their own that are added to, or stand among, embedded tokens. */
+const TOKENS = /embed|_token$|^(?:cls|mask|pos|dist|class)_?(?:token|emb)|position_bias_table$/i;
+
+/** Parameters that weigh a product though they are no module's `weight`. */
+const PRODUCTS = /weight|proj|kernel|expert|(?:^|_)w\d*$/i;
+
+const NORMS = /norm|(?:^|_)(?:ln|bn|gn)(?:_?\w{0,2})$/i;
+
+const TRANSPOSED = /deconv|transpose|upconv|convtr/i;
+
+/** transformers' Conv1D, GPT-2's linear layer, stores [in, out]; these names are its modules'. */
+const CONV1D = /^(?:c_attn|c_fc|c_proj|q_attn)$/;
+
+/** Describe all tensors of a model, in their order. Linear in their number. */
+export function describeTensors(tensors: readonly Named[]): Described[] {
+  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
+  const hasConv1D = tensors.some(({ name, shape: [rows, columns] }) => {
+    const { layer, last } = split(name);
+    // These two widen: what has more columns than rows is stored [in, out].
+    return last === 'weight' && /(?:^|\.)c_(?:attn|fc)$/.test(layer) && columns! > rows!;
+  });
+  return tensors.map((tensor) => {
+    const { layer, last } = split(tensor.name);
+    return { layer, ...slotOf(tensor, layer, last, shapes, hasConv1D) };
+  });
+}
+
+function split(name: string): { layer: string; last: string } {
+  const dot = name.lastIndexOf('.');
+  return dot < 0
+    ? { layer: name, last: name }
+    : { layer: name.slice(0, dot), last: name.slice(dot + 1) };
+}
+
+type Slot = Omit<Described, 'layer'>;
+
+function slot(op: string, role: Role, axis: number | null = null): Slot {
+  return { op, role, axis };
+}
+
+function slotOf(
+  { dtype, shape }: Named,
+  layer: string,
+  last: string,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  hasConv1D: boolean,
+): Slot {
+  if (dtypeOf(dtype).kind !== 'float') return slot('Buffer', 'constant');
+  const module = layer.slice(layer.lastIndexOf('.') + 1);
+  const weight = shapes.get(`${layer}.weight`);
+  if (last === 'running_mean' || last === 'running_var') return slot('BatchNorm', 'norm');
+  if (/^weight_(?:ih|hh|hr)_l\d+/.test(last))
+    return slot(recurrentOp(layer, last, shapes), 'weight', 0);
+  if (/^bias_(?:ih|hh)_l\d+/.test(last))
+    return slot(recurrentOp(layer, last.replace('bias', 'weight'), shapes), 'bias');
+  if (shape.length <= 1) return vectorSlot(module, last, weight, { layer, shapes, hasConv1D });
+  if (last === 'weight') return matrixSlot(module, shape, shapes.get(`${layer}.bias`), hasConv1D);
+  if (last === 'in_proj_weight') return slot('MultiheadAttention', 'weight', 0);
+  if (TOKENS.test(last)) return slot('Embedding', 'embedding', shape.length === 2 ? 0 : null);
+  // A bias of more axes is a parameter of its own, such as a table of positions.
+  if (/bias$/.test(last)) return slot('Parameter', 'bias');
+  if (PRODUCTS.test(last)) return slot('Parameter', 'weight', shape.length === 2 ? 0 : null);
+  return slot('Parameter', 'other');
+}
+
+/** A scalar or vector: a bias, a norm's, or a parameter that nothing tells of. */
+function vectorSlot(
+  module: string,
+  last: string,
+  weight: readonly number[] | undefined,
+  context: {
+    readonly layer: string;
+    readonly shapes: ReadonlyMap<string, readonly number[]>;
+    readonly hasConv1D: boolean;
+  },
+): Slot {
+  const { layer, shapes, hasConv1D } = context;
+  if (/^(?:weight|gamma|g|scale)$/.test(last)) return slot(normOp(layer, module, shapes), 'norm');
+  if (/bias$|^beta$|^b$/.test(last)) {
+    if (weight !== undefined && weight.length > 1)
+      return slot(matrixSlot(module, weight, shapes.get(`${layer}.bias`), hasConv1D).op, 'bias');
+    const isNorm = weight !== undefined || shapes.has(`${layer}.gamma`) || NORMS.test(module);
+    return isNorm ? slot(normOp(layer, module, shapes), 'norm') : slot('Parameter', 'bias');
+  }
+  if (TOKENS.test(last)) return slot('Embedding', 'embedding');
+  return slot('Parameter', 'other');
+}
+
+/** A norm without a bias is an RMSNorm as models are made today; one with running sums a BatchNorm. */
+function normOp(
+  layer: string,
+  module: string,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): string {
+  if (shapes.has(`${layer}.running_mean`)) return 'BatchNorm';
+  if (/group_?norm|(?:^|_)gn/i.test(module)) return 'GroupNorm';
+  return shapes.has(`${layer}.bias`) || shapes.has(`${layer}.beta`) ? 'LayerNorm' : 'RMSNorm';
+}
+
+/** A module's `weight` of two axes or more. */
+function matrixSlot(
+  module: string,
+  shape: readonly number[],
+  bias: readonly number[] | undefined,
+  hasConv1D: boolean,
+): Slot {
+  if (shape.length === 2) {
+    if (TABLES.test(module)) return slot('Embedding', 'embedding', 0);
+    const [rows, columns] = shape;
+    const isTurned =
+      bias?.length === 1 && rows !== columns
+        ? bias[0] === columns
+        : hasConv1D && CONV1D.test(module);
+    return isTurned ? slot('Conv1D', 'weight', 1) : slot('Linear', 'weight', 0);
+  }
+  if (shape.length > 5) return slot('Parameter', 'weight');
+  // A convolution's weight is [out, in, ...], a transposed one's [in, out, ...] (torch.nn.ConvTranspose2d).
+  const dimensions = `${shape.length - 2}d`;
+  return TRANSPOSED.test(module)
+    ? slot(`ConvTranspose${dimensions}`, 'weight', 1)
+    : slot(`Conv${dimensions}`, 'weight', 0);
+}
+
+/** torch.nn.LSTM stacks four gates in a weight's rows, GRU three, RNN one. */
+function recurrentOp(
+  layer: string,
+  last: string,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): string {
+  const hidden = shapes.get(`${layer}.${last.replace(/_(?:ih|hr)_/, '_hh_')}`);
+  const gates = (hidden?.[0] ?? 0) / (hidden?.[1] ?? 1);
+  return gates === 4 ? 'LSTM' : gates === 3 ? 'GRU' : 'RNN';
+}

@@ -1,0 +1,233 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { AppError } from '../../../shared/errors.ts';
+import { openModel } from '../../../electron/engine/formats/registry.ts';
+import { floats, safetensorsFile } from '../../helpers/safetensors.ts';
+import { temporaryFolder } from '../../helpers/temporary.ts';
+
+const root = temporaryFolder();
+let count = 0;
+
+/** A folder of files; a string is text. */
+function folderOf(files: Readonly<Record<string, Uint8Array | string>>): string {
+  const folder = path.join(root, `set-${count++}`);
+  fs.mkdirSync(folder);
+  for (const [name, bytes] of Object.entries(files))
+    fs.writeFileSync(path.join(folder, name), bytes);
+  return folder;
+}
+
+const INDEX = 'model.safetensors.index.json';
+const one = safetensorsFile({ 'a.weight': floats([4, 4]), 'a.bias': floats([4]) });
+const two = safetensorsFile({ 'b.weight': floats([4, 4], 2) });
+const map = { 'a.weight': '1.safetensors', 'a.bias': '1.safetensors', 'b.weight': '2.safetensors' };
+const index = (weightMap: unknown): string =>
+  JSON.stringify({ metadata: { total_size: 144 }, weight_map: weightMap });
+const set = (weightMap: unknown): Record<string, Uint8Array | string> => ({
+  '1.safetensors': one,
+  '2.safetensors': two,
+  [INDEX]: index(weightMap),
+});
+
+function refusal(file: string): string {
+  try {
+    openModel(file).close();
+  } catch (error) {
+    if (error instanceof AppError)
+      return `${error.code}: ${error.message.replaceAll(path.dirname(file), '').replaceAll(file, '')}`;
+    throw error;
+  }
+  throw new Error('it opened');
+}
+
+describe('a sharded set', () => {
+  test('is its index and its shards, by the index or by the folder', () => {
+    const folder = folderOf(set(map));
+    for (const file of [folder, path.join(folder, INDEX)]) {
+      const opened = openModel(file);
+      opened.close();
+      const { files, tensors, tensorBytes } = opened.model;
+      expect(files.map((each) => path.basename(each.path))).toEqual([
+        INDEX,
+        '1.safetensors',
+        '2.safetensors',
+      ]);
+      expect(
+        tensors.map(({ name, data, storage }) => [name, data.ranges[0]!.file, storage]),
+      ).toEqual([
+        ['a.bias', 1, 'external'],
+        ['a.weight', 1, 'external'],
+        ['b.weight', 2, 'external'],
+      ]);
+      expect([tensorBytes, opened.extension]).toEqual([144, '.safetensors.index.json']);
+    }
+  });
+
+  test('has shards that open as files of their own', () => {
+    const opened = openModel(path.join(folderOf(set(map)), '2.safetensors'));
+    opened.close();
+    expect(opened.model.tensors.map(({ name }) => name)).toEqual(['b.weight']);
+  });
+
+  test('may hold tensors that its index does not list', () => {
+    const opened = openModel(
+      folderOf(set({ 'a.weight': '1.safetensors', 'b.weight': '2.safetensors' })),
+    );
+    opened.close();
+    expect(opened.model.tensors).toHaveLength(3);
+  });
+
+  test.each<[string, unknown, string]>([
+    [
+      'a path up',
+      { ...map, x: '../1.safetensors' },
+      'MALFORMED: /model.safetensors.index.json, weight_map.x, at byte 128: names a shard outside of its folder (found ../1.safetensors, expected a plain file name)',
+    ],
+    [
+      'a path down',
+      { x: 'sub/1.safetensors' },
+      'MALFORMED: /model.safetensors.index.json, weight_map.x, at byte 49: names a shard outside of its folder (found sub/1.safetensors, expected a plain file name)',
+    ],
+    [
+      'an absolute path',
+      { x: '/etc/passwd' },
+      'MALFORMED: /model.safetensors.index.json, weight_map.x, at byte 49: names a shard outside of its folder (found /etc/passwd, expected a plain file name)',
+    ],
+    [
+      'a drive',
+      { x: 'C:1' },
+      'MALFORMED: /model.safetensors.index.json, weight_map.x, at byte 49: names a shard outside of its folder (found C:1, expected a plain file name)',
+    ],
+    [
+      'backslashes',
+      { x: '..\\1' },
+      'MALFORMED: /model.safetensors.index.json, weight_map.x, at byte 49: names a shard outside of its folder (found ..\\1, expected a plain file name)',
+    ],
+    [
+      'the folder itself',
+      { x: '..' },
+      'MALFORMED: /model.safetensors.index.json, weight_map.x, at byte 49: names a shard outside of its folder (found .., expected a plain file name)',
+    ],
+    [
+      'no name',
+      { x: '' },
+      'MALFORMED: /model.safetensors.index.json, weight_map.x, at byte 49: names a shard outside of its folder (found , expected a plain file name)',
+    ],
+    [
+      'a NUL',
+      { x: 'a\0b' },
+      'MALFORMED: /model.safetensors.index.json, weight_map.x, at byte 49: names a shard outside of its folder (found a\\u0000b, expected a plain file name)',
+    ],
+    [
+      'a name that is no string',
+      { x: 1 },
+      'MALFORMED: /model.safetensors.index.json, weight_map.x, at byte 49: is not the JSON that it should be (found 1}}, expected a string)',
+    ],
+    [
+      'a missing shard',
+      { ...map, x: '3.safetensors' },
+      'EXTERNAL_DATA: /model.safetensors.index.json, 3.safetensors: a shard is missing (found no such file, expected a file beside the index)',
+    ],
+    [
+      'the index as its shard',
+      { x: INDEX },
+      'EXTERNAL_DATA: /model.safetensors.index.json, model.safetensors.index.json: a shard is the index itself (found model.safetensors.index.json, expected a safetensors file)',
+    ],
+    [
+      'a tensor that its shard lacks',
+      { ...map, 'c.weight': '2.safetensors' },
+      'MALFORMED: /model.safetensors.index.json, c.weight: is not in the shard that the index names (found no such tensor in 2.safetensors, expected in 2.safetensors)',
+    ],
+    [
+      'a tensor of another shard',
+      { ...map, 'b.weight': '1.safetensors', 'a.bias': '2.safetensors' },
+      'MALFORMED: /model.safetensors.index.json, a.bias: is not in the shard that the index names (found in 1.safetensors, expected in 2.safetensors)',
+    ],
+    [
+      'a weight_map that is a list',
+      [],
+      'MALFORMED: /model.safetensors.index.json, weight_map, at byte 44: is not the JSON that it should be (found []}, expected an object)',
+    ],
+    [
+      'no weight_map',
+      undefined,
+      'MALFORMED: /model.safetensors.index.json, weight_map: is no index of safetensors files (found nothing, expected an object of tensor names and file names)',
+    ],
+  ])('is refused for %s', (_what, weightMap, message) => {
+    expect(refusal(path.join(folderOf(set(weightMap)), INDEX))).toBe(message);
+  });
+
+  test('is refused for a tensor in two shards, a tensor listed twice, and a shard that is a link', () => {
+    const twice = folderOf({
+      ...set({ 'a.weight': '1.safetensors', 'b.weight': '2.safetensors' }),
+      '2.safetensors': safetensorsFile({ 'b.weight': floats([1]), 'a.bias': floats([4]) }),
+    });
+    expect(refusal(path.join(twice, INDEX))).toBe(
+      'MALFORMED: /model.safetensors.index.json, a.bias: is in two shards (found 1.safetensors and 2.safetensors, expected one)',
+    );
+    const listed = folderOf({
+      ...set(map),
+      [INDEX]: '{"weight_map":{"a.weight":"1.safetensors","a.weight":"2.safetensors"}}',
+    });
+    expect(refusal(path.join(listed, INDEX))).toBe(
+      'MALFORMED: /model.safetensors.index.json, weight_map, at byte 42: a key stands twice (found a.weight, expected each key once)',
+    );
+    const linked = folderOf(set(map));
+    fs.renameSync(path.join(linked, '2.safetensors'), path.join(root, 'elsewhere.safetensors'));
+    fs.symlinkSync(path.join(root, 'elsewhere.safetensors'), path.join(linked, '2.safetensors'));
+    expect(refusal(path.join(linked, INDEX))).toBe(
+      'EXTERNAL_DATA: /model.safetensors.index.json, 2.safetensors: a shard is a link (found a symbolic link, expected a regular file beside the index)',
+    );
+  });
+
+  test('is refused for more shards than can be open', () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 513 }, (_, at) => [`t${at}`, `${at}.safetensors`]),
+    );
+    expect(refusal(path.join(folderOf({ [INDEX]: index(many) }), INDEX))).toBe(
+      'LIMIT: /model.safetensors.index.json, weight_map: has too many shards (found 513 files, expected at most 512)',
+    );
+  });
+
+  test('leaves no file open when a shard is bad', () => {
+    const folder = folderOf({ ...set(map), '2.safetensors': 'short' });
+    const handles = (): number => fs.readdirSync('/proc/self/fd').length;
+    const before = handles();
+    for (let time = 0; time < 5; time++)
+      expect(refusal(path.join(folder, INDEX))).toContain('is too short for a safetensors file');
+    expect(handles()).toBe(before);
+  });
+});
+
+describe('a folder', () => {
+  test('is its only safetensors file', () => {
+    const folder = folderOf({
+      'weights.safetensors': one,
+      'config.json': '{"model_type":"tiny","_name_or_path":"me/tiny"}',
+    });
+    const opened = openModel(folder);
+    opened.close();
+    expect(path.basename(opened.model.files[0]!.path)).toBe('weights.safetensors');
+    expect(opened.model.producer).toBe('tiny · me/tiny');
+  });
+
+  test('is refused when it holds several models, or none', () => {
+    const several = folderOf({ 'a.safetensors': one, 'b.safetensors': two });
+    expect(refusal(several)).toMatch(
+      /: is a folder of more than one model \(found 2 files, a\.safetensors, b\.safetensors, expected model\.safetensors\.index\.json, or one \.safetensors file\)$/,
+    );
+    expect(refusal(folderOf({}))).toMatch(/: is a folder without a model \(found a directory, /);
+  });
+
+  test('opens whatever its config.json is', () => {
+    for (const config of ['', '[]', 'null', '{"model_type":7}', '{'.repeat(100_000)]) {
+      const opened = openModel(folderOf({ 'm.safetensors': one, 'config.json': config }));
+      opened.close();
+      expect(opened.model.producer).toBe('');
+    }
+    const folder = folderOf({ 'm.safetensors': one });
+    fs.symlinkSync('/dev/zero', path.join(folder, 'config.json'));
+    openModel(folder).close();
+  });
+});
