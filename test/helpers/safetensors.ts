@@ -64,7 +64,15 @@ export function parseFile(bytes: Uint8Array): {
         shape,
         data_offsets: [begin, end],
       },
-    ]) => [name, { dtype, shape, begin, bytes: bytes.slice(dataStart + begin, dataStart + end) }],
+    ]) => [
+      name,
+      {
+        dtype,
+        shape,
+        begin,
+        bytes: Uint8Array.from(bytes.subarray(dataStart + begin, dataStart + end)),
+      },
+    ],
   );
   return { metadata, tensors: Object.fromEntries(tensors) as never, dataStart };
 }
