@@ -11,6 +11,7 @@ const channels = [
   'listRecent',
   'forgetRecent',
   'describeRecent',
+  'inputsDialog',
   'saveDialog',
   'showInFolder',
   'getSettings',

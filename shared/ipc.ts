@@ -54,6 +54,8 @@ export interface Channels {
   listRecent: { args: []; value: readonly RecentFile[] };
   forgetRecent: { args: [id: string]; value: null };
   describeRecent: { args: [handle: Handle, facts: string, bytes: number]; value: null };
+  /** Ask for a folder of samples to run models on. */
+  inputsDialog: { args: []; value: ChosenFile | null };
   saveDialog: { args: [source: Handle, suggestedName: string]; value: ChosenFile | null };
   showInFolder: { args: [handle: Handle]; value: null };
   getSettings: { args: []; value: Settings };
@@ -80,7 +82,8 @@ export type MenuCommand =
   | 'redo'
   | 'compare'
   | 'view-layers'
-  | 'view-compare';
+  | 'view-compare'
+  | 'view-run';
 
 /** The message by which the preload hands the engine's port to the page. */
 export const ENGINE_PORT_MESSAGE = 'quantscope:engine-port';

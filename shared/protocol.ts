@@ -34,6 +34,14 @@ export interface ExportResult {
   readonly seconds: number;
 }
 
+/** What models are run on. */
+export interface RunInputs {
+  readonly samples: number;
+  readonly seed: number;
+  /** A folder of samples; null makes random ones. */
+  readonly inputs: Handle | null;
+}
+
 /** How an exported model answers beside its original, in onnxruntime. */
 export interface VerifyResult {
   readonly samples: number;
@@ -101,9 +109,14 @@ export interface Requests {
     params: { handle: Handle; recipe: Recipe; mode: ExportMode; target: Handle };
     reply: ExportResult;
   };
-  /** Run the opened model and an exported one on the same seeded inputs. */
+  /** Run the opened model and an exported one on the same inputs. */
   verify: {
-    params: { handle: Handle; exported: Handle; samples: number; seed: number };
+    params: { handle: Handle; exported: Handle } & RunInputs;
+    reply: VerifyResult;
+  };
+  /** Export under a recipe to a temporary file, and run that beside the opened model. */
+  run: {
+    params: { handle: Handle; recipe: Recipe; mode: ExportMode } & RunInputs;
     reply: VerifyResult;
   };
 }

@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import { printable } from '../../shared/errors.ts';
+import { runBeside } from '../engine/runtime/run-models.ts';
 import { decibels, megabytes, toJson, toTable } from './output.ts';
 import { readArguments, wholeNumber } from './usage.ts';
 import { withSession } from './with-session.ts';
@@ -24,7 +25,10 @@ export async function verify(args: string[]): Promise<void> {
   const inputs = typeof values['inputs'] === 'string' ? values['inputs'] : null;
   await withSession(model, async ({ session, signal, onProgress }) => {
     const wanted = { samples, seed, inputs };
-    const result = await session.verify(RUNTIME_SCRIPT, exported, wanted, { signal, onProgress });
+    const result = await runBeside(session, RUNTIME_SCRIPT, exported, wanted, {
+      signal,
+      onProgress,
+    });
     if (values['json'] === true) {
       console.log(toJson(result));
       return;

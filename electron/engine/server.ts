@@ -6,11 +6,13 @@ import type {
   ModelSummary,
   RequestKind,
   Requests,
+  RunInputs,
   Side,
   ToEngine,
 } from '../../shared/protocol.ts';
 import { parseRecipe, type Recipe } from '../../shared/recipe.ts';
 import type { WorkerPool } from './pool.ts';
+import { runBeside, runUnder, type Inputs } from './runtime/run-models.ts';
 import { Session, type RunOptions } from './session.ts';
 
 /** One end of a message channel, whatever kind: Electron's MessagePortMain or Node's MessagePort. */
@@ -106,6 +108,8 @@ export class EngineServer {
         return this.export(request.params, options);
       case 'verify':
         return this.verify(request.params, options);
+      case 'run':
+        return this.runRecipe(request.params, options);
       default:
         throw new AppError('BAD_USAGE', 'the engine knows no such request', {
           field: 'kind',
@@ -140,13 +144,28 @@ export class EngineServer {
     return this.session(handle).export(parseRecipe(recipe), mode, path, options);
   }
 
+  /** An exported model is one that was just written, or one that was chosen to be read. */
   private async verify(
-    { handle, exported, samples, seed }: Requests['verify']['params'],
+    { handle, exported, ...inputs }: Requests['verify']['params'],
     options: RunOptions,
   ): Promise<Requests['verify']['reply']> {
-    const path = await this.path(exported, 'write');
-    const wanted = { samples: checkedSamples(samples), seed, inputs: null };
-    return this.session(handle).verify(this.runtimeScript, path, wanted, options);
+    const path = await this.path(exported, 'read', 'write');
+    const wanted = await this.runInputs(inputs);
+    return runBeside(this.session(handle), this.runtimeScript, path, wanted, options);
+  }
+
+  private async runRecipe(
+    { handle, recipe, mode, ...inputs }: Requests['run']['params'],
+    options: RunOptions,
+  ): Promise<Requests['run']['reply']> {
+    const wanted = await this.runInputs(inputs);
+    const under = { recipe: parseRecipe(recipe), mode };
+    return runUnder(this.session(handle), this.runtimeScript, under, wanted, options);
+  }
+
+  private async runInputs({ samples, seed, inputs }: RunInputs): Promise<Inputs> {
+    const folder = inputs === null ? null : await this.path(inputs, 'read');
+    return { samples: checkedSamples(samples), seed: checkedSeed(seed), inputs: folder };
   }
 
   private async open(handle: Handle): Promise<ModelSummary> {
@@ -168,14 +187,18 @@ export class EngineServer {
     return session;
   }
 
-  private async path(handle: Handle, use: 'read' | 'write'): Promise<string> {
+  private async path(handle: Handle, ...uses: readonly ('read' | 'write')[]): Promise<string> {
     if (!this.grants.has(handle)) await this.grantOf(handle);
     const grant = this.grants.get(handle);
-    if (grant === undefined || grant.use !== use)
-      throw new AppError('BAD_USAGE', `no file was granted to ${use} under that handle`, {
-        field: 'handle',
-        found: String(handle),
-      });
+    if (grant === undefined || !uses.includes(grant.use))
+      throw new AppError(
+        'BAD_USAGE',
+        `no file was granted to ${uses.join(' or ')} under that handle`,
+        {
+          field: 'handle',
+          found: String(handle),
+        },
+      );
     return grant.path;
   }
 
@@ -226,6 +249,15 @@ function checkedSamples(samples: number): number {
     field: 'samples',
     found: String(samples),
     expected: '1 to 1000',
+  });
+}
+
+function checkedSeed(seed: number): number {
+  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
+  throw new AppError('BAD_USAGE', 'no such seed', {
+    field: 'seed',
+    found: String(seed),
+    expected: 'a whole number from 0',
   });
 }
 

@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 import { AppError } from '../../shared/errors.ts';
-import { FORMATS, suggestedFileName } from '../../shared/formats.ts';
+import { suggestedFileName } from '../../shared/formats.ts';
 import { isQuantizable, type TensorRef } from '../../shared/model.ts';
 import { planModel, type Plan, type TensorPlan } from '../../shared/plan.ts';
 import type {
@@ -9,7 +9,6 @@ import type {
   ExportResult,
   ModelSummary,
   Progress,
-  VerifyResult,
 } from '../../shared/protocol.ts';
 import { isFloatCast, type Recipe } from '../../shared/recipe.ts';
 import {
@@ -25,7 +24,6 @@ import { writeModel } from './export/write-model.ts';
 import type { OpenedModel } from './formats/format.ts';
 import { openModel } from './formats/registry.ts';
 import type { AnalyzedItem, AnalyzeItem, WorkerFiles, WorkerTensor } from './jobs.ts';
-import { runVerification } from './runtime/host.ts';
 import type { WorkerPool } from './pool.ts';
 import { batchesOf, split } from './batches.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
@@ -208,45 +206,6 @@ export class Session {
     };
   }
 
-  /**
-   * Run the model and an exported copy in onnxruntime on the same inputs.
-   * @param script the built runtime.js
-   * @param inputs a folder of samples; null makes seeded random ones
-   */
-  async verify(
-    script: string,
-    exported: string,
-    { samples, seed, inputs }: { samples: number; seed: number; inputs: string | null },
-    options: RunOptions,
-  ): Promise<VerifyResult> {
-    this.assertUnchanged();
-    assertCanRun(this.opened);
-    const other = openModel(exported);
-    const bytesAfter = other.files.reduce((sum, file) => sum + file.size, 0);
-    other.close();
-    assertCanRun(other);
-    const [original] = this.opened.files;
-    const request = {
-      original: original!.path,
-      exported,
-      samples,
-      seed,
-      inputs,
-      limits: this.opened.indexLimits,
-    };
-    const result = await runVerification(script, request, options.signal, (done, of) =>
-      options.onProgress?.({
-        what: 'Running',
-        item: path.basename(exported),
-        done,
-        of,
-        bytesDone: 0,
-        bytesOf: 0,
-      }),
-    );
-    return { ...result, bytesBefore: this.bytes, bytesAfter };
-  }
-
   close(): void {
     this.opened.close();
   }
@@ -262,7 +221,8 @@ export class Session {
     return ref;
   }
 
-  private assertUnchanged(): void {
+  /** @throws AppError CHANGED when a file of the model is no longer what was opened. */
+  assertUnchanged(): void {
     for (const file of this.opened.files) file.assertUnchanged();
   }
 
@@ -370,17 +330,6 @@ export class Session {
     const statistics = (item.pass ?? this.passes.get(item.tensor))?.statistics ?? null;
     return reportOf(this.tensors[entry.tensor]!, entry, item.measures, item.error, statistics);
   }
-}
-
-function assertCanRun({ canRun, model }: OpenedModel): void {
-  if (canRun) return;
-  const { name } = FORMATS[model.format];
-  throw new AppError('UNSUPPORTED', `is ${name}, which onnxruntime cannot run`, {
-    file: model.files[0]?.path,
-    field: 'format',
-    found: name,
-    expected: FORMATS.onnx.name,
-  });
 }
 
 function forWorker({ id, name, dtype, shape, axis, elements, data }: TensorRef): WorkerTensor {

@@ -23,6 +23,15 @@ export async function askForModel(
   return canceled ? null : (filePaths[0] ?? null);
 }
 
+/** Ask for a folder of samples: .npz, .npy or .pb files. */
+export async function askForInputs(window: BrowserWindow): Promise<string | null> {
+  const { canceled, filePaths } = await dialog.showOpenDialog(window, {
+    title: 'A folder of .npz, .npy or .pb files',
+    properties: ['openDirectory'],
+  });
+  return canceled ? null : (filePaths[0] ?? null);
+}
+
 /** Ask where to write an export, beside its source at first. */
 export async function askForTarget(
   window: BrowserWindow,

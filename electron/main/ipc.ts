@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type { AppInfo, Channel, Channels, ChosenFile, Result } from '../../shared/ipc.ts';
 import { APP_ORIGIN } from './app-protocol.ts';
-import { askForModel, askForTarget } from './dialogs.ts';
+import { askForInputs, askForModel, askForTarget } from './dialogs.ts';
 import type { EngineHost } from './engine-host.ts';
 import type { Handles } from './handles.ts';
 import type { OpenFiles } from './open-files.ts';
@@ -44,6 +44,7 @@ const ARGUMENTS = {
     text(500),
     v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   ]),
+  inputsDialog: v.strictTuple([]),
   saveDialog: v.strictTuple([id, text(255)]),
   showInFolder: v.strictTuple([id]),
   getSettings: v.strictTuple([]),
@@ -136,6 +137,10 @@ function handlersOf({ window, handles, engine, recent, settings, openFiles }: Pa
     describeRecent: (handle, facts, bytes) => {
       recent.add(required(handles.path(handle), 'file'), facts, bytes);
       return null;
+    },
+    inputsDialog: async () => {
+      const folder = await askForInputs(window.current!);
+      return folder === null ? null : read(folder);
     },
     saveDialog: async (source, suggestedName) => {
       const file = await askForTarget(window.current!, handles.path(source), suggestedName);

@@ -25,6 +25,7 @@ import { record, redo, redoable, startHistory, undo, undoable } from './history.
 import { Inspection } from './inspection.svelte.ts';
 import { Job, Jobs } from './jobs.svelte.ts';
 import { firstRecipes, sameRecipe, type RecipePair } from './recipes.ts';
+import { Runs } from './runs.svelte.ts';
 import { Selection } from './selection.svelte.ts';
 import { SideState } from './side.svelte.ts';
 import { hasRole } from './table.ts';
@@ -35,7 +36,7 @@ declare global {
   }
 }
 
-export type View = 'layers' | 'compare';
+export type View = 'layers' | 'compare' | 'run';
 
 /** A problem shown in the line under the top bar, with the one command that may mend it. */
 export interface Problem {
@@ -55,6 +56,7 @@ export class Workbench {
   };
   readonly selection = new Selection();
   readonly inspection = new Inspection(this);
+  readonly runs = new Runs(this);
 
   info = $state.raw<AppInfo | null>(null);
   workers = $state(0);
@@ -309,6 +311,9 @@ export class Workbench {
       case 'view-compare':
         if (!this.compare) this.setCompare(true);
         this.view = 'compare';
+        return;
+      case 'view-run':
+        this.view = 'run';
     }
   }
 
@@ -335,6 +340,7 @@ export class Workbench {
     this.model = null;
     this.#statistics.clear();
     this.selection.clear();
+    this.runs.reset();
     this.view = 'layers';
     this.exportOpen = false;
     this.whyOpen = false;

@@ -1,7 +1,13 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { _electron, test as base, type ElectronApplication, type Page } from '@playwright/test';
+import {
+  _electron,
+  expect,
+  test as base,
+  type ElectronApplication,
+  type Page,
+} from '@playwright/test';
 import { root } from '../helpers/root.ts';
 
 export const SAMPLE = path.join(
@@ -46,7 +52,12 @@ export const test = base.extend<{ launch: Launch; folder: string }>({
   },
 });
 
-export { expect } from '@playwright/test';
+export { expect };
+
+/** Nothing is measured any more. */
+export async function figuresSettle({ page }: App): Promise<void> {
+  await expect(page.getByRole('contentinfo')).toContainText('Ready', { timeout: 60_000 });
+}
 
 /** The processes that run the engine, as Electron counts them: none after it was given up. */
 export function enginePids({ electron }: App): Promise<number[]> {

@@ -6,7 +6,7 @@ import { randomValues } from '../helpers/onnx-model.ts';
 import { REAL_MODELS } from '../helpers/real-models.ts';
 import { outputSqnr, runOnnx } from '../helpers/run-onnx.ts';
 import type { Locator } from '@playwright/test';
-import { DETECTOR, enginePids, expect, SAMPLE, test, type App } from './app.ts';
+import { DETECTOR, enginePids, expect, figuresSettle, SAMPLE, test } from './app.ts';
 
 function countWeights(file: string): number {
   // Conv, ConvTranspose and MatMul weights of the main graph, counted with the schema library alone.
@@ -19,12 +19,6 @@ function countWeights(file: string): number {
     .flatMap((node) => node.input!.slice(0, 2))
     .filter((name) => constants.has(name));
   return new Set(weights).size;
-}
-
-async function figuresSettle({ page }: App): Promise<void> {
-  await expect(page.getByRole('contentinfo')).toContainText('Ready', {
-    timeout: 60_000,
-  });
 }
 
 test('a file given as argument opens, with the layers that onnx-proto counts', async ({

@@ -41,6 +41,7 @@ test.describe('the page', () => {
       'forgetRecent',
       'getSettings',
       'info',
+      'inputsDialog',
       'listRecent',
       'onEvent',
       'openDialog',
@@ -273,7 +274,7 @@ test.describe('the page', () => {
       foreign.destroy();
       return found;
     }, preload);
-    expect(answers).toHaveLength(14);
+    expect(answers).toHaveLength(15);
     for (const [channel, answer] of answers)
       expect(answer, channel).toMatchObject({
         ok: false,

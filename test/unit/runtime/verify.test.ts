@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
+import * as os from 'node:os';
 import * as path from 'node:path';
 import { zipSync } from 'fflate';
 import { onnx } from 'onnx-proto';
@@ -8,6 +9,7 @@ import { findPreset } from '../../../shared/recipe.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
 import { makeInputs, SIZE_TRIES } from '../../../electron/engine/runtime/inputs.ts';
 import { OutputTally } from '../../../electron/engine/runtime/compare.ts';
+import { runBeside, runUnder } from '../../../electron/engine/runtime/run-models.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { CLI_SCRIPT, RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import {
@@ -34,7 +36,8 @@ async function verify(
 ): Promise<VerifyResult> {
   const session = Session.open(file, pool);
   try {
-    return await session.verify(
+    return await runBeside(
+      session,
       RUNTIME_SCRIPT,
       other,
       { samples: 2, seed, inputs },
@@ -203,7 +206,8 @@ describe('what goes wrong in the runtime', () => {
   test('cancel ends it', async () => {
     const session = Session.open(REAL_MODELS[0]!.file, pool);
     const abort = new AbortController();
-    const running = session.verify(
+    const running = runBeside(
+      session,
       RUNTIME_SCRIPT,
       REAL_MODELS[0]!.file,
       { samples: 1000, seed: 0, inputs: null },
@@ -215,7 +219,8 @@ describe('what goes wrong in the runtime', () => {
 
   test('a runtime that is killed is an error that says so', async () => {
     const session = Session.open(REAL_MODELS[0]!.file, pool);
-    const running = session.verify(
+    const running = runBeside(
+      session,
       RUNTIME_SCRIPT,
       REAL_MODELS[0]!.file,
       { samples: 1000, seed: 0, inputs: null },
@@ -231,6 +236,25 @@ describe('what goes wrong in the runtime', () => {
     });
     session.close();
   });
+});
+
+test('a recipe is run without a file that stays', async () => {
+  const { file } = REAL_MODELS[2]!;
+  const session = Session.open(file, pool);
+  const left = (): string[] =>
+    fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith('quantscope-run-'));
+  // As one that was killed would leave it: no process has this number.
+  const orphan = path.join(os.tmpdir(), 'quantscope-run-4194304-orphan');
+  fs.mkdirSync(orphan);
+  const inputs = { samples: 2, seed: 1, inputs: null };
+  const recipe = { ...findPreset('int8')!, minElements: 0 };
+  const under = { recipe, mode: 'qdq' } as const;
+  const found = await runUnder(session, RUNTIME_SCRIPT, under, inputs, { signal: never });
+  const beside = await verify(file, await int8Of(file));
+  expect(found.outputs).toEqual(beside.outputs);
+  expect(found.bytesAfter).toBe(beside.bytesAfter);
+  expect(left()).toEqual([]);
+  session.close();
 });
 
 describe('the comparison', () => {

@@ -63,7 +63,7 @@ test('an aborted request asks the engine to stop, tells nothing more, and fails 
   const engine = connect(client);
   const abort = new AbortController();
   const onProgress = vi.fn();
-  const params = { handle: 'a', exported: 'b', samples: 1, seed: 0 };
+  const params = { handle: 'a', exported: 'b', samples: 1, seed: 0, inputs: null };
   const running = client.request('verify', params, { signal: abort.signal, onProgress });
   abort.abort();
   await engine.count(2);

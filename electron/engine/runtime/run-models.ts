@@ -1,0 +1,104 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { AppError } from '../../../shared/errors.ts';
+import { FORMATS } from '../../../shared/formats.ts';
+import type { ExportMode, VerifyResult } from '../../../shared/protocol.ts';
+import type { Recipe } from '../../../shared/recipe.ts';
+import { isRunning } from '../export/atomic-file.ts';
+import type { OpenedModel } from '../formats/format.ts';
+import { openModel } from '../formats/registry.ts';
+import type { RunOptions, Session } from '../session.ts';
+import { ioError } from '../source.ts';
+import { runVerification } from './host.ts';
+
+/** What models are run on: so many seeded random samples, or those of a folder. */
+export interface Inputs {
+  readonly samples: number;
+  readonly seed: number;
+  readonly inputs: string | null;
+}
+
+/**
+ * Run the open model and an exported copy in onnxruntime on the same inputs.
+ * @param script the built runtime.js
+ * @throws AppError UNSUPPORTED for a format that onnxruntime does not run, RUNTIME with its own words.
+ */
+export async function runBeside(
+  session: Session,
+  script: string,
+  exported: string,
+  inputs: Inputs,
+  options: RunOptions,
+): Promise<VerifyResult> {
+  session.assertUnchanged();
+  assertCanRun(session.opened);
+  const other = openModel(exported);
+  const bytesAfter = other.files.reduce((sum, file) => sum + file.size, 0);
+  other.close();
+  assertCanRun(other);
+  const request = {
+    original: session.opened.files[0]!.path,
+    exported,
+    ...inputs,
+    limits: session.opened.indexLimits,
+  };
+  const result = await runVerification(script, request, options.signal, (done, of) =>
+    options.onProgress?.({
+      what: 'Running',
+      item: path.basename(exported),
+      done,
+      of,
+      bytesDone: 0,
+      bytesOf: 0,
+    }),
+  );
+  return { ...result, bytesBefore: session.bytes, bytesAfter };
+}
+
+/** The same with a copy that is exported under a recipe for it, and deleted afterwards. */
+export async function runUnder(
+  session: Session,
+  script: string,
+  { recipe, mode }: { readonly recipe: Recipe; readonly mode: ExportMode },
+  inputs: Inputs,
+  options: RunOptions,
+): Promise<VerifyResult> {
+  assertCanRun(session.opened);
+  const folder = temporaryFolder();
+  try {
+    const exported = path.join(folder, `model${session.opened.extension}`);
+    await session.export(recipe, mode, exported, options);
+    return await runBeside(session, script, exported, inputs, options);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const FOLDER = /^quantscope-run-(\d+)-/;
+
+/** A new folder of this process's own; those that a killed process left behind are swept first. */
+function temporaryFolder(): string {
+  const parent = os.tmpdir();
+  try {
+    for (const name of fs.readdirSync(parent)) {
+      const owner = FOLDER.exec(name)?.[1];
+      if (owner !== undefined && !isRunning(Number(owner)))
+        fs.rmSync(path.join(parent, name), { recursive: true, force: true });
+    }
+    return fs.mkdtempSync(path.join(parent, `quantscope-run-${process.pid}-`));
+  } catch (error) {
+    throw ioError('no temporary file can be made there', parent, error);
+  }
+}
+
+function assertCanRun({ canRun, model }: OpenedModel): void {
+  if (canRun) return;
+  const { name } = FORMATS[model.format];
+  throw new AppError('UNSUPPORTED', `is ${name}, which onnxruntime cannot run`, {
+    file: model.files[0]?.path,
+    field: 'format',
+    found: name,
+    expected: FORMATS.onnx.name,
+  });
+}

@@ -1,0 +1,33 @@
+import type { FormatName } from '../../shared/formats.ts';
+import type { ExportMode } from '../../shared/protocol.ts';
+
+/** What a mode is called, and what it is, in a line. */
+export interface ModeWords {
+  readonly name: string;
+  readonly what: string;
+}
+
+const onnxWords: Readonly<Record<ExportMode, ModeWords>> = {
+  qdq: { name: 'QDQ', what: 'weights as the recipe says, float arithmetic; runs anywhere' },
+  dynamic: { name: 'Dynamic', what: 'MatMul, Gemm, Conv and LSTM on integers; CPU' },
+  float: { name: 'Float', what: 'float types only; integer schemes stay as they are' },
+  float16: { name: 'Float16', what: 'computes in float16 too, float32 inputs and outputs; GPU' },
+  nbits: { name: 'NBits', what: 'MatMul on 4 or 8 bits in blocks; onnxruntime' },
+};
+
+/** Where a mode is not what it is in ONNX. */
+const otherWords: Partial<Record<FormatName, Partial<Record<ExportMode, ModeWords>>>> = {
+  safetensors: {
+    qdq: {
+      name: 'Codes',
+      what: 'codes, scales and zero points as tensors, described in the file',
+    },
+    float: { name: 'Float', what: 'float types only; loads like the file it is made of' },
+  },
+  litert: {},
+};
+
+/** The words for a mode of a format. */
+export function modeWords(format: FormatName, mode: ExportMode): ModeWords {
+  return otherWords[format]?.[mode] ?? onnxWords[mode];
+}

@@ -1,0 +1,81 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { zipSync } from 'fflate';
+import { matMulModel } from '../helpers/onnx-model.ts';
+import { expect, figuresSettle, SAMPLE, test } from './app.ts';
+
+test('A and B run beside the original, and what they answered is stale after a change', async ({
+  launch,
+}) => {
+  const app = await launch([SAMPLE]);
+  const { page } = app;
+  await figuresSettle(app);
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  const main = page.getByRole('main', { name: 'Run' });
+  await expect(main).toContainText('Nothing has run yet');
+  await main.getByLabel('Mode of B').selectOption('dynamic');
+  await main.getByRole('button', { name: 'Run A and B' }).click();
+  const outputs = main.getByRole('region', { name: 'Outputs' });
+  const cells = outputs.getByRole('row').filter({ hasText: 'softmax_0.tmp_0' }).getByRole('cell');
+  await expect(cells).toHaveCount(8, { timeout: 30_000 });
+  for (const at of [0, 4])
+    expect(parseFloat((await cells.nth(at).textContent())!)).toBeGreaterThan(15);
+  await expect(main.getByRole('region', { name: 'Time' }).getByRole('row')).toHaveCount(3);
+  await expect(outputs).not.toContainText('before the last change');
+  await page.getByLabel('dtype of A', { exact: true }).selectOption('int16');
+  await expect(outputs).toContainText('before the last change');
+  expect(app.complaints).toEqual([]);
+});
+
+test('samples come from a folder of files, and an exported file is run on them', async ({
+  launch,
+  folder,
+}) => {
+  const model = path.join(folder, 'model.onnx');
+  fs.writeFileSync(model, matMulModel(8, 4));
+  const samples = path.join(folder, 'samples');
+  fs.mkdirSync(samples);
+  fs.writeFileSync(path.join(samples, 'one.npz'), zipSync({ 'x.npy': npy([1, 8]) }));
+  const app = await launch([model]);
+  const { page } = app;
+  await figuresSettle(app);
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  const main = page.getByRole('main', { name: 'Run' });
+  await app.answerOpen(samples);
+  await main.getByRole('button', { name: 'From files…' }).click();
+  await expect(main.getByRole('button', { name: 'samples', pressed: true })).toBeVisible();
+  await app.answerOpen(model);
+  await main.getByRole('button', { name: 'Run a file…' }).click();
+  const outputs = main.getByRole('region', { name: 'Outputs' });
+  await expect(outputs).toContainText('1 sample');
+  await expect(outputs.getByRole('row').last()).toContainText('exact');
+});
+
+test('what onnxruntime refuses is said in its own words, and the window works on', async ({
+  launch,
+  folder,
+}) => {
+  const model = path.join(folder, 'model.onnx');
+  fs.writeFileSync(model, matMulModel(8, 4));
+  const other = path.join(folder, 'other.onnx');
+  fs.writeFileSync(other, matMulModel(8, 5));
+  const app = await launch([model]);
+  const { page } = app;
+  await figuresSettle(app);
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  const main = page.getByRole('main', { name: 'Run' });
+  await app.answerOpen(other);
+  await main.getByRole('button', { name: 'Run a file…' }).click();
+  await expect(main.getByRole('alert')).toContainText('not of the same shape');
+  await page.getByRole('button', { name: 'Layers' }).click();
+  await expect(page.getByRole('grid', { name: 'Layers' })).toBeVisible();
+});
+
+/** A .npy file of float32 ones (numpy's format 1.0). */
+function npy(shape: readonly number[]): Uint8Array {
+  const count = shape.reduce((a, b) => a * b, 1);
+  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')}), }`;
+  const header = Buffer.from(text.padEnd(117) + '\n');
+  const head = Buffer.from([0x93, ...Buffer.from('NUMPY'), 1, 0, header.length, 0]);
+  return Buffer.concat([head, header, new Uint8Array(new Float32Array(count).fill(1).buffer)]);
+}
