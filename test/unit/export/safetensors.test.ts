@@ -6,6 +6,7 @@ import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { AtomicFile, commitAll } from '../../../electron/engine/export/atomic-file.ts';
 import { bfloat16Bits } from '../../../electron/engine/quantize/bfloat16.ts';
+import { runBeside } from '../../../electron/engine/runtime/run-models.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
@@ -526,7 +527,7 @@ test('onnxruntime is not asked to run it', async () => {
   const file = path.join(where, 'm.safetensors');
   const session = Session.open(file, pool);
   await expect(
-    session.verify('none', file, { samples: 1, seed: 0, inputs: null }, { signal: never }),
+    runBeside(session, 'none', file, { samples: 1, seed: 0, inputs: null }, { signal: never }),
   ).rejects.toMatchObject({
     code: 'UNSUPPORTED',
     message: `${file}, format: is safetensors, which onnxruntime cannot run (found safetensors, expected ONNX)`,
