@@ -241,7 +241,8 @@ export class Session {
       });
     const asked = planModel(this.tensors, recipe);
     const unknown = asked.filter(
-      (entry) => entry.scheme !== null && !this.passes.has(entry.tensor),
+      ({ scheme, tensor }) =>
+        scheme !== null && !isFloatCast(scheme.dtype) && !this.passes.has(tensor),
     );
     await this.runBatches(
       unknown.map((entry) => ({ ...entry, scheme: null })),

@@ -1,6 +1,6 @@
 import workerpool from 'workerpool';
 import { AppError, toErrorData } from '../../shared/errors.ts';
-import { encodeTensor } from './export/encode-tensor.ts';
+import { castTensor, encodeTensor } from './export/encode-tensor.ts';
 import { FileSource } from './source.ts';
 import type {
   AnalyzedItem,
@@ -18,7 +18,7 @@ import { layoutOf } from './quantize/layout.ts';
 import type { Passes } from './quantize/passes.ts';
 import { quantizeTensor } from './quantize/quantize-tensor.ts';
 import { computeStatistics, type TensorStatistics } from './quantize/statistics.ts';
-import type { Scheme } from '../../shared/recipe.ts';
+import { isFloatCast, type Scheme } from '../../shared/recipe.ts';
 
 /** Bins of the small histogram that a row of the table shows. */
 const ROW_BINS = 64;
@@ -144,8 +144,12 @@ const encode: Implementation<'encode'> = (
 ) =>
   withFiles(files, [tensor], (sources) => {
     const source = valuesOf(sources, tensor, throwIfCancelled);
-    const statistics = known ?? firstPass(tensor, source);
     const { name, shape, axis } = tensor;
+    if (isFloatCast(scheme.dtype)) {
+      castTensor({ source, shape }, scheme.dtype, place);
+      return null;
+    }
+    const statistics = known ?? firstPass(tensor, source);
     encodeTensor({ name, source, shape, axis, scheme, statistics }, codes, place);
     return null;
   });

@@ -5,6 +5,7 @@ from pathlib import Path
 
 GOLDENS = (
     "affine",
+    "blip",
     "blocks",
     "casts",
     "entropy",

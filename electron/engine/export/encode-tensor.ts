@@ -2,7 +2,11 @@ import * as fs from 'node:fs';
 import { dtypeOf } from '../../../shared/dtypes.ts';
 import { storageDtype } from '../../../shared/recipe.ts';
 import { packerOf } from '../quantize/packing.ts';
+import { passesOf } from '../quantize/plain-passes.ts';
+import type { CodeSink } from '../quantize/passes.ts';
+import type { CastDtype } from '../quantize/scheme.ts';
 import {
+  castJob,
   quantizeTensor,
   type QuantizeInput,
   type QuantizeResult,
@@ -25,20 +29,39 @@ const TURN_BYTES = 64 << 20;
 
 /** Quantize one tensor into its places in files that exist already. */
 export function encodeTensor(input: QuantizeInput, layout: CodeLayout, place: EncodePlace): void {
-  if (place.codes === undefined) throw new RangeError(`no place for the codes of ${input.name}`);
-  if (layout === 'nbits') encodeColumns(input, place.codes, place);
-  else encodePlain(input, place.codes, place);
+  const codes = codesPlace(place);
+  if (layout === 'nbits') encodeColumns(input, codes, place);
+  else encodePlain(input, codes, place);
+}
+
+/** Cast one tensor into its place: one pass over its values, as a cast has no scales to find before. */
+export function castTensor(
+  { source, shape }: Pick<QuantizeInput, 'source' | 'shape'>,
+  dtype: CastDtype,
+  place: EncodePlace,
+): void {
+  const codes = codesPlace(place);
+  withTarget(codes.path, (fd) => passesOf(source).encode(castJob(dtype, shape, sinkTo(fd, codes))));
+}
+
+function codesPlace({ codes }: EncodePlace): PartPlace {
+  if (codes === undefined) throw new RangeError('a tensor without a place for its codes');
+  return codes;
+}
+
+/** Takes a tensor's codes in order. */
+function sinkTo(fd: number, { path, offset }: PartPlace): CodeSink {
+  let at = offset;
+  return (bytes) => {
+    writeFully(fd, bytes, at, path);
+    at += bytes.length;
+  };
 }
 
 function encodePlain(input: QuantizeInput, codes: PartPlace, place: EncodePlace): void {
-  const result = withTarget(codes.path, (fd) => {
-    let at = codes.offset;
-    const sink = (bytes: Uint8Array): void => {
-      writeFully(fd, bytes, at, codes.path);
-      at += bytes.length;
-    };
-    return quantizeTensor({ ...input, sink });
-  });
+  const result = withTarget(codes.path, (fd) =>
+    quantizeTensor({ ...input, sink: sinkTo(fd, codes) }),
+  );
   writePart(place.scale, () => asBytes(Float32Array.from(result.scale)));
   writePart(place.zeroPoint, () => {
     const packer = packerOf(dtypeOf(storageDtype(input.scheme.dtype)).bits);
