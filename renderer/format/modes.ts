@@ -20,9 +20,9 @@ const otherWords: Partial<Record<FormatName, Partial<Record<ExportMode, ModeWord
   safetensors: {
     qdq: {
       name: 'Codes',
-      what: 'codes, scales and zero points as tensors, described in the file',
+      what: 'codes, scales and zero points as tensors, with a description',
     },
-    float: { name: 'Float', what: 'float types only; loads like the file it is made of' },
+    float: { name: 'Float', what: 'float types only; loads as its source does' },
   },
   litert: {},
 };

@@ -1,5 +1,5 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
-import { AppError, toErrorData, type ErrorData } from '../../shared/errors.ts';
+import { AppError, printable, toErrorData, type ErrorData } from '../../shared/errors.ts';
 import { FORMATS } from '../../shared/formats.ts';
 import type {
   AppInfo,
@@ -408,12 +408,14 @@ export function plain<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T;
 }
 
-/** One line about a model: "ONNX opset 11 · 614 228 parameters". */
+/** One line about a model: "ONNX opset 11 · 614 228 parameters", "safetensors · blip · PyTorch · 223 971 644 parameters". */
 export function modelFacts(model: ModelSummary): string {
   const opset = model.opsets.find((entry) => entry.domain === 'ai.onnx');
   const { name } = FORMATS[model.format];
   const format = opset === undefined ? name : `${name} opset ${opset.version}`;
-  return `${format} · ${integer(model.parameters)} parameters`;
+  // A checkpoint's file is called model.safetensors as often as not; its configuration names the model.
+  const maker = opset === undefined ? printable(model.producer) : '';
+  return [format, maker, `${integer(model.parameters)} parameters`].filter(Boolean).join(' · ');
 }
 
 /** The tensor that is shown first: the first that the recipe changes, else the first weight. */

@@ -4,7 +4,8 @@ import { FileSource } from '../../source.ts';
 
 /** A configuration is a few kilobytes; what is longer than this is none. */
 const MAX_CONFIG_BYTES = 4 << 20;
-const MAX_WORD = 200;
+/** Longer words would crowd out the rest of the line that they stand in. */
+const MAX_WORD = 80;
 
 /** What wrote the file, by the word that its metadata names its framework with. */
 const FRAMEWORKS: Readonly<Record<string, string>> = {
