@@ -59,6 +59,8 @@ export interface TensorRef {
   readonly graph: string;
   readonly consumers: readonly Consumer[];
   readonly quantization: StoredQuantization | null;
+  /** Why the tensor is left as it is whatever a recipe says; absent where nothing but its role and type decide. */
+  readonly fixed?: string;
   readonly data: TensorData;
 }
 
@@ -93,10 +95,11 @@ export interface Model {
 
 /** Whether a recipe may change the tensor at all: a float weight or embedding with values, not quantized yet. */
 export function isQuantizable(
-  tensor: Pick<TensorRef, 'role' | 'dtype' | 'elements' | 'quantization'>,
+  tensor: Pick<TensorRef, 'role' | 'dtype' | 'elements' | 'quantization' | 'fixed'>,
 ): boolean {
   return (
     tensor.quantization === null &&
+    tensor.fixed === undefined &&
     (tensor.role === 'weight' || tensor.role === 'embedding') &&
     (tensor.dtype === 'float32' ||
       tensor.dtype === 'float16' ||

@@ -24,7 +24,17 @@ export type Plan = readonly TensorPlan[];
 /** The part of a tensor that planning looks at; what the page has is enough. */
 export type PlannedTensor = Pick<
   TensorRef,
-  'id' | 'name' | 'dtype' | 'shape' | 'elements' | 'bytes' | 'op' | 'role' | 'axis' | 'quantization'
+  | 'id'
+  | 'name'
+  | 'dtype'
+  | 'shape'
+  | 'elements'
+  | 'bytes'
+  | 'op'
+  | 'role'
+  | 'axis'
+  | 'quantization'
+  | 'fixed'
 >;
 
 /** One readonly scheme per tensor, in the order given. Pure: the same recipe on the same model gives the same plan. */
@@ -77,6 +87,7 @@ function planTensor(tensor: PlannedTensor, recipe: Recipe, rule: Rule | undefine
 }
 
 function whyNotQuantizable(tensor: PlannedTensor): string {
+  if (tensor.fixed !== undefined) return tensor.fixed;
   if (tensor.quantization !== null) return `quantized already, ${tensor.dtype}`;
   if (tensor.elements === 0) return 'has no elements';
   if (dtypeOf(tensor.dtype).kind !== 'float') return `${tensor.dtype}, not a float tensor`;

@@ -31,7 +31,7 @@ const TURN_BYTES = 64 << 20;
 export function encodeTensor(input: QuantizeInput, layout: CodeLayout, place: EncodePlace): void {
   const codes = codesPlace(place);
   if (layout === 'nbits') encodeColumns(input, codes, place);
-  else encodePlain(input, codes, place);
+  else encodePlain(input, layout, codes, place);
 }
 
 /** Cast one tensor into its place: one pass over its values, as a cast has no scales to find before. */
@@ -58,12 +58,21 @@ function sinkTo(fd: number, { path, offset }: PartPlace): CodeSink {
   };
 }
 
-function encodePlain(input: QuantizeInput, codes: PartPlace, place: EncodePlace): void {
+function encodePlain(
+  input: QuantizeInput,
+  layout: CodeLayout,
+  codes: PartPlace,
+  place: EncodePlace,
+): void {
   const result = withTarget(codes.path, (fd) =>
     quantizeTensor({ ...input, sink: sinkTo(fd, codes) }),
   );
   writePart(place.scale, () => asBytes(Float32Array.from(result.scale)));
   writePart(place.zeroPoint, () => {
+    if (layout === 'litert') {
+      const wide = BigInt64Array.from(result.zeroPoint, BigInt);
+      return new Uint8Array(wide.buffer);
+    }
     const packer = packerOf(dtypeOf(storageDtype(input.scheme.dtype)).bits);
     return Buffer.concat([packer.push(Int32Array.from(result.zeroPoint)), packer.end()]);
   });

@@ -3,11 +3,12 @@ import { AppError } from '../../../shared/errors.ts';
 import { FORMATS, type FormatName } from '../../../shared/formats.ts';
 import { FileSource } from '../source.ts';
 import type { FormatAdapter, OpenedModel } from './format.ts';
+import { litertAdapter } from './litert/adapter.ts';
 import { onnxAdapter } from './onnx/adapter.ts';
 import { safetensorsAdapter } from './safetensors/adapter.ts';
 
 /** Every format there is, the strictest first: ONNX has no magic number. A new one is a folder beside the others and a line here. */
-const adapters: readonly FormatAdapter[] = [safetensorsAdapter, onnxAdapter];
+const adapters: readonly FormatAdapter[] = [litertAdapter, safetensorsAdapter, onnxAdapter];
 
 const HEAD_BYTES = 512;
 

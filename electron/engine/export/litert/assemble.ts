@@ -1,0 +1,167 @@
+import { printable } from '../../../../shared/errors.ts';
+import {
+  makeString,
+  makeTable,
+  makeTables,
+  makeVector,
+  tablesOf,
+  vectorOf,
+  withFields,
+  type TableNode,
+  type VectorNode,
+} from '../../formats/litert/nodes.ts';
+import { BUFFER_ALIGNMENT } from '../../formats/litert/read-flatbuffer.ts';
+import { largeOptions } from '../../formats/litert/read-model.ts';
+import type { LitertIndex, StoredBuffer } from '../../formats/litert/records.ts';
+import { fieldOf } from '../../formats/litert/schema.ts';
+import type { FileSource } from '../../source.ts';
+import type { Piece } from '../layout.ts';
+import { TOOL_VERSION } from '../version.ts';
+import { CONTROL_EDGES, moveControlEdges } from './control-edges.ts';
+import type { GraphEdit } from './graph-edit.ts';
+import type { LitertExport, Replaced } from './layout-litert.ts';
+import type { OperatorCodes } from './operator-codes.ts';
+import { MIN_RUNTIME_VERSION, raisedRuntimeVersion } from './runtime-versions.ts';
+import { writeFlatBuffer, type OutsideBytes } from './write-flatbuffer.ts';
+
+/** Names of metadata entries by which an export says how it was made. */
+export const RECIPE_NAME = 'quantscope.recipe';
+export const VERSION_NAME = 'quantscope.version';
+
+/** The whole file of an export. */
+export function assembleModel(
+  { index, source, recipe }: LitertExport,
+  replaced: readonly Replaced[],
+  edits: readonly GraphEdit[],
+  codes: OperatorCodes,
+): Piece[] {
+  const buffers = new Buffers(index, replaced);
+  const finished = edits.map((edit) => edit.finish());
+  const metadata = metadataOf(index, source, buffers, codes, (graph, operator) => {
+    const moved = finished[graph]?.moved;
+    return moved === undefined || operator >= moved.length ? operator : moved[operator]!;
+  });
+  for (const [name, text] of [
+    [RECIPE_NAME, JSON.stringify(recipe)],
+    [VERSION_NAME, printable(TOOL_VERSION)],
+  ] as const)
+    metadata.push(
+      makeTable('Metadata', {
+        name: makeString(name),
+        buffer: buffers.add(new TextEncoder().encode(text)),
+      }),
+    );
+  const root = withFields(index.root, {
+    operator_codes: makeTables(codes.tables),
+    subgraphs: makeTables(finished.map(({ node }) => node)),
+    buffers: makeTables(buffers.tables),
+    metadata: makeTables(metadata),
+  });
+  const outside = [...buffers.outside, ...outsideOptions(finished, source)];
+  const pieces = writeFlatBuffer(root, 'TFL3', source, { last: buffers.data, outside });
+  return index.trailing === null ? pieces : [...pieces, index.trailing];
+}
+
+/** The buffers of an export. */
+class Buffers {
+  readonly tables: TableNode[];
+  readonly data = new Set<VectorNode>();
+  readonly outside: OutsideBytes[] = [];
+
+  constructor(index: LitertIndex, replaced: readonly Replaced[]) {
+    const codes = new Map(replaced.map(({ tensor, form }) => [tensor.buffer, form.codes]));
+    this.tables = tablesOf(index.root, 'buffers').map((table, number) =>
+      this.carry(table, index.buffers[number] ?? null, codes.get(number)),
+    );
+  }
+
+  /** A new buffer of bytes; its number. */
+  add(bytes: Uint8Array): number {
+    const data = { ...makeVector(bytes), alignment: BUFFER_ALIGNMENT };
+    this.data.add(data);
+    return this.tables.push(makeTable('Buffer', { data })) - 1;
+  }
+
+  /** Other bytes in a buffer's place. */
+  replace(number: number, bytes: Uint8Array): void {
+    const data = { ...makeVector(bytes), alignment: BUFFER_ALIGNMENT };
+    this.data.add(data);
+    this.tables[number] = withFields(this.tables[number]!, { data });
+  }
+
+  private carry(
+    table: TableNode,
+    stored: StoredBuffer | null,
+    codes: Piece | undefined,
+  ): TableNode {
+    if (stored === null) return table;
+    const piece = codes ?? { kind: 'copy', file: 0, offset: stored.offset, length: stored.length };
+    if (stored.isOutside) {
+      // A table of its own, as its fields are filled in when everything has its place.
+      const own = { ...table };
+      this.outside.push(outsideBytes(own, 'offset', 'size', piece));
+      return own;
+    }
+    const length = piece.kind === 'bytes' ? piece.bytes.length : piece.length;
+    const old = vectorOf(table, 'data')!;
+    const data =
+      codes === undefined
+        ? old
+        : { ...old, count: length, pieces: [codes], alignment: BUFFER_ALIGNMENT };
+    this.data.add(data);
+    return codes === undefined ? table : withFields(table, { data });
+  }
+}
+
+function outsideBytes(table: TableNode, offset: string, size: string, piece: Piece): OutsideBytes {
+  return {
+    table,
+    offsetField: fieldOf(table.table, offset).id,
+    sizeField: fieldOf(table.table, size).id,
+    pieces: [piece],
+  };
+}
+
+/** Custom options that lie behind the FlatBuffer, of the operators as they are now. */
+function outsideOptions(
+  finished: readonly { readonly node: TableNode }[],
+  source: FileSource,
+): OutsideBytes[] {
+  return finished.flatMap(({ node }) =>
+    tablesOf(node, 'operators').flatMap((operator) => {
+      const range = largeOptions(source, operator);
+      if (range === null) return [];
+      const piece: Piece = { kind: 'copy', file: 0, ...range };
+      return [
+        outsideBytes(operator, 'large_custom_options_offset', 'large_custom_options_size', piece),
+      ];
+    }),
+  );
+}
+
+/** The entries that are carried over; what they say of operators and of the runtime made true again. */
+function metadataOf(
+  index: LitertIndex,
+  source: FileSource,
+  buffers: Buffers,
+  codes: OperatorCodes,
+  moved: (graph: number, operator: number) => number | null,
+): TableNode[] {
+  const kept: TableNode[] = [];
+  for (const [at, table] of tablesOf(index.root, 'metadata').entries()) {
+    const { name, buffer } = index.metadata[at]!;
+    if (name === RECIPE_NAME || name === VERSION_NAME) continue;
+    kept.push(table);
+    const stored = index.buffers[buffer] ?? null;
+    if (stored === null || stored.isOutside) continue;
+    const bytes = (): Uint8Array => source.read(stored.offset, stored.length);
+    const changed =
+      name === CONTROL_EDGES
+        ? moveControlEdges(bytes(), moved)
+        : name === MIN_RUNTIME_VERSION
+          ? raisedRuntimeVersion(bytes(), codes.needed)
+          : null;
+    if (changed !== null) buffers.replace(buffer, changed);
+  }
+  return kept;
+}

@@ -1,0 +1,68 @@
+import type { ExportMode } from '../../../../shared/protocol.ts';
+import type { GraphRecord, LitertIndex, OperatorRecord } from '../../formats/litert/records.ts';
+import type { StoredForm } from './stored-form.ts';
+import { hybridForm, takesScheme, weightInputs, type HybridForm } from './hybrid.ts';
+import type { Replaced } from './layout-litert.ts';
+
+/** An operator that runs on the codes of its weights. */
+export interface HybridOperator {
+  readonly form: HybridForm;
+  readonly isPerChannel: boolean;
+  /** The inputs that take codes. */
+  readonly inputs: readonly number[];
+}
+
+export type HybridOperators = ReadonlyMap<OperatorRecord, HybridOperator>;
+
+/**
+ * The operators that can run on int8 weights: those with a hybrid kernel all of whose weights the
+ * export stores as that kernel takes them, directly or behind a DEQUANTIZE that falls away.
+ */
+export function hybridOperators(
+  index: LitertIndex,
+  replaced: readonly Replaced[],
+  mode: ExportMode,
+): HybridOperators {
+  const found = new Map<OperatorRecord, HybridOperator>();
+  if (mode !== 'dynamic') return found;
+  for (const graph of index.graphs) {
+    const forms = storedForms(graph, replaced);
+    for (const operator of graph.operators) {
+      const form = hybridForm(operator, graph);
+      if (form === null || !isFloat(graph, operator)) continue;
+      const inputs = weightInputs(operator, graph);
+      const weights = inputs.map((input) => forms.get(operator.inputs[input]!));
+      const isTaken = weights.every(
+        (stored) => stored !== undefined && takesScheme(form, stored.scheme, stored.isPerChannel),
+      );
+      if (weights.length > 0 && isTaken)
+        found.set(operator, {
+          form,
+          inputs,
+          isPerChannel: weights.some((stored) => stored!.isPerChannel),
+        });
+    }
+  }
+  return found;
+}
+
+/** How each tensor of a graph that is a replaced weight, or one restored to float, is stored. */
+function storedForms(graph: GraphRecord, replaced: readonly Replaced[]): Map<number, StoredForm> {
+  const forms = new Map<number, StoredForm>();
+  for (const { tensor, form } of replaced)
+    for (const stored of tensor.stored) {
+      if (stored.graph !== graph) continue;
+      forms.set(stored.index, form);
+      for (const { operator } of stored.uses)
+        if (operator.op === 'DEQUANTIZE') forms.set(operator.outputs[0] ?? -1, form);
+    }
+  return forms;
+}
+
+/** TensorType's number of float32. */
+const FLOAT32 = 0;
+
+/** Hybrid kernels take and give float32. */
+function isFloat(graph: GraphRecord, operator: OperatorRecord): boolean {
+  return graph.tensors[operator.outputs[0] ?? -1]?.type === FLOAT32;
+}

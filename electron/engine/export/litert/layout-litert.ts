@@ -1,0 +1,113 @@
+import { AppError } from '../../../../shared/errors.ts';
+import type { Plan } from '../../../../shared/plan.ts';
+import type { ExportMode } from '../../../../shared/protocol.ts';
+import type { Recipe } from '../../../../shared/recipe.ts';
+import { tablesOf } from '../../formats/litert/nodes.ts';
+import type { LitertIndex } from '../../formats/litert/records.ts';
+import type { LitertTensor } from '../../formats/litert/tensors.ts';
+import type { FileSource } from '../../source.ts';
+import { piecesLength, type Layout } from '../layout.ts';
+import { assembleModel } from './assemble.ts';
+import { GraphEdit } from './graph-edit.ts';
+import { OperatorCodes } from './operator-codes.ts';
+import { replaceWeight, whyUntouchable } from './replace-weight.ts';
+import { hybridOperators } from './hybrid-operators.ts';
+import { storedForm, Zeros, type StoredForm } from './stored-form.ts';
+
+export interface LitertExport {
+  readonly index: LitertIndex;
+  readonly tensors: readonly LitertTensor[];
+  readonly source: FileSource;
+  readonly plan: Plan;
+  readonly mode: ExportMode;
+  readonly recipe: Recipe;
+}
+
+/** A weight that the export stores anew. */
+export interface Replaced {
+  readonly tensor: LitertTensor;
+  readonly form: StoredForm;
+}
+
+/** Bytes that a tensor's quantization takes beside its scales. */
+const PARAMETER_BYTES = 40;
+
+/**
+ * Lay out an export. Each planned weight's buffer holds its codes under its old name; where the mode
+ * runs an operator on int8 weights it takes them as they are, and a DEQUANTIZE restores them for every
+ * other use. The structure is written anew from what was read, all else in it as it was. A plan that
+ * changes nothing, or saves nothing, gives the source byte for byte.
+ */
+export function layoutLitert(request: LitertExport): Layout {
+  const { index, source } = request;
+  const { replaced, refused } = decide(request);
+  if (replaced.length === 0) return unchanged(source, refused);
+  requireKnown(index, source);
+  const edits = index.graphs.map((graph) => new GraphEdit(graph));
+  const codes = new OperatorCodes(tablesOf(index.root, 'operator_codes'));
+  const hybrid = hybridOperators(index, replaced, request.mode);
+  for (const weight of replaced) replaceWeight(weight, { edits, codes, hybrid });
+  const pieces = assembleModel(request, replaced, edits, codes);
+  const bytes = piecesLength(pieces);
+  if (bytes < source.size)
+    return {
+      pieces,
+      beside: [],
+      bytes,
+      quantized: replaced.map(({ tensor, form }) => ({
+        tensor: tensor.ref.id,
+        scheme: form.scheme,
+        codes: 'litert',
+      })),
+      refused,
+    };
+  const reason = 'the whole export would be no smaller than its source';
+  const kept = replaced.map(({ tensor }) => ({ tensor: tensor.ref.id, reason }));
+  return unchanged(source, [...refused, ...kept]);
+}
+
+function decide({ plan, tensors, mode }: LitertExport): {
+  replaced: Replaced[];
+  refused: Layout['refused'][number][];
+} {
+  const zeros = new Zeros();
+  const replaced: Replaced[] = [];
+  const refused: Layout['refused'][number][] = [];
+  for (const entry of plan) {
+    const tensor = tensors[entry.tensor];
+    if (entry.scheme === null || tensor === undefined) continue;
+    const why = whyUntouchable(tensor);
+    const form = why === null ? storedForm(tensor, entry.scheme, mode, zeros) : { refused: why };
+    const refusal = 'refused' in form ? form.refused : whyNoGain(tensor, form);
+    if (refusal !== null) refused.push({ tensor: entry.tensor, reason: refusal });
+    else if (!('refused' in form)) replaced.push({ tensor, form });
+  }
+  return { replaced, refused };
+}
+
+function whyNoGain({ ref }: LitertTensor, form: StoredForm): string | null {
+  const bytes = form.bytes + (form.quantization === null ? 0 : PARAMETER_BYTES);
+  if (bytes < ref.bytes) return null;
+  return `with its scales it takes ${bytes} bytes of the file, not fewer than ${ref.bytes}`;
+}
+
+function unchanged(source: FileSource, refused: Layout['refused']): Layout {
+  const pieces = [{ kind: 'copy', file: 0, offset: 0, length: source.size }] as const;
+  return { pieces, beside: [], bytes: source.size, quantized: [], refused };
+}
+
+/** What a newer schema added cannot be told from an offset to more of it, and so not be carried over. */
+function requireKnown({ unknown }: LitertIndex, source: FileSource): void {
+  const first = unknown[0];
+  if (first === undefined) return;
+  throw new AppError(
+    'UNSUPPORTED',
+    'cannot be exported without losing what a newer schema put there',
+    {
+      file: source.path,
+      field: first.field,
+      found: first.what,
+      expected: 'fields of the schema of LiteRT 2.21',
+    },
+  );
+}

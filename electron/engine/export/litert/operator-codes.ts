@@ -1,0 +1,45 @@
+import { makeTable, numberOf, withFields, type TableNode } from '../../formats/litert/nodes.ts';
+import { BUILTIN_OPERATORS } from '../../formats/litert/schema.ts';
+
+/** The operator codes of an export: versions only rise, and DEQUANTIZE comes in where there was none. */
+export class OperatorCodes {
+  private readonly codes: TableNode[];
+  /** Each operator and version that the export needs, by name. */
+  readonly needed = new Map<string, number>();
+
+  constructor(codes: readonly TableNode[]) {
+    this.codes = [...codes];
+  }
+
+  get tables(): readonly TableNode[] {
+    return this.codes;
+  }
+
+  /** An operator code of at least this version. */
+  raise(opcode: number, op: string, version: number): void {
+    this.needed.set(op, Math.max(version, this.needed.get(op) ?? 0));
+    const code = this.codes[opcode]!;
+    if (numberOf(code, 'version') < version) this.codes[opcode] = withFields(code, { version });
+  }
+
+  /** The index of DEQUANTIZE's operator code, of at least this version. */
+  dequantize(version: number): number {
+    const number = BUILTIN_OPERATORS.indexOf('DEQUANTIZE');
+    let opcode = this.codes.findIndex(
+      (code) =>
+        Math.max(numberOf(code, 'builtin_code'), numberOf(code, 'deprecated_builtin_code')) ===
+        number,
+    );
+    if (opcode < 0)
+      opcode =
+        this.codes.push(
+          makeTable('OperatorCode', {
+            deprecated_builtin_code: number,
+            builtin_code: number,
+            version,
+          }),
+        ) - 1;
+    this.raise(opcode, 'DEQUANTIZE', version);
+    return opcode;
+  }
+}

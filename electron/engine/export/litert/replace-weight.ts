@@ -1,0 +1,125 @@
+import { makeTable, numberOf, withFields } from '../../formats/litert/nodes.ts';
+import { unionMember } from '../../formats/litert/schema.ts';
+import type { LitertTensor, StoredTensor, Use } from '../../formats/litert/tensors.ts';
+import type { GraphEdit } from './graph-edit.ts';
+import type { HybridOperator, HybridOperators } from './hybrid-operators.ts';
+import type { Replaced } from './layout-litert.ts';
+import type { OperatorCodes } from './operator-codes.ts';
+import type { StoredForm } from './stored-form.ts';
+
+export interface ReplaceContext {
+  readonly edits: readonly GraphEdit[];
+  readonly codes: OperatorCodes;
+  readonly hybrid: HybridOperators;
+}
+
+/** TensorType's number of float32, the type that DEQUANTIZE restores. */
+const FLOAT32 = 0;
+
+/** Why a weight cannot be stored otherwise whatever the scheme; null when it can. */
+export function whyUntouchable({ ref, stored }: LitertTensor): string | null {
+  if (ref.dtype !== 'float32' && ref.dtype !== 'float16')
+    return `LiteRT's DEQUANTIZE restores float32, which ${ref.dtype} is not`;
+  for (const { graph, index, tensor, uses } of stored) {
+    if (graph.inputs.includes(index) || graph.outputs.includes(index))
+      return 'it is an input or output of its graph';
+    if (numberOf(tensor.node, 'is_variable') !== 0) return 'it is a variable';
+    if (ref.dtype === 'float16' && !uses.every(isRestored))
+      return 'operators take its float16 values as they are, and DEQUANTIZE restores float32';
+  }
+  return null;
+}
+
+/** A DEQUANTIZE that makes float32 of a stored tensor. */
+function isRestored({ graph, operator }: Use): boolean {
+  return operator.op === 'DEQUANTIZE' && graph.tensors[operator.outputs[0] ?? -1]?.type === FLOAT32;
+}
+
+/** Store a weight's codes under its name, and see to everything that it feeds. */
+export function replaceWeight({ tensor, form }: Replaced, context: ReplaceContext): void {
+  for (const stored of tensor.stored) {
+    const edit = context.edits[stored.graph.index]!;
+    edit.changeTensor(stored.index, {
+      type: form.type,
+      quantization: form.quantization ?? undefined,
+    });
+    if (tensor.ref.dtype === 'float32') feedFloat(stored, form, edit, context);
+    else for (const use of stored.uses) feedRestored(stored, use, form, edit, context);
+  }
+}
+
+/** A float32 weight: what cannot take codes takes them from one DEQUANTIZE before the first such use. */
+function feedFloat(
+  stored: StoredTensor,
+  form: StoredForm,
+  edit: GraphEdit,
+  { codes, hybrid }: ReplaceContext,
+): void {
+  const others: Use[] = [];
+  for (const use of stored.uses) {
+    const operator = hybrid.get(use.operator);
+    if (operator?.inputs.includes(use.input) !== true) others.push(use);
+    else runHybrid(use, operator, form, edit, codes);
+  }
+  const first = others[0];
+  if (first === undefined) return;
+  const restored = edit.addTensor(stored.index, `${stored.tensor.name}_dequantized`, {
+    type: FLOAT32,
+    buffer: undefined,
+    quantization: undefined,
+  });
+  const opcode = codes.dequantize(form.dequantizeVersion);
+  edit.addDequantize('before', first.at, opcode, stored.index, restored);
+  for (const { at, input } of others) edit.setInput(at, input, restored);
+}
+
+/** A float16 weight behind a DEQUANTIZE: that restores the codes as well, unless all behind it takes codes. */
+function feedRestored(
+  stored: StoredTensor,
+  { graph, operator: dequantize, at }: Use,
+  form: StoredForm,
+  edit: GraphEdit,
+  { codes, hybrid }: ReplaceContext,
+): void {
+  const output = dequantize.outputs[0]!;
+  let isNeeded = graph.outputs.includes(output);
+  for (const [index, operator] of graph.operators.entries())
+    for (const [input, tensor] of operator.inputs.entries()) {
+      if (tensor !== output) continue;
+      const taker = hybrid.get(operator);
+      if (taker?.inputs.includes(input) !== true) isNeeded = true;
+      else {
+        edit.setInput(index, input, stored.index);
+        runHybrid({ operator, at: index }, taker, form, edit, codes);
+      }
+    }
+  if (isNeeded) codes.raise(dequantize.opcode, 'DEQUANTIZE', form.dequantizeVersion);
+  else edit.drop(at);
+}
+
+/** Say in an operator's version and options that its weights are codes, and restore what it gives as codes. */
+function runHybrid(
+  { operator, at }: Pick<Use, 'operator' | 'at'>,
+  { form, isPerChannel }: HybridOperator,
+  stored: StoredForm,
+  edit: GraphEdit,
+  codes: OperatorCodes,
+): void {
+  codes.raise(operator.opcode, operator.op, form.version(operator, isPerChannel));
+  if (form.options !== null) {
+    const options = operator.options ?? makeTable(form.options, {});
+    edit.changeOperator(at, {
+      builtin_options_type: unionMember('BuiltinOptions', form.options),
+      builtin_options: withFields(options, { asymmetric_quantize_inputs: 1 }),
+    });
+  }
+  if (form.givesCodes !== true) return;
+  const output = operator.outputs[0]!;
+  const given = edit.addTensor(output, `${edit.graph.tensors[output]!.name}_quantized`, {
+    type: stored.type,
+    quantization: stored.quantization ?? undefined,
+  });
+  edit.setOutput(at, 0, given);
+  const opcode = codes.dequantize(stored.dequantizeVersion);
+  edit.addDequantize('after', at, opcode, given, output);
+}

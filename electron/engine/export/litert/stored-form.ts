@@ -1,0 +1,132 @@
+import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
+import { scaleCount } from '../../../../shared/plan.ts';
+import type { ExportMode } from '../../../../shared/protocol.ts';
+import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recipe.ts';
+import {
+  makeTable,
+  makeVector,
+  type TableNode,
+  type VectorNode,
+} from '../../formats/litert/nodes.ts';
+import { typeOfDtype } from '../../formats/litert/tensor-types.ts';
+import type { LitertTensor } from '../../formats/litert/tensors.ts';
+import type { Piece } from '../layout.ts';
+
+/** How a weight is stored in the export. */
+export interface StoredForm {
+  readonly scheme: Scheme;
+  readonly dtype: DtypeName;
+  /** TensorType's number. */
+  readonly type: number;
+  readonly isPerChannel: boolean;
+  readonly quantization: TableNode | null;
+  /** What goes into the buffer. */
+  readonly codes: Piece;
+  /** Bytes of codes and scales, and of zero points that are not shared. */
+  readonly bytes: number;
+  /** The version of DEQUANTIZE that takes it (tensorflow's op_version.cc). */
+  readonly dequantizeVersion: number;
+}
+
+/** The types that DEQUANTIZE takes in tf.lite 2.21, per tensor and per channel (test/reference/check_litert.py). */
+const RESTORED: Readonly<
+  Partial<Record<DtypeName, { readonly tensor: number; readonly channel: number | null }>>
+> = {
+  float16: { tensor: 3, channel: null },
+  int8: { tensor: 2, channel: 5 },
+  uint8: { tensor: 1, channel: 5 },
+  int16: { tensor: 3, channel: null },
+  int4: { tensor: 6, channel: 6 },
+};
+
+/** Zero points of 0, one vector for all tensors with as many channels. */
+export class Zeros {
+  private readonly made = new Map<number, VectorNode>();
+
+  of(count: number): VectorNode {
+    const known = this.made.get(count) ?? makeVector(new BigInt64Array(count));
+    this.made.set(count, known);
+    return known;
+  }
+}
+
+/** How a scheme is stored in LiteRT, or why it cannot be. */
+export function storedForm(
+  { ref }: LitertTensor,
+  asked: Scheme,
+  mode: ExportMode,
+  zeros: Zeros,
+): StoredForm | { readonly refused: string } {
+  const isCast = isFloatCast(asked.dtype);
+  if (mode === 'float' && !isCast)
+    return { refused: `the float mode stores float types only, not ${asked.dtype}` };
+  const dtype = storageDtype(asked.dtype);
+  const type = typeOfDtype(dtype);
+  const restored = RESTORED[dtype];
+  if (type === null) return { refused: `LiteRT has no ${dtype}` };
+  if (restored === undefined) return { refused: `LiteRT's DEQUANTIZE takes no ${dtype}` };
+  const codes: Piece = {
+    kind: 'tensor',
+    tensor: ref.id,
+    part: 'codes',
+    length: packedBytes(dtype, ref.elements),
+  };
+  if (isCast)
+    return {
+      scheme: asked,
+      dtype,
+      type,
+      isPerChannel: false,
+      quantization: null,
+      codes,
+      bytes: codes.length,
+      dequantizeVersion: restored.tensor,
+    };
+  if (typeof asked.granularity === 'object')
+    return { refused: "LiteRT's DEQUANTIZE takes one scale a tensor or a channel, not blocks" };
+  if (dtype === 'int16' && !asked.symmetric)
+    return { refused: "LiteRT's int16 has zero point 0, so it is symmetric only" };
+  // Hybrid kernels add products of pairs in 16 bits, which -128 times -128 would overflow.
+  const scheme = mode === 'dynamic' && isInt8(asked) ? { ...asked, narrowRange: true } : asked;
+  const scales = scaleCount(scheme, ref);
+  const isPerChannel = scales > 1;
+  const version = isPerChannel ? restored.channel : restored.tensor;
+  if (version === null) return { refused: `LiteRT's DEQUANTIZE takes ${dtype} per tensor only` };
+  const isCentred = scheme.symmetric && dtype.startsWith('int');
+  const zeroPoint = isCentred ? zeros.of(scales) : partVector(ref.id, 'zeroPoint', 'int64', scales);
+  return {
+    scheme,
+    dtype,
+    type,
+    isPerChannel,
+    quantization: makeTable('QuantizationParameters', {
+      scale: partVector(ref.id, 'scale', 'float32', scales),
+      zero_point: zeroPoint,
+      ...(isPerChannel && ref.axis! > 0 ? { quantized_dimension: ref.axis! } : {}),
+    }),
+    codes,
+    bytes: codes.length + 4 * scales + (isCentred ? 0 : 8 * scales),
+    dequantizeVersion: version,
+  };
+}
+
+function isInt8({ dtype, symmetric }: Scheme): boolean {
+  return dtype === 'int8' && symmetric;
+}
+
+function partVector(
+  tensor: number,
+  part: 'scale' | 'zeroPoint',
+  scalar: 'float32' | 'int64',
+  count: number,
+): VectorNode {
+  const width = scalar === 'int64' ? 8 : 4;
+  return {
+    kind: 'vector',
+    scalar,
+    isString: false,
+    count,
+    pieces: [{ kind: 'tensor', tensor, part, length: width * count }],
+    alignment: width,
+  };
+}

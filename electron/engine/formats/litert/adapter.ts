@@ -1,0 +1,58 @@
+import type { Model } from '../../../../shared/model.ts';
+import type { FileSource } from '../../source.ts';
+import { layoutLitert } from '../../export/litert/layout-litert.ts';
+import type { FormatAdapter, OpenedModel } from '../format.ts';
+import { sumsOf } from '../sums.ts';
+import { readModel, SCHEMA_VERSION } from './read-model.ts';
+import type { LitertIndex } from './records.ts';
+import { buildTensors, type LitertTensor } from './tensors.ts';
+
+/** The FlatBuffers file identifier, at byte 4. */
+const IDENTIFIER = 'TFL3';
+
+export const litertAdapter: FormatAdapter = {
+  format: 'litert',
+  match: (head) => Buffer.from(head.subarray(4, 8)).toString('latin1') === IDENTIFIER,
+  open: openLitert,
+};
+
+function openLitert(source: FileSource): OpenedModel {
+  const index = readModel(source);
+  const tensors = buildTensors(index);
+  return {
+    model: describe(index, source, tensors),
+    files: [source],
+    extension: '.tflite',
+    modes: ['qdq', 'dynamic', 'float'],
+    canRun: false,
+    indexLimits: {},
+    layout: (plan, mode, recipe) => layoutLitert({ index, tensors, source, plan, mode, recipe }),
+    close: () => source.close(),
+  };
+}
+
+function describe(index: LitertIndex, source: FileSource, tensors: readonly LitertTensor[]): Model {
+  const refs = tensors.map(({ ref }) => ref);
+  const runtime = metadataText(index, source, 'min_runtime_version');
+  return {
+    format: 'litert',
+    files: [{ path: source.path, bytes: source.size }],
+    producer: [index.description, runtime === '' ? '' : `for runtime ${runtime} or newer`]
+      .filter((part) => part !== '')
+      .join('; '),
+    opsets: [{ domain: 'LiteRT', version: SCHEMA_VERSION }],
+    ...sumsOf(refs),
+    tensors: refs,
+  };
+}
+
+/** Metadata that is a word; it is padded with zeros. */
+const MAX_WORD = 256;
+
+function metadataText(index: LitertIndex, source: FileSource, name: string): string {
+  const entry = index.metadata.find((candidate) => candidate.name === name);
+  const stored = entry === undefined ? null : (index.buffers[entry.buffer] ?? null);
+  if (stored === null) return '';
+  const bytes = source.read(stored.offset, Math.min(MAX_WORD, stored.length));
+  return Buffer.from(bytes).toString('utf8').replace(/\0.*$/s, '');
+}

@@ -1,0 +1,116 @@
+import { dtypeOf, packedBytes } from '../../../../shared/dtypes.ts';
+import { AppError } from '../../../../shared/errors.ts';
+import type { FileSource } from '../../source.ts';
+import { numberOf, tableOf, vectorOf, type TableNode } from './nodes.ts';
+import type { StoredBuffer, TensorRecord } from './records.ts';
+import { dtypeOfType, typeName } from './tensor-types.ts';
+import { valuesOf } from './values.ts';
+
+type Quantization = Pick<TensorRecord, 'scale' | 'zeroPoint' | 'axis' | 'blockSize'>;
+
+const NONE: Quantization = { scale: [], zeroPoint: [], axis: 0, blockSize: null };
+
+/**
+ * A tensor's scales and zero points, by the rules of LiteRT's interpreter_builder: as many of one as
+ * of the other, one or as many as the quantized axis is long. Float tensors have none, whatever is noted.
+ */
+export function readQuantization(
+  source: FileSource,
+  node: TableNode,
+  field: string,
+  type: number,
+  shape: readonly number[],
+): Quantization {
+  const parameters = tableOf(node, 'quantization');
+  const dtype = dtypeOfType(type);
+  if (parameters === null || dtype === null || !/^u?int/.test(dtype)) return NONE;
+  const scale = valuesOf(source, vectorOf(parameters, 'scale'));
+  const axis = numberOf(parameters, 'quantized_dimension');
+  if (scale.length === 0) return { ...NONE, axis, blockSize: blockSizeOf(parameters) };
+  const zeroPoint = valuesOf(source, vectorOf(parameters, 'zero_point'));
+  const fail = (name: string, summary: string, found: string, expected: string): AppError =>
+    new AppError('MALFORMED', summary, {
+      file: source.path,
+      field: `${field}.quantization.${name}`,
+      found,
+      expected,
+    });
+  if (zeroPoint.length !== scale.length)
+    throw fail(
+      'zero_point',
+      'has not as many zero points as scales',
+      String(zeroPoint.length),
+      String(scale.length),
+    );
+  if (axis < 0 || (shape.length > 0 && axis >= shape.length))
+    throw fail(
+      'quantized_dimension',
+      'is no axis of the tensor',
+      String(axis),
+      shape.length === 0 ? '0' : `0 to ${shape.length - 1}`,
+    );
+  if (scale.length > 1 && scale.length !== shape[axis])
+    throw fail(
+      'scale',
+      'has not as many scales as channels',
+      String(scale.length),
+      shape[axis] === undefined ? '1' : `1 or ${shape[axis]}`,
+    );
+  const wrong = scale.findIndex((value) => !isScale(value, dtypeOf(dtype).bits));
+  if (wrong >= 0)
+    throw fail(`scale[${wrong}]`, 'is no scale', String(scale[wrong]), 'a finite number over 0');
+  return { scale, zeroPoint, axis, blockSize: null };
+}
+
+/** Scales of blocks are a tensor of their own, which BlockwiseQuantization names. */
+function blockSizeOf(parameters: TableNode): number | null {
+  const details = tableOf(parameters, 'details');
+  return details?.table === 'BlockwiseQuantization' ? numberOf(details, 'block_size') : null;
+}
+
+/** Biases of 32 bits have input scale times weight scale, which underflows to 0 for a channel of zeros. */
+function isScale(value: number, bits: number): boolean {
+  return Number.isFinite(value) && (value > 0 || (value === 0 && bits >= 32));
+}
+
+/** Holds a stored tensor's bytes against its shape and type, as LiteRT's interpreter does before it runs. */
+export function checkTensor(
+  source: FileSource,
+  { type, shape, isSparse, node }: TensorRecord,
+  field: string,
+  stored: StoredBuffer | null,
+): void {
+  const isLocal = numberOf(node, 'external_buffer') === 0;
+  if (stored === null || !isLocal) return;
+  const details = { file: source.path, field };
+  const negative = shape.find((dim) => dim < 0);
+  if (negative !== undefined)
+    throw new AppError('MALFORMED', 'has a negative dimension', {
+      ...details,
+      field: `${field}.shape`,
+      found: String(negative),
+      expected: '0 or more',
+    });
+  const dtype = dtypeOfType(type);
+  if (dtype === null)
+    throw new AppError('UNSUPPORTED', 'holds values of a type that is not read', {
+      ...details,
+      field: `${field}.type`,
+      found: typeName(type),
+      expected: 'a type with values',
+    });
+  if (dtype === 'string') return;
+  const elements = elementsOf(shape);
+  const bytes = packedBytes(dtype, elements);
+  // A sparse tensor stores what is not zero, and never more than all.
+  if (isSparse ? stored.length <= bytes : stored.length === bytes) return;
+  throw new AppError('MALFORMED', 'has not as many bytes as its shape and type say', {
+    ...details,
+    found: `${stored.length} bytes`,
+    expected: `${isSparse ? 'at most ' : ''}${bytes} (${typeName(type)} [${shape.join(', ')}])`,
+  });
+}
+
+export function elementsOf(shape: readonly number[]): number {
+  return shape.includes(0) ? 0 : shape.reduce((product, dim) => product * dim, 1);
+}

@@ -1,0 +1,186 @@
+import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
+import type { Consumer, Role, StoredQuantization, TensorRef } from '../../../../shared/model.ts';
+import { elementsOf } from './check-tensor.ts';
+import { handsOn, slotOf, type Slot } from './operators.ts';
+import type {
+  GraphRecord,
+  LitertIndex,
+  OperatorRecord,
+  StoredBuffer,
+  TensorRecord,
+} from './records.ts';
+import { dtypeOfType } from './tensor-types.ts';
+
+/** One operator input that a stored tensor feeds. */
+export interface Use {
+  readonly graph: GraphRecord;
+  readonly operator: OperatorRecord;
+  /** Position of the operator in its graph. */
+  readonly at: number;
+  readonly input: number;
+}
+
+/** A tensor of a graph whose values a buffer holds. */
+export interface StoredTensor {
+  readonly graph: GraphRecord;
+  readonly tensor: TensorRecord;
+  /** Its index in the graph. */
+  readonly index: number;
+  readonly uses: readonly Use[];
+}
+
+/** A stored tensor, once for all the tensors that share its buffer, its type and its shape. */
+export interface LitertTensor {
+  readonly ref: TensorRef;
+  readonly stored: readonly StoredTensor[];
+  readonly buffer: number;
+}
+
+/** Every tensor that a buffer holds values of, in the order of the graphs. */
+export function buildTensors(index: LitertIndex): LitertTensor[] {
+  const groups = new Map<string, StoredTensor[]>();
+  const perBuffer = new Map<number, number>();
+  for (const graph of index.graphs) {
+    const uses = consumersOf(graph);
+    for (const [at, tensor] of graph.tensors.entries()) {
+      if ((index.buffers[tensor.buffer] ?? null) === null) continue;
+      const key = `${tensor.buffer} ${tensor.type} ${tensor.shape.join(',')} ${tensor.isSparse}`;
+      const group = groups.get(key) ?? [];
+      if (group.length === 0) perBuffer.set(tensor.buffer, (perBuffer.get(tensor.buffer) ?? 0) + 1);
+      group.push({ graph, tensor, index: at, uses: uses.get(at) ?? [] });
+      groups.set(key, group);
+    }
+  }
+  return [...groups.values()].map((stored, id) => {
+    const { buffer } = stored[0]!.tensor;
+    const isShared = perBuffer.get(buffer)! > 1;
+    return { ref: refOf(id, stored, index.buffers[buffer]!, isShared), stored, buffer };
+  });
+}
+
+function usesOf(graph: GraphRecord): Map<number, Use[]> {
+  const uses = new Map<number, Use[]>();
+  for (const [at, operator] of graph.operators.entries())
+    for (const [input, tensor] of operator.inputs.entries()) {
+      if (tensor < 0) continue;
+      const list = uses.get(tensor) ?? [];
+      list.push({ graph, operator, at, input });
+      uses.set(tensor, list);
+    }
+  return uses;
+}
+
+function refOf(
+  id: number,
+  stored: readonly StoredTensor[],
+  buffer: StoredBuffer,
+  isShared: boolean,
+): TensorRef {
+  const { tensor, graph } = stored[0]!;
+  const dtype = dtypeOfType(tensor.type)!;
+  const use = mainUse(stored, tensor.shape.length);
+  const elements = elementsOf(tensor.shape);
+  const fixed = whyFixed(stored, isShared);
+  return {
+    id,
+    name: tensor.name,
+    dtype,
+    shape: tensor.shape,
+    elements,
+    bytes: tensor.isSparse || dtype === 'string' ? buffer.length : packedBytes(dtype, elements),
+    layer: use === null ? tensor.name : nameOf(use.use),
+    op: use?.use.operator.op ?? 'none',
+    role: roleOf(tensor, dtype, use?.slot ?? null),
+    axis: use?.slot.axis ?? null,
+    storage: 'inline',
+    graph: graph.path,
+    consumers: stored.flatMap(({ uses }) => uses.map(consumerOf)),
+    quantization: quantizationOf(tensor),
+    ...(fixed === null ? {} : { fixed }),
+    data: {
+      encoding: 'raw',
+      ranges: [{ file: 0, offset: buffer.offset, length: buffer.length }],
+    },
+  };
+}
+
+/** What keeps every recipe off a tensor, beside its role and type. */
+function whyFixed(stored: readonly StoredTensor[], isShared: boolean): string | null {
+  if (stored.some(({ tensor }) => tensor.isSparse))
+    return 'sparse: only its values that are not zero are stored';
+  if (isShared) return 'its bytes are shared with a tensor of another shape or type';
+  return null;
+}
+
+/** Operators have no names; their first output says which one it is. */
+function nameOf({ graph, operator }: Use): string {
+  const output = operator.outputs[0] ?? -1;
+  return graph.tensors[output]?.name ?? operator.op;
+}
+
+function consumerOf(use: Use): Consumer {
+  return { node: nameOf(use), op: use.operator.op, input: use.input };
+}
+
+const ROLE_ORDER: readonly Role[] = ['weight', 'embedding', 'norm', 'bias', 'constant', 'other'];
+
+interface MainUse {
+  readonly use: Use;
+  readonly slot: Slot;
+}
+
+/** The use that says what a tensor is: the first weight, else the first embedding, and so on. */
+function mainUse(stored: readonly StoredTensor[], rank: number): MainUse | null {
+  let best: MainUse | null = null;
+  for (const { uses } of stored)
+    for (const use of realUses(uses)) {
+      const slot = slotOf(use.operator, use.input, rank);
+      if (best === null || ROLE_ORDER.indexOf(slot.role) < ROLE_ORDER.indexOf(best.slot.role))
+        best = { use, slot };
+    }
+  return best;
+}
+
+/** The uses of a value, or those behind the operators that only hand it on. */
+function realUses(uses: readonly Use[]): Use[] {
+  const found: Use[] = [];
+  const seen = new Set<number>();
+  const pending = [...uses];
+  for (let use = pending.pop(); use !== undefined; use = pending.pop()) {
+    const output = use.operator.outputs[0] ?? -1;
+    const behind = handsOn(use.operator, use.input)
+      ? (consumersOf(use.graph).get(output) ?? [])
+      : [];
+    if (behind.length === 0) found.push(use);
+    else if (!seen.has(output)) {
+      seen.add(output);
+      pending.push(...behind);
+    }
+  }
+  return found.sort((a, b) => a.at - b.at);
+}
+
+const consumers = new WeakMap<GraphRecord, Map<number, Use[]>>();
+
+/** The uses of each tensor of a graph, by its index. */
+function consumersOf(graph: GraphRecord): Map<number, Use[]> {
+  const known = consumers.get(graph) ?? usesOf(graph);
+  consumers.set(graph, known);
+  return known;
+}
+
+function roleOf(tensor: TensorRecord, dtype: DtypeName, slot: Slot | null): Role {
+  if (slot === null) return 'other';
+  const isFloat = dtype.includes('float');
+  if (!isFloat && quantizationOf(tensor) === null) return 'constant';
+  // What is added along more than one axis is a parameter of its own, such as a position table.
+  if (slot.role === 'bias' && tensor.shape.filter((dim) => dim > 1).length > 1) return 'constant';
+  return slot.role;
+}
+
+function quantizationOf(tensor: TensorRecord): StoredQuantization | null {
+  const { scale, zeroPoint, axis, blockSize } = tensor;
+  if (scale.length === 0 && blockSize === null) return null;
+  const isPerAxis = scale.length > 1 || blockSize !== null;
+  return { scale, zeroPoint, axis: isPerAxis ? axis : null, blockSize };
+}
