@@ -29,6 +29,8 @@ export interface FormatAdapter {
   readonly format: FormatName;
   /** Whether its reader tells what is wrong with a file of its extension, whatever is in it. */
   readonly explains?: boolean;
+  /** Whether its match is a guess, there being no magic number: a name of a format that explains outweighs it. */
+  readonly guesses?: boolean;
   /** Cheap: looks at the first bytes and the size only. */
   match(head: Uint8Array, size: number): boolean;
   /** The file to open of a folder that is a model of this format; null when it is none. @throws AppError when it is not clear which. */

@@ -43,11 +43,13 @@ export function openModel(path: string): OpenedModel {
 /** The format that a file's bytes are of, or else the one of its name, where that tells best what is wrong with it. */
 function adapterOf(source: FileSource, head: Uint8Array): FormatAdapter | undefined {
   const matching = adapters.find((candidate) => candidate.match(head, source.size));
-  if (matching !== undefined || lookalikeOf(head) !== undefined) return matching;
-  return adapters.find(
+  const isSure = matching !== undefined && matching.guesses !== true;
+  if (isSure || lookalikeOf(head) !== undefined) return matching;
+  const named = adapters.find(
     (candidate) =>
       candidate.explains === true && extensionOf(source.path, candidate.format) !== undefined,
   );
+  return named ?? matching;
 }
 
 function lookalikeOf(head: Uint8Array): string | undefined {

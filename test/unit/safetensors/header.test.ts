@@ -263,6 +263,12 @@ describe('a file is refused with its exact error', () => {
     fs.rmSync(file);
   });
 
+  test('a name outweighs what might be the first field of a protobuf', () => {
+    // 0x12 and a length that fits: producer_name of an ONNX model.
+    const bytes = Uint8Array.of(0x12, 2, 0x61, 0x62, 0, 0, 0, 0, 0);
+    expect(refusal(bytes).message).toMatch(/^header length, at byte 0: the header would end past/);
+  });
+
   test('a Git LFS pointer, a web page and an unknown name say what they are', () => {
     const text = (words: string): Uint8Array => Buffer.from(words);
     expect(refusal(text('version https://git-lfs.github.com/spec/v1\n')).message).toContain(

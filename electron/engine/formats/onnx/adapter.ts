@@ -21,6 +21,7 @@ const TOP_LEVEL_TAGS: ReadonlySet<number> = new Set([
 
 export const onnxAdapter: FormatAdapter = {
   format: 'onnx',
+  guesses: true,
   match: matchOnnx,
   open: openOnnx,
 };
