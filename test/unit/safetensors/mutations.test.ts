@@ -5,20 +5,12 @@ import { AppError } from '../../../shared/errors.ts';
 import { planModel } from '../../../shared/plan.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { recipe } from '../../helpers/export.ts';
+import { randomNumbers } from '../../helpers/random.ts';
 import { floats, rawFile, safetensorsFile } from '../../helpers/safetensors.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
-const ROUNDS = 4000;
+const ROUNDS = 1500;
 const file = path.join(temporaryFolder(), 'mutated.safetensors');
-
-/** Whole numbers below a bound, the same in every run. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
 
 const codes = { dtype: 'I8', shape: [4, 64], bytes: new Uint8Array(256) };
 const packed = { dtype: 'U8', shape: [128], bytes: new Uint8Array(128) };
@@ -84,7 +76,8 @@ function mutated(random: (below: number) => number): Uint8Array {
 }
 
 test('a mutated file opens and can be laid out, or is refused by its file and field', () => {
-  const random = numbers(7);
+  const next = randomNumbers(7);
+  const random = (below: number): number => Math.floor(next() * below);
   const outcomes = { opened: 0, refused: 0 };
   for (let round = 0; round < ROUNDS; round++) {
     fs.writeFileSync(file, mutated(random));

@@ -181,6 +181,38 @@ describe('a sharded set', () => {
     );
   });
 
+  test('opens from the cache of huggingface_hub, whose links lead to blobs beside them and nowhere else', () => {
+    const model = path.join(root, `models--me--tiny-${count++}`);
+    const snapshot = path.join(model, 'snapshots', 'abc');
+    fs.mkdirSync(snapshot, { recursive: true });
+    fs.mkdirSync(path.join(model, 'blobs'));
+    const link = (name: string, blob: string, bytes: Uint8Array | string): void => {
+      fs.writeFileSync(path.join(model, 'blobs', blob), bytes);
+      fs.symlinkSync(`../../blobs/${blob}`, path.join(snapshot, name));
+    };
+    link(INDEX, 'a'.repeat(40), index(map));
+    link('1.safetensors', 'b'.repeat(64), one);
+    link('2.safetensors', 'c'.repeat(64), two);
+    const opened = openModel(snapshot);
+    opened.close();
+    expect(opened.model.tensors).toHaveLength(3);
+    const shard = path.join(snapshot, '2.safetensors');
+    for (const target of [
+      '../../blobs/../blobs/x',
+      `../../blobs/${'d'.repeat(63)}`,
+      path.join(root, 'elsewhere.safetensors'),
+    ]) {
+      fs.rmSync(shard);
+      fs.symlinkSync(target, shard);
+      expect(refusal(path.join(snapshot, INDEX))).toContain('a shard is a link');
+    }
+    fs.rmSync(shard);
+    fs.symlinkSync(`../../blobs/${'c'.repeat(64)}`, shard);
+    fs.rmSync(path.join(model, 'blobs', 'c'.repeat(64)));
+    fs.symlinkSync('/etc/passwd', path.join(model, 'blobs', 'c'.repeat(64)));
+    expect(refusal(path.join(snapshot, INDEX))).toContain('a shard is a link');
+  });
+
   test('is refused for more shards than can be open', () => {
     const many = Object.fromEntries(
       Array.from({ length: 513 }, (_, at) => [`t${at}`, `${at}.safetensors`]),

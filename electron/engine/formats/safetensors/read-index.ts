@@ -124,13 +124,29 @@ function openShard(index: FileSource, name: string): FileSource {
       throw problem('a shard is missing', 'no such file', 'a file beside the index');
     throw ioError('a shard cannot be opened', file, error);
   }
-  if (stat.isSymbolicLink())
+  if (stat.isSymbolicLink() && !isHubLink(file))
     throw problem('a shard is a link', 'a symbolic link', 'a regular file beside the index');
   const shard = FileSource.open(file);
   const { ino, dev } = index.identity;
   if (shard.identity.ino !== ino || shard.identity.dev !== dev) return shard;
   shard.close();
   throw problem('a shard is the index itself', name, 'a safetensors file');
+}
+
+/**
+ * Whether a link is one that huggingface_hub makes in its cache: snapshots hold links to the blobs
+ * beside them, named by their hashes, and nothing else leads out of a folder by a link.
+ */
+function isHubLink(file: string): boolean {
+  const [, , snapshots, model] = path.resolve(file).split(path.sep).reverse();
+  if (snapshots !== 'snapshots' || model === undefined || !/^models--./.test(model)) return false;
+  const target = fs.readlinkSync(file).split(path.sep);
+  const isBlob = target.length === 4 && target.slice(0, 3).join('/') === '../../blobs';
+  if (!isBlob || !/^[0-9a-f]{40}(?:[0-9a-f]{24})?$/.test(target[3]!)) return false;
+  const blobs = path.join(path.dirname(file), '..', '..', 'blobs');
+  return [blobs, path.join(blobs, target[3]!)].every(
+    (part) => fs.lstatSync(part, { throwIfNoEntry: false })?.isSymbolicLink() === false,
+  );
 }
 
 function checkPlaces(
