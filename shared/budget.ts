@@ -53,17 +53,27 @@ export function leastWithin(options: Options, limit: number): readonly number[] 
   return sumOf(options, refined, 'least') < sumOf(options, chosen, 'least') ? refined : chosen;
 }
 
+/** One of the Lagrangian plans, and what was changed since the one before it. */
+export interface FrontierPoint extends Cost {
+  readonly step: { readonly item: number; readonly to: number } | null;
+}
+
+/** The most frugal option of each tensor: where the frontier begins. */
+export function frugalChoice(options: Options): readonly number[] {
+  return stepsOf(options).start;
+}
+
 /** The whole course of Lagrangian plans, from the most frugal on; `limited` rises and `least` falls. */
-export function frontier(options: Options): readonly Cost[] {
+export function frontier(options: Options): readonly FrontierPoint[] {
   const { start, steps } = stepsOf(options);
   const chosen = [...start];
   let limited = sumOf(options, start, 'limited');
-  const points = [{ limited, least: sumOf(options, start, 'least') }];
+  const points: FrontierPoint[] = [{ limited, least: sumOf(options, start, 'least'), step: null }];
   for (const { item, to } of steps) {
     const [before, after] = [options[item]![chosen[item]!]!, options[item]![to]!];
     limited += after.limited - before.limited;
     const least = points[points.length - 1]!.least + after.least - before.least;
-    points.push({ limited, least });
+    points.push({ limited, least, step: { item, to } });
     chosen[item] = to;
   }
   return points;

@@ -1,3 +1,4 @@
+import type { Budget } from './budget-plan.ts';
 import type { ErrorData } from './errors.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { Recipe } from './recipe.ts';
@@ -109,6 +110,8 @@ export interface Requests {
     params: { handle: Handle; recipe: Recipe; mode: ExportMode; target: Handle };
     reply: ExportResult;
   };
+  /** Measure what each tensor costs under each scheme that a budget chooses from. */
+  budget: { params: { handle: Handle; recipe: Recipe }; reply: Budget };
   /** Run the opened model and an exported one on the same inputs. */
   verify: {
     params: { handle: Handle; exported: Handle } & RunInputs;

@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
 import { printable } from '../../shared/errors.ts';
+import type { Goal } from '../../shared/budget-plan.ts';
 import type { Recipe } from '../../shared/recipe.ts';
-import { planBudget, type Goal } from '../engine/budget.ts';
+import { planBudget } from '../engine/budget.ts';
 import { AtomicFile } from '../engine/export/atomic-file.ts';
 import { decibels, megabytes, toJson } from './output.ts';
 import { loadRecipe, readArguments, required, UsageError, wholeNumber } from './usage.ts';
@@ -20,13 +21,12 @@ export async function plan(args: string[]): Promise<void> {
   const goal = goalOf(values);
   const out = values['out'] === undefined ? null : required(values, 'out');
   await withSession(model, async ({ session, signal, onProgress }) => {
-    const result = await planBudget(session, base, goal, { signal, onProgress });
-    if (out !== null) writeRecipe(out, result.recipe, session.opened.files);
+    const { recipe, total, meets } = await planBudget(session, base, goal, { signal, onProgress });
+    if (out !== null) writeRecipe(out, recipe, session.opened.files);
     if (values['json'] === true) {
-      console.log(toJson(result));
+      console.log(toJson({ recipe, total, meets }));
       return;
     }
-    const { total, recipe, meets } = result;
     console.log(
       `${meets ? 'meets' : 'does not meet'} the budget: ${megabytes(total.bytesBefore)} -> ${megabytes(total.bytesAfter)}, ` +
         `SQNR ${decibels(total.sqnrDb)} dB, ${total.quantized} quantized, ${total.kept} kept, ` +

@@ -11,6 +11,7 @@ import type {
   ToEngine,
 } from '../../shared/protocol.ts';
 import { parseRecipe, type Recipe } from '../../shared/recipe.ts';
+import { measureBudget } from './budget.ts';
 import type { WorkerPool } from './pool.ts';
 import { runBeside, runUnder, type Inputs } from './runtime/run-models.ts';
 import { Session, type RunOptions } from './session.ts';
@@ -106,6 +107,10 @@ export class EngineServer {
       }
       case 'export':
         return this.export(request.params, options);
+      case 'budget': {
+        const { handle, recipe } = request.params;
+        return measureBudget(this.session(handle), parseRecipe(recipe), options);
+      }
       case 'verify':
         return this.verify(request.params, options);
       case 'run':

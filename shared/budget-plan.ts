@@ -1,0 +1,198 @@
+// A recipe that reaches a goal, from what each tensor costs under each scheme that it may have.
+import { frontier, frugalChoice, leastWithin, type Cost } from './budget.ts';
+import { patternsOf } from './patterns.ts';
+import type { Recipe, Scheme } from './recipe.ts';
+import { sqnrDb, type TensorReport, type Total } from './report.ts';
+
+/** A floor of exactly what a recipe has is met by that recipe: sums of floats are good to this. */
+const ROUNDING_DB = 1e-9;
+
+/** At most so many bytes of tensors, or at least so many dB pooled over the quantized ones. */
+export type Goal = { readonly maxBytes: number } | { readonly minSqnrDb: number };
+
+/** What some tensors come to together. */
+export interface BudgetSums {
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  readonly quantized: number;
+  readonly kept: number;
+  /** Of the quantized tensors, as are the signal and the noise. */
+  readonly elements: number;
+  readonly signal: number;
+  readonly noise: number;
+}
+
+/** One way to store all tensors of a name, as a rule on the name would. */
+export interface BudgetOption {
+  readonly scheme: Scheme | null;
+  readonly sums: BudgetSums;
+}
+
+export interface BudgetName {
+  readonly name: string;
+  readonly tensors: readonly number[];
+  readonly options: readonly BudgetOption[];
+}
+
+/** A model as a budget sees it. */
+export interface Budget {
+  readonly base: Recipe;
+  /** What may change. */
+  readonly names: readonly BudgetName[];
+  /** What stays. */
+  readonly fixed: BudgetSums;
+}
+
+export interface BudgetPlan {
+  /** Rules by exact name; what no rule names stays as it is. */
+  readonly recipe: Recipe;
+  readonly total: Total;
+  /** False when nothing reaches the goal: then the recipe is the one that comes nearest. */
+  readonly meets: boolean;
+  /** The option of each name. */
+  readonly chosen: readonly number[];
+}
+
+const NOTHING: BudgetSums = {
+  bytesBefore: 0,
+  bytesAfter: 0,
+  quantized: 0,
+  kept: 0,
+  elements: 0,
+  signal: 0,
+  noise: 0,
+};
+
+/** The sums of reports. `elements` gives each tensor's element count. */
+export function sumsOf(
+  reports: readonly TensorReport[],
+  elements: (tensor: number) => number,
+): BudgetSums {
+  return added(
+    reports.map(({ tensor, bytesBefore, bytesAfter, quantized, signal, noise }) => ({
+      bytesBefore,
+      bytesAfter,
+      quantized: quantized ? 1 : 0,
+      kept: quantized ? 0 : 1,
+      elements: quantized ? elements(tensor) : 0,
+      signal: quantized ? signal : 0,
+      noise: quantized ? noise : 0,
+    })),
+  );
+}
+
+function added(all: readonly BudgetSums[]): BudgetSums {
+  return all.reduce(
+    (sum, each) => ({
+      bytesBefore: sum.bytesBefore + each.bytesBefore,
+      bytesAfter: sum.bytesAfter + each.bytesAfter,
+      quantized: sum.quantized + each.quantized,
+      kept: sum.kept + each.kept,
+      elements: sum.elements + each.elements,
+      signal: sum.signal + each.signal,
+      noise: sum.noise + each.noise,
+    }),
+    NOTHING,
+  );
+}
+
+/** The mix of schemes that reaches a goal: the least noise in so many bytes, or the fewest bytes for so many dB. */
+export function planWithin(budget: Budget, goal: Goal): BudgetPlan {
+  const chosen = choose(budget, goal);
+  const total = totalOfChoice(budget, chosen);
+  return { recipe: recipeOf(budget, chosen), total, meets: reaches(total, goal), chosen };
+}
+
+/** What a choice of options comes to over the whole model. */
+export function totalOfChoice({ names, fixed }: Budget, chosen: readonly number[]): Total {
+  const sums = added([fixed, ...names.map(({ options }, at) => options[chosen[at]!]!.sums)]);
+  const { bytesBefore, bytesAfter, quantized, kept, elements, signal, noise } = sums;
+  const isMeasured = quantized > 0;
+  return {
+    bytesBefore,
+    bytesAfter,
+    quantized,
+    kept,
+    mse: isMeasured ? noise / elements : null,
+    sqnrDb: isMeasured ? sqnrDb(signal, noise) : null,
+  };
+}
+
+export interface CurvePoint {
+  readonly bytes: number;
+  readonly sqnrDb: number | null;
+}
+
+/** The plans that a growing limit of bytes gives, one after the other, without what is left over spent. */
+export function curveOf({ names, fixed }: Budget): readonly CurvePoint[] {
+  const costs = byteCosts(names);
+  const chosen = [...frugalChoice(costs)];
+  const start = added([fixed, ...names.map(({ options }, at) => options[chosen[at]!]!.sums)]);
+  let { bytesAfter, signal, noise } = start;
+  return frontier(costs).map(({ step }) => {
+    if (step !== null) {
+      const { options } = names[step.item]!;
+      const [before, after] = [options[chosen[step.item]!]!.sums, options[step.to]!.sums];
+      bytesAfter += after.bytesAfter - before.bytesAfter;
+      signal += after.signal - before.signal;
+      noise += after.noise - before.noise;
+      chosen[step.item] = step.to;
+    }
+    // What is subtracted leaves rounding behind where nothing should be left.
+    return { bytes: bytesAfter, sqnrDb: sqnrDb(Math.max(0, signal), Math.max(0, noise)) };
+  });
+}
+
+/**
+ * The option of each name. The SQNR pools over quantized tensors, so that a floor of N dB is
+ * sum(noise - signal / 10^(N / 10)) <= 0 over them: a sum, as the bytes are.
+ */
+function choose({ names, fixed }: Budget, goal: Goal): readonly number[] {
+  if ('maxBytes' in goal) {
+    const costs = byteCosts(names);
+    return leastWithin(costs, goal.maxBytes - fixed.bytesAfter) ?? costs.map(mostFrugal);
+  }
+  const share = 10 ** (-(goal.minSqnrDb - ROUNDING_DB) / 10);
+  const costs = names.map(({ options }) =>
+    options.map(({ sums }) => ({
+      limited: sums.noise - share * sums.signal,
+      least: sums.bytesAfter,
+    })),
+  );
+  return leastWithin(costs, 0) ?? costs.map(mostFrugal);
+}
+
+function byteCosts(names: readonly BudgetName[]): readonly (readonly Cost[])[] {
+  return names.map(({ options }) =>
+    options.map(({ sums }) => ({ limited: sums.bytesAfter, least: sums.noise })),
+  );
+}
+
+function mostFrugal(options: readonly Cost[]): number {
+  return options.reduce(
+    (best, { limited }, index) => (limited < options[best]!.limited ? index : best),
+    0,
+  );
+}
+
+function recipeOf({ base, names }: Budget, chosen: readonly number[]): Recipe {
+  const byScheme = new Map<string, { scheme: Scheme; names: string[] }>();
+  for (const [index, { name, options }] of names.entries()) {
+    const { scheme } = options[chosen[index]!]!;
+    if (scheme === null) continue;
+    const key = JSON.stringify(scheme);
+    const group = byScheme.get(key) ?? { scheme, names: [] };
+    group.names.push(name);
+    byScheme.set(key, group);
+  }
+  const rules = [...byScheme.values()].flatMap(({ scheme, names: group }) =>
+    patternsOf(group).map((name) => ({ match: { name }, scheme })),
+  );
+  return { version: 1, name: 'budget', default: null, minElements: base.minElements, rules };
+}
+
+function reaches(total: Total, goal: Goal): boolean {
+  if ('maxBytes' in goal) return total.bytesAfter <= goal.maxBytes;
+  // Sums in another order may differ in their last bits.
+  return total.sqnrDb === null || total.sqnrDb >= goal.minSqnrDb - ROUNDING_DB;
+}
