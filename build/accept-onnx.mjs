@@ -36,7 +36,7 @@ const decibels = (value) =>
   value === null ? '-' : value === Infinity ? 'exact' : value.toFixed(1);
 const worst = (outputs) => Math.min(...outputs.map((output) => output.sqnrDb ?? -Infinity));
 
-await ensureBuilt();
+ensureBuilt();
 ensureModels();
 const models = JSON.parse(readFileSync(path.join(root, 'test/reference/real-models.json'), 'utf8'));
 const reference = JSON.parse(

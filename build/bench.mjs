@@ -7,7 +7,7 @@ import { run } from './run.mjs';
 
 const outDir = path.join(cache, 'bench');
 
-await ensureBuilt();
+ensureBuilt();
 await build({
   configFile: false,
   root,

@@ -3,7 +3,6 @@
 import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { build } from 'vite';
 import { buildKernels } from './kernels.mjs';
@@ -90,7 +89,7 @@ async function buildPage() {
 }
 
 /** Builds everything anew. */
-export async function buildAll() {
+async function buildAll() {
   rmSync(outDir, { recursive: true, force: true });
   await buildKernels(outDir);
   await buildNodeSide();
@@ -98,4 +97,5 @@ export async function buildAll() {
   await buildPage();
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await buildAll();
+process.env.NODE_ENV = 'production';
+await buildAll();

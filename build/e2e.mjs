@@ -6,7 +6,7 @@ import { ensureBuilt } from './freshness.mjs';
 import { root } from './paths.mjs';
 import { startVirtualDisplay } from './virtual-display.mjs';
 
-await ensureBuilt();
+ensureBuilt();
 const env = { ...process.env, QUANTSCOPE_ELECTRON: electronPath() };
 // Always a display of its own on Linux: a window manager's focus rules would make the tests depend on the desktop.
 const screen = process.platform === 'linux' ? await startVirtualDisplay() : undefined;

@@ -16,7 +16,7 @@ try {
   ensurePackages();
   ensureSystemPackages({ forTests: false });
   const binary = electronPath();
-  await ensureBuilt();
+  ensureBuilt();
   const from = process.env['INIT_CWD'] ?? process.cwd();
   const args = process.argv
     .slice(2)

@@ -123,13 +123,18 @@ export interface CurvePoint {
   readonly sqnrDb: number | null;
 }
 
-/** The plans that a growing limit of bytes gives, one after the other, without what is left over spent. */
+/**
+ * The plans that a growing limit of bytes gives, one after the other, without what is left over
+ * spent. Left out are those that are larger than another and no better: as the SQNR pools over
+ * quantized tensors, it falls where the good ones among them are kept as they are.
+ */
 export function curveOf({ names, fixed }: Budget): readonly CurvePoint[] {
   const costs = byteCosts(names);
   const chosen = [...frugalChoice(costs)];
   const start = added([fixed, ...names.map(({ options }, at) => options[chosen[at]!]!.sums)]);
   let { bytesAfter, signal, noise } = start;
-  return frontier(costs).map(({ step }) => {
+  let best = -Infinity;
+  return frontier(costs).flatMap(({ step }) => {
     if (step !== null) {
       const { options } = names[step.item]!;
       const [before, after] = [options[chosen[step.item]!]!.sums, options[step.to]!.sums];
@@ -139,7 +144,10 @@ export function curveOf({ names, fixed }: Budget): readonly CurvePoint[] {
       chosen[step.item] = step.to;
     }
     // What is subtracted leaves rounding behind where nothing should be left.
-    return { bytes: bytesAfter, sqnrDb: sqnrDb(Math.max(0, signal), Math.max(0, noise)) };
+    const db = sqnrDb(Math.max(0, signal), Math.max(0, noise));
+    if (db === null || db <= best) return [];
+    best = db;
+    return [{ bytes: bytesAfter, sqnrDb: db }];
   });
 }
 

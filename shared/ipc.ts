@@ -83,6 +83,7 @@ export type MenuCommand =
   | 'compare'
   | 'view-layers'
   | 'view-compare'
+  | 'view-budget'
   | 'view-run';
 
 /** The message by which the preload hands the engine's port to the page. */

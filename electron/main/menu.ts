@@ -56,6 +56,7 @@ export function installMenu(window: MainWindow, settings: SettingsStore): void {
       submenu: [
         command('Layers', 'view-layers', 'CmdOrCtrl+1'),
         command('Compare', 'view-compare', 'CmdOrCtrl+2'),
+        command('Budget', 'view-budget', 'CmdOrCtrl+3'),
         command('Run', 'view-run', 'CmdOrCtrl+4'),
         command('Compare A with B', 'compare', 'CmdOrCtrl+B'),
         { type: 'separator' },

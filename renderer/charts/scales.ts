@@ -1,5 +1,5 @@
 // Scales and ticks shared by the charts: d3 computes, templates draw.
-import { max as largest, min as smallest, scaleLinear, ticks as d3Ticks } from 'd3';
+import { max as largest, min as smallest, scaleLinear, scaleLog, ticks as d3Ticks } from 'd3';
 
 /** A position along one axis, in pixels, for a value in the axis' unit. */
 export type Scale = (value: number) => number;
@@ -11,6 +11,44 @@ export function linearScale(
 ): Scale {
   if (d0 === d1) return () => (r0 + r1) / 2;
   return scaleLinear([d0, d1], [r0, r1]);
+}
+
+/** A scale that can be read backwards: what a dragged handle stands for. */
+export interface InvertibleScale extends Scale {
+  invert(position: number): number;
+}
+
+/** A scale of sizes: logarithmic where they span more than a factor of 2. Both ends are over 0. */
+export function sizeScale(
+  [d0, d1]: readonly [number, number],
+  range: readonly [number, number],
+): InvertibleScale {
+  const isLog = d1 / d0 > 2;
+  return isLog ? scaleLog([d0, d1], range) : scaleLinear([d0, d1], range);
+}
+
+/** Leading digits of ticks on a logarithmic scale, sparse ones first. */
+const LOG_DIGITS = [
+  [1],
+  [1, 3],
+  [1, 2, 5],
+  [1, 2, 3, 5, 7],
+  [1, 1.5, 2, 3, 4, 5, 6, 8],
+  [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9],
+];
+
+/** Round values for a size scale, at most `count` of them: those that the densest fitting set of digits gives. */
+export function sizeTicks(lo: number, hi: number, count: number): number[] {
+  if (hi / lo <= 2) return niceTicks(lo, hi, count);
+  let best: number[] = [];
+  for (const digits of LOG_DIGITS) {
+    const ticks: number[] = [];
+    for (let power = Math.floor(Math.log10(lo)); 10 ** power <= hi; power++)
+      for (const digit of digits) ticks.push(Number(`${digit}e${power}`));
+    const inside = ticks.filter((tick) => tick >= lo && tick <= hi);
+    if (inside.length <= count && inside.length > best.length) best = inside;
+  }
+  return best;
 }
 
 /** The middle of the pixel at a position, on which a line of 1px stays sharp. */

@@ -19,6 +19,7 @@ import type { Statistics, Total } from '../../shared/report.ts';
 import { byteSize, decibelsWithUnit, integer } from '../format/numbers.ts';
 import { recipeTitle } from '../format/schemes.ts';
 import { Announcer } from './announcer.svelte.ts';
+import { Budgeting } from './budgeting.svelte.ts';
 import { EngineClient, isCancelled } from './engine-client.ts';
 import { oncePerFrame } from './frame.ts';
 import { record, redo, redoable, startHistory, undo, undoable } from './history.ts';
@@ -36,7 +37,7 @@ declare global {
   }
 }
 
-export type View = 'layers' | 'compare' | 'run';
+export type View = 'layers' | 'compare' | 'budget' | 'run';
 
 /** A problem shown in the line under the top bar, with the one command that may mend it. */
 export interface Problem {
@@ -56,6 +57,7 @@ export class Workbench {
   };
   readonly selection = new Selection();
   readonly inspection = new Inspection(this);
+  readonly budgeting = new Budgeting(this);
   readonly runs = new Runs(this);
 
   info = $state.raw<AppInfo | null>(null);
@@ -312,6 +314,9 @@ export class Workbench {
         if (!this.compare) this.setCompare(true);
         this.view = 'compare';
         return;
+      case 'view-budget':
+        this.view = 'budget';
+        return;
       case 'view-run':
         this.view = 'run';
     }
@@ -341,6 +346,7 @@ export class Workbench {
     this.#statistics.clear();
     this.selection.clear();
     this.runs.reset();
+    this.budgeting.reset();
     this.view = 'layers';
     this.exportOpen = false;
     this.whyOpen = false;

@@ -1,0 +1,164 @@
+import { curveOf, planWithin, totalOfChoice, type Budget } from '../../shared/budget-plan.ts';
+import type { ErrorData } from '../../shared/errors.ts';
+import { toErrorData } from '../../shared/errors.ts';
+import type { Side } from '../../shared/protocol.ts';
+import { describeScheme, type Scheme } from '../../shared/recipe.ts';
+import { recipeTitle, sameScheme } from '../format/schemes.ts';
+import { isCancelled } from './engine-client.ts';
+import { Job } from './jobs.svelte.ts';
+import { plain, type Workbench } from './workbench.svelte.ts';
+
+export type GoalKind = 'bytes' | 'decibels';
+
+/** A whole model in one scheme, as a mark beside the curve. */
+export interface Reference {
+  readonly label: string;
+  readonly bytes: number;
+  readonly sqnrDb: number | null;
+}
+
+/** A layer's part of a plan. */
+export interface Share {
+  readonly tensor: number;
+  readonly name: string;
+  readonly scheme: Scheme | null;
+  readonly bytes: number;
+  readonly sqnrDb: number | null;
+  /** Of the plan's squared error, 0 to 1. */
+  readonly share: number;
+}
+
+/** The budget of a model: measured once by the engine, solved here as the goal moves. */
+export class Budgeting {
+  readonly #workbench: Workbench;
+  #abort: AbortController | null = null;
+  budget = $state.raw<Budget | null>(null);
+  error = $state.raw<ErrorData | null>(null);
+  isMeasuring = $state(false);
+  kind = $state<GoalKind>('bytes');
+  maxBytes = $state(0);
+  minSqnrDb = $state(40);
+
+  readonly plan = $derived(
+    this.budget === null
+      ? null
+      : planWithin(
+          this.budget,
+          this.kind === 'bytes' ? { maxBytes: this.maxBytes } : { minSqnrDb: this.minSqnrDb },
+        ),
+  );
+  readonly curve = $derived(this.budget === null ? [] : curveOf(this.budget));
+  readonly references = $derived(this.budget === null ? [] : referencesOf(this.budget));
+  readonly shares = $derived.by((): readonly Share[] => {
+    const { budget, plan } = this;
+    if (budget === null || plan === null) return [];
+    const chosen = budget.names.map(({ options }, at) => options[plan.chosen[at]!]!);
+    const noise = chosen.reduce((sum, { sums }) => sum + sums.noise, budget.fixed.noise);
+    return budget.names
+      .map(({ name, tensors }, at): Share => {
+        const { scheme, sums } = chosen[at]!;
+        const db =
+          scheme === null || sums.signal === 0
+            ? null
+            : sums.noise === 0
+              ? Infinity
+              : 10 * Math.log10(sums.signal / sums.noise);
+        return {
+          tensor: tensors[0]!,
+          name,
+          scheme,
+          bytes: sums.bytesAfter,
+          sqnrDb: db,
+          share: noise === 0 ? 0 : sums.noise / noise,
+        };
+      })
+      .sort((a, b) => b.share - a.share);
+  });
+
+  /** The plan by scheme, the largest first. */
+  readonly parts = $derived.by(() => {
+    const parts: Record<string, { label: string; layers: number; bytes: number }> = {};
+    for (const { scheme, bytes } of this.shares) {
+      const label = scheme === null ? 'as it is' : describeScheme(scheme);
+      const part = (parts[label] ??= { label, layers: 0, bytes: 0 });
+      part.layers++;
+      part.bytes += bytes;
+    }
+    return Object.values(parts).sort((a, b) => b.bytes - a.bytes);
+  });
+
+  constructor(workbench: Workbench) {
+    this.#workbench = workbench;
+  }
+
+  /** Another model is open. */
+  reset(): void {
+    this.#abort?.abort();
+    this.budget = null;
+    this.error = null;
+  }
+
+  /** Measure under recipe A, whose exceptions and minimum size the plan keeps. */
+  async measure(): Promise<void> {
+    const { file, recipes, client, jobs, sides } = this.#workbench;
+    if (file === null || this.isMeasuring) return;
+    const abort = new AbortController();
+    this.#abort = abort;
+    this.isMeasuring = true;
+    this.error = null;
+    const job = new Job('Measuring every scheme of the budget', () => abort.abort());
+    try {
+      const budget = await jobs.run(job, () =>
+        client.request(
+          'budget',
+          { handle: file.handle, recipe: plain(recipes.a) },
+          { signal: abort.signal, onProgress: (progress) => job.update(progress) },
+        ),
+      );
+      if (this.#workbench.file !== file) return;
+      if (this.budget === null) this.maxBytes = sides.a.bytes;
+      this.budget = budget;
+    } catch (error) {
+      if (!isCancelled(error) || this.#workbench.file === file) this.error = toErrorData(error);
+    } finally {
+      this.isMeasuring = false;
+    }
+  }
+
+  /** Make the plan a side's recipe. */
+  use(side: Side): void {
+    if (this.plan !== null) this.#workbench.setRecipe(side, this.plan.recipe, 'budget');
+  }
+}
+
+/** Recipes A and B as they are now, as marks beside the curve. */
+export function sidePoints(workbench: Workbench): Readonly<Partial<Record<Side, Reference>>> {
+  const point = (side: Side): Reference => ({
+    label: `${side.toUpperCase()}, ${recipeTitle(workbench.recipes[side])}`,
+    bytes: workbench.sides[side].bytes,
+    sqnrDb: workbench.sides[side].total?.sqnrDb ?? null,
+  });
+  return { a: point('a'), ...(workbench.compare ? { b: point('b') } : {}) };
+}
+
+/** The whole model in each scheme that a name can have, where that has it; the rest as it is. */
+function referencesOf(budget: Budget): readonly Reference[] {
+  const schemes: Scheme[] = [];
+  for (const { options } of budget.names)
+    for (const { scheme } of options)
+      if (scheme !== null && !schemes.some((known) => sameScheme(known, scheme)))
+        schemes.push(scheme);
+  return schemes.slice(0, MAX_REFERENCES).map((scheme) => {
+    const chosen = budget.names.map(({ options }) =>
+      Math.max(
+        0,
+        options.findIndex((option) => sameScheme(option.scheme, scheme)),
+      ),
+    );
+    const { bytesAfter, sqnrDb } = totalOfChoice(budget, chosen);
+    return { label: describeScheme(scheme), bytes: bytesAfter, sqnrDb };
+  });
+}
+
+/** More marks than this would lie on each other. */
+const MAX_REFERENCES = 8;

@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import {
+  curveOf,
+  planWithin,
+  totalOfChoice,
+  type Budget,
+  type BudgetName,
+  type BudgetSums,
+} from '../../../shared/budget-plan.ts';
+import { planModel } from '../../../shared/plan.ts';
+import { BASE_SCHEME, findPreset, type Scheme } from '../../../shared/recipe.ts';
+import { randomValues } from '../../helpers/onnx-model.ts';
+
+const SCHEMES: readonly (Scheme | null)[] = [
+  null,
+  { ...BASE_SCHEME, dtype: 'int4', granularity: { block: 32 } },
+  BASE_SCHEME,
+  { ...BASE_SCHEME, dtype: 'int16' },
+];
+const BITS = [32, 4.5, 8.1, 16.1];
+const NOISE = [0, 1e-2, 1e-4, 1e-9];
+
+function sums(elements: number, way: number, spread: number): BudgetSums {
+  const isKept = SCHEMES[way] === null;
+  return {
+    bytesBefore: elements * 4,
+    bytesAfter: Math.ceil((elements * BITS[way]!) / 8),
+    quantized: isKept ? 0 : 1,
+    kept: isKept ? 1 : 0,
+    elements: isKept ? 0 : elements,
+    signal: isKept ? 0 : elements,
+    noise: isKept ? 0 : elements * NOISE[way]! * spread,
+  };
+}
+
+function budgetOf(count: number, seed: number): Budget {
+  const values = randomValues(count * 2, seed);
+  const names = Array.from({ length: count }, (_, at): BudgetName => {
+    const elements = 2000 + Math.round((values[at]! + 1) * 50_000);
+    const spread = 10 ** (values[count + at]! * 2);
+    const options = SCHEMES.map((scheme, way) => ({ scheme, sums: sums(elements, way, spread) }));
+    return { name: `layer.${at}`, tensors: [at], options };
+  });
+  return { base: findPreset('int8')!, names, fixed: sums(500, 0, 1) };
+}
+
+/** Every choice of options there is. */
+function* choices(count: number): Generator<number[]> {
+  for (let code = 0; code < SCHEMES.length ** count; code++)
+    yield Array.from(
+      { length: count },
+      (_, at) => Math.floor(code / SCHEMES.length ** at) % SCHEMES.length,
+    );
+}
+
+describe('a plan', () => {
+  test.each([1, 2, 3])('of few layers is within 2 % of the best of all, seed %i', (seed) => {
+    const budget = budgetOf(5, seed);
+    const all = [...choices(5)].map((chosen) => totalOfChoice(budget, chosen));
+    for (const share of [0.2, 0.3, 0.5, 0.8]) {
+      const maxBytes = Math.round(all[0]!.bytesBefore * share);
+      const noiseOf = ({ mse, quantized }: (typeof all)[number], chosen: number): number =>
+        quantized === 0 ? 0 : mse! * chosen;
+      const plan = planWithin(budget, { maxBytes });
+      expect(plan.meets).toBe(true);
+      const elements = (chosen: readonly number[]): number =>
+        chosen.reduce((sum, way, at) => sum + budget.names[at]!.options[way]!.sums.elements, 0);
+      const best = Math.min(
+        ...[...choices(5)]
+          .map((chosen, at) => ({ total: all[at]!, noise: noiseOf(all[at]!, elements(chosen)) }))
+          .filter(({ total }) => total.bytesAfter <= maxBytes)
+          .map(({ noise }) => noise),
+      );
+      expect(noiseOf(plan.total, elements(plan.chosen))).toBeLessThanOrEqual(best * 1.02 + 1e-12);
+    }
+  });
+
+  test('keeps at least so many dB in few bytes, and its recipe says the same of every layer', () => {
+    const budget = budgetOf(30, 7);
+    const plan = planWithin(budget, { minSqnrDb: 40 });
+    expect(plan.meets).toBe(true);
+    expect(plan.total.sqnrDb).toBeGreaterThanOrEqual(40);
+    const tensors = budget.names.map(({ name }, id) => ({
+      id,
+      name,
+      dtype: 'float32' as const,
+      shape: [100, 1000],
+      elements: 100_000,
+      bytes: 400_000,
+      op: 'MatMul',
+      role: 'weight' as const,
+      axis: 1,
+      quantization: null,
+    }));
+    for (const { tensor, scheme } of planModel(tensors, plan.recipe))
+      expect(scheme).toEqual(budget.names[tensor]!.options[plan.chosen[tensor]!]!.scheme);
+  });
+
+  test('that nothing reaches comes as near as can be, and says so', () => {
+    const budget = budgetOf(4, 3);
+    const plan = planWithin(budget, { maxBytes: 100 });
+    expect(plan.meets).toBe(false);
+    expect(plan.chosen).toEqual([1, 1, 1, 1]);
+  });
+});
+
+test('the curve rises in both, and each of its points is reached by the plan of as many bytes', () => {
+  const budget = budgetOf(40, 11);
+  const curve = curveOf(budget);
+  expect(curve.length).toBeGreaterThan(40);
+  for (const [at, { bytes, sqnrDb }] of curve.entries()) {
+    if (at > 0) {
+      expect(bytes).toBeGreaterThan(curve[at - 1]!.bytes);
+      expect(sqnrDb!).toBeGreaterThan(curve[at - 1]!.sqnrDb!);
+    }
+    const { total } = planWithin(budget, { maxBytes: bytes });
+    expect(total.bytesAfter).toBeLessThanOrEqual(bytes);
+  }
+});
