@@ -2,9 +2,20 @@ import { printable } from '../../shared/errors.ts';
 
 const TAIL_LENGTH = 6;
 
+/** The longest end of a module path that always stays. */
+const PATH_TAIL_LENGTH = 20;
+
+/** The ends of a module path that say the most, best first: from its block's number on, its last two parts, its last. */
+const PATH_ENDS = [/\.(\d+(?:\.[^.\d][^.]*)+)$/, /\.([^.]+\.[^.]+)$/, /\.([^.]+)$/];
+
 /** A name in the two parts between which it gives way when there is no room: all but the end, and the end. */
 export function middleParts(name: string): { readonly head: string; readonly tail: string } {
-  const characters = Array.from(printable(name));
+  const shown = printable(name);
+  const characters = Array.from(shown);
+  const tail = PATH_ENDS.map((pattern) => pattern.exec(shown)?.[1] ?? '').find(
+    ({ length }) => length >= TAIL_LENGTH && length <= PATH_TAIL_LENGTH,
+  );
+  if (tail !== undefined) return { head: shown.slice(0, -tail.length), tail };
   if (characters.length <= TAIL_LENGTH) return { head: characters.join(''), tail: '' };
   return {
     head: characters.slice(0, -TAIL_LENGTH).join(''),

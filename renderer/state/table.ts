@@ -67,7 +67,8 @@ export function filterRows(
     if (filter.op !== null && tensor.op !== filter.op) continue;
     if (filter.outliersOnly && !figures.isOutlier(tensor.id)) continue;
     if (words.length > 0) {
-      const text = `${tensor.layer}\n${tensor.name}\n${tensor.op}`.toLowerCase();
+      const text =
+        `${tensor.layer}\n${tensor.name}\n${tensor.op}\n${tensor.block ?? ''}`.toLowerCase();
       if (!words.every((word) => text.includes(word))) continue;
     }
     ids.push(tensor.id);

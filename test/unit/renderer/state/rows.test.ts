@@ -100,6 +100,8 @@ test('rows are the weights and embeddings, or those of a role, an op, a text or 
   expect(filter({ role: 'all', op: 'Conv' })).toEqual([0, 1]);
   expect(filter({ text: 'LSTM .r' })).toEqual([3]);
   expect(filter({ outliersOnly: true })).toEqual([2]);
+  const block = [tensor(0, { block: 'encoder.layers.0..11.fc' }), tensor(1)];
+  expect(filterRows(block, { ...everything, text: 'layers.0..11' }, rows)).toEqual([0]);
 });
 
 test('sorting puts what has no value last both ways, keeps ties in order, and counts numbers in names', () => {
