@@ -11,6 +11,7 @@ GOLDENS = (
     "entropy",
     "fixed",
     "float8",
+    "litert_models",
     "litert_weights",
     "number_formats",
     "percentile",

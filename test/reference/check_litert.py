@@ -2,7 +2,8 @@
 
     npm run build && python test/reference/check_litert.py [file.tflite ...]   (tensorflow-cpu 2.21.0)
 
-Without arguments the MediaPipe models of the dev dependencies and the small models of the golden. An
+Without arguments the MediaPipe models of the dev dependencies, the converter's models of the golden, and
+single operators. An
 export has to load with LiteRT's default delegate (XNNPACK) and with the plain built-in kernels, and to
 be no larger than its source. A graph with an operator that the interpreter does not have is cut before
 it, source and export alike, at the tensors that it takes. Prints a table, fails when an export does not run.
@@ -18,6 +19,8 @@ import tempfile
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
+import flatbuffers
+import litert_kernels
 import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
@@ -40,7 +43,6 @@ RUNS = [
     ("qdq", {"dtype": "uint8", "granularity": "channel", "symmetric": False}),
     ("qdq", {"dtype": "int8", "granularity": "channel", "symmetric": False}),
     ("qdq", {"dtype": "int4", "granularity": "channel", "symmetric": False}),
-    ("qdq", {"dtype": "uint4", "granularity": "channel", "symmetric": False}),
 ]
 KERNELS = {
     "xnnpack": tf.lite.experimental.OpResolverType.AUTO,
@@ -56,6 +58,10 @@ def models(folder):
         file = folder / f"{model['name']}.tflite"
         file.write_bytes(base64.b64decode(model["float"]))
         named[model["name"]] = file
+    for name, content in litert_kernels.make():
+        file = folder / f"one_{name}.tflite"
+        file.write_bytes(content)
+        named[file.stem] = file
     return named
 
 
@@ -83,7 +89,7 @@ def without_custom(content):
     made = {int(tensor) for operator in graph.operators[:first] for tensor in operator.outputs}
     graph.outputs = [int(tensor) for tensor in graph.operators[first].inputs if int(tensor) in made][:1]
     graph.operators = graph.operators[:first]
-    builder = __import__("flatbuffers").Builder(len(content))
+    builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output()), name
 
@@ -110,7 +116,7 @@ def sqnr(source, export):
 
 
 def recipe_file(folder, scheme):
-    name = f"{scheme['dtype']}-{scheme['granularity']}"
+    name = f"{scheme['dtype']}-{scheme['granularity']}{'' if scheme.get('symmetric', True) else '-asymmetric'}"
     file = folder / f"{name}.json"
     default = {"symmetric": True, "range": "minmax", **scheme}
     file.write_text(json.dumps({"version": 1, "name": name, "default": default, "minElements": 1024}))

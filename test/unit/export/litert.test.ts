@@ -1,7 +1,7 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { float16Bits } from '../../../electron/engine/quantize/float16.ts';
+import { float16Bits, float16Value } from '../../../electron/engine/quantize/float16.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { AppError } from '../../../shared/errors.ts';
 import type { TensorRef } from '../../../shared/model.ts';
@@ -444,6 +444,34 @@ describe('a dynamic export', () => {
   });
 });
 
+/** x -> CONV_2D with float16 weights and a float16 bias, each behind a DEQUANTIZE; the bias an output where asked. */
+function halfBiasModel(isOutput: boolean): ModelSpec {
+  const half = (count: number, seed: number): Uint8Array =>
+    bytesOf(Uint16Array.from(normalValues(count, seed), float16Bits));
+  return {
+    graphs: [
+      {
+        tensors: [
+          { name: 'x', shape: [1, 6, 6, 16] },
+          { name: 'w16', shape: [16, 3, 3, 16], type: 'FLOAT16', buffer: 1 },
+          { name: 'w', shape: [16, 3, 3, 16] },
+          { name: 'b16', shape: [16], type: 'FLOAT16', buffer: 2 },
+          { name: 'b', shape: [16] },
+          { name: 'y', shape: [1, 6, 6, 16] },
+        ],
+        operators: [
+          { op: 'DEQUANTIZE', inputs: [1], outputs: [2] },
+          { op: 'DEQUANTIZE', inputs: [3], outputs: [4] },
+          { op: 'CONV_2D', inputs: [0, 2, 4], outputs: [5] },
+        ],
+        inputs: [0],
+        outputs: isOutput ? [5, 4] : [5],
+      },
+    ],
+    buffers: [half(16 * 144, 1), half(16, 2)],
+  };
+}
+
 /** x -> DEPTHWISE_CONV_2D with float16 weights behind a DEQUANTIZE, which a RESHAPE takes as well where asked. */
 function halfModel(isShared: boolean): ModelSpec {
   const half = Uint16Array.from(normalValues(25 * 64, 5), float16Bits);
@@ -494,6 +522,29 @@ describe('a float16 source', () => {
       [4, [0, 1]],
       [22, [2]],
     ]);
+  });
+
+  test('has the bias of what runs on codes stored as float32, its values the same', async () => {
+    const { out } = await exported(
+      write(halfBiasModel(false)),
+      recipe('litert-dynamic'),
+      'dynamic',
+    );
+    const model = plainModel(out);
+    expect(operatorsOf(model).map(([op, { inputs }]) => [op, inputs])).toEqual([[3, [0, 1, 3]]]);
+    expect(tensorsOf(out).map(({ name, dtype }) => [name, dtype])).toEqual([
+      ['w16', 'int8'],
+      ['b16', 'float32'],
+    ]);
+    const bits = Uint16Array.from(normalValues(16, 2), float16Bits);
+    const bytes = bufferOf(model, 2);
+    for (const [index, value] of bits.entries())
+      expect(bytes.readFloatLE(4 * index)).toBe(float16Value(value));
+  });
+
+  test('whose bias cannot be stored so is restored to float', async () => {
+    const { out } = await exported(write(halfBiasModel(true)), recipe('litert-dynamic'), 'dynamic');
+    expect(operatorsOf(plainModel(out)).map(([op]) => op)).toEqual([6, 6, 3]);
   });
 
   test('whose values an operator takes as they are is kept with the reason', async () => {

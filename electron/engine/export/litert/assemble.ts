@@ -19,7 +19,7 @@ import type { Piece } from '../layout.ts';
 import { TOOL_VERSION } from '../version.ts';
 import { CONTROL_EDGES, moveControlEdges } from './control-edges.ts';
 import type { GraphEdit } from './graph-edit.ts';
-import type { LitertExport, Replaced } from './layout-litert.ts';
+import type { LitertExport } from './layout-litert.ts';
 import type { OperatorCodes } from './operator-codes.ts';
 import { MIN_RUNTIME_VERSION, raisedRuntimeVersion } from './runtime-versions.ts';
 import { writeFlatBuffer, type OutsideBytes } from './write-flatbuffer.ts';
@@ -28,14 +28,17 @@ import { writeFlatBuffer, type OutsideBytes } from './write-flatbuffer.ts';
 export const RECIPE_NAME = 'quantscope.recipe';
 export const VERSION_NAME = 'quantscope.version';
 
-/** The whole file of an export. */
+/**
+ * The whole file of an export.
+ * @param stored what buffers hold anew, by number
+ */
 export function assembleModel(
   { index, source, recipe }: LitertExport,
-  replaced: readonly Replaced[],
+  stored: ReadonlyMap<number, Piece>,
   edits: readonly GraphEdit[],
   codes: OperatorCodes,
 ): Piece[] {
-  const buffers = new Buffers(index, replaced);
+  const buffers = new Buffers(index, stored);
   const finished = edits.map((edit) => edit.finish());
   const metadata = metadataOf(index, source, buffers, codes, (graph, operator) => {
     const moved = finished[graph]?.moved;
@@ -68,10 +71,9 @@ class Buffers {
   readonly data = new Set<VectorNode>();
   readonly outside: OutsideBytes[] = [];
 
-  constructor(index: LitertIndex, replaced: readonly Replaced[]) {
-    const codes = new Map(replaced.map(({ tensor, form }) => [tensor.buffer, form.codes]));
+  constructor(index: LitertIndex, anew: ReadonlyMap<number, Piece>) {
     this.tables = tablesOf(index.root, 'buffers').map((table, number) =>
-      this.carry(table, index.buffers[number] ?? null, codes.get(number)),
+      this.carry(table, index.buffers[number] ?? null, anew.get(number)),
     );
   }
 
@@ -89,13 +91,9 @@ class Buffers {
     this.tables[number] = withFields(this.tables[number]!, { data });
   }
 
-  private carry(
-    table: TableNode,
-    stored: StoredBuffer | null,
-    codes: Piece | undefined,
-  ): TableNode {
+  private carry(table: TableNode, stored: StoredBuffer | null, anew: Piece | undefined): TableNode {
     if (stored === null) return table;
-    const piece = codes ?? { kind: 'copy', file: 0, offset: stored.offset, length: stored.length };
+    const piece = anew ?? { kind: 'copy', file: 0, offset: stored.offset, length: stored.length };
     if (stored.isOutside) {
       // A table of its own, as its fields are filled in when everything has its place.
       const own = { ...table };
@@ -105,11 +103,11 @@ class Buffers {
     const length = piece.kind === 'bytes' ? piece.bytes.length : piece.length;
     const old = vectorOf(table, 'data')!;
     const data =
-      codes === undefined
+      anew === undefined
         ? old
-        : { ...old, count: length, pieces: [codes], alignment: BUFFER_ALIGNMENT };
+        : { ...old, count: length, pieces: [anew], alignment: BUFFER_ALIGNMENT };
     this.data.add(data);
-    return codes === undefined ? table : withFields(table, { data });
+    return anew === undefined ? table : withFields(table, { data });
   }
 }
 

@@ -41,6 +41,13 @@ export class GraphEdit {
     this.inputs.set(operator, inputs);
   }
 
+  /** Every operator takes another tensor in a tensor's place. */
+  redirect(from: number, to: number): void {
+    for (const [at, { inputs }] of this.graph.operators.entries())
+      for (const [input, tensor] of inputs.entries())
+        if (tensor === from) this.setInput(at, input, to);
+  }
+
   setOutput(operator: number, output: number, tensor: number): void {
     const outputs = this.outputs.get(operator) ?? [...this.graph.operators[operator]!.outputs];
     outputs[output] = tensor;

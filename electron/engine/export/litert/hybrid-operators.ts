@@ -1,6 +1,8 @@
+import { FLOAT32 } from '../../formats/litert/tensor-types.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
 import type { GraphRecord, LitertIndex, OperatorRecord } from '../../formats/litert/records.ts';
 import type { StoredForm } from './stored-form.ts';
+import type { HalfBiases } from './half-biases.ts';
 import { hybridForm, takesScheme, weightInputs, type HybridForm } from './hybrid.ts';
 import type { Replaced } from './layout-litert.ts';
 
@@ -16,12 +18,14 @@ export type HybridOperators = ReadonlyMap<OperatorRecord, HybridOperator>;
 
 /**
  * The operators that can run on int8 weights: those with a hybrid kernel all of whose weights the
- * export stores as that kernel takes them, directly or behind a DEQUANTIZE that falls away.
+ * export stores as that kernel takes them, directly or behind a DEQUANTIZE that falls away, and whose
+ * bias is stored as float32.
  */
 export function hybridOperators(
   index: LitertIndex,
   replaced: readonly Replaced[],
   mode: ExportMode,
+  biases: HalfBiases,
 ): HybridOperators {
   const found = new Map<OperatorRecord, HybridOperator>();
   if (mode !== 'dynamic') return found;
@@ -35,7 +39,7 @@ export function hybridOperators(
       const isTaken = weights.every(
         (stored) => stored !== undefined && takesScheme(form, stored.scheme, stored.isPerChannel),
       );
-      if (weights.length > 0 && isTaken)
+      if (weights.length > 0 && isTaken && biases.choose(operator, graph))
         found.set(operator, {
           form,
           inputs,
@@ -58,9 +62,6 @@ function storedForms(graph: GraphRecord, replaced: readonly Replaced[]): Map<num
     }
   return forms;
 }
-
-/** TensorType's number of float32. */
-const FLOAT32 = 0;
 
 /** Hybrid kernels take and give float32. */
 function isFloat(graph: GraphRecord, operator: OperatorRecord): boolean {

@@ -11,6 +11,7 @@ import { assembleModel } from './assemble.ts';
 import { GraphEdit } from './graph-edit.ts';
 import { OperatorCodes } from './operator-codes.ts';
 import { replaceWeight, whyUntouchable } from './replace-weight.ts';
+import { HalfBiases } from './half-biases.ts';
 import { hybridOperators } from './hybrid-operators.ts';
 import { storedForm, Zeros, type StoredForm } from './stored-form.ts';
 
@@ -45,9 +46,12 @@ export function layoutLitert(request: LitertExport): Layout {
   requireKnown(index, source);
   const edits = index.graphs.map((graph) => new GraphEdit(graph));
   const codes = new OperatorCodes(tablesOf(index.root, 'operator_codes'));
-  const hybrid = hybridOperators(index, replaced, request.mode);
+  const biases = new HalfBiases(request.tensors);
+  const hybrid = hybridOperators(index, replaced, request.mode, biases);
   for (const weight of replaced) replaceWeight(weight, { edits, codes, hybrid });
-  const pieces = assembleModel(request, replaced, edits, codes);
+  const stored = new Map(replaced.map(({ tensor, form }) => [tensor.buffer, form.codes]));
+  for (const [buffer, piece] of biases.widen(edits, source)) stored.set(buffer, piece);
+  const pieces = assembleModel(request, stored, edits, codes);
   const bytes = piecesLength(pieces);
   if (bytes < source.size)
     return {

@@ -1,4 +1,5 @@
 import { makeTable, numberOf, withFields } from '../../formats/litert/nodes.ts';
+import { FLOAT32 } from '../../formats/litert/tensor-types.ts';
 import { unionMember } from '../../formats/litert/schema.ts';
 import type { LitertTensor, StoredTensor, Use } from '../../formats/litert/tensors.ts';
 import type { GraphEdit } from './graph-edit.ts';
@@ -12,9 +13,6 @@ export interface ReplaceContext {
   readonly codes: OperatorCodes;
   readonly hybrid: HybridOperators;
 }
-
-/** TensorType's number of float32, the type that DEQUANTIZE restores. */
-const FLOAT32 = 0;
 
 /** Why a weight cannot be stored otherwise whatever the scheme; null when it can. */
 export function whyUntouchable({ ref, stored }: LitertTensor): string | null {

@@ -23,6 +23,9 @@ const DTYPES: Readonly<Record<string, DtypeName>> = {
   STRING: 'string',
 };
 
+/** TensorType's number of float32. */
+export const FLOAT32 = TENSOR_TYPES.indexOf('FLOAT32');
+
 /** A TensorType's number as a dtype; null for handles, which have no values, and for types of newer schemas. */
 export function dtypeOfType(type: number): DtypeName | null {
   return DTYPES[typeName(type)] ?? null;
