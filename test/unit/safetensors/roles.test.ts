@@ -37,7 +37,12 @@ describe('what a tensor is, from its name and shape', () => {
     ['cls_token', [1, 1, 768], 'Embedding embedding'],
     ['pos_embed', [1, 197, 768], 'Embedding embedding'],
     ['text_projection', [512, 512], 'Parameter weight 0'],
-    ['experts.gate_up_proj', [32, 2880, 5760], 'Parameter weight'],
+    ['experts.gate_up_proj', [32, 2880, 5760], 'Parameter weight 0'],
+    ['model.decoder.embed_positions.weight', [448, 64], 'Embedding embedding 0'],
+    ['gpt_neox.embed_in.weight', [1000, 64], 'Embedding embedding 0'],
+    ['prompt_encoder.point_embed.3.weight', [1, 256], 'Embedding embedding 0'],
+    ['mask_decoder.mask_tokens.weight', [4, 256], 'Embedding embedding 0'],
+    ['attn.rel_pos_w', [27, 16], 'Embedding embedding 0'],
     ['logit_scale', [], 'Parameter other'],
     ['rotary_emb.inv_freq', [64], 'Parameter other'],
     ['mixer.A_log', [1536, 16], 'Parameter other'],
@@ -102,6 +107,46 @@ describe('what a tensor is, from its name and shape', () => {
       'Linear weight 0',
       'Linear weight 0',
       'Linear bias',
+    ]);
+  });
+
+  test('a bias tells a transposed convolution, and that a weight is no table', () => {
+    expect(
+      roles({
+        'up.0.weight': [64, 32, 16],
+        'up.0.bias': [32],
+        'square.weight': [32, 32, 3],
+        'square.bias': [32],
+        'time_embed.0.weight': [1280, 320],
+        'time_embed.0.bias': [1280],
+      }),
+    ).toEqual({
+      'up.0.weight': 'ConvTranspose1d weight 1',
+      'up.0.bias': 'ConvTranspose1d bias',
+      'square.weight': 'Conv1d weight 0',
+      'square.bias': 'Conv1d bias',
+      'time_embed.0.weight': 'Linear weight 0',
+      'time_embed.0.bias': 'Linear bias',
+    });
+  });
+
+  test('a weight under weight norm is its module’s, its gain a norm’s, as torch names them now and before', () => {
+    expect(
+      Object.values(
+        roles({
+          'conv.parametrizations.weight.original0': [64, 1, 1],
+          'conv.parametrizations.weight.original1': [64, 32, 5],
+          'conv.bias': [64],
+          'old.weight_g': [64, 1, 1],
+          'old.weight_v': [64, 32, 5],
+        }),
+      ),
+    ).toEqual([
+      'WeightNorm norm',
+      'Conv1d weight 0',
+      'Conv1d bias',
+      'WeightNorm norm',
+      'Conv1d weight 0',
     ]);
   });
 

@@ -17,12 +17,13 @@ type Named = {
   readonly shape: readonly number[];
 };
 
-/** Modules whose weight is a table that is looked up: their names end in one of these. */
+/** Modules whose weight is a table that is looked up, and which have no bias. */
 const TABLES =
-  /(?:^|_)(?:embed|embeds|embedding|embeddings|emb|embed_tokens|tok_embeddings|wte|wpe|shared|relative_attention_bias)$/i;
+  /^embed_(?!out|proj|linear|dense)|(?:^|_)(?:embed|embeds|embedding|embeddings|emb|wte|wpe|shared|tokens?|relative_attention_bias)$/i;
 
 /** Parameters of their own that are added to, or stand among, embedded tokens. */
-const TOKENS = /embed|_token$|^(?:cls|mask|pos|dist|class)_?(?:token|emb)|position_bias_table$/i;
+const TOKENS =
+  /embed|_token$|^(?:cls|mask|pos|dist|class)_?(?:token|emb)|^rel_pos|position_bias_table$/i;
 
 /** Parameters that weigh a product though they are no module's `weight`. */
 const PRODUCTS = /weight|proj|kernel|expert|(?:^|_)w\d*$/i;
@@ -36,7 +37,12 @@ const CONV1D = /^(?:c_attn|c_fc|c_proj|q_attn)$/;
 
 /** Describe all tensors of a model, in their order. Linear in their number. */
 export function describeTensors(tensors: readonly Named[]): Described[] {
-  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
+  const shapes = new Map(
+    tensors.map(({ name, shape }) => {
+      const { layer, last } = split(name);
+      return [`${layer}.${last}`, shape];
+    }),
+  );
   const hasConv1D = tensors.some(({ name, shape: [rows, columns] }) => {
     const { layer, last } = split(name);
     // These two widen: what has more columns than rows is stored [in, out].
@@ -48,7 +54,16 @@ export function describeTensors(tensors: readonly Named[]): Described[] {
   });
 }
 
+/** Weight norm's two parts, as torch names them now and before: a direction of the weight's shape, and a gain. */
+const WEIGHT_NORM = /^(.+)\.(?:parametrizations\.weight\.original([01])|weight_([gv]))$/;
+
+/** A tensor's module, and what it is called in it. */
 function split(name: string): { layer: string; last: string } {
+  const normed = WEIGHT_NORM.exec(name);
+  if (normed !== null) {
+    const isDirection = normed[2] === '1' || normed[3] === 'v';
+    return { layer: normed[1]!, last: isDirection ? 'weight' : 'weight_g' };
+  }
   const dot = name.lastIndexOf('.');
   return dot < 0
     ? { layer: name, last: name }
@@ -69,20 +84,23 @@ function slotOf(
   hasConv1D: boolean,
 ): Slot {
   if (dtypeOf(dtype).kind !== 'float') return slot('Buffer', 'constant');
-  const module = layer.slice(layer.lastIndexOf('.') + 1);
+  // Modules of a list have numbers for names: the list's says more.
+  const module = layer.replace(/(?:\.\d+)+$/, '').replace(/^.*\./s, '');
   const weight = shapes.get(`${layer}.weight`);
   if (last === 'running_mean' || last === 'running_var') return slot('BatchNorm', 'norm');
   if (/^weight_(?:ih|hh|hr)_l\d+/.test(last))
     return slot(recurrentOp(layer, last, shapes), 'weight', 0);
   if (/^bias_(?:ih|hh)_l\d+/.test(last))
     return slot(recurrentOp(layer, last.replace('bias', 'weight'), shapes), 'bias');
+  if (last === 'weight_g') return slot('WeightNorm', 'norm');
   if (shape.length <= 1) return vectorSlot(module, last, weight, { layer, shapes, hasConv1D });
   if (last === 'weight') return matrixSlot(module, shape, shapes.get(`${layer}.bias`), hasConv1D);
   if (last === 'in_proj_weight') return slot('MultiheadAttention', 'weight', 0);
   if (TOKENS.test(last)) return slot('Embedding', 'embedding', shape.length === 2 ? 0 : null);
   // A bias of more axes is a parameter of its own, such as a table of positions.
   if (/bias$/.test(last)) return slot('Parameter', 'bias');
-  if (PRODUCTS.test(last)) return slot('Parameter', 'weight', shape.length === 2 ? 0 : null);
+  // A stack of matrices, such as one for each expert, has its scales matrix by matrix.
+  if (PRODUCTS.test(last)) return slot('Parameter', 'weight', shape.length <= 3 ? 0 : null);
   return slot('Parameter', 'other');
 }
 
@@ -128,7 +146,7 @@ function matrixSlot(
   hasConv1D: boolean,
 ): Slot {
   if (shape.length === 2) {
-    if (TABLES.test(module)) return slot('Embedding', 'embedding', 0);
+    if (bias === undefined && TABLES.test(module)) return slot('Embedding', 'embedding', 0);
     const [rows, columns] = shape;
     const isTurned =
       bias?.length === 1 && rows !== columns
@@ -139,7 +157,11 @@ function matrixSlot(
   if (shape.length > 5) return slot('Parameter', 'weight');
   // A convolution's weight is [out, in, ...], a transposed one's [in, out, ...] (torch.nn.ConvTranspose2d).
   const dimensions = `${shape.length - 2}d`;
-  return TRANSPOSED.test(module)
+  const isTransposed =
+    bias?.length === 1 && shape[0] !== shape[1]
+      ? bias[0] === shape[1] && bias[0] !== shape[0]
+      : TRANSPOSED.test(module);
+  return isTransposed
     ? slot(`ConvTranspose${dimensions}`, 'weight', 1)
     : slot(`Conv${dimensions}`, 'weight', 0);
 }
