@@ -12,6 +12,8 @@ const channels = [
   'forgetRecent',
   'describeRecent',
   'inputsDialog',
+  'openRecipe',
+  'saveRecipe',
   'saveDialog',
   'showInFolder',
   'getSettings',

@@ -22,6 +22,12 @@ export interface RecentFile {
   readonly facts: string;
 }
 
+/** A recipe file that was read; its text is not checked yet. */
+export interface RecipeFile {
+  readonly name: string;
+  readonly text: string;
+}
+
 export type Theme = 'system' | 'light' | 'dark';
 
 /** What is kept between runs besides the recent files and the window's place. */
@@ -56,6 +62,9 @@ export interface Channels {
   describeRecent: { args: [handle: Handle, facts: string, bytes: number]; value: null };
   /** Ask for a folder of samples to run models on. */
   inputsDialog: { args: []; value: ChosenFile | null };
+  openRecipe: { args: []; value: RecipeFile | null };
+  /** Ask where to save a recipe; gives the file's name. */
+  saveRecipe: { args: [recipe: unknown]; value: string | null };
   saveDialog: { args: [source: Handle, suggestedName: string]; value: ChosenFile | null };
   showInFolder: { args: [handle: Handle]; value: null };
   getSettings: { args: []; value: Settings };
@@ -77,6 +86,8 @@ export type MenuCommand =
   | 'open-folder'
   | 'export'
   | 'close'
+  | 'open-recipe'
+  | 'save-recipe'
   | 'find'
   | 'undo'
   | 'redo'

@@ -156,6 +156,25 @@ const recipeSchema = v.strictObject({
   ),
 });
 
+/** No recipe that a person wrote is near this. */
+export const MAX_RECIPE_BYTES = 16 << 20;
+
+/** A recipe from the text of a file. @throws AppError BAD_RECIPE naming what is wrong, and the file. */
+export function recipeFromText(text: string, file: string): Recipe {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new AppError(
+      'BAD_RECIPE',
+      'is not JSON',
+      { file, found: (error as Error).message, expected: 'a recipe' },
+      error,
+    );
+  }
+  return parseRecipe(value, file);
+}
+
 /**
  * A recipe from parsed JSON, checked field by field.
  * @throws AppError BAD_RECIPE naming the field, what was found and what was expected.

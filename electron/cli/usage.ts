@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { AppError, printable } from '../../shared/errors.ts';
-import { findPreset, parseRecipe, PRESETS, type Recipe } from '../../shared/recipe.ts';
+import { findPreset, MAX_RECIPE_BYTES, PRESETS, recipeFromText, type Recipe } from '../../shared/recipe.ts';
 import { ioError } from '../engine/source.ts';
 
 /** The command line itself is wrong: exit status 2. */
@@ -59,9 +59,6 @@ export function required(values: Values, name: string): string {
   return value;
 }
 
-/** No recipe that a person wrote is near this. */
-const MAX_RECIPE_BYTES = 16 << 20;
-
 /** A recipe by preset name or from a file. @throws AppError BAD_RECIPE or NOT_A_FILE */
 export function loadRecipe(nameOrFile: string): Recipe {
   const preset = findPreset(nameOrFile);
@@ -86,18 +83,5 @@ export function loadRecipe(nameOrFile: string): Recipe {
       found: stat.isFile() ? `${stat.size} bytes` : 'no regular file',
       expected: `a JSON file of at most ${MAX_RECIPE_BYTES} bytes`,
     });
-  return parseRecipe(parseJson(nameOrFile, fs.readFileSync(nameOrFile, 'utf8')), nameOrFile);
-}
-
-function parseJson(file: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new AppError(
-      'BAD_RECIPE',
-      'is not JSON',
-      { file, found: (error as Error).message, expected: 'a recipe' },
-      error,
-    );
-  }
+  return recipeFromText(fs.readFileSync(nameOrFile, 'utf8'), nameOrFile);
 }

@@ -10,6 +10,7 @@ import type { EngineHost } from './engine-host.ts';
 import type { Handles } from './handles.ts';
 import type { OpenFiles } from './open-files.ts';
 import type { RecentFiles } from './recent-files.ts';
+import { openRecipe, saveRecipe } from './recipe-files.ts';
 import { samplePath } from './sample.ts';
 import type { SettingsStore } from './settings.ts';
 import type { MainWindow } from './window.ts';
@@ -45,6 +46,8 @@ const ARGUMENTS = {
     v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   ]),
   inputsDialog: v.strictTuple([]),
+  openRecipe: v.strictTuple([]),
+  saveRecipe: v.strictTuple([v.unknown()]),
   saveDialog: v.strictTuple([id, text(255)]),
   showInFolder: v.strictTuple([id]),
   getSettings: v.strictTuple([]),
@@ -142,6 +145,8 @@ function handlersOf({ window, handles, engine, recent, settings, openFiles }: Pa
       const folder = await askForInputs(window.current!);
       return folder === null ? null : read(folder);
     },
+    openRecipe: () => openRecipe(window.current!),
+    saveRecipe: (recipe) => saveRecipe(window.current!, recipe),
     saveDialog: async (source, suggestedName) => {
       const file = await askForTarget(window.current!, handles.path(source), suggestedName);
       return file === null ? null : handles.grant(file, 'write');

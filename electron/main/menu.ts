@@ -31,6 +31,8 @@ export function installMenu(window: MainWindow, settings: SettingsStore): void {
         command('Open…', 'open', 'CmdOrCtrl+O'),
         command('Open Folder…', 'open-folder', 'CmdOrCtrl+Shift+O'),
         command('Export…', 'export', 'CmdOrCtrl+E'),
+        command('Open Recipe…', 'open-recipe'),
+        command('Save Recipe A…', 'save-recipe'),
         command('Close File', 'close', 'CmdOrCtrl+W'),
         { type: 'separator' },
         // Its usual Cmd+W closes the file.

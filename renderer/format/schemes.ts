@@ -11,6 +11,7 @@ import {
   type Rule,
   type Scheme,
 } from '../../shared/recipe.ts';
+import { shownName } from './names.ts';
 import { MINUS } from './numbers.ts';
 
 /** The two words of a scheme in the table: its dtype, and its granularity where that means something. */
@@ -112,8 +113,18 @@ export function presetOf(recipe: Recipe): Recipe | undefined {
 }
 
 /** A recipe's name for heads and buttons: "int8", "int8, 2 rules", "custom". */
+/** What a recipe is called: its preset's name, the name that its file gave it, or custom once it was edited. */
+export function recipeName(recipe: Recipe): string {
+  return (
+    presetOf(recipe)?.name ??
+    (findPreset(recipe.name) === undefined && recipe.name !== ''
+      ? shownName(recipe.name)
+      : 'custom')
+  );
+}
+
 export function recipeTitle(recipe: Recipe): string {
-  const name = presetOf(recipe)?.name ?? 'custom';
+  const name = recipeName(recipe);
   const count = recipe.rules.length;
   return count === 0 ? name : `${name}, ${count} ${count === 1 ? 'rule' : 'rules'}`;
 }

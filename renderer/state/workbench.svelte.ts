@@ -14,7 +14,7 @@ import type {
 import { ENGINE_PORT_MESSAGE } from '../../shared/ipc.ts';
 import { planModel } from '../../shared/plan.ts';
 import type { ModelSummary, Progress, Side } from '../../shared/protocol.ts';
-import { parseRecipe, type Recipe } from '../../shared/recipe.ts';
+import { MAX_RECIPE_BYTES, parseRecipe, recipeFromText, type Recipe } from '../../shared/recipe.ts';
 import type { Statistics, Total } from '../../shared/report.ts';
 import { byteSize, decibelsWithUnit, integer } from '../format/numbers.ts';
 import { recipeTitle } from '../format/schemes.ts';
@@ -175,6 +175,50 @@ export class Workbench {
     else this.problem = null;
   }
 
+  /** Ask for a recipe file and make it a side's recipe. What was set stays when the file is no recipe. */
+  async openRecipe(side: Side): Promise<void> {
+    await this.#try(async () => {
+      const file = await this.#call(this.api.openRecipe());
+      if (file !== null) this.#takeRecipe(side, file.text, file.name);
+    });
+  }
+
+  /** A file that was dropped: a recipe becomes A, anything else is opened as a model. */
+  async drop(file: File): Promise<void> {
+    const isRecipe = /\.json$/i.test(file.name) && !/\.index\.json$/i.test(file.name);
+    if (!isRecipe) return this.openDropped(file);
+    await this.#try(async () => {
+      if (file.size > MAX_RECIPE_BYTES)
+        throw new AppError('BAD_RECIPE', 'cannot be a recipe', {
+          file: file.name,
+          found: `${file.size} bytes`,
+          expected: `at most ${MAX_RECIPE_BYTES}`,
+        });
+      this.#takeRecipe('a', await file.text(), file.name);
+    });
+  }
+
+  async saveRecipe(side: Side): Promise<void> {
+    await this.#try(async () => {
+      const name = await this.#call(this.api.saveRecipe(plain(this.recipes[side])));
+      if (name !== null) this.announcer.say(`Recipe saved as ${name}`);
+    });
+  }
+
+  #takeRecipe(side: Side, text: string, name: string): void {
+    const recipe = recipeFromText(text, name);
+    this.setRecipe(side, recipe, `recipe ${name}`);
+    this.announcer.say(`${name} is recipe ${side.toUpperCase()}`);
+  }
+
+  async #try(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
   setRecipe(side: Side, recipe: Recipe, what: string): void {
     this.setRecipes({ ...this.recipes, [side]: recipe }, `${what} of ${side.toUpperCase()}`);
   }
@@ -293,6 +337,10 @@ export class Workbench {
       case 'export':
         this.exportOpen = hasModel;
         return;
+      case 'open-recipe':
+        return void this.openRecipe('a');
+      case 'save-recipe':
+        return void this.saveRecipe('a');
       case 'close':
         return this.closeModel();
       case 'find':

@@ -47,8 +47,10 @@ test.describe('the page', () => {
       'openDialog',
       'openDropped',
       'openRecent',
+      'openRecipe',
       'openSample',
       'saveDialog',
+      'saveRecipe',
       'setSettings',
       'showInFolder',
       'takeInitialFile',
@@ -274,7 +276,7 @@ test.describe('the page', () => {
       foreign.destroy();
       return found;
     }, preload);
-    expect(answers).toHaveLength(15);
+    expect(answers).toHaveLength(17);
     for (const [channel, answer] of answers)
       expect(answer, channel).toMatchObject({
         ok: false,

@@ -1,0 +1,60 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { app, dialog, type BrowserWindow } from 'electron';
+import { AppError } from '../../shared/errors.ts';
+import type { RecipeFile } from '../../shared/ipc.ts';
+import { MAX_RECIPE_BYTES, parseRecipe } from '../../shared/recipe.ts';
+
+const FILTERS = [{ name: 'Recipes', extensions: ['json'] }];
+
+/** Ask for a recipe and read it; what it says is for the page to check. null when the person changed their mind. */
+export async function openRecipe(window: BrowserWindow): Promise<RecipeFile | null> {
+  const { canceled, filePaths } = await dialog.showOpenDialog(window, {
+    title: 'Open a recipe',
+    properties: ['openFile'],
+    filters: FILTERS,
+  });
+  const file = canceled ? undefined : filePaths[0];
+  return file === undefined ? null : { name: path.basename(file), text: readText(file) };
+}
+
+function readText(file: string): string {
+  try {
+    const stat = fs.statSync(file);
+    if (stat.isFile() && stat.size <= MAX_RECIPE_BYTES) return fs.readFileSync(file, 'utf8');
+    throw new AppError('BAD_RECIPE', 'cannot be a recipe', {
+      file,
+      found: stat.isFile() ? `${stat.size} bytes` : 'no regular file',
+      expected: `a JSON file of at most ${MAX_RECIPE_BYTES} bytes`,
+    });
+  } catch (error) {
+    throw ioFailure('cannot be read', file, error);
+  }
+}
+
+/** Ask where to save a recipe, and write it whole or not at all. Gives the file's name. */
+export async function saveRecipe(window: BrowserWindow, value: unknown): Promise<string | null> {
+  const recipe = parseRecipe(value);
+  const stem = recipe.name.replace(/[^\w-]+/g, '-').replace(/^-+|-+$/g, '');
+  const { canceled, filePath } = await dialog.showSaveDialog(window, {
+    title: 'Save the recipe',
+    defaultPath: path.join(app.getPath('documents'), `${stem === '' ? 'recipe' : stem}.json`),
+    filters: FILTERS,
+  });
+  if (canceled || filePath === undefined || filePath === '') return null;
+  const temporary = `${filePath}.${process.pid}.tmp`;
+  try {
+    fs.writeFileSync(temporary, `${JSON.stringify(recipe, null, 2)}\n`, { flag: 'wx' });
+    fs.renameSync(temporary, filePath);
+  } catch (error) {
+    fs.rmSync(temporary, { force: true });
+    throw ioFailure('cannot be written', filePath, error);
+  }
+  return path.basename(filePath);
+}
+
+function ioFailure(summary: string, file: string, error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const found = (error as NodeJS.ErrnoException).code ?? String(error);
+  return new AppError('IO', summary, { file, found }, error);
+}
