@@ -24,7 +24,20 @@ const otherWords: Partial<Record<FormatName, Partial<Record<ExportMode, ModeWord
     },
     float: { name: 'Float', what: 'float types only; loads as its source does' },
   },
-  litert: {},
+  litert: {
+    qdq: {
+      name: 'Weight-only',
+      what: 'weights as the recipe says behind a DEQUANTIZE, float arithmetic',
+    },
+    dynamic: {
+      name: 'Dynamic range',
+      what: 'int8 weights go to the kernels that take them, as the converter does',
+    },
+    float: {
+      name: 'Float16',
+      what: 'float16 weights behind a DEQUANTIZE; integer schemes stay as they are',
+    },
+  },
 };
 
 /** The words for a mode of a format. */

@@ -69,6 +69,7 @@ export class Inspection {
   }
 }
 
-export function isFloat(tensor: TensorSummary): boolean {
-  return /^(b?float16|float32|float64)$/.test(tensor.dtype) && tensor.elements > 0;
+/** Whether there are float values to look at: all of them, where they are stored one after the other. */
+export function isFloat({ dtype, elements, fixed }: TensorSummary): boolean {
+  return /^(b?float16|float32|float64)$/.test(dtype) && elements > 0 && fixed === undefined;
 }

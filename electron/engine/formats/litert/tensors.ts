@@ -88,7 +88,7 @@ function refOf(
     shape: tensor.shape,
     elements,
     bytes: tensor.isSparse || dtype === 'string' ? buffer.length : packedBytes(dtype, elements),
-    layer: use === null ? tensor.name : nameOf(use.use),
+    layer: use === null ? tensor.name : layerOf(nameOf(use.use), tensor.name),
     op: use?.use.operator.op ?? 'none',
     role: roleOf(tensor, dtype, use?.slot ?? null),
     axis: use?.slot.axis ?? null,
@@ -116,6 +116,15 @@ function whyFixed(stored: readonly StoredTensor[], isShared: boolean): string | 
 function nameOf({ graph, operator }: Use): string {
   const output = operator.outputs[0] ?? -1;
   return graph.tensors[output]?.name ?? operator.op;
+}
+
+/**
+ * The layer of a weight. The converter names what it fused by all of its parts, with semicolons between:
+ * the layer is the part that the weight is named after, else the first.
+ */
+function layerOf(name: string, weight: string): string {
+  const parts = name.split(';');
+  return parts.find((part) => part !== '' && weight.startsWith(part)) ?? parts[0]!;
 }
 
 function consumerOf(use: Use): Consumer {

@@ -1,0 +1,60 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { LITERT_MODELS } from '../helpers/litert-models.ts';
+import { expect, figuresSettle, test } from './app.ts';
+
+test('a MediaPipe model opens, is compared and exported in dynamic range, and the export shows its scales', async ({
+  launch,
+  folder,
+}) => {
+  const app = await launch([LITERT_MODELS.selfie]);
+  const { page } = app;
+  await expect(
+    page.getByRole('heading', { name: path.basename(LITERT_MODELS.selfie) }),
+  ).toBeVisible();
+  await expect(page.getByRole('banner')).toContainText('LiteRT');
+  await page.getByLabel('Recipe of A', { exact: true }).selectOption('litert-dynamic');
+  await page.getByLabel('Recipe of B', { exact: true }).selectOption('int8-tensor');
+  await figuresSettle(app);
+  const row = page.getByRole('row').filter({ hasText: '72×1×1×16' }).first();
+  await expect(row).toContainText('CONV_2D');
+  await expect(row).toContainText('int8 channel');
+  await expect(row).toContainText('int8 tensor');
+  await row.click();
+  await expect(page.getByRole('complementary')).toContainText('72×1×1×16');
+  await page.getByRole('button', { name: 'Compare', exact: true }).click();
+  await expect(page.getByRole('group', { name: 'Totals of B' })).toHaveText(/dB/);
+  const out = path.join(folder, 'selfie.tflite');
+  await app.answerSave(out);
+  await page.getByRole('button', { name: 'Export…' }).click();
+  const dialog = page.getByRole('dialog', { name: /^Export / });
+  await expect(dialog.getByRole('radiogroup', { name: 'Mode' }).getByRole('radio')).toHaveCount(3);
+  await dialog.getByRole('radio', { name: /^Dynamic range/ }).check();
+  await expect(dialog.getByLabel('File')).toHaveValue('selfie_segmentation.litert-dynamic.tflite');
+  await dialog.getByRole('button', { name: 'Export', exact: true }).click();
+  await expect(dialog.getByRole('status')).toHaveText('Written: selfie.tflite');
+  await expect(dialog.getByRole('button', { name: 'Verify it now' })).toHaveCount(0);
+  await dialog.getByRole('button', { name: 'Done' }).click();
+  expect(fs.statSync(out).size).toBeLessThan(0.75 * fs.statSync(LITERT_MODELS.selfie).size);
+  await app.answerOpen(out);
+  await page.getByRole('button', { name: 'Open…' }).click();
+  await figuresSettle(app);
+  await expect(page.getByRole('heading', { name: 'selfie.tflite' })).toBeVisible();
+  const kept = page.getByRole('row').filter({ hasText: '72×1×1×16' }).first();
+  await expect(kept).toContainText('int8 kept');
+  await kept.click();
+  await expect(page.getByRole('complementary')).toContainText('This tensor is quantized already');
+  expect(app.complaints).toEqual([]);
+});
+
+test('a model with sparse weights opens, and says why it leaves them alone', async ({ launch }) => {
+  const app = await launch([LITERT_MODELS.faceSparse]);
+  await figuresSettle(app);
+  const row = app.page
+    .getByRole('row')
+    .filter({ hasText: 'model_1/model/conv2d_1/Conv2D' })
+    .first();
+  await row.click();
+  await expect(app.page.getByRole('complementary')).toContainText('sparse');
+  expect(app.complaints).toEqual([]);
+});
