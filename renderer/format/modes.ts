@@ -26,16 +26,16 @@ const otherWords: Partial<Record<FormatName, Partial<Record<ExportMode, ModeWord
   },
   litert: {
     qdq: {
-      name: 'Weight-only',
-      what: 'weights as the recipe says behind a DEQUANTIZE, float arithmetic',
+      name: 'Weights',
+      what: 'stored as the recipe says; a DEQUANTIZE restores them',
     },
     dynamic: {
-      name: 'Dynamic range',
-      what: 'int8 weights go to the kernels that take them, as the converter does',
+      name: 'Dynamic',
+      what: 'int8 for the kernels that take it, as the converter does',
     },
     float: {
       name: 'Float16',
-      what: 'float16 weights behind a DEQUANTIZE; integer schemes stay as they are',
+      what: 'float16 weights; integer schemes stay as they are',
     },
   },
 };

@@ -427,7 +427,7 @@ test('sparse tensors open and are kept with a reason', () => {
   expect(tensors[0]).toMatchObject({ name: 'w', role: 'weight', elements: 1200, bytes: 48 });
   expect(isQuantizable(tensors[0]!)).toBe(false);
   expect(planModel(tensors, findPreset('int8')!)[0]!.reason).toBe(
-    'sparse: only its values that are not zero are stored',
+    'sparse, stored without its zeros',
   );
 });
 
@@ -457,6 +457,23 @@ test('buffers behind the FlatBuffer are found by their offset', () => {
   const model = openModel(writeFile(folder, bytes, 'outside.tflite'));
   model.close();
   expect(model.model.tensors[0]!.data.ranges).toEqual([{ file: 0, offset: start, length: 48 }]);
+});
+
+test("a layer is named by the part of its fused name that its weight has, without TensorFlow's operator", () => {
+  const layer = (weight: string, output: string): string => {
+    const spec = dense({ name: weight });
+    const [graph] = spec.graphs;
+    const tensors = graph!.tensors.map((tensor) =>
+      tensor.name === 'y' ? { ...tensor, name: output } : tensor,
+    );
+    return opened({ ...spec, graphs: [{ ...graph!, tensors }] }).tensors[0]!.layer;
+  };
+  expect(layer('net/dense_2/MatMul', 'net/act/Relu;net/dense_2/MatMul;net/dense_2/BiasAdd')).toBe(
+    'net/dense_2',
+  );
+  expect(layer('w', 'net/act/Relu;net/dense_2/MatMul')).toBe('net/act');
+  expect(layer('conv2d_5/Kernel', 'conv2d_5')).toBe('conv2d_5');
+  expect(layer('w', '')).toBe('');
 });
 
 test('names that break other programs are names here', () => {

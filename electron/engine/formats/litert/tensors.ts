@@ -106,8 +106,7 @@ function refOf(
 
 /** What keeps every recipe off a tensor, beside its role and type. */
 function whyFixed(stored: readonly StoredTensor[], isShared: boolean): string | null {
-  if (stored.some(({ tensor }) => tensor.isSparse))
-    return 'sparse: only its values that are not zero are stored';
+  if (stored.some(({ tensor }) => tensor.isSparse)) return 'sparse, stored without its zeros';
   if (isShared) return 'its bytes are shared with a tensor of another shape or type';
   return null;
 }
@@ -118,13 +117,17 @@ function nameOf({ graph, operator }: Use): string {
   return graph.tensors[output]?.name ?? operator.op;
 }
 
+/** The last step of a path in a TensorFlow graph, which is an operator of the layer: conv2d_1/Conv2D. */
+const TENSORFLOW_OPERATOR = /\/(?:[A-Z]\w*|depthwise)$/;
+
 /**
  * The layer of a weight. The converter names what it fused by all of its parts, with semicolons between:
  * the layer is the part that the weight is named after, else the first.
  */
 function layerOf(name: string, weight: string): string {
   const parts = name.split(';');
-  return parts.find((part) => part !== '' && weight.startsWith(part)) ?? parts[0]!;
+  const own = parts.find((part) => part !== '' && weight.startsWith(part)) ?? parts[0]!;
+  return own.replace(TENSORFLOW_OPERATOR, '');
 }
 
 function consumerOf(use: Use): Consumer {
