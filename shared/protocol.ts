@@ -66,9 +66,10 @@ export interface VerifyResult {
 /**
  * qdq: weights only, float arithmetic. dynamic: MatMul, Gemm and Conv on integers, their inputs
  * quantized as they run. float: float types only. float16: the graph computes in float16, between
- * float32 inputs and outputs. nbits: MatMul on weights of 4 or 8 bits in blocks.
+ * float32 inputs and outputs. nbits: MatMul on weights of 4 or 8 bits in blocks. cast: every float
+ * tensor in the recipe's float type, biases and norms too, as a checkpoint's model.to(dtype) makes it.
  */
-export const EXPORT_MODES = ['qdq', 'dynamic', 'float', 'float16', 'nbits'] as const;
+export const EXPORT_MODES = ['qdq', 'dynamic', 'float', 'float16', 'nbits', 'cast'] as const;
 export type ExportMode = (typeof EXPORT_MODES)[number];
 
 /** What an export would write, known before it is written. */

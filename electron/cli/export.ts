@@ -3,7 +3,7 @@ import { megabytes, toJson } from './output.ts';
 import { loadRecipe, readArguments, required, UsageError } from './usage.ts';
 import { withSession } from './with-session.ts';
 
-/** quantscope export MODEL --recipe R --out FILE [--mode qdq|dynamic|float|float16|nbits] [--json] */
+/** quantscope export MODEL --recipe R --out FILE [--mode qdq|dynamic|float|float16|nbits|cast] [--json] */
 export async function exportModel(args: string[]): Promise<void> {
   const { model, values } = readArguments(args, {
     recipe: { type: 'string' },

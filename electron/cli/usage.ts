@@ -1,7 +1,13 @@
 import * as fs from 'node:fs';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { AppError, printable } from '../../shared/errors.ts';
-import { findPreset, MAX_RECIPE_BYTES, PRESETS, recipeFromText, type Recipe } from '../../shared/recipe.ts';
+import {
+  findPreset,
+  MAX_RECIPE_BYTES,
+  PRESETS,
+  recipeFromText,
+  type Recipe,
+} from '../../shared/recipe.ts';
 import { ioError } from '../engine/source.ts';
 
 /** The command line itself is wrong: exit status 2. */

@@ -264,7 +264,9 @@ export class Session {
   private keptByReason(plan: Plan, layout: Layout): ExportPreview['kept'] {
     const refused = new Map(layout.refused.map(({ tensor, reason }) => [tensor, reason]));
     const groups = new Map<string, { tensors: number; bytes: number }>();
+    const written = new Set(layout.quantized.map(({ tensor }) => tensor));
     for (const entry of plan) {
+      if (written.has(entry.tensor)) continue;
       const ref = this.tensors[entry.tensor]!;
       const reason = refused.get(entry.tensor) ?? (entry.scheme === null ? entry.reason : null);
       if (reason === null) continue;

@@ -12,6 +12,7 @@ const onnxWords: Readonly<Record<ExportMode, ModeWords>> = {
   dynamic: { name: 'Dynamic', what: 'MatMul, Gemm, Conv and LSTM on integers; CPU' },
   float: { name: 'Float', what: 'float types only; integer schemes stay as they are' },
   float16: { name: 'Float16', what: 'computes in float16 too, float32 inputs and outputs; GPU' },
+  cast: { name: 'Cast', what: 'every float in the type of the recipe; biases and norms too' },
   nbits: { name: 'NBits', what: 'MatMul on 4 or 8 bits in blocks; onnxruntime' },
 };
 

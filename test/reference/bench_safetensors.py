@@ -48,7 +48,7 @@ def measured(command):
 
 def with_quantscope(source, target):
     cli = str(ROOT / "dist/cli.js")
-    return measured(["node", cli, "export", source, "--recipe", "bfloat16", "--mode", "float", "--out", target])
+    return measured(["node", cli, "export", source, "--recipe", "bfloat16", "--mode", "cast", "--out", target])
 
 
 def main(folder):

@@ -97,6 +97,8 @@ def check(source, recipe, mode, out_name):
             else:
                 assert torch.equal(after[name], weight), name
         assert set(after) - taken == set(before) - set(described), "names differ"
+        if mode == "cast":
+            assert all(after[name].dtype == CASTS[recipe] for name in before)
         loads = "safetensors"
         if recipe in CASTS and recipe != "float8":
             shutil.copy(source / "config.json", target)
@@ -120,6 +122,7 @@ def main(folder):
         out_name = "model.safetensors" if name == "tied" else "model.safetensors.index.json"
         for mode, recipes in (
             ("float", ("bfloat16", "float16", "float8")),
+            ("cast", ("bfloat16", "float16")),
             ("qdq", ("int8", "int8-tensor", "uint8", "int16", "int4-block32", "uint4-block32")),
         ):
             for recipe in recipes:

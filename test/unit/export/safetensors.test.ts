@@ -164,6 +164,39 @@ describe('casts', () => {
     expect(fs.readFileSync(out).equals(fs.readFileSync(source))).toBe(true);
   });
 
+  test('of all floats are what model.to(dtype) makes of a checkpoint: biases and norms too, rules kept', async () => {
+    const tensors = {
+      'fc.weight': floats([64, 64]),
+      'fc.bias': floats([64], 2),
+      'norm.weight': floats([64], 3),
+      logit_scale: floats([]),
+      half: { dtype: 'F16', shape: [2], bytes: new Uint8Array(4) },
+      position_ids: integers,
+      'head.weight': floats([8, 64], 4),
+    };
+    const wanted = recipe('bfloat16', { rules: [{ match: { name: '^head' }, scheme: null }] });
+    const { file, quantized, refused } = await single(tensors, wanted, 'cast');
+    const dtypes = Object.entries(file.tensors).map(([name, { dtype }]) => [name, dtype]);
+    expect(Object.fromEntries(dtypes)).toEqual({
+      'fc.weight': 'BF16',
+      'fc.bias': 'BF16',
+      'norm.weight': 'BF16',
+      logit_scale: 'BF16',
+      half: 'F16',
+      position_ids: 'I64',
+      'head.weight': 'F32',
+    });
+    expect(Array.from(new Uint16Array(file.tensors['norm.weight']!.bytes.buffer))).toEqual(
+      Array.from(float32Values(tensors['norm.weight']), bfloat16Bits),
+    );
+    expect([quantized, refused]).toEqual([
+      4,
+      ['kept by a rule', 'int64, not a float tensor', 'not known to be a weight'],
+    ]);
+    const integer = await single({ 'fc.weight': floats([64, 64]) }, recipe('int8'), 'cast');
+    expect(integer.refused).toEqual(['the cast mode stores float types only, not int8']);
+  });
+
   test('keep members that the format does not know', async () => {
     const { bytes } = floats([64, 64]);
     const header = `{"w.weight":{"dtype":"F32","note":{"a": [1.50]},"shape":[64,64],"data_offsets":[0,${bytes.length}]}}`;

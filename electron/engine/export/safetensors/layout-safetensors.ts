@@ -1,13 +1,13 @@
 import { AppError } from '../../../../shared/errors.ts';
-import { dtypeOf } from '../../../../shared/dtypes.ts';
-import { schemeBytes, type Plan } from '../../../../shared/plan.ts';
+import { dtypeOf, isSourceDtype } from '../../../../shared/dtypes.ts';
+import { schemeBytes, type Plan, type TensorPlan } from '../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
-import { isFloatCast, type Recipe } from '../../../../shared/recipe.ts';
+import { isFloatCast, type Recipe, type Scheme } from '../../../../shared/recipe.ts';
 import { elementTypeName } from '../../formats/safetensors/element-types.ts';
 import type { Header } from '../../formats/safetensors/read-header.ts';
 import type { ShardIndex } from '../../formats/safetensors/read-index.ts';
 import { describedCodes, QUANTIZATION_KEY } from '../../formats/safetensors/stored-quantization.ts';
-import type { SafetensorsTensor } from '../../formats/safetensors/tensors.ts';
+import { isConverted, type SafetensorsTensor } from '../../formats/safetensors/tensors.ts';
 import type { FileSource } from '../../source.ts';
 import { piecesLength, type Layout, type OutputFile, type Piece } from '../layout.ts';
 import { TOOL_VERSION } from '../version.ts';
@@ -60,7 +60,7 @@ export function layoutSafetensors(request: SafetensorsExport): Layout {
   return { ...layoutSafetensors({ ...request, plan: nothing }), refused: [...refused, ...kept] };
 }
 
-function outcomeOf({ plan, tensors, mode }: SafetensorsExport): Outcome {
+function outcomeOf({ plan, tensors, mode, recipe }: SafetensorsExport): Outcome {
   const taken = new Set(tensors.map(({ entry }) => entry.name));
   const fresh = (base: string): string => {
     let name = base;
@@ -71,14 +71,17 @@ function outcomeOf({ plan, tensors, mode }: SafetensorsExport): Outcome {
   const replaced = new Map<number, Replacement>();
   const quantized: Layout['quantized'][number][] = [];
   const refused: Layout['refused'][number][] = [];
-  for (const { tensor: id, scheme } of plan) {
+  for (const entry of plan) {
+    const { tensor: id } = entry;
     const tensor = tensors[id];
+    const scheme =
+      mode === 'cast' && tensor !== undefined ? castOf(entry, tensor, recipe) : entry.scheme;
     if (scheme === null || tensor === undefined) continue;
     const bytes = schemeBytes(scheme, tensor.ref);
-    if (mode === 'float' && !isFloatCast(scheme.dtype))
+    if (mode !== 'qdq' && !isFloatCast(scheme.dtype))
       refused.push({
         tensor: id,
-        reason: `the float mode stores float types only, not ${scheme.dtype}`,
+        reason: `the ${mode} mode stores float types only, not ${scheme.dtype}`,
       });
     else if (bytes >= tensor.ref.bytes)
       refused.push({
@@ -91,6 +94,17 @@ function outcomeOf({ plan, tensors, mode }: SafetensorsExport): Outcome {
     }
   }
   return { replaced, quantized, refused };
+}
+
+/** The scheme of a tensor where all floats are cast: what its rule says, else the recipe's default. */
+function castOf(
+  { scheme, byRule }: TensorPlan,
+  { ref }: SafetensorsTensor,
+  { default: wanted }: Recipe,
+): Scheme | null {
+  const isCastable = isConverted(ref) && isSourceDtype(ref.dtype) && ref.elements > 0;
+  if (byRule || wanted === null || !isFloatCast(wanted.dtype) || !isCastable) return scheme;
+  return dtypeOf(ref.dtype).bits > dtypeOf(wanted.dtype).bits ? wanted : null;
 }
 
 function isOneFile({ targetName }: SafetensorsExport): boolean {

@@ -93,7 +93,7 @@ function opened(
     model,
     files,
     extension: index === null ? FILE : INDEX,
-    modes: ['qdq', 'float'],
+    modes: ['qdq', 'float', 'cast'],
     canRun: false,
     indexLimits: {},
     layout: (plan, mode, recipe, targetName) =>
