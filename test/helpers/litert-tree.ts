@@ -13,14 +13,15 @@ const LONG = 64;
 
 export function plainModel(file: string): Plain {
   const source = FileSource.open(file);
+  const bytes = new PagedBytes(source);
   try {
-    return plainTable(source, readFlatBuffer(new PagedBytes(source), 'Model').root);
+    return plainTable(bytes, readFlatBuffer(bytes, 'Model').root);
   } finally {
     source.close();
   }
 }
 
-function plainTable(source: FileSource, node: TableNode): Plain {
+function plainTable(source: PagedBytes, node: TableNode): Plain {
   const entries: [string, PlainValue][] = [['(table)', node.table]];
   for (const [id, value] of node.fields.entries())
     if (value !== undefined)
@@ -28,7 +29,7 @@ function plainTable(source: FileSource, node: TableNode): Plain {
   return Object.fromEntries(entries);
 }
 
-function plainValue(source: FileSource, value: FieldValue): PlainValue {
+function plainValue(source: PagedBytes, value: FieldValue): PlainValue {
   if (typeof value !== 'object') return value;
   if (value.kind === 'table') return plainTable(source, value);
   if (value.kind === 'tables') return value.tables.map((table) => plainTable(source, table));

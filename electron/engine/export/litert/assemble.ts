@@ -14,7 +14,7 @@ import { BUFFER_ALIGNMENT } from '../../formats/litert/read-flatbuffer.ts';
 import { largeOptions } from '../../formats/litert/read-model.ts';
 import type { LitertIndex, StoredBuffer } from '../../formats/litert/records.ts';
 import { fieldOf } from '../../formats/litert/schema.ts';
-import type { FileSource } from '../../source.ts';
+import type { PagedBytes } from '../../formats/litert/paged-bytes.ts';
 import type { Piece } from '../layout.ts';
 import { TOOL_VERSION } from '../version.ts';
 import { CONTROL_EDGES, moveControlEdges } from './control-edges.ts';
@@ -123,7 +123,7 @@ function outsideBytes(table: TableNode, offset: string, size: string, piece: Pie
 /** Custom options that lie behind the FlatBuffer, of the operators as they are now. */
 function outsideOptions(
   finished: readonly { readonly node: TableNode }[],
-  source: FileSource,
+  source: PagedBytes,
 ): OutsideBytes[] {
   return finished.flatMap(({ node }) =>
     tablesOf(node, 'operators').flatMap((operator) => {
@@ -140,7 +140,7 @@ function outsideOptions(
 /** The entries that are carried over; what they say of operators and of the runtime made true again. */
 function metadataOf(
   index: LitertIndex,
-  source: FileSource,
+  source: PagedBytes,
   buffers: Buffers,
   codes: OperatorCodes,
   moved: (graph: number, operator: number) => number | null,

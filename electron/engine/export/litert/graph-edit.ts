@@ -8,6 +8,7 @@ import {
   type TableNode,
 } from '../../formats/litert/nodes.ts';
 import type { GraphRecord } from '../../formats/litert/records.ts';
+import { consumersOf } from '../../formats/litert/tensors.ts';
 
 /** Changes to one subgraph: tensors changed and added, operators changed, added and taken away. */
 export class GraphEdit {
@@ -43,9 +44,8 @@ export class GraphEdit {
 
   /** Every operator takes another tensor in a tensor's place. */
   redirect(from: number, to: number): void {
-    for (const [at, { inputs }] of this.graph.operators.entries())
-      for (const [input, tensor] of inputs.entries())
-        if (tensor === from) this.setInput(at, input, to);
+    for (const { at, input } of consumersOf(this.graph).get(from) ?? [])
+      this.setInput(at, input, to);
   }
 
   setOutput(operator: number, output: number, tensor: number): void {

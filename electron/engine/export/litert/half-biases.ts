@@ -1,9 +1,9 @@
 import { FLOAT32 } from '../../formats/litert/tensor-types.ts';
 import { slotOf } from '../../formats/litert/operators.ts';
 import type { GraphRecord, OperatorRecord } from '../../formats/litert/records.ts';
-import type { LitertTensor } from '../../formats/litert/tensors.ts';
+import { boundaryOf, type LitertTensor } from '../../formats/litert/tensors.ts';
 import { float16Value } from '../../quantize/float16.ts';
-import type { FileSource } from '../../source.ts';
+import type { PagedBytes } from '../../formats/litert/paged-bytes.ts';
 import type { Piece } from '../layout.ts';
 import type { GraphEdit } from './graph-edit.ts';
 import { whyUntouchable } from './replace-weight.ts';
@@ -63,7 +63,7 @@ export class HalfBiases {
   }
 
   /** Store the chosen biases as float32, in place of what restored them; their buffers' bytes by number. */
-  widen(edits: readonly GraphEdit[], source: FileSource): Map<number, Piece> {
+  widen(edits: readonly GraphEdit[], source: PagedBytes): Map<number, Piece> {
     const pieces = new Map<number, Piece>();
     for (const { stored, buffer, ref } of this.chosen) {
       for (const { graph, index, uses } of stored) {
@@ -87,7 +87,7 @@ function canWiden(tensor: LitertTensor): boolean {
   if (tensor.ref.elements > MAX_ELEMENTS || tensor.ref.fixed !== undefined) return false;
   if (whyUntouchable(tensor) !== null) return false;
   return tensor.stored.every(({ graph, uses }) =>
-    uses.every(({ operator }) => !graph.outputs.includes(operator.outputs[0] ?? -1)),
+    uses.every(({ operator }) => !boundaryOf(graph).has(operator.outputs[0] ?? -1)),
   );
 }
 

@@ -29,38 +29,41 @@ export function hybridOperators(
 ): HybridOperators {
   const found = new Map<OperatorRecord, HybridOperator>();
   if (mode !== 'dynamic') return found;
+  const stored = storedForms(replaced);
   for (const graph of index.graphs) {
-    const forms = storedForms(graph, replaced);
+    const forms = stored.get(graph);
+    if (forms === undefined) continue;
     for (const operator of graph.operators) {
       const form = hybridForm(operator, graph);
       if (form === null || !isFloat(graph, operator)) continue;
       const inputs = weightInputs(operator, graph);
       const weights = inputs.map((input) => forms.get(operator.inputs[input]!));
       const isTaken = weights.every(
-        (stored) => stored !== undefined && takesScheme(form, stored.scheme, stored.isPerChannel),
+        (each) => each !== undefined && takesScheme(form, each.scheme, each.isPerChannel),
       );
       if (weights.length > 0 && isTaken && biases.choose(operator, graph))
         found.set(operator, {
           form,
           inputs,
-          isPerChannel: weights.some((stored) => stored!.isPerChannel),
+          isPerChannel: weights.some((each) => each!.isPerChannel),
         });
     }
   }
   return found;
 }
 
-/** How each tensor of a graph that is a replaced weight, or one restored to float, is stored. */
-function storedForms(graph: GraphRecord, replaced: readonly Replaced[]): Map<number, StoredForm> {
-  const forms = new Map<number, StoredForm>();
+/** How the tensors of each graph that are replaced weights, or those restored to float, are stored. */
+function storedForms(replaced: readonly Replaced[]): Map<GraphRecord, Map<number, StoredForm>> {
+  const found = new Map<GraphRecord, Map<number, StoredForm>>();
   for (const { tensor, form } of replaced)
-    for (const stored of tensor.stored) {
-      if (stored.graph !== graph) continue;
-      forms.set(stored.index, form);
-      for (const { operator } of stored.uses)
+    for (const { graph, index, uses } of tensor.stored) {
+      const forms = found.get(graph) ?? new Map<number, StoredForm>();
+      forms.set(index, form);
+      for (const { operator } of uses)
         if (operator.op === 'DEQUANTIZE') forms.set(operator.outputs[0] ?? -1, form);
+      found.set(graph, forms);
     }
-  return forms;
+  return found;
 }
 
 /** Hybrid kernels take and give float32. */

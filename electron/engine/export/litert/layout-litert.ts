@@ -5,7 +5,7 @@ import type { Recipe } from '../../../../shared/recipe.ts';
 import { tablesOf } from '../../formats/litert/nodes.ts';
 import type { LitertIndex } from '../../formats/litert/records.ts';
 import type { LitertTensor } from '../../formats/litert/tensors.ts';
-import type { FileSource } from '../../source.ts';
+import type { PagedBytes } from '../../formats/litert/paged-bytes.ts';
 import { piecesLength, type Layout } from '../layout.ts';
 import { assembleModel } from './assemble.ts';
 import { GraphEdit } from './graph-edit.ts';
@@ -18,7 +18,7 @@ import { storedForm, Zeros, type StoredForm } from './stored-form.ts';
 export interface LitertExport {
   readonly index: LitertIndex;
   readonly tensors: readonly LitertTensor[];
-  readonly source: FileSource;
+  readonly source: PagedBytes;
   readonly plan: Plan;
   readonly mode: ExportMode;
   readonly recipe: Recipe;
@@ -95,13 +95,13 @@ function whyNoGain({ ref }: LitertTensor, form: StoredForm): string | null {
   return `with its scales it takes ${bytes} bytes of the file, not fewer than ${ref.bytes}`;
 }
 
-function unchanged(source: FileSource, refused: Layout['refused']): Layout {
+function unchanged(source: PagedBytes, refused: Layout['refused']): Layout {
   const pieces = [{ kind: 'copy', file: 0, offset: 0, length: source.size }] as const;
   return { pieces, beside: [], bytes: source.size, quantized: [], refused };
 }
 
 /** What a newer schema added cannot be told from an offset to more of it, and so not be carried over. */
-function requireKnown({ unknown }: LitertIndex, source: FileSource): void {
+function requireKnown({ unknown }: LitertIndex, source: PagedBytes): void {
   const first = unknown[0];
   if (first === undefined) return;
   throw new AppError(

@@ -1,7 +1,13 @@
 import { makeTable, numberOf, withFields } from '../../formats/litert/nodes.ts';
 import { FLOAT32 } from '../../formats/litert/tensor-types.ts';
 import { unionMember } from '../../formats/litert/schema.ts';
-import type { LitertTensor, StoredTensor, Use } from '../../formats/litert/tensors.ts';
+import {
+  boundaryOf,
+  consumersOf,
+  type LitertTensor,
+  type StoredTensor,
+  type Use,
+} from '../../formats/litert/tensors.ts';
 import type { GraphEdit } from './graph-edit.ts';
 import type { HybridOperator, HybridOperators } from './hybrid-operators.ts';
 import type { Replaced } from './layout-litert.ts';
@@ -19,8 +25,7 @@ export function whyUntouchable({ ref, stored }: LitertTensor): string | null {
   if (ref.dtype !== 'float32' && ref.dtype !== 'float16')
     return `LiteRT's DEQUANTIZE restores float32, which ${ref.dtype} is not`;
   for (const { graph, index, tensor, uses } of stored) {
-    if (graph.inputs.includes(index) || graph.outputs.includes(index))
-      return 'it is an input or output of its graph';
+    if (boundaryOf(graph).has(index)) return 'it is an input or output of its graph';
     if (numberOf(tensor.node, 'is_variable') !== 0) return 'it is a variable';
     if (ref.dtype === 'float16' && !uses.every(isRestored))
       return 'operators take its float16 values as they are, and DEQUANTIZE restores float32';
@@ -80,17 +85,15 @@ function feedRestored(
   { codes, hybrid }: ReplaceContext,
 ): void {
   const output = dequantize.outputs[0]!;
-  let isNeeded = graph.outputs.includes(output);
-  for (const [index, operator] of graph.operators.entries())
-    for (const [input, tensor] of operator.inputs.entries()) {
-      if (tensor !== output) continue;
-      const taker = hybrid.get(operator);
-      if (taker?.inputs.includes(input) !== true) isNeeded = true;
-      else {
-        edit.setInput(index, input, stored.index);
-        runHybrid({ operator, at: index }, taker, form, edit, codes);
-      }
+  let isNeeded = boundaryOf(graph).has(output);
+  for (const use of consumersOf(graph).get(output) ?? []) {
+    const taker = hybrid.get(use.operator);
+    if (taker?.inputs.includes(use.input) !== true) isNeeded = true;
+    else {
+      edit.setInput(use.at, use.input, stored.index);
+      runHybrid(use, taker, form, edit, codes);
     }
+  }
   if (isNeeded) codes.raise(dequantize.opcode, 'DEQUANTIZE', form.dequantizeVersion);
   else edit.drop(at);
 }

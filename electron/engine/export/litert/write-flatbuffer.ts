@@ -1,7 +1,7 @@
 import { AppError } from '../../../../shared/errors.ts';
 import type { FieldValue, TableNode, TablesNode, VectorNode } from '../../formats/litert/nodes.ts';
 import { fieldsOf, SCALAR_BYTES, type ScalarType } from '../../formats/litert/schema.ts';
-import type { FileSource } from '../../source.ts';
+import type { PagedBytes } from '../../formats/litert/paged-bytes.ts';
 import { pieceLength, type Piece } from '../layout.ts';
 
 /** FlatBuffers' own limit: offsets are read as signed 32-bit numbers in places. */
@@ -35,7 +35,7 @@ export const OUTSIDE_ALIGNMENT = 16;
 export function writeFlatBuffer(
   root: TableNode,
   identifier: string,
-  source: FileSource,
+  source: PagedBytes,
   { last, outside }: { last: ReadonlySet<Node>; outside: readonly OutsideBytes[] },
 ): Piece[] {
   return new Writer(source, outside).write(root, identifier, last);
@@ -51,7 +51,7 @@ interface TableShape {
 }
 
 class Writer {
-  private readonly source: FileSource;
+  private readonly source: PagedBytes;
   private readonly outside: readonly OutsideBytes[];
   private readonly places = new Map<Node, number>();
   private readonly shapes = new Map<Node, TableShape>();
@@ -59,7 +59,7 @@ class Writer {
   private readonly out = new PieceList();
   private readonly values = new Map<TableNode, Map<number, bigint>>();
 
-  constructor(source: FileSource, outside: readonly OutsideBytes[]) {
+  constructor(source: PagedBytes, outside: readonly OutsideBytes[]) {
     this.source = source;
     this.outside = outside;
   }

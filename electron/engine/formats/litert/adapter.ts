@@ -3,6 +3,7 @@ import type { FileSource } from '../../source.ts';
 import { layoutLitert } from '../../export/litert/layout-litert.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
 import { sumsOf } from '../sums.ts';
+import { PagedBytes } from './paged-bytes.ts';
 import { readModel, SCHEMA_VERSION } from './read-model.ts';
 import type { LitertIndex } from './records.ts';
 import { buildTensors, type LitertTensor } from './tensors.ts';
@@ -17,7 +18,8 @@ export const litertAdapter: FormatAdapter = {
 };
 
 function openLitert(source: FileSource): OpenedModel {
-  const index = readModel(source);
+  const bytes = new PagedBytes(source);
+  const index = readModel(bytes);
   const tensors = buildTensors(index);
   return {
     model: describe(index, source, tensors),
@@ -26,7 +28,8 @@ function openLitert(source: FileSource): OpenedModel {
     modes: ['qdq', 'dynamic', 'float'],
     canRun: false,
     indexLimits: {},
-    layout: (plan, mode, recipe) => layoutLitert({ index, tensors, source, plan, mode, recipe }),
+    layout: (plan, mode, recipe) =>
+      layoutLitert({ index, tensors, source: bytes, plan, mode, recipe }),
     close: () => source.close(),
   };
 }

@@ -1,7 +1,7 @@
 import { dtypeOf, packedBytes } from '../../../../shared/dtypes.ts';
 import { AppError } from '../../../../shared/errors.ts';
-import type { FileSource } from '../../source.ts';
 import { numberOf, tableOf, vectorOf, type TableNode } from './nodes.ts';
+import type { PagedBytes } from './paged-bytes.ts';
 import type { StoredBuffer, TensorRecord } from './records.ts';
 import { dtypeOfType, typeName } from './tensor-types.ts';
 import { valuesOf } from './values.ts';
@@ -15,7 +15,7 @@ const NONE: Quantization = { scale: [], zeroPoint: [], axis: 0, blockSize: null 
  * of the other, one or as many as the quantized axis is long. Float tensors have none, whatever is noted.
  */
 export function readQuantization(
-  source: FileSource,
+  source: PagedBytes,
   node: TableNode,
   field: string,
   type: number,
@@ -75,7 +75,7 @@ function isScale(value: number, bits: number): boolean {
 
 /** Holds a stored tensor's bytes against its shape and type, as LiteRT's interpreter does before it runs. */
 export function checkTensor(
-  source: FileSource,
+  source: PagedBytes,
   { type, shape, isSparse, node }: TensorRecord,
   field: string,
   stored: StoredBuffer | null,

@@ -65,6 +65,10 @@ export function slotOf(operator: OperatorRecord, input: number, rank: number): S
       return lstm(input);
     case 'BIDIRECTIONAL_SEQUENCE_LSTM':
       return bidirectionalLstm(input);
+    case 'STABLEHLO_CONVOLUTION':
+      return input === 1 ? weight(null) : other;
+    case 'STABLEHLO_DOT_GENERAL':
+      return rank >= 2 ? weight(null) : other;
     case 'ADD':
       return bias;
     case 'PRELU':

@@ -8,7 +8,7 @@ const KEPT_PAGES = 128;
 
 /**
  * Little-endian values of a file by offset, through a few kept pages. A value must be aligned to its
- * own size, so that no page ends within it. Reads past the end are errors of the source.
+ * own size, so that no page ends within it; only runs of bytes may lie anywhere. Reads past the end are errors of the source.
  */
 export class PagedBytes {
   readonly source: FileSource;
@@ -18,8 +18,27 @@ export class PagedBytes {
     this.source = source;
   }
 
+  get path(): string {
+    return this.source.path;
+  }
+
   get size(): number {
     return this.source.size;
+  }
+
+  /** A fresh copy of bytes at any place: of many short runs most are in pages that are there. */
+  read(at: number, length: number): Uint8Array {
+    const start = at - (at % PAGE_BYTES);
+    if (length > PAGE_BYTES || at + length > this.size) return this.source.read(at, length);
+    const bytes = new Uint8Array(length);
+    for (let page = start, done = 0; done < length; page += PAGE_BYTES) {
+      const view = this.pages.get(page) ?? this.load(page);
+      const from = at + done - page;
+      const count = Math.min(length - done, view.byteLength - from);
+      bytes.set(new Uint8Array(view.buffer, from, count), done);
+      done += count;
+    }
+    return bytes;
   }
 
   uint8(at: number): number {

@@ -1,7 +1,6 @@
 import { AppError } from '../../../../shared/errors.ts';
-import type { FileSource } from '../../source.ts';
 import { bigintOf, numberOf, tableOf, tablesOf, vectorOf, type TableNode } from './nodes.ts';
-import { PagedBytes } from './paged-bytes.ts';
+import type { PagedBytes } from './paged-bytes.ts';
 import { readFlatBuffer } from './read-flatbuffer.ts';
 import type {
   GraphRecord,
@@ -40,8 +39,8 @@ export function malformed(
  * Reads a .tflite file's structure and holds every index in it against what it points into.
  * @throws AppError MALFORMED, UNSUPPORTED or LIMIT naming the field, what was found and expected
  */
-export function readModel(source: FileSource): LitertIndex {
-  const { root, unknown, end } = readFlatBuffer(new PagedBytes(source), 'Model');
+export function readModel(source: PagedBytes): LitertIndex {
+  const { root, unknown, end } = readFlatBuffer(source, 'Model');
   const file = source.path;
   const version = numberOf(root, 'version');
   if (version !== SCHEMA_VERSION)
@@ -80,7 +79,7 @@ export function readModel(source: FileSource): LitertIndex {
 }
 
 /** Buffer.offset and size say where bytes outside of the FlatBuffer are; 0 and 1 mean that none are (LiteRT's interpreter_builder). */
-function readBuffer(source: FileSource, node: TableNode, field: string): StoredBuffer | null {
+function readBuffer(source: PagedBytes, node: TableNode, field: string): StoredBuffer | null {
   const data = vectorOf(node, 'data');
   const piece = data?.pieces[0];
   if (piece?.kind === 'copy')
@@ -91,7 +90,7 @@ function readBuffer(source: FileSource, node: TableNode, field: string): StoredB
 
 /** A range of the file that two 64-bit fields name. */
 export function outsideRange(
-  source: FileSource,
+  source: PagedBytes,
   node: TableNode,
   field: string,
   offsetName: string,
@@ -111,7 +110,7 @@ export function outsideRange(
 }
 
 function largeOptionsEnd(
-  source: FileSource,
+  source: PagedBytes,
   graphs: readonly GraphRecord[],
   start: number,
 ): number {
@@ -127,7 +126,7 @@ function largeOptionsEnd(
 
 /** Custom options that lie outside of the FlatBuffer. */
 export function largeOptions(
-  source: FileSource,
+  source: PagedBytes,
   node: TableNode,
   field = 'operator',
 ): ReturnType<typeof outsideRange> {
@@ -146,7 +145,7 @@ interface ModelParts {
 }
 
 function readGraph(
-  source: FileSource,
+  source: PagedBytes,
   node: TableNode,
   index: number,
   parts: ModelParts,
@@ -188,7 +187,7 @@ function readGraph(
 }
 
 function checkIndex(
-  source: FileSource,
+  source: PagedBytes,
   field: string,
   value: number,
   count: number,
@@ -205,7 +204,7 @@ function checkIndex(
 
 /** Files made before operators went past 127 have their number in an int8 of its own; the greater of both counts. */
 function readCode(
-  source: FileSource,
+  source: PagedBytes,
   code: TableNode,
 ): Pick<OperatorRecord, 'op' | 'isCustom' | 'version'> {
   const number = Math.max(
@@ -223,7 +222,7 @@ function readCode(
 }
 
 function readTensor(
-  source: FileSource,
+  source: PagedBytes,
   node: TableNode,
   field: string,
   buffers: readonly (StoredBuffer | null)[],
@@ -245,7 +244,7 @@ function readTensor(
   return record;
 }
 
-function readShape(source: FileSource, node: TableNode, field: string): number[] {
+function readShape(source: PagedBytes, node: TableNode, field: string): number[] {
   const vector = vectorOf(node, 'shape');
   if (vector !== null && vector.count > MAX_RANK)
     throw new AppError('LIMIT', 'has too many axes', {
@@ -258,7 +257,7 @@ function readShape(source: FileSource, node: TableNode, field: string): number[]
 }
 
 function readMetadata(
-  source: FileSource,
+  source: PagedBytes,
   node: TableNode,
   field: string,
   buffers: number,
@@ -269,7 +268,7 @@ function readMetadata(
 }
 
 function checkSignatures(
-  source: FileSource,
+  source: PagedBytes,
   root: TableNode,
   graphs: readonly GraphRecord[],
 ): void {

@@ -166,7 +166,7 @@ function realUses(uses: readonly Use[]): Use[] {
     if (behind.length === 0) found.push(use);
     else if (!seen.has(output)) {
       seen.add(output);
-      pending.push(...behind);
+      for (const next of behind) pending.push(next);
     }
   }
   return found.sort((a, b) => a.at - b.at);
@@ -175,9 +175,18 @@ function realUses(uses: readonly Use[]): Use[] {
 const consumers = new WeakMap<GraphRecord, Map<number, Use[]>>();
 
 /** The uses of each tensor of a graph, by its index. */
-function consumersOf(graph: GraphRecord): Map<number, Use[]> {
+export function consumersOf(graph: GraphRecord): Map<number, Use[]> {
   const known = consumers.get(graph) ?? usesOf(graph);
   consumers.set(graph, known);
+  return known;
+}
+
+const boundaries = new WeakMap<GraphRecord, ReadonlySet<number>>();
+
+/** The tensors that are inputs or outputs of a graph. */
+export function boundaryOf(graph: GraphRecord): ReadonlySet<number> {
+  const known = boundaries.get(graph) ?? new Set([...graph.inputs, ...graph.outputs]);
+  boundaries.set(graph, known);
   return known;
 }
 

@@ -1,5 +1,5 @@
-import type { FileSource } from '../../source.ts';
 import type { VectorNode } from './nodes.ts';
+import type { PagedBytes } from './paged-bytes.ts';
 import { SCALAR_BYTES, type ScalarType } from './schema.ts';
 
 const READERS: Readonly<Record<ScalarType, (view: DataView, at: number) => number>> = {
@@ -17,7 +17,7 @@ const READERS: Readonly<Record<ScalarType, (view: DataView, at: number) => numbe
 };
 
 /** A vector's bytes, from the file or from what was put in their place. */
-export function bytesOf(source: FileSource, node: VectorNode | null): Uint8Array {
+export function bytesOf(source: PagedBytes, node: VectorNode | null): Uint8Array {
   if (node === null) return new Uint8Array(0);
   const parts = node.pieces.map((piece) => {
     if (piece.kind === 'bytes') return piece.bytes;
@@ -28,7 +28,7 @@ export function bytesOf(source: FileSource, node: VectorNode | null): Uint8Array
 }
 
 /** A vector's values as numbers (64-bit integers rounded to float64); none where it is absent. */
-export function valuesOf(source: FileSource, node: VectorNode | null): number[] {
+export function valuesOf(source: PagedBytes, node: VectorNode | null): number[] {
   if (node === null || node.count === 0) return [];
   const bytes = bytesOf(source, node);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -41,6 +41,6 @@ export function valuesOf(source: FileSource, node: VectorNode | null): number[] 
 const decoder = new TextDecoder();
 
 /** A string's text; what is not UTF-8 shows as replacement characters. */
-export function textOf(source: FileSource, node: VectorNode | null): string {
+export function textOf(source: PagedBytes, node: VectorNode | null): string {
   return decoder.decode(bytesOf(source, node));
 }
