@@ -146,7 +146,7 @@ const encode: Implementation<'encode'> = (
     const source = valuesOf(sources, tensor, throwIfCancelled);
     const { name, shape, axis } = tensor;
     if (isFloatCast(scheme.dtype)) {
-      castTensor({ source, shape }, scheme.dtype, place);
+      castTensor(source, scheme.dtype, place);
       return null;
     }
     const statistics = known ?? firstPass(tensor, source);

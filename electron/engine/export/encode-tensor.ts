@@ -2,11 +2,9 @@ import * as fs from 'node:fs';
 import { dtypeOf } from '../../../shared/dtypes.ts';
 import { storageDtype } from '../../../shared/recipe.ts';
 import { packerOf } from '../quantize/packing.ts';
-import { passesOf } from '../quantize/plain-passes.ts';
-import type { CodeSink } from '../quantize/passes.ts';
+import type { CodeSink, Passes } from '../quantize/passes.ts';
 import type { CastDtype } from '../quantize/scheme.ts';
 import {
-  castJob,
   quantizeTensor,
   type QuantizeInput,
   type QuantizeResult,
@@ -35,13 +33,9 @@ export function encodeTensor(input: QuantizeInput, layout: CodeLayout, place: En
 }
 
 /** Cast one tensor into its place: one pass over its values, as a cast has no scales to find before. */
-export function castTensor(
-  { source, shape }: Pick<QuantizeInput, 'source' | 'shape'>,
-  dtype: CastDtype,
-  place: EncodePlace,
-): void {
+export function castTensor(passes: Passes, dtype: CastDtype, place: EncodePlace): void {
   const codes = codesPlace(place);
-  withTarget(codes.path, (fd) => passesOf(source).encode(castJob(dtype, shape, sinkTo(fd, codes))));
+  withTarget(codes.path, (fd) => passes.cast(dtype, sinkTo(fd, codes)));
 }
 
 function codesPlace({ codes }: EncodePlace): PartPlace {

@@ -42,6 +42,7 @@ export interface KernelExports {
   ) => void;
   readonly setCastOutput: (codes: number, restored: number) => void;
   readonly cast: (pointer: number, count: number) => void;
+  readonly castInPlace: (pointer: number, count: number) => void;
   readonly doubleSumsPointer: () => number;
   readonly resetDoubleSums: () => void;
   readonly addDoubleSums: (pointer: number, count: number, tiny: number, start: number) => void;

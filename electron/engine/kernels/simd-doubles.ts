@@ -1,4 +1,5 @@
 import type { Bins } from '../quantize/histogram.ts';
+import { castJob } from '../quantize/casts.ts';
 import type { EncodeJob, Encoded, Passes } from '../quantize/passes.ts';
 import { plainPasses } from '../quantize/plain-passes.ts';
 import { SMALLEST_NORMAL } from '../quantize/plain-ranges.ts';
@@ -29,6 +30,8 @@ export function doublePasses(kernels: Kernels, source: ByteSource): Passes {
         ? secondPass(kernels, reader, bins, mean)
         : plain.secondPass(bins, mean, allFinite),
     encode: (job) => encodeDoubles(kernels, reader, job),
+    cast: (dtype, sink) =>
+      void encodeDoubles(kernels, reader, castJob(dtype, source.elements, sink)),
   };
 }
 

@@ -3,11 +3,11 @@ import type { Bins } from '../quantize/histogram.ts';
 import type { IntegerFormat } from '../quantize/integer-format.ts';
 import type { Grouping } from '../quantize/layout.ts';
 import type { ErrorSums } from '../quantize/metrics.ts';
-import type { EncodeJob, Encoded, Inspected } from '../quantize/passes.ts';
+import type { CodeSink, EncodeJob, Encoded, Inspected } from '../quantize/passes.ts';
 import type { CastDtype } from '../quantize/scheme.ts';
-import type { BlockReader } from './blocks.ts';
+import type { BlockReader, ByteSource } from './blocks.ts';
 import { setGrouping } from './grouping.ts';
-import type { Kernels } from './kernels.ts';
+import { BLOCK_VALUES, type Kernels } from './kernels.ts';
 import { foldedCounts } from './simd-results.ts';
 
 /** How the kernels know the ways of rounding: EVEN, ZERO and RECIPROCAL of assembly/codes.ts. */
@@ -40,8 +40,16 @@ export function prepare(kernels: Kernels, job: EncodeJob, outputs: Outputs): Enc
 
 function prepareCast(kernels: Kernels, dtype: CastDtype, outputs: Outputs): Encoder {
   const { exports, codes, restored } = kernels;
-  const { format, bits, decode } = CASTS[dtype];
+  const { bits } = CASTS[dtype];
   const flags = kernels.allocate(2 ** bits);
+  setCast(kernels, dtype, flags);
+  exports.setCastOutput(outputs.codes ? codes : 0, outputs.restored ? restored : 0);
+  const run = (pointer: number, count: number): void => exports.cast(pointer, count);
+  return { bits, width: bits / 8, isSigned: false, flags, run };
+}
+
+function setCast({ exports }: Kernels, dtype: CastDtype, flags: number): void {
+  const { format, decode } = CASTS[dtype];
   exports.setCast(
     format.exponentBits,
     format.fractionBits,
@@ -51,9 +59,28 @@ function prepareCast(kernels: Kernels, dtype: CastDtype, outputs: Outputs): Enco
     format.nan,
     flags,
   );
-  exports.setCastOutput(outputs.codes ? codes : 0, outputs.restored ? restored : 0);
-  const run = (pointer: number, count: number): void => exports.cast(pointer, count);
-  return { bits, width: bits / 8, isSigned: false, flags, run };
+}
+
+/** Values that are cast at a time: the blocks for decoded values, codes and restored ones lie together, and in the cache. */
+const CAST_VALUES = 3 * BLOCK_VALUES;
+
+/** Casts float32 alone, where it was read. The contract is Passes.cast. */
+export function castFloats(
+  kernels: Kernels,
+  source: ByteSource,
+  dtype: CastDtype,
+  sink: CodeSink,
+): void {
+  const { exports, decoded: pointer } = kernels;
+  const { elements } = source;
+  setCast(kernels, dtype, 0);
+  for (let start = 0; start < elements; start += CAST_VALUES) {
+    source.check?.();
+    const count = Math.min(CAST_VALUES, elements - start);
+    source.read(kernels.bytes(pointer, count * 4), start * 4);
+    exports.castInPlace(pointer, count);
+    sink(kernels.bytes(pointer, (count * CASTS[dtype].bits) / 8));
+  }
 }
 
 function prepareIntegers(

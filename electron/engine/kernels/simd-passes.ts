@@ -1,10 +1,11 @@
+import { castJob } from '../quantize/casts.ts';
 import type { Passes } from '../quantize/passes.ts';
 import { SMALLEST_NORMAL } from '../quantize/plain-ranges.ts';
 import { BlockReader, firstValues, type ByteSource } from './blocks.ts';
 import { setGrouping, setUngrouped } from './grouping.ts';
 import type { Kernels } from './kernels.ts';
 import { doublePasses } from './simd-doubles.ts';
-import { encode, errorCounts, inspect, ROUNDINGS } from './simd-encode.ts';
+import { castFloats, encode, errorCounts, inspect, ROUNDINGS } from './simd-encode.ts';
 import { COUNTS_PER_BIN, foldedCounts, readValueSums } from './simd-results.ts';
 
 const DIGITS = 65536;
@@ -24,6 +25,10 @@ export function simdPasses(kernels: Kernels, source: ByteSource): Passes {
     ...keyPasses(kernels, reader),
     ...searchPasses(kernels, reader),
     encode: (job) => encode(kernels, reader, job),
+    cast: (to, sink) =>
+      dtype === 'float32'
+        ? castFloats(kernels, source, to, sink)
+        : void encode(kernels, reader, castJob(to, elements, sink)),
     inspect: (job, channels, first) => inspect(kernels, reader, job, channels, first),
     errorCounts: (job, bins) => errorCounts(kernels, reader, job, bins),
     firstValues: (count) => firstValues(source, count),

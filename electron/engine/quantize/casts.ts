@@ -1,5 +1,7 @@
 import { bfloat16Value } from './bfloat16.ts';
 import { float16Value } from './float16.ts';
+import { groupingOf } from './layout.ts';
+import type { CodeSink, EncodeJob } from './passes.ts';
 import type { CastDtype } from './scheme.ts';
 import {
   BFLOAT16,
@@ -29,3 +31,10 @@ export const CASTS: Readonly<Record<CastDtype, Cast>> = {
   float8_e4m3fn: { format: FLOAT8_E4M3FN, bits: 8, decode: byTable(FLOAT8_E4M3FN) },
   float8_e5m2: { format: FLOAT8_E5M2, bits: 8, decode: byTable(FLOAT8_E5M2) },
 };
+
+/** A cast's job: it has no scales, so that nothing need be known of the values. */
+export function castJob(dtype: CastDtype, elements: number, sink: CodeSink | undefined): EncodeJob {
+  const parameters = { scale: new Float64Array(0), zeroPoint: new Int32Array(0) };
+  const grouping = groupingOf([elements], null, 'tensor');
+  return { encoding: { kind: 'cast', dtype }, grouping, parameters, sink };
+}

@@ -134,6 +134,8 @@ export interface Passes {
     bins: number,
   ): Float64Array;
   encode(job: EncodeJob): Encoded;
+  /** The bit patterns of a float type alone, nothing measured. What the sink is given is good only until it returns. */
+  cast(dtype: CastDtype, sink: CodeSink): void;
   /** Encodes, and looks closer; `first` codes and values are listed. */
   inspect(job: EncodeJob, channels: Grouping | null, first: number): Inspected;
   /** Counts finite errors over bins that hold them all. */

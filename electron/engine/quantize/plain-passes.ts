@@ -1,5 +1,6 @@
 import type { Values } from './chunks.ts';
 import { addToHistogram } from './histogram.ts';
+import { castJob } from './casts.ts';
 import type { Passes, ValueSource } from './passes.ts';
 import { countErrors, encodePlainly, inspectPlainly, keepFirst } from './plain-encode.ts';
 import { countDigits, gatherSorted } from './plain-keys.ts';
@@ -40,6 +41,7 @@ export function plainPasses(source: ValueSource): Passes {
     addCandidateErrors: (...given) => addCandidateErrors(source, ...given),
     signedHistograms: (...given) => signedHistograms(source, ...given),
     encode: (job) => encodePlainly(source, job),
+    cast: (dtype, sink) => void encodePlainly(source, castJob(dtype, source.elements, sink)),
     inspect: (...given) => inspectPlainly(source, ...given),
     errorCounts: (...given) => countErrors(source, ...given),
     firstValues(count) {

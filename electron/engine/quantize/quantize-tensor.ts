@@ -16,7 +16,8 @@ import type {
 } from './passes.ts';
 import { passesOf } from './plain-passes.ts';
 import { rangesOf } from './ranges.ts';
-import { isCast, isFixedPoint, type CastDtype, type KernelScheme } from './scheme.ts';
+import { castJob } from './casts.ts';
+import { isCast, isFixedPoint, type KernelScheme } from './scheme.ts';
 import { finiteCount, signalOf, type TensorStatistics } from './statistics.ts';
 
 export interface QuantizeInput {
@@ -57,7 +58,10 @@ export function quantizeTensor(input: QuantizeInput): QuantizeResult {
  */
 export function prepareTensor(input: QuantizeInput): EncodeJob {
   const { name, source, shape, axis, scheme, statistics, sink } = input;
-  if (isCast(scheme.dtype)) return castJob(scheme.dtype, shape, sink);
+  if (isCast(scheme.dtype)) {
+    const elements = shape.reduce((product, size) => product * size, 1);
+    return castJob(scheme.dtype, elements, sink);
+  }
   requireFinite(name, statistics.statistics);
   const format = integerFormatOf(scheme);
   const isFixed = isFixedPoint(scheme.dtype) && scheme.powerOfTwo !== true;
@@ -68,17 +72,6 @@ export function prepareTensor(input: QuantizeInput): EncodeJob {
     : rangesOf(passesOf(source), grouping, scheme, statistics, rule, format);
   const parameters = parametersOf(name, ranges, rule);
   return { encoding: { kind: 'integer', format }, grouping, parameters, sink };
-}
-
-/** A cast's job: it has no scales, so that nothing need be known of the values. */
-export function castJob(
-  dtype: CastDtype,
-  shape: readonly number[],
-  sink: CodeSink | undefined,
-): EncodeJob {
-  const parameters = { scale: new Float64Array(0), zeroPoint: new Int32Array(0) };
-  const grouping = groupingOf(shape, null, 'tensor');
-  return { encoding: { kind: 'cast', dtype }, grouping, parameters, sink };
 }
 
 function requireFinite(name: string, statistics: Statistics): void {

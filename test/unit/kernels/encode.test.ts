@@ -11,9 +11,11 @@ import { integerScheme, tensors } from './arbitraries.ts';
 
 const kernels = buildKernels();
 
+const CAST = { symmetric: true, granularity: 'tensor', range: 'minmax' } as const;
+
 const castScheme: fc.Arbitrary<KernelScheme> = fc
   .constantFrom<CastDtype>('float16', 'bfloat16', 'float8_e4m3fn', 'float8_e5m2')
-  .map((dtype) => ({ dtype, symmetric: true, granularity: 'tensor', range: 'minmax' }));
+  .map((dtype) => ({ ...CAST, dtype }));
 
 function jobFor(
   passes: Passes,
@@ -62,6 +64,37 @@ describe('SIMD codes and errors equal those of their plain twins', () => {
       }),
       { numRuns: 400 },
     );
+  });
+
+  test('casts alone, measured by nobody, are the patterns of measured ones', () => {
+    fc.assert(
+      fc.property(
+        tensors({ finite: false }),
+        castScheme,
+        ({ bytes, dtype, sizes, axis }, given) => {
+          const { simd, plain } = bothPasses(kernels, bytes, dtype);
+          const expected = bytesOf(plain, jobFor(plain, sizes, axis, given)).bytes;
+          for (const passes of [simd, plain, simd]) {
+            const pieces: Uint8Array[] = [];
+            passes.cast(given.dtype as CastDtype, (piece) => pieces.push(piece.slice()));
+            expect(Buffer.concat(pieces).equals(expected)).toBe(true);
+          }
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+
+  test('casts of more values than are cast at a time are whole, and leave other passes right', () => {
+    const values = Float32Array.from({ length: 3 * 32768 * 2 + 7 }, (_, at) => Math.sin(at) * 9);
+    const { simd, plain } = bothPasses(kernels, new Uint8Array(values.buffer), 'float32');
+    const job = jobFor(plain, [values.length], 0, { ...CAST, dtype: 'bfloat16' });
+    const expected = bytesOf(plain, job);
+    const before = simd.encode(job);
+    const pieces: Uint8Array[] = [];
+    simd.cast('bfloat16', (piece) => pieces.push(piece.slice()));
+    expect(Buffer.concat(pieces).equals(expected.bytes)).toBe(true);
+    expect(simd.encode(job)).toEqual(before);
   });
 
   test.each([

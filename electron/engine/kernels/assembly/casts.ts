@@ -24,7 +24,7 @@ let restored: usize = 0;
 
 /**
  * Says which type to cast to: 1 + exponentBits + fractionBits is 8 or 16. `flagPointer` holds a
- * byte for each pattern; codes and restored values go to their pointers, or nowhere for 0.
+ * byte for each pattern, or is 0; codes and restored values go to their pointers, or nowhere for 0.
  */
 export function setCast(
   exponentBits: i32,
@@ -47,7 +47,7 @@ export function setCast(
   nan = newNan;
   isWide = exponentBits + newFractionBits > 7;
   flags = flagPointer;
-  memory.fill(flagPointer, 0, isWide ? 65536 : 256);
+  if (flagPointer != 0) memory.fill(flagPointer, 0, isWide ? 65536 : 256);
 }
 
 export function setCastOutput(codePointer: usize, restoredPointer: usize): void {
@@ -80,6 +80,15 @@ export function cast(pointer: usize, count: i32): void {
     castFour(f32x4.splat(load<f32>(place)), at, 1);
     addLane(place, 0);
   }
+}
+
+/** Casts float32 at `pointer` and measures nothing; the patterns begin where the values did. */
+export function castInPlace(pointer: usize, count: i32): void {
+  setCastOutput(pointer, 0);
+  const whole = count & ~3;
+  for (let at = 0; at < whole; at += 4) castFour(v128.load(pointer + (usize(at) << 2)), at, 4);
+  for (let at = whole; at < count; at++)
+    castFour(f32x4.splat(load<f32>(pointer + (usize(at) << 2))), at, 1);
 }
 
 /** What the last four values were cast to. */
@@ -115,8 +124,16 @@ function castFour(values: v128, at: i32, stored: i32): v128 {
   return back;
 }
 
-function keep(patterns: v128, back: v128, at: i32, stored: i32): void {
+function flag(patterns: v128, stored: i32): void {
   store<u8>(flags + i32x4.extract_lane(patterns, 0), 1);
+  if (stored == 1) return;
+  store<u8>(flags + i32x4.extract_lane(patterns, 1), 1);
+  store<u8>(flags + i32x4.extract_lane(patterns, 2), 1);
+  store<u8>(flags + i32x4.extract_lane(patterns, 3), 1);
+}
+
+function keep(patterns: v128, back: v128, at: i32, stored: i32): void {
+  if (flags != 0) flag(patterns, stored);
   if (stored == 1) {
     if (codes != 0 && isWide)
       store<u16>(codes + (usize(at) << 1), u16(i32x4.extract_lane(patterns, 0)));
@@ -124,9 +141,6 @@ function keep(patterns: v128, back: v128, at: i32, stored: i32): void {
     if (restored != 0) store<f32>(restored + (usize(at) << 2), f32x4.extract_lane(back, 0));
     return;
   }
-  store<u8>(flags + i32x4.extract_lane(patterns, 1), 1);
-  store<u8>(flags + i32x4.extract_lane(patterns, 2), 1);
-  store<u8>(flags + i32x4.extract_lane(patterns, 3), 1);
   if (codes != 0 && isWide) {
     const words = i16x8.shuffle(patterns, patterns, 0, 2, 4, 6, 0, 2, 4, 6);
     v128.store64_lane(codes + (usize(at) << 1), words, 0);

@@ -6,7 +6,7 @@ export { addRanges, addSums, resetSums, setRanges, sumsPointer } from './statist
 export { addFiniteToHistogram, addToHistogram, setBins } from './histogram';
 export { errorSums, resetErrorSums } from './sums';
 export { encode, setCodes, setFlags, setOutput } from './codes';
-export { cast, setCast, setCastOutput } from './casts';
+export { cast, castInPlace, setCast, setCastOutput } from './casts';
 export { countKeys, gather, selectRank, setGathering, setKeys, valueOfKey } from './keys';
 export { addErrors, setCandidates } from './search';
 export {
