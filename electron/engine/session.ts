@@ -48,9 +48,12 @@ export class Session {
   readonly opened: OpenedModel;
   private readonly pool: WorkerPool;
   private readonly files: WorkerFiles;
+  /** What was opened by its name alone: a file, or the folder that holds one. */
+  private readonly label: string;
   private readonly passes = new Map<number, TensorStatistics>();
 
-  private constructor(opened: OpenedModel, pool: WorkerPool) {
+  private constructor(file: string, opened: OpenedModel, pool: WorkerPool) {
+    this.label = path.basename(path.resolve(file));
     this.opened = opened;
     this.pool = pool;
     this.files = opened.files.map((file) => ({ path: file.path, identity: file.identity }));
@@ -58,7 +61,7 @@ export class Session {
 
   /** Open a model: reads its structure only. @throws AppError */
   static open(file: string, pool: WorkerPool): Session {
-    return new Session(openModel(file), pool);
+    return new Session(file, openModel(file), pool);
   }
 
   /** Bytes of all the model's files. */
@@ -135,14 +138,13 @@ export class Session {
     return { ...detail, a: side(0), b: side(1) };
   }
 
-  /** What an export would write, to the byte. */
+  /** What an export would write, to the byte where it is named as is suggested: names of side files and shards are in it. */
   async previewExport(
     recipe: Recipe,
     mode: ExportMode,
     options: RunOptions,
   ): Promise<ExportPreview> {
-    const source = path.basename(this.opened.files[0]!.path);
-    const name = suggestedFileName(source, recipe.name, this.opened.extension);
+    const name = suggestedFileName(this.label, recipe.name, this.opened.extension);
     const { layout, plan } = await this.layout(recipe, mode, name, options);
     return {
       mode,

@@ -2,6 +2,7 @@ import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { suggestedFileName } from '../../../shared/formats.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { AtomicFile, commitAll } from '../../../electron/engine/export/atomic-file.ts';
@@ -469,6 +470,17 @@ describe('a sharded set', () => {
     expect(
       session.tensors.filter(({ quantization }) => quantization !== null).map(({ name }) => name),
     ).toEqual(['a.weight', 'b.weight']);
+  });
+
+  test('weighs what its preview says, to the byte, under the name that is suggested', async () => {
+    const where = set();
+    const session = Session.open(where, pool);
+    const preview = await session.previewExport(recipe('int8'), 'qdq', { signal: never });
+    const name = suggestedFileName(path.basename(where), 'int8', session.summary().extension);
+    const out = path.join(folderOf({}), name);
+    const result = await session.export(recipe('int8'), 'qdq', out, { signal: never });
+    session.close();
+    expect(result.bytesAfter).toBe(preview.bytesAfter);
   });
 
   test('keeps shards that the plan does not touch byte for byte', async () => {
