@@ -30,7 +30,7 @@ export interface Scheme {
   readonly symmetric: boolean;
   readonly granularity: Granularity;
   readonly range: RangeMethod;
-  /** LiteRT's narrow range: int8 uses [-127, 127] for clipping as well as for the scale. */
+  /** LiteRT's narrow range: int8 uses [-127, 127] and int4 [-7, 7], for clipping as well as for the scale. */
   readonly narrowRange?: boolean | undefined;
   /** Fixed point only: a scale of 2^shift on top of the format's, so that nothing saturates. */
   readonly powerOfTwo?: boolean | undefined;
@@ -83,6 +83,8 @@ export const PRESETS: readonly Recipe[] = [
   preset('uint4-block32', { dtype: 'uint4', symmetric: false, granularity: { block: 32 } }),
   // LiteRT's dynamic range quantization of weights.
   preset('litert-dynamic', { dtype: 'int8', narrowRange: true }),
+  // LiteRT's 4 bits: absmax / 7 per channel, as its kernels take no blocks.
+  preset('litert-int4', { dtype: 'int4', narrowRange: true }),
   // onnxruntime's quantize_dynamic by default: int8, symmetric, per tensor, whatever the size.
   preset('ort-dynamic', { dtype: 'int8', granularity: 'tensor' }, 0),
   // CMSIS-DSP fixed point: what is outside [-1, 1) saturates.

@@ -80,7 +80,7 @@ async function measure(
   });
   const kept = await run(only(null), 'Reading');
   const measured = [await run(base, 'Measuring the recipe')];
-  for (const scheme of CANDIDATES)
+  for (const scheme of session.opened.candidates ?? CANDIDATES)
     measured.push(await run(only(scheme), `Measuring ${describeScheme(scheme)}`));
   return { kept, measured };
 }

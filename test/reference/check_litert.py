@@ -32,6 +32,7 @@ RUNS = [
     ("qdq", "litert-dynamic"),
     ("qdq", "uint8"),
     ("qdq", "int16"),
+    ("qdq", "litert-int4"),
     ("qdq", {"dtype": "int4", "granularity": "channel"}),
     ("qdq", {"dtype": "int4", "granularity": "tensor"}),
     ("qdq", "q7"),

@@ -2,7 +2,7 @@ import type { FormatName } from '../../../shared/formats.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Model } from '../../../shared/model.ts';
 import type { Plan } from '../../../shared/plan.ts';
-import type { Recipe } from '../../../shared/recipe.ts';
+import type { Recipe, Scheme } from '../../../shared/recipe.ts';
 import type { IndexLimits } from '../runtime/inputs.ts';
 import type { FileSource } from '../source.ts';
 import type { Layout } from '../export/layout.ts';
@@ -15,6 +15,8 @@ export interface OpenedModel {
   readonly extension: string;
   /** The export modes there are, the first of them the one that is taken when none is asked for. */
   readonly modes: readonly ExportMode[];
+  /** What a budget chooses from for each tensor; absent for what every format stores. */
+  readonly candidates?: readonly Scheme[];
   /** Whether onnxruntime can run it, and with it an export be verified. */
   readonly canRun: boolean;
   /** How far integer inputs may index, by name, where the structure tells. */

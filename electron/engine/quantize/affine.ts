@@ -128,11 +128,11 @@ export function computeBlockScaleZeroPoint(
 const LITERT_LEAST_MAGNITUDE = 5e-7;
 
 /**
- * Scale of a symmetric int8 range without -128, as LiteRT's converter makes it for weights: absmax
- * / 127 in float32, and never as if absmax were under 5e-7, so that a channel of zeros has a scale
- * as well.
+ * Scale of a symmetric range without the lowest code, as LiteRT's converter makes it for weights:
+ * absmax / qmax (127 of int8, 7 of int4) in float32, and never as if absmax were under 5e-7, so that
+ * a channel of zeros has a scale as well.
  */
-export function narrowScale(rmin: number, rmax: number): ScaleZeroPoint {
+export function narrowScale(rmin: number, rmax: number, qmax: number): ScaleZeroPoint {
   const magnitude = Math.max(-Math.fround(rmin), Math.fround(rmax), LITERT_LEAST_MAGNITUDE);
-  return { scale: Math.fround(magnitude / 127), zeroPoint: 0 };
+  return { scale: Math.fround(magnitude / qmax), zeroPoint: 0 };
 }

@@ -42,7 +42,11 @@ export function integerFormatOf(scheme: KernelScheme): IntegerFormat {
   };
 }
 
-/** LiteRT's narrow range leaves -128 out. */
-function clipRange(full: CodeRange, { dtype, narrowRange }: KernelScheme): CodeRange {
-  return narrowRange === true && dtype === 'int8' ? { ...full, qmin: full.qmin + 1 } : full;
+/** Whether a scheme has LiteRT's narrow range, which leaves the lowest code out: -128 of int8, -8 of int4. */
+export function isNarrow({ dtype, narrowRange }: KernelScheme): boolean {
+  return narrowRange === true && (dtype === 'int8' || dtype === 'int4');
+}
+
+function clipRange(full: CodeRange, scheme: KernelScheme): CodeRange {
+  return isNarrow(scheme) ? { ...full, qmin: full.qmin + 1 } : full;
 }

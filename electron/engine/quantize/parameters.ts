@@ -1,7 +1,7 @@
 import { computeBlockScaleZeroPoint, computeScaleZeroPoint, narrowScale } from './affine.ts';
 import type { ScaleZeroPoint } from './affine.ts';
 import { fixedPointScale, shiftedScale } from './fixed-point.ts';
-import type { IntegerFormat } from './integer-format.ts';
+import { isNarrow, type IntegerFormat } from './integer-format.ts';
 import type { Grouping } from './layout.ts';
 import { matMulNBitsScale } from './matmul-nbits.ts';
 import { isFixedPoint, type KernelScheme } from './scheme.ts';
@@ -22,8 +22,8 @@ export function parameterRule(
   }
   if (scheme.operator === 'MatMulNBits')
     return (low, high) => matMulNBitsScale(low, high, format.bits, symmetric);
-  if (scheme.narrowRange === true && dtype === 'int8' && symmetric && kind !== 'block')
-    return (low, high) => narrowScale(low, high);
+  if (isNarrow(scheme) && symmetric && kind !== 'block')
+    return (low, high) => narrowScale(low, high, format.clip.qmax);
   if (kind === 'block')
     return (low, high) => computeBlockScaleZeroPoint(low, high, format.span, symmetric);
   return (low, high) => computeScaleZeroPoint(low, high, format.span, symmetric);

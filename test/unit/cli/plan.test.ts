@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { parseRecipe } from '../../../shared/recipe.ts';
 import type { Total } from '../../../shared/report.ts';
 import { CLI_SCRIPT } from '../../helpers/engine.ts';
+import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
@@ -48,6 +49,29 @@ describe('plan', () => {
     expect(plan.meets).toBe(true);
     expect(plan.total.sqnrDb).toBeGreaterThanOrEqual(int8.sqnrDb! - 1e-9);
     expect(plan.total.bytesAfter).toBeLessThanOrEqual(int8.bytesAfter);
+  });
+
+  test('of a LiteRT model holds what its export stores, in few bits, too', () => {
+    const [model, out] = [LITERT_MODELS.faceFull, path.join(folder, 'litert.json')];
+    const plan = totalOf(
+      'plan',
+      model,
+      '--recipe',
+      'litert-dynamic',
+      '--max-bytes',
+      '420000',
+      '--out',
+      out,
+    );
+    expect(plan.meets).toBe(true);
+    expect(JSON.stringify(plan.recipe)).toContain('"int4"');
+    const target = path.join(folder, 'litert.tflite');
+    const { status, stdout } = run('export', model, '--recipe', out, '--out', target, '--json');
+    expect(status).toBe(0);
+    const planned = run('analyze', model, '--recipe', out, '--json').stdout;
+    const { tensors } = JSON.parse(planned) as { tensors: { quantized: boolean }[] };
+    const { quantized } = JSON.parse(stdout) as { quantized: number };
+    expect(quantized).toBe(tensors.filter((tensor) => tensor.quantized).length);
   });
 
   test('says that no plan fits in one byte', () => {

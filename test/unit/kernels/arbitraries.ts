@@ -109,6 +109,13 @@ export const integerScheme: fc.Arbitrary<KernelScheme> = fc.oneof(
     range: fc.constantFrom<KernelScheme['range']>('minmax', { percentile: 90 }),
   }),
   fc.record({
+    dtype: fc.constantFrom('int8', 'int4'),
+    symmetric: fc.constant(true),
+    granularity: fc.constantFrom('tensor', 'channel'),
+    range: fc.constantFrom<KernelScheme['range']>('minmax', { percentile: 90 }),
+    narrowRange: fc.constant(true),
+  }),
+  fc.record({
     dtype: fc.constantFrom('q7', 'q15', 'q31'),
     symmetric: fc.constant(true),
     granularity: fc.constantFrom('tensor', 'channel'),

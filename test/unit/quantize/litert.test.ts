@@ -35,3 +35,37 @@ describe("the litert-dynamic preset gives the scales and codes of LiteRT's conve
     expect(Buffer.concat(pieces).equals(bytesOf(codes))).toBe(true);
   });
 });
+
+test('the litert-int4 preset divides by 7 and leaves -8 out, as LiteRT has it', () => {
+  const [{ values, shape, axis }] = cases.filter(({ name }) => name === 'FULLY_CONNECTED') as [
+    (typeof cases)[number],
+  ];
+  const weights = float32Of(values);
+  const source = arraySource(weights, 'float32', 77);
+  const pieces: Uint8Array[] = [];
+  const result = quantizeTensor({
+    name: 'weights',
+    source,
+    shape,
+    axis,
+    scheme: findPreset('litert-int4')!.default!,
+    statistics: computeStatistics(source, layoutOf(shape, axis), 4),
+    sink: (bytes) => pieces.push(bytes),
+  });
+  const packed = Buffer.concat(pieces);
+  const codes = Array.from(
+    weights,
+    (_, index) => (packed[index >> 1]! << (index % 2 === 0 ? 28 : 24)) >> 28,
+  );
+  const width = weights.length / shape[axis]!;
+  for (let channel = 0; channel < shape[axis]!; channel++) {
+    const row = weights.subarray(channel * width, (channel + 1) * width);
+    const most = row.reduce((largest, value) => Math.max(largest, Math.abs(value)), 5e-7);
+    expect(result.scale[channel]).toBe(Math.fround(Math.fround(most) / 7));
+    for (const [at, value] of row.entries()) {
+      const code = codes[channel * width + at]!;
+      expect(Math.abs(code)).toBeLessThanOrEqual(7);
+      expect(Math.abs(code - value / result.scale[channel]!)).toBeLessThanOrEqual(0.500001);
+    }
+  }
+});

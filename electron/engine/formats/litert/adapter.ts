@@ -1,4 +1,5 @@
 import type { Model } from '../../../../shared/model.ts';
+import { BASE_SCHEME, type Scheme } from '../../../../shared/recipe.ts';
 import type { FileSource } from '../../source.ts';
 import { layoutLitert } from '../../export/litert/layout-litert.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
@@ -17,6 +18,13 @@ export const litertAdapter: FormatAdapter = {
   open: openLitert,
 };
 
+/** What LiteRT stores per channel and restores: blocks and 16 bits per channel it does not. */
+const CANDIDATES: readonly Scheme[] = [
+  { ...BASE_SCHEME, dtype: 'int4', narrowRange: true },
+  { ...BASE_SCHEME, dtype: 'int8', narrowRange: true },
+  { ...BASE_SCHEME, dtype: 'float16' },
+];
+
 function openLitert(source: FileSource): OpenedModel {
   const bytes = new PagedBytes(source);
   const index = readModel(bytes);
@@ -26,6 +34,7 @@ function openLitert(source: FileSource): OpenedModel {
     files: [source],
     extension: '.tflite',
     modes: ['qdq', 'dynamic', 'float'],
+    candidates: CANDIDATES,
     canRun: false,
     indexLimits: {},
     layout: (plan, mode, recipe) =>
