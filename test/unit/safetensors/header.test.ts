@@ -331,6 +331,7 @@ describe('what the format allows is opened', () => {
       ['scalar', 1],
     ]);
     expect(open(rawFile('{}      ')).tensors).toEqual([]);
+    expect(open(rawFile('{"__metadata__":null}')).tensors).toEqual([]);
     expect(open(rawFile('{ "__metadata__" : { } }\n\t\r ')).tensors).toEqual([]);
   });
 

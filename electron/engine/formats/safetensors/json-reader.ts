@@ -84,6 +84,14 @@ export class JsonReader {
     return value;
   }
 
+  /** Whether null stands here, which is then passed over. */
+  null(): boolean {
+    this.space();
+    const isNull = this.text.startsWith('null', this.at);
+    if (isNull) this.at += 4;
+    return isNull;
+  }
+
   /** A whole number from 0 that a double holds exactly. */
   integer(): number {
     this.space();

@@ -132,7 +132,8 @@ export function failJson(file: string, problem: JsonProblem, start: number, text
 
 function readMetadata(reader: JsonReader): ReadonlyMap<string, string> {
   const metadata = new Map<string, string>();
-  reader.object((key) => metadata.set(key, reader.string()));
+  // The reference reads null as no metadata.
+  if (!reader.null()) reader.object((key) => metadata.set(key, reader.string()));
   return metadata;
 }
 
