@@ -15,7 +15,6 @@ import type { Piece } from '../layout.ts';
 /** How a weight is stored in the export. */
 export interface StoredForm {
   readonly scheme: Scheme;
-  readonly dtype: DtypeName;
   /** TensorType's number. */
   readonly type: number;
   readonly isPerChannel: boolean;
@@ -50,13 +49,15 @@ export class Zeros {
   }
 }
 
+type Refused = { readonly refused: string };
+
 /** How a scheme is stored in LiteRT, or why it cannot be. */
 export function storedForm(
-  { ref }: LitertTensor,
+  tensor: LitertTensor,
   asked: Scheme,
   mode: ExportMode,
   zeros: Zeros,
-): StoredForm | { readonly refused: string } {
+): StoredForm | Refused {
   const isCast = isFloatCast(asked.dtype);
   if (mode === 'float' && !isCast)
     return { refused: `the float mode stores float types only, not ${asked.dtype}` };
@@ -65,23 +66,39 @@ export function storedForm(
   const restored = RESTORED[dtype];
   if (type === null) return { refused: `LiteRT has no ${dtype}` };
   if (restored === undefined) return { refused: `LiteRT's DEQUANTIZE takes no ${dtype}` };
-  const codes: Piece = {
-    kind: 'tensor',
-    tensor: ref.id,
-    part: 'codes',
-    length: packedBytes(dtype, ref.elements),
+  const { id, elements } = tensor.ref;
+  const length = packedBytes(dtype, elements);
+  const codes = { kind: 'tensor', tensor: id, part: 'codes', length } as const;
+  if (!isCast) {
+    const quantized = quantizedForm(tensor, asked, mode, zeros);
+    if ('refused' in quantized) return quantized;
+    const { isPerChannel, parameterBytes, ...form } = quantized;
+    const version = isPerChannel ? restored.channel : restored.tensor;
+    if (version === null) return { refused: `LiteRT's DEQUANTIZE takes ${dtype} per tensor only` };
+    const bytes = length + parameterBytes;
+    return { ...form, type, isPerChannel, codes, bytes, dequantizeVersion: version };
+  }
+  return {
+    scheme: asked,
+    type,
+    isPerChannel: false,
+    quantization: null,
+    codes,
+    bytes: length,
+    dequantizeVersion: restored.tensor,
   };
-  if (isCast)
-    return {
-      scheme: asked,
-      dtype,
-      type,
-      isPerChannel: false,
-      quantization: null,
-      codes,
-      bytes: codes.length,
-      dequantizeVersion: restored.tensor,
-    };
+}
+
+/** The scales and zero points of an integer scheme. */
+function quantizedForm(
+  { ref }: LitertTensor,
+  asked: Scheme,
+  mode: ExportMode,
+  zeros: Zeros,
+):
+  | (Pick<StoredForm, 'scheme' | 'isPerChannel' | 'quantization'> & { parameterBytes: number })
+  | Refused {
+  const dtype = storageDtype(asked.dtype);
   if (typeof asked.granularity === 'object')
     return { refused: "LiteRT's DEQUANTIZE takes one scale a tensor or a channel, not blocks" };
   if (dtype === 'int16' && !asked.symmetric)
@@ -90,24 +107,14 @@ export function storedForm(
   const scheme = mode === 'dynamic' && isInt8(asked) ? { ...asked, narrowRange: true } : asked;
   const scales = scaleCount(scheme, ref);
   const isPerChannel = scales > 1;
-  const version = isPerChannel ? restored.channel : restored.tensor;
-  if (version === null) return { refused: `LiteRT's DEQUANTIZE takes ${dtype} per tensor only` };
   const isCentred = scheme.symmetric && dtype.startsWith('int');
-  const zeroPoint = isCentred ? zeros.of(scales) : partVector(ref.id, 'zeroPoint', 'int64', scales);
-  return {
-    scheme,
-    dtype,
-    type,
-    isPerChannel,
-    quantization: makeTable('QuantizationParameters', {
-      scale: partVector(ref.id, 'scale', 'float32', scales),
-      zero_point: zeroPoint,
-      ...(isPerChannel && ref.axis! > 0 ? { quantized_dimension: ref.axis! } : {}),
-    }),
-    codes,
-    bytes: codes.length + 4 * scales + (isCentred ? 0 : 8 * scales),
-    dequantizeVersion: version,
-  };
+  const quantization = makeTable('QuantizationParameters', {
+    scale: partVector(ref.id, 'scale', 'float32', scales),
+    zero_point: isCentred ? zeros.of(scales) : partVector(ref.id, 'zeroPoint', 'int64', scales),
+    ...(isPerChannel && ref.axis! > 0 ? { quantized_dimension: ref.axis! } : {}),
+  });
+  const parameterBytes = 4 * scales + (isCentred ? 0 : 8 * scales);
+  return { scheme, isPerChannel, quantization, parameterBytes };
 }
 
 function isInt8({ dtype, symmetric }: Scheme): boolean {

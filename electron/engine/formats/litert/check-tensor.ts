@@ -1,4 +1,4 @@
-import { dtypeOf, packedBytes } from '../../../../shared/dtypes.ts';
+import { dtypeOf, packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
 import { AppError } from '../../../../shared/errors.ts';
 import { numberOf, tableOf, vectorOf, type TableNode } from './nodes.ts';
 import type { PagedBytes } from './paged-bytes.ts';
@@ -28,38 +28,33 @@ export function readQuantization(
   const axis = numberOf(parameters, 'quantized_dimension');
   if (scale.length === 0) return { ...NONE, axis, blockSize: blockSizeOf(parameters) };
   const zeroPoint = valuesOf(source, vectorOf(parameters, 'zero_point'));
+  const found = { scale, zeroPoint, axis, blockSize: null };
+  checkQuantization({ file: source.path, field: `${field}.quantization` }, found, dtype, shape);
+  return found;
+}
+
+function checkQuantization(
+  { file, field }: { readonly file: string; readonly field: string },
+  { scale, zeroPoint, axis }: Quantization,
+  dtype: DtypeName,
+  shape: readonly number[],
+): void {
   const fail = (name: string, summary: string, found: string, expected: string): AppError =>
-    new AppError('MALFORMED', summary, {
-      file: source.path,
-      field: `${field}.quantization.${name}`,
-      found,
-      expected,
-    });
+    new AppError('MALFORMED', summary, { file, field: `${field}.${name}`, found, expected });
+  const [scales, zeroPoints] = [String(scale.length), String(zeroPoint.length)];
   if (zeroPoint.length !== scale.length)
-    throw fail(
-      'zero_point',
-      'has not as many zero points as scales',
-      String(zeroPoint.length),
-      String(scale.length),
-    );
-  if (axis < 0 || (shape.length > 0 && axis >= shape.length))
-    throw fail(
-      'quantized_dimension',
-      'is no axis of the tensor',
-      String(axis),
-      shape.length === 0 ? '0' : `0 to ${shape.length - 1}`,
-    );
-  if (scale.length > 1 && scale.length !== shape[axis])
-    throw fail(
-      'scale',
-      'has not as many scales as channels',
-      String(scale.length),
-      shape[axis] === undefined ? '1' : `1 or ${shape[axis]}`,
-    );
+    throw fail('zero_point', 'has not as many zero points as scales', zeroPoints, scales);
+  if (axis < 0 || (shape.length > 0 && axis >= shape.length)) {
+    const axes = shape.length === 0 ? '0' : `0 to ${shape.length - 1}`;
+    throw fail('quantized_dimension', 'is no axis of the tensor', String(axis), axes);
+  }
+  if (scale.length > 1 && scale.length !== shape[axis]) {
+    const channels = shape[axis] === undefined ? '1' : `1 or ${shape[axis]}`;
+    throw fail('scale', 'has not as many scales as channels', scales, channels);
+  }
   const wrong = scale.findIndex((value) => !isScale(value, dtypeOf(dtype).bits));
   if (wrong >= 0)
     throw fail(`scale[${wrong}]`, 'is no scale', String(scale[wrong]), 'a finite number over 0');
-  return { scale, zeroPoint, axis, blockSize: null };
 }
 
 /** Scales of blocks are a tensor of their own, which BlockwiseQuantization names. */

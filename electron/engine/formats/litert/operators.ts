@@ -1,21 +1,6 @@
-import type { Role } from '../../../../shared/model.ts';
+import { bias, constant, norm, other, weight, type Slot } from '../slot.ts';
 import { numberOf } from './nodes.ts';
 import type { OperatorRecord } from './records.ts';
-
-/** What a float tensor on one operator input is, and along which of its axes its channels lie. */
-export interface Slot {
-  readonly role: Role;
-  readonly axis: number | null;
-}
-
-const other: Slot = { role: 'other', axis: null };
-const constant: Slot = { role: 'constant', axis: null };
-const bias: Slot = { role: 'bias', axis: null };
-const norm: Slot = { role: 'norm', axis: null };
-
-function weight(axis: number | null): Slot {
-  return { role: 'weight', axis };
-}
 
 /** The inputs of the LSTM operators of 20 to 24 inputs and more, from the first of a direction's weights on. */
 const LSTM_WEIGHTS = 8;

@@ -174,11 +174,10 @@ function readGraph(
       options: tableOf(operator, 'builtin_options'),
     };
   });
-  const name = textOf(source, vectorOf(node, 'name'));
   return {
     node,
     index,
-    path: index === 0 ? '' : name === '' ? `subgraph_${index}` : name,
+    path: index === 0 ? '' : textOf(source, vectorOf(node, 'name')) || `subgraph_${index}`,
     tensors,
     operators,
     inputs: indices(node, 'inputs', -1, field),

@@ -1,7 +1,8 @@
 import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
 import type { Consumer, Role, StoredQuantization, TensorRef } from '../../../../shared/model.ts';
 import { elementsOf } from './check-tensor.ts';
-import { handsOn, slotOf, type Slot } from './operators.ts';
+import { outranks, type Slot } from '../slot.ts';
+import { handsOn, slotOf } from './operators.ts';
 import type {
   GraphRecord,
   LitertIndex,
@@ -134,8 +135,6 @@ function consumerOf(use: Use): Consumer {
   return { node: nameOf(use), op: use.operator.op, input: use.input };
 }
 
-const ROLE_ORDER: readonly Role[] = ['weight', 'embedding', 'norm', 'bias', 'constant', 'other'];
-
 interface MainUse {
   readonly use: Use;
   readonly slot: Slot;
@@ -147,8 +146,7 @@ function mainUse(stored: readonly StoredTensor[], rank: number): MainUse | null 
   for (const { uses } of stored)
     for (const use of realUses(uses)) {
       const slot = slotOf(use.operator, use.input, rank);
-      if (best === null || ROLE_ORDER.indexOf(slot.role) < ROLE_ORDER.indexOf(best.slot.role))
-        best = { use, slot };
+      if (best === null || outranks(slot.role, best.slot.role)) best = { use, slot };
     }
   return best;
 }

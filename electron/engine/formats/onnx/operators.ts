@@ -1,11 +1,5 @@
-import type { Role } from '../../../../shared/model.ts';
+import { bias, constant, norm, other, weight, type Slot } from '../slot.ts';
 import type { NodeRecord } from './records.ts';
-
-/** What a float tensor on one operator input is, and along which of that input's axes its channels lie. */
-export interface Slot {
-  readonly role: Role;
-  readonly axis: number | null;
-}
 
 /** An integer attribute, or its default where it is absent. */
 export function integerAttribute(node: NodeRecord, name: string, fallback: number): number {
@@ -15,15 +9,6 @@ export function integerAttribute(node: NodeRecord, name: string, fallback: numbe
 /** Whether the operator is one that ONNX or onnxruntime defines; others are never interpreted. */
 function isKnownDomain(domain: string): boolean {
   return domain === '' || domain === 'com.microsoft';
-}
-
-const other: Slot = { role: 'other', axis: null };
-const constant: Slot = { role: 'constant', axis: null };
-const bias: Slot = { role: 'bias', axis: null };
-const norm: Slot = { role: 'norm', axis: null };
-
-function weight(axis: number | null): Slot {
-  return { role: 'weight', axis };
 }
 
 /**

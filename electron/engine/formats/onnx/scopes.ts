@@ -1,5 +1,6 @@
 import type { Consumer, Role } from '../../../../shared/model.ts';
-import { isSensitive, passThrough, slotOf, type AxisMap, type Slot } from './operators.ts';
+import type { Slot } from '../slot.ts';
+import { isSensitive, passThrough, slotOf, type AxisMap } from './operators.ts';
 import type { AttributeRecord, GraphRecord, NodeRecord, TensorRecord } from './records.ts';
 
 /** A stored tensor found in the structure, before it is made a TensorRef. */

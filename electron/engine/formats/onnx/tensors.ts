@@ -4,6 +4,7 @@ import type { ExternalFiles, ExternalRange } from './external-data.ts';
 import type { AttributeRecord, OnnxIndex, TensorRecord } from './records.ts';
 import { collectStored, type Stored, type Use } from './scopes.ts';
 import type { FileSource } from '../../source.ts';
+import { outranks } from '../slot.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
 import { quantizedBy } from './stored-quantization.ts';
 import { tensorType } from './tensor-types.ts';
@@ -48,14 +49,10 @@ export function buildTensors(
   });
 }
 
-const ROLE_ORDER: readonly Role[] = ['weight', 'embedding', 'norm', 'bias', 'constant', 'other'];
-
 /** The use that says what a tensor is: the first weight, else the first embedding, and so on. */
 function mainUse(uses: readonly Use[]): Use | undefined {
   let best: Use | undefined;
-  for (const use of uses)
-    if (best === undefined || ROLE_ORDER.indexOf(use.role) < ROLE_ORDER.indexOf(best.role))
-      best = use;
+  for (const use of uses) if (best === undefined || outranks(use.role, best.role)) best = use;
   return best;
 }
 
