@@ -175,3 +175,12 @@ export function rowNames(tensors: readonly TensorSummary[]): readonly string[] {
     return layer !== '' && alone ? layer : name;
   });
 }
+
+/** The ids of a tensor's like in every block of its stack, itself among them, where blocks repeat; else itself alone. */
+export function inEveryBlock(tensors: readonly TensorSummary[], id: number): readonly number[] {
+  const place = ({ block, layer, name }: TensorSummary): string | null =>
+    block === undefined || !block.includes('..') ? null : `${block}\n${name.slice(layer.length)}`;
+  const wanted = tensors[id] === undefined ? null : place(tensors[id]);
+  if (wanted === null) return [id];
+  return tensors.filter((tensor) => place(tensor) === wanted).map((tensor) => tensor.id);
+}

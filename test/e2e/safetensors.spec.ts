@@ -50,6 +50,16 @@ test('a folder of shards opens, is compared and exported, and the export opens a
   await expect(row).toContainText('int8 channel');
   await row.click();
   await expect(page.getByRole('complementary')).toContainText('64×64');
+  await page.getByRole('button', { name: 'Select it in all 12 blocks' }).click();
+  await expect(page.getByRole('status').filter({ hasText: 'selected' })).toContainText('12');
+  await page.getByRole('button', { name: 'Set scheme…' }).click();
+  const scheme = page.getByRole('dialog', { name: 'Scheme of 12 layers' });
+  await scheme.getByLabel('dtype').selectOption('float16');
+  await scheme.getByRole('button', { name: 'Set scheme' }).click();
+  const sixth = page.getByRole('row').filter({ hasText: 'layers.6.self_attn.q_proj' });
+  await expect(sixth).toContainText('float16');
+  await page.getByRole('button', { name: /^Undo: / }).click();
+  await expect(sixth).toContainText('int8 channel');
   await page.getByRole('button', { name: 'Compare', exact: true }).click();
   await expect(page.getByRole('group', { name: 'Totals of B' })).toHaveText(/dB/);
   const output = path.join(folder, 'output');
