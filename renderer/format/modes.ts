@@ -35,8 +35,8 @@ const otherWords: Partial<Record<FormatName, Partial<Record<ExportMode, ModeWord
       what: 'int8 for the kernels that take it, as the converter does',
     },
     float: {
-      name: 'Float16',
-      what: 'float16 weights; integer schemes stay as they are',
+      name: 'Float',
+      what: 'float16 or bfloat16 weights; integer schemes stay as they are',
     },
   },
 };

@@ -38,6 +38,7 @@ RUNS = [
     ("qdq", "q7"),
     ("qdq", "float16"),
     ("float", "float16"),
+    ("float", "bfloat16"),
     ("dynamic", "litert-dynamic"),
     ("dynamic", "int8-tensor"),
     ("qdq", {"dtype": "int16", "granularity": "tensor"}),

@@ -248,6 +248,25 @@ describe('a weight-only export', () => {
     },
   );
 
+  test('bfloat16 is restored by a CAST, as DEQUANTIZE takes none', async () => {
+    const { out } = await exported(write(dense()), recipe('bfloat16'), 'float');
+    const model = plainModel(out);
+    const [[op, cast]] = operatorsOf(model) as [[number, Plain]];
+    expect(op).toBe(53);
+    expect(opcodeOf(model, cast)).toMatchObject({ version: 7 });
+    expect(cast).toMatchObject({
+      inputs: [1],
+      outputs: [5],
+      builtin_options: { in_data_type: 18, out_data_type: 0 },
+    });
+    expect(tensorsOf(out)[0]).toMatchObject({
+      name: 'w',
+      dtype: 'bfloat16',
+      role: 'weight',
+      axis: 0,
+    });
+  });
+
   test.each<[string, Partial<Scheme>, 'qdq' | 'float', RegExp]>([
     [
       'blocks',
@@ -255,7 +274,6 @@ describe('a weight-only export', () => {
       'qdq',
       /DEQUANTIZE takes one scale a tensor or a channel, not blocks/,
     ],
-    ['bfloat16', { dtype: 'bfloat16' }, 'qdq', /DEQUANTIZE takes no bfloat16/],
     ['float8', { dtype: 'float8_e4m3fn' }, 'qdq', /LiteRT has no float8_e4m3fn/],
     ['uint4', { dtype: 'uint4' }, 'qdq', /DEQUANTIZE takes no uint4/],
     ['int16 per channel', { dtype: 'int16' }, 'qdq', /DEQUANTIZE takes int16 per tensor only/],

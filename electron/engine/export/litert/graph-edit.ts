@@ -58,18 +58,12 @@ export class GraphEdit {
     this.options.set(operator, { ...this.options.get(operator), ...changes });
   }
 
-  /** A DEQUANTIZE before an operator, or after it. */
-  addDequantize(
-    side: 'before' | 'after',
-    operator: number,
-    opcode: number,
-    from: number,
-    to: number,
-  ): void {
+  /** An operator of one input and one output before another, or after it. */
+  add(side: 'before' | 'after', operator: number, from: number, to: number, fields: Changes): void {
     const node = makeTable('Operator', {
-      opcode_index: opcode,
       inputs: makeVector(Int32Array.of(from)),
       outputs: makeVector(Int32Array.of(to)),
+      ...fields,
     });
     const list = this[side].get(operator) ?? [];
     list.push(node);

@@ -1,7 +1,8 @@
 import { makeTable, numberOf, withFields, type TableNode } from '../../formats/litert/nodes.ts';
 import { BUILTIN_OPERATORS } from '../../formats/litert/schema.ts';
+import type { Restore } from './stored-form.ts';
 
-/** The operator codes of an export: versions only rise, and DEQUANTIZE comes in where there was none. */
+/** The operator codes of an export: versions only rise, and what restores weights comes in where there was none. */
 export class OperatorCodes {
   private readonly codes: TableNode[];
   /** Each operator and version that the export needs, by name. */
@@ -22,9 +23,9 @@ export class OperatorCodes {
     if (numberOf(code, 'version') < version) this.codes[opcode] = withFields(code, { version });
   }
 
-  /** The index of DEQUANTIZE's operator code, of at least this version. */
-  dequantize(version: number): number {
-    const number = BUILTIN_OPERATORS.indexOf('DEQUANTIZE');
+  /** The index of an operator code that restores weights, of at least this version. */
+  restoring({ op, version }: Restore): number {
+    const number = BUILTIN_OPERATORS.indexOf(op);
     let opcode = this.codes.findIndex(
       (code) =>
         Math.max(numberOf(code, 'builtin_code'), numberOf(code, 'deprecated_builtin_code')) ===
@@ -39,7 +40,7 @@ export class OperatorCodes {
             version,
           }),
         ) - 1;
-    this.raise(opcode, 'DEQUANTIZE', version);
+    this.raise(opcode, op, version);
     return opcode;
   }
 }

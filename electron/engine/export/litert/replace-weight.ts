@@ -1,4 +1,4 @@
-import { makeTable, numberOf, withFields } from '../../formats/litert/nodes.ts';
+import { makeTable, numberOf, withFields, type Changes } from '../../formats/litert/nodes.ts';
 import { FLOAT32 } from '../../formats/litert/tensor-types.ts';
 import { unionMember } from '../../formats/litert/schema.ts';
 import {
@@ -51,7 +51,7 @@ export function replaceWeight({ tensor, form }: Replaced, context: ReplaceContex
   }
 }
 
-/** A float32 weight: what cannot take codes takes them from one DEQUANTIZE before the first such use. */
+/** A float32 weight: what cannot take codes takes them restored, before the first such use. */
 function feedFloat(
   stored: StoredTensor,
   form: StoredForm,
@@ -71,8 +71,7 @@ function feedFloat(
     buffer: undefined,
     quantization: undefined,
   });
-  const opcode = codes.dequantize(form.dequantizeVersion);
-  edit.addDequantize('before', first.at, opcode, stored.index, restored);
+  edit.add('before', first.at, stored.index, restored, restoring(form, codes));
   for (const { at, input } of others) edit.setInput(at, input, restored);
 }
 
@@ -94,7 +93,7 @@ function feedRestored(
       runHybrid(use, taker, form, edit, codes);
     }
   }
-  if (isNeeded) codes.raise(dequantize.opcode, 'DEQUANTIZE', form.dequantizeVersion);
+  if (isNeeded) codes.raise(dequantize.opcode, 'DEQUANTIZE', form.restore.version);
   else edit.drop(at);
 }
 
@@ -121,6 +120,16 @@ function runHybrid(
     quantization: stored.quantization ?? undefined,
   });
   edit.setOutput(at, 0, given);
-  const opcode = codes.dequantize(stored.dequantizeVersion);
-  edit.addDequantize('after', at, opcode, given, output);
+  edit.add('after', at, given, output, restoring(stored, codes));
+}
+
+/** The fields of an operator that makes float32 of a stored form. */
+function restoring({ restore, type }: StoredForm, codes: OperatorCodes): Changes {
+  const opcode = codes.restoring(restore);
+  if (restore.op === 'DEQUANTIZE') return { opcode_index: opcode };
+  return {
+    opcode_index: opcode,
+    builtin_options_type: unionMember('BuiltinOptions', 'CastOptions'),
+    builtin_options: makeTable('CastOptions', { in_data_type: type, out_data_type: FLOAT32 }),
+  };
 }

@@ -6,6 +6,7 @@ const SINCE: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   BATCH_MATMUL: { 4: '2.5.0' },
   BIDIRECTIONAL_SEQUENCE_LSTM: { 3: '1.14.0' },
   BIDIRECTIONAL_SEQUENCE_RNN: { 3: '2.3.0' },
+  CAST: { 7: '2.17.0' },
   CONV_2D: { 2: '1.14.0', 5: '2.4.0', 6: '2.9.0' },
   DEPTHWISE_CONV_2D: { 4: '2.2.0', 6: '2.3.0' },
   DEQUANTIZE: { 1: '1.13.1', 2: '1.14.0', 3: '1.15.0', 5: '2.7.0', 6: '2.18.0' },

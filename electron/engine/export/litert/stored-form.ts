@@ -12,6 +12,12 @@ import { typeOfDtype } from '../../formats/litert/tensor-types.ts';
 import type { LitertTensor } from '../../formats/litert/tensors.ts';
 import type { Piece } from '../layout.ts';
 
+/** The operator that makes float32 of a stored weight, and its version that takes the type (tensorflow's op_version.cc). */
+export interface Restore {
+  readonly op: 'DEQUANTIZE' | 'CAST';
+  readonly version: number;
+}
+
 /** How a weight is stored in the export. */
 export interface StoredForm {
   readonly scheme: Scheme;
@@ -23,15 +29,20 @@ export interface StoredForm {
   readonly codes: Piece;
   /** Bytes of codes and scales, and of zero points that are not shared. */
   readonly bytes: number;
-  /** The version of DEQUANTIZE that takes it (tensorflow's op_version.cc). */
-  readonly dequantizeVersion: number;
+  readonly restore: Restore;
 }
 
-/** The types that DEQUANTIZE takes in tf.lite 2.21, per tensor and per channel (test/reference/check_litert.py). */
+/** The types that DEQUANTIZE takes in tf.lite 2.21, per tensor and per channel (test/reference/check_litert.py); of bfloat16 CAST makes float32. */
 const RESTORED: Readonly<
-  Partial<Record<DtypeName, { readonly tensor: number; readonly channel: number | null }>>
+  Partial<
+    Record<
+      DtypeName,
+      { readonly op?: 'CAST'; readonly tensor: number; readonly channel: number | null }
+    >
+  >
 > = {
   float16: { tensor: 3, channel: null },
+  bfloat16: { op: 'CAST', tensor: 7, channel: null },
   int8: { tensor: 2, channel: 5 },
   uint8: { tensor: 1, channel: 5 },
   int16: { tensor: 3, channel: null },
@@ -66,6 +77,7 @@ export function storedForm(
   const restored = RESTORED[dtype];
   if (type === null) return { refused: `LiteRT has no ${dtype}` };
   if (restored === undefined) return { refused: `LiteRT's DEQUANTIZE takes no ${dtype}` };
+  const op = restored.op ?? 'DEQUANTIZE';
   const { id, elements } = tensor.ref;
   const length = packedBytes(dtype, elements);
   const codes = { kind: 'tensor', tensor: id, part: 'codes', length } as const;
@@ -76,7 +88,7 @@ export function storedForm(
     const version = isPerChannel ? restored.channel : restored.tensor;
     if (version === null) return { refused: `LiteRT's DEQUANTIZE takes ${dtype} per tensor only` };
     const bytes = length + parameterBytes;
-    return { ...form, type, isPerChannel, codes, bytes, dequantizeVersion: version };
+    return { ...form, type, isPerChannel, codes, bytes, restore: { op, version } };
   }
   return {
     scheme: asked,
@@ -85,7 +97,7 @@ export function storedForm(
     quantization: null,
     codes,
     bytes: length,
-    dequantizeVersion: restored.tensor,
+    restore: { op, version: restored.tensor },
   };
 }
 
