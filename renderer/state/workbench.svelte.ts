@@ -78,6 +78,11 @@ export class Workbench {
   #visible: readonly number[] = [];
   /** What waits for the engine's port goes on. */
   #attached: () => void = () => {};
+  #reached: () => void = () => {};
+  /** Settles when an engine is reached for the first time: files may be handed over before. */
+  readonly #engine = new Promise<void>((resolve) => {
+    this.#reached = resolve;
+  });
   readonly #running: Partial<Record<Side, AbortController>> = {};
 
   readonly recipes = $derived(this.#history.present);
@@ -107,6 +112,7 @@ export class Workbench {
     this.info = await this.#call(this.api.info());
     this.#restore(await this.#call(this.api.getSettings()));
     await this.#connect();
+    this.#reached();
     const initial = await this.#call(this.api.takeInitialFile());
     if (initial !== null) await this.open(initial);
   }
@@ -141,9 +147,10 @@ export class Workbench {
   async open(file: ChosenFile): Promise<void> {
     const job = new Job(`Opening ${file.label}`, null);
     try {
-      const model = await this.jobs.run(job, () =>
-        this.client.request('open', { handle: file.handle }),
-      );
+      const model = await this.jobs.run(job, async () => {
+        await this.#engine;
+        return this.client.request('open', { handle: file.handle });
+      });
       const isSame =
         this.file?.handle === file.handle && this.model?.tensors.length === model.tensors.length;
       if (!isSame) this.#close(file);
