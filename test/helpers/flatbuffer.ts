@@ -69,20 +69,21 @@ export function raw(
   };
 }
 
-/** A whole file with its identifier. An object given twice is written once and shared. */
+/** A whole file with its identifier. An object given twice at the same depth is written once and shared. */
 export function flatBuffer(root: FlatObject, identifier = 'TFL3'): Flat {
   const writer = new Writer();
   writer.reserve(8);
   for (const [index, character] of [...identifier].entries())
     writer.bytes[4 + index] = character.charCodeAt(0);
   writer.link(0, root);
+  writer.finish();
   return { bytes: Uint8Array.from(writer.bytes), at: writer.at };
 }
 
 class Writer {
   readonly bytes: number[] = [];
   readonly at = new Map<string, number>();
-  private readonly written = new Map<FlatObject, number>();
+  private pending = new Map<FlatObject, number[]>();
 
   reserve(count: number): number {
     const start = this.bytes.length;
@@ -90,13 +91,23 @@ class Writer {
     return start;
   }
 
-  /** Write an object, and its distance into the four bytes at a place. */
+  /** Have an object written behind all that is there, and its distance put into the four bytes at a place. */
   link(from: number, object: FlatObject): void {
-    // An offset leads forward only.
-    const known = this.written.get(object);
-    const target = known !== undefined && known > from ? known : this.object(object);
-    this.written.set(object, target);
-    this.put(from, target - from, 4);
+    const places = this.pending.get(object) ?? [];
+    places.push(from);
+    this.pending.set(object, places);
+  }
+
+  /** Write what is linked, level by level, so that offsets lead forward: objects of one level are shared. */
+  finish(): void {
+    while (this.pending.size > 0) {
+      const level = this.pending;
+      this.pending = new Map();
+      for (const [object, places] of level) {
+        const target = this.object(object);
+        for (const from of places) this.put(from, target - from, 4);
+      }
+    }
   }
 
   private put(at: number, value: number | bigint, width: number): void {

@@ -4,7 +4,20 @@ import { isQuantizable, type Model } from '../../../shared/model.ts';
 import { planModel } from '../../../shared/plan.ts';
 import { findPreset } from '../../../shared/recipe.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
-import { i32, i8, ints, raw, table, tables, text, u32, u64, u8 } from '../../helpers/flatbuffer.ts';
+import {
+  flatBuffer,
+  i32,
+  i8,
+  ints,
+  raw,
+  table,
+  tables,
+  text,
+  u32,
+  u64,
+  u8,
+  type FlatObject,
+} from '../../helpers/flatbuffer.ts';
 import {
   bytesOf,
   denseModel,
@@ -249,6 +262,96 @@ describe('the reader refuses', () => {
     expect(error.code).toBe(code);
     expect(error.details.file).toMatch(/model\.tflite$/);
   });
+});
+
+describe('a small file that stands for a huge model by sharing', () => {
+  const shared = (model: FlatObject): AppError => {
+    try {
+      openModel(writeFile(folder, flatBuffer(model).bytes, 'shared.tflite')).close();
+    } catch (error) {
+      return error as AppError;
+    }
+    throw new Error('the file was accepted');
+  };
+  const tensor = table({ 0: ints([1, 4]), 3: text('t'.repeat(1 << 16)) });
+  const many = tables(new Array<FlatObject>(2000).fill(tensor));
+
+  test('a thousand graphs of one list of tensors', () => {
+    const graphs = Array.from({ length: 1000 }, () => table({ 0: many }));
+    expect(shared(table({ 0: u32(3), 2: tables(graphs), 4: tables([table({})]) })).message).toMatch(
+      /subgraphs\[\d+\]: lists stand for more than the file has \(found \d+ bytes of them, expected at most \d+\)/,
+    );
+  });
+
+  test('one graph a hundred thousand times', () => {
+    const graph = table({ 0: many });
+    const list = tables(new Array<FlatObject>(100_000).fill(graph));
+    expect(shared(table({ 0: u32(3), 2: list, 4: tables([table({})]) })).message).toMatch(
+      /lists stand for more/,
+    );
+  });
+
+  test('a thousand operators of one list of inputs', () => {
+    const inputs = ints(new Array<number>(20_000).fill(0));
+    const operators = Array.from({ length: 1000 }, () => table({ 1: inputs }));
+    const code = table({ 3: i32(9) });
+    const graph = table({ 0: many, 3: tables(operators) });
+    expect(
+      shared(table({ 0: u32(3), 1: tables([code]), 2: tables([graph]), 4: tables([table({})]) }))
+        .message,
+    ).toMatch(/subgraphs\[0\]\.operators\[\d+\]\.inputs: lists stand for more/);
+  });
+
+  test('ten thousand tensors of one list of scales are read and checked once', () => {
+    const count = 20_000;
+    const scales = table({
+      2: raw(new Float32Array(count).fill(1)),
+      3: raw(new BigInt64Array(count)),
+    });
+    const tensors = Array.from({ length: 10_000 }, () =>
+      table({ 0: ints([count]), 1: i8(9), 4: scales }),
+    );
+    const { bytes } = flatBuffer(
+      table({ 0: u32(3), 2: tables([table({ 0: tables(tensors) })]), 4: tables([table({})]) }),
+    );
+    const opened = openModel(writeFile(folder, bytes, 'scales.tflite'));
+    opened.close();
+    expect(opened.model.tensors).toEqual([]);
+  });
+});
+
+test('where several operators make one tensor nothing is said of what feeds them', () => {
+  const count = 4;
+  const halves = Array.from({ length: count }, (_, index): TensorSpec => ({
+    name: `h${index}`,
+    shape: [8, 4],
+    type: 'FLOAT16',
+    buffer: index + 1,
+  }));
+  const { tensors } = opened({
+    graphs: [
+      {
+        tensors: [
+          ...halves,
+          { name: 'w', shape: [8, 4] },
+          { name: 'x', shape: [1, 4] },
+          { name: 'y', shape: [1, 8] },
+        ],
+        operators: [
+          ...halves.map((_, index): OperatorSpec => ({
+            op: 'DEQUANTIZE',
+            inputs: [index],
+            outputs: [count],
+          })),
+          { op: 'FULLY_CONNECTED', inputs: [count + 1, count], outputs: [count + 2] },
+        ],
+        inputs: [count + 1],
+        outputs: [count + 2],
+      },
+    ],
+    buffers: halves.map(() => new Uint8Array(64)),
+  });
+  expect(tensors.map(({ role }) => role)).toEqual(halves.map(() => 'constant'));
 });
 
 describe('the role and channel axis of a constant', () => {

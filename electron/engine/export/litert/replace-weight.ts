@@ -4,6 +4,7 @@ import { unionMember } from '../../formats/litert/schema.ts';
 import {
   boundaryOf,
   consumersOf,
+  isMadeOnce,
   type LitertTensor,
   type StoredTensor,
   type Use,
@@ -35,7 +36,9 @@ export function whyUntouchable({ ref, stored }: LitertTensor): string | null {
 
 /** A DEQUANTIZE that makes float32 of a stored tensor. */
 function isRestored({ graph, operator }: Use): boolean {
-  return operator.op === 'DEQUANTIZE' && graph.tensors[operator.outputs[0] ?? -1]?.type === FLOAT32;
+  const output = operator.outputs[0] ?? -1;
+  if (operator.op !== 'DEQUANTIZE' || graph.tensors[output]?.type !== FLOAT32) return false;
+  return isMadeOnce(graph, output);
 }
 
 /** Store a weight's codes under its name, and see to everything that it feeds. */

@@ -52,7 +52,7 @@ function checkQuantization(
     const channels = shape[axis] === undefined ? '1' : `1 or ${shape[axis]}`;
     throw fail('scale', 'has not as many scales as channels', scales, channels);
   }
-  const wrong = scale.findIndex((value) => !isScale(value, dtypeOf(dtype).bits));
+  const wrong = wrongScale(scale, dtypeOf(dtype).bits >= 32);
   if (wrong >= 0)
     throw fail(`scale[${wrong}]`, 'is no scale', String(scale[wrong]), 'a finite number over 0');
 }
@@ -63,9 +63,20 @@ function blockSizeOf(parameters: TableNode): number | null {
   return details?.table === 'BlockwiseQuantization' ? numberOf(details, 'block_size') : null;
 }
 
+/** By whether zeros are allowed: the first scale of a list that is none, found once for all that share it. */
+const wrongScales = [
+  new WeakMap<readonly number[], number>(),
+  new WeakMap<readonly number[], number>(),
+] as const;
+
 /** Biases of 32 bits have input scale times weight scale, which underflows to 0 for a channel of zeros. */
-function isScale(value: number, bits: number): boolean {
-  return Number.isFinite(value) && (value > 0 || (value === 0 && bits >= 32));
+function wrongScale(scale: readonly number[], isWide: boolean): number {
+  const known = wrongScales[isWide ? 1 : 0];
+  const found =
+    known.get(scale) ??
+    scale.findIndex((value) => !Number.isFinite(value) || value < 0 || (value === 0 && !isWide));
+  known.set(scale, found);
+  return found;
 }
 
 /** Holds a stored tensor's bytes against its shape and type, as LiteRT's interpreter does before it runs. */

@@ -53,15 +53,18 @@ export function readModel(source: PagedBytes): LitertIndex {
   const subgraphs = tablesOf(root, 'subgraphs');
   if (subgraphs.length === 0)
     throw malformed({ file, field: 'subgraphs' }, 'has no graph', 'none', 'at least one');
+  const listed = new Listed(source);
   const buffers = tablesOf(root, 'buffers').map((node, index) =>
     readBuffer(source, node, `buffers[${index}]`),
   );
-  const codes = tablesOf(root, 'operator_codes');
-  const graphs = subgraphs.map((node, index) => readGraph(source, node, index, { buffers, codes }));
+  const codes = tablesOf(root, 'operator_codes').map((code) => readCode(source, code));
+  const graphs = subgraphs.map((node, index) =>
+    readGraph(source, node, index, { buffers, codes, listed }),
+  );
   const metadata = tablesOf(root, 'metadata').map((node, index) =>
     readMetadata(source, node, `metadata[${index}]`, buffers.length),
   );
-  checkSignatures(source, root, graphs);
+  checkSignatures(source, root, graphs, listed);
   const used = buffers.reduce(
     (last, buffer) => Math.max(last, buffer === null ? 0 : buffer.offset + buffer.length),
     largeOptionsEnd(source, graphs, end),
@@ -139,9 +142,40 @@ export function largeOptions(
   );
 }
 
+type Code = Pick<OperatorRecord, 'op' | 'isCustom' | 'version'>;
+
 interface ModelParts {
   readonly buffers: readonly (StoredBuffer | null)[];
-  readonly codes: readonly TableNode[];
+  readonly codes: readonly Code[];
+  readonly listed: Listed;
+}
+
+/** Bytes of an entry of a list: an offset to a table, or the index of a tensor. */
+const ENTRY_BYTES = 4;
+
+/**
+ * Counts what graphs list. FlatBuffers may share one list among many graphs or operators, and a small
+ * file could so stand for a huge model; but without sharing the entries are bytes of the file.
+ */
+class Listed {
+  private readonly source: PagedBytes;
+  private bytes = 0;
+
+  constructor(source: PagedBytes) {
+    this.source = source;
+  }
+
+  add(entries: number, field: string): void {
+    this.bytes += entries * ENTRY_BYTES;
+    if (this.bytes <= this.source.size) return;
+    const where = { file: this.source.path, field };
+    throw malformed(
+      where,
+      'lists stand for more than the file has',
+      `${this.bytes} bytes of them`,
+      `at most ${this.source.size}`,
+    );
+  }
 }
 
 function readGraph(
@@ -151,11 +185,21 @@ function readGraph(
   parts: ModelParts,
 ): GraphRecord {
   const field = `subgraphs[${index}]`;
+  parts.listed.add(
+    1 + tablesOf(node, 'tensors').length + tablesOf(node, 'operators').length,
+    field,
+  );
   const tensors = tablesOf(node, 'tensors').map((tensor, at) =>
     readTensor(source, tensor, `${field}.tensors[${at}]`, parts.buffers),
   );
-  const indices = (owner: TableNode, name: string, least: number, path: string): number[] => {
+  const indices = (
+    owner: TableNode,
+    name: string,
+    least: number,
+    path: string,
+  ): readonly number[] => {
     const values = valuesOf(source, vectorOf(owner, name));
+    parts.listed.add(values.length, `${path}.${name}`);
     for (const [at, value] of values.entries())
       checkIndex(source, `${path}.${name}[${at}]`, value, tensors.length, least);
     return values;
@@ -168,7 +212,7 @@ function readGraph(
     return {
       node: operator,
       opcode,
-      ...readCode(source, parts.codes[opcode]!),
+      ...parts.codes[opcode]!,
       inputs: indices(operator, 'inputs', -1, path),
       outputs: indices(operator, 'outputs', -1, path),
       options: tableOf(operator, 'builtin_options'),
@@ -202,10 +246,7 @@ function checkIndex(
 }
 
 /** Files made before operators went past 127 have their number in an int8 of its own; the greater of both counts. */
-function readCode(
-  source: PagedBytes,
-  code: TableNode,
-): Pick<OperatorRecord, 'op' | 'isCustom' | 'version'> {
+function readCode(source: PagedBytes, code: TableNode): Code {
   const number = Math.max(
     numberOf(code, 'builtin_code'),
     numberOf(code, 'deprecated_builtin_code'),
@@ -243,7 +284,7 @@ function readTensor(
   return record;
 }
 
-function readShape(source: PagedBytes, node: TableNode, field: string): number[] {
+function readShape(source: PagedBytes, node: TableNode, field: string): readonly number[] {
   const vector = vectorOf(node, 'shape');
   if (vector !== null && vector.count > MAX_RANK)
     throw new AppError('LIMIT', 'has too many axes', {
@@ -270,12 +311,14 @@ function checkSignatures(
   source: PagedBytes,
   root: TableNode,
   graphs: readonly GraphRecord[],
+  listed: Listed,
 ): void {
   for (const [index, signature] of tablesOf(root, 'signature_defs').entries()) {
     const field = `signature_defs[${index}]`;
     const graph = numberOf(signature, 'subgraph_index');
     checkIndex(source, `${field}.subgraph_index`, graph, graphs.length);
-    for (const list of ['inputs', 'outputs'])
+    for (const list of ['inputs', 'outputs']) {
+      listed.add(1 + tablesOf(signature, list).length, `${field}.${list}`);
       for (const [at, map] of tablesOf(signature, list).entries())
         checkIndex(
           source,
@@ -283,5 +326,6 @@ function checkSignatures(
           numberOf(map, 'tensor_index'),
           graphs[graph]!.tensors.length,
         );
+    }
   }
 }

@@ -158,9 +158,8 @@ function realUses(uses: readonly Use[]): Use[] {
   const pending = [...uses];
   for (let use = pending.pop(); use !== undefined; use = pending.pop()) {
     const output = use.operator.outputs[0] ?? -1;
-    const behind = handsOn(use.operator, use.input)
-      ? (consumersOf(use.graph).get(output) ?? [])
-      : [];
+    const isHanded = handsOn(use.operator, use.input) && isMadeOnce(use.graph, output);
+    const behind = isHanded ? (consumersOf(use.graph).get(output) ?? []) : [];
     if (behind.length === 0) found.push(use);
     else if (!seen.has(output)) {
       seen.add(output);
@@ -177,6 +176,22 @@ export function consumersOf(graph: GraphRecord): Map<number, Use[]> {
   const known = consumers.get(graph) ?? usesOf(graph);
   consumers.set(graph, known);
   return known;
+}
+
+const producers = new WeakMap<GraphRecord, ReadonlyMap<number, number>>();
+
+/** Whether only one operator makes a tensor, as it must be; where several do, nothing is said of it. */
+export function isMadeOnce(graph: GraphRecord, tensor: number): boolean {
+  const counts = producers.get(graph) ?? countProducers(graph);
+  producers.set(graph, counts);
+  return counts.get(tensor) === 1;
+}
+
+function countProducers(graph: GraphRecord): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>();
+  for (const { outputs } of graph.operators)
+    for (const output of outputs) counts.set(output, (counts.get(output) ?? 0) + 1);
+  return counts;
 }
 
 const boundaries = new WeakMap<GraphRecord, ReadonlySet<number>>();

@@ -27,9 +27,19 @@ export function bytesOf(source: PagedBytes, node: VectorNode | null): Uint8Array
   return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }
 
+/** What was read of a vector, so that one that many tables share is read once. */
+const values = new WeakMap<VectorNode, readonly number[]>();
+const texts = new WeakMap<VectorNode, string>();
+
 /** A vector's values as numbers (64-bit integers rounded to float64); none where it is absent. */
-export function valuesOf(source: PagedBytes, node: VectorNode | null): number[] {
+export function valuesOf(source: PagedBytes, node: VectorNode | null): readonly number[] {
   if (node === null || node.count === 0) return [];
+  const known = values.get(node) ?? readValues(source, node);
+  values.set(node, known);
+  return known;
+}
+
+function readValues(source: PagedBytes, node: VectorNode): readonly number[] {
   const bytes = bytesOf(source, node);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const width = SCALAR_BYTES[node.scalar];
@@ -42,5 +52,8 @@ const decoder = new TextDecoder();
 
 /** A string's text; what is not UTF-8 shows as replacement characters. */
 export function textOf(source: PagedBytes, node: VectorNode | null): string {
-  return decoder.decode(bytesOf(source, node));
+  if (node === null) return '';
+  const known = texts.get(node) ?? decoder.decode(bytesOf(source, node));
+  texts.set(node, known);
+  return known;
 }
