@@ -615,6 +615,19 @@ test('control edges name the same operators after others came in or went', async
   expect([...bufferOf(plainModel(dropped.out), 2)]).toEqual([1, 1, 1, 0, 1]);
 });
 
+test('control edges of another form are not guessed at', async () => {
+  const spec = dense();
+  const buffers = [...spec.buffers, Uint8Array.of(2, 1, 1, 0, 2)];
+  const file = write({ ...spec, buffers, metadata: [['model_control_dependencies', 5]] });
+  const session = Session.open(file, pool);
+  await expect(
+    session.export(recipe('int8'), 'qdq', `${file}.out`, { signal: new AbortController().signal }),
+  ).rejects.toThrow(
+    /metadata model_control_dependencies: cannot be exported without losing its control edges \(found another form of them, expected version 1\)/,
+  );
+  session.close();
+});
+
 test('what a newer schema put into a file is named, and the export refused rather than lossy', async () => {
   const file = write(dense({ extra: { 30: u32(5) } }));
   const session = Session.open(file, pool);

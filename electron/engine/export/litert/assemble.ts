@@ -1,4 +1,4 @@
-import { printable } from '../../../../shared/errors.ts';
+import { AppError, printable } from '../../../../shared/errors.ts';
 import {
   makeString,
   makeTable,
@@ -153,13 +153,26 @@ function metadataOf(
     const stored = index.buffers[buffer] ?? null;
     if (stored === null || stored.isOutside) continue;
     const bytes = (): Uint8Array => source.read(stored.offset, stored.length);
-    const changed =
-      name === CONTROL_EDGES
-        ? moveControlEdges(bytes(), moved)
-        : name === MIN_RUNTIME_VERSION
-          ? raisedRuntimeVersion(bytes(), codes.needed)
-          : null;
-    if (changed !== null) buffers.replace(buffer, changed);
+    if (name === CONTROL_EDGES) buffers.replace(buffer, movedEdges(bytes(), source, moved));
+    if (name !== MIN_RUNTIME_VERSION) continue;
+    const raised = raisedRuntimeVersion(bytes(), codes.needed);
+    if (raised !== null) buffers.replace(buffer, raised);
   }
   return kept;
+}
+
+/** @throws AppError UNSUPPORTED where it cannot be told which operators the edges are of */
+function movedEdges(
+  bytes: Uint8Array,
+  source: PagedBytes,
+  moved: (graph: number, operator: number) => number | null,
+): Uint8Array {
+  const edges = moveControlEdges(bytes, moved);
+  if (edges !== null) return edges;
+  throw new AppError('UNSUPPORTED', 'cannot be exported without losing its control edges', {
+    file: source.path,
+    field: `metadata ${CONTROL_EDGES}`,
+    found: 'another form of them',
+    expected: 'version 1',
+  });
 }
