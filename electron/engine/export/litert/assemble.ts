@@ -21,7 +21,7 @@ import { CONTROL_EDGES, moveControlEdges } from './control-edges.ts';
 import type { GraphEdit } from './graph-edit.ts';
 import type { LitertExport } from './layout-litert.ts';
 import type { OperatorCodes } from './operator-codes.ts';
-import { MIN_RUNTIME_VERSION, raisedRuntimeVersion } from './runtime-versions.ts';
+import { MAX_WORD, MIN_RUNTIME_VERSION, raisedRuntimeVersion } from './runtime-versions.ts';
 import { writeFlatBuffer, type OutsideBytes } from './write-flatbuffer.ts';
 
 /** Names of metadata entries by which an export says how it was made. */
@@ -137,6 +137,9 @@ function outsideOptions(
   );
 }
 
+/** Bytes of control edges that are read: a pair of operators takes a few. */
+const MAX_EDGES = 64 << 20;
+
 /** The entries that are carried over; what they say of operators and of the runtime made true again. */
 function metadataOf(
   index: LitertIndex,
@@ -151,11 +154,10 @@ function metadataOf(
     if (name === RECIPE_NAME || name === VERSION_NAME) continue;
     kept.push(table);
     const stored = index.buffers[buffer] ?? null;
-    if (stored === null || stored.isOutside) continue;
-    const bytes = (): Uint8Array => source.read(stored.offset, stored.length);
-    if (name === CONTROL_EDGES) buffers.replace(buffer, movedEdges(bytes(), source, moved));
-    if (name !== MIN_RUNTIME_VERSION) continue;
-    const raised = raisedRuntimeVersion(bytes(), codes.needed);
+    if (stored === null) continue;
+    if (name === CONTROL_EDGES) buffers.replace(buffer, movedEdges(stored, source, moved));
+    if (name !== MIN_RUNTIME_VERSION || stored.isOutside || stored.length > MAX_WORD) continue;
+    const raised = raisedRuntimeVersion(source.read(stored.offset, stored.length), codes.needed);
     if (raised !== null) buffers.replace(buffer, raised);
   }
   return kept;
@@ -163,10 +165,12 @@ function metadataOf(
 
 /** @throws AppError UNSUPPORTED where it cannot be told which operators the edges are of */
 function movedEdges(
-  bytes: Uint8Array,
+  stored: StoredBuffer,
   source: PagedBytes,
   moved: (graph: number, operator: number) => number | null,
 ): Uint8Array {
+  const isRead = !stored.isOutside && stored.length <= MAX_EDGES;
+  const bytes = isRead ? source.read(stored.offset, stored.length) : new Uint8Array(0);
   const edges = moveControlEdges(bytes, moved);
   if (edges !== null) return edges;
   throw new AppError('UNSUPPORTED', 'cannot be exported without losing its control edges', {

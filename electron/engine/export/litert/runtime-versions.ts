@@ -1,6 +1,9 @@
 /** The metadata entry that names the least runtime a model runs in: a word, padded with zeros. */
 export const MIN_RUNTIME_VERSION = 'min_runtime_version';
 
+/** Bytes that a word is looked for in. */
+export const MAX_WORD = 256;
+
 /** The runtime from which each version of the operators that an export raises is there (tensorflow's runtime_version.cc). */
 const SINCE: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   BATCH_MATMUL: { 4: '2.5.0' },

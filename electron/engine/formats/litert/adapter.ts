@@ -2,6 +2,7 @@ import type { Model } from '../../../../shared/model.ts';
 import { BASE_SCHEME, type Scheme } from '../../../../shared/recipe.ts';
 import type { FileSource } from '../../source.ts';
 import { layoutLitert } from '../../export/litert/layout-litert.ts';
+import { MAX_WORD, MIN_RUNTIME_VERSION } from '../../export/litert/runtime-versions.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
 import { sumsOf } from '../sums.ts';
 import { PagedBytes } from './paged-bytes.ts';
@@ -45,7 +46,7 @@ function openLitert(source: FileSource): OpenedModel {
 
 function describe(index: LitertIndex, source: FileSource, tensors: readonly LitertTensor[]): Model {
   const refs = tensors.map(({ ref }) => ref);
-  const runtime = metadataText(index, source, 'min_runtime_version');
+  const runtime = metadataText(index, source, MIN_RUNTIME_VERSION);
   return {
     format: 'litert',
     files: [{ path: source.path, bytes: source.size }],
@@ -58,9 +59,7 @@ function describe(index: LitertIndex, source: FileSource, tensors: readonly Lite
   };
 }
 
-/** Metadata that is a word; it is padded with zeros. */
-const MAX_WORD = 256;
-
+/** Metadata that is a word, padded with zeros. */
 function metadataText(index: LitertIndex, source: FileSource, name: string): string {
   const entry = index.metadata.find((candidate) => candidate.name === name);
   const stored = entry === undefined ? null : (index.buffers[entry.buffer] ?? null);
