@@ -50,10 +50,7 @@ test('a MediaPipe model opens, is compared and exported in dynamic range, and th
 test('a model with sparse weights opens, and says why it leaves them alone', async ({ launch }) => {
   const app = await launch([LITERT_MODELS.faceSparse]);
   await figuresSettle(app);
-  const row = app.page
-    .getByRole('row')
-    .filter({ hasText: '8×1×1×32' })
-    .first();
+  const row = app.page.getByRole('row').filter({ hasText: '8×1×1×32' }).first();
   await row.click();
   await expect(app.page.getByRole('complementary')).toContainText('sparse');
   expect(app.complaints).toEqual([]);
