@@ -32,7 +32,7 @@ const otherWords: Partial<Record<FormatName, Partial<Record<ExportMode, ModeWord
     },
     dynamic: {
       name: 'Dynamic',
-      what: 'int8 for the kernels that take it, as the converter does',
+      what: 'int8 and int4 for the kernels that take them',
     },
     float: {
       name: 'Float',

@@ -41,6 +41,7 @@ RUNS = [
     ("float", "bfloat16"),
     ("dynamic", "litert-dynamic"),
     ("dynamic", "int8-tensor"),
+    ("dynamic", "litert-int4"),
     ("qdq", {"dtype": "int16", "granularity": "tensor"}),
     ("qdq", {"dtype": "uint8", "granularity": "channel", "symmetric": False}),
     ("qdq", {"dtype": "int8", "granularity": "channel", "symmetric": False}),

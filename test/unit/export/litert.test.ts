@@ -214,6 +214,7 @@ describe('a weight-only export', () => {
     expect(await word('qdq', 'int8')).toBe('2.7.0');
     expect(await word('qdq', 'int8-tensor')).toBe('1.14.0');
     expect(await word('dynamic', 'litert-dynamic')).toBe('2.17.0');
+    expect(await word('dynamic', 'litert-int4')).toBe('2.18.0');
   });
 
   test.each<[string, Partial<Scheme>, number, number]>([
@@ -400,6 +401,45 @@ describe('a dynamic export', () => {
     else {
       expect(isTaken).toBe(version !== null);
       expect(opcodeOf(plainModel(out), layer)['version']).toBe(version ?? 1);
+    }
+  });
+
+  test.each<[OperatorSpec['op'], readonly number[], number | null]>([
+    ['FULLY_CONNECTED', [16, 72], 12],
+    ['CONV_2D', [16, 3, 3, 8], 5],
+    ['EMBEDDING_LOOKUP', [40, 32], 4],
+    ['DEPTHWISE_CONV_2D', [1, 5, 5, 64], null],
+    ['BATCH_MATMUL', [2, 8, 72], null],
+  ])('%s on 4 bits per channel, without -8', async (op, shape, version) => {
+    const file = write({
+      graphs: [
+        {
+          tensors: [
+            { name: 'x', shape: [1, 6, 6, 8] },
+            { name: 'w', shape, buffer: 1 },
+            { name: 'y', shape: [1, 6, 6, 16] },
+          ],
+          operators: [{ op, inputs: [0, 1], outputs: [2] }],
+          inputs: [0],
+          outputs: [2],
+        },
+      ],
+      buffers: [
+        bytesOf(
+          normalValues(
+            shape.reduce((a, b) => a * b, 1),
+            3,
+          ),
+        ),
+      ],
+    });
+    const { out } = await exported(file, scheme({ dtype: 'int4' }), 'dynamic');
+    const made = operatorsOf(plainModel(out));
+    expect(made.length).toBe(version === null ? 2 : 1);
+    if (version !== null) expect(opcodeOf(plainModel(out), made[0]![1])['version']).toBe(version);
+    for (const byte of bufferOf(plainModel(out), 1)) {
+      expect(byte & 15).not.toBe(8);
+      expect(byte >> 4).not.toBe(8);
     }
   });
 

@@ -8,6 +8,8 @@ export interface HybridForm {
   readonly options: string | null;
   /** One scale a tensor, one a channel, or either. */
   readonly granularity: 'tensor' | 'channel' | 'either';
+  /** Whether it takes weights of 4 bits as well, one scale a channel. */
+  readonly takesInt4?: true;
   /** Whether it gives codes with its weights' scale, which a DEQUANTIZE behind it restores. */
   readonly givesCodes?: true;
   /** The operator's version with such weights, asymmetric inputs included (tensorflow's op_version.cc). */
@@ -24,13 +26,15 @@ const FORMS: Readonly<Record<string, HybridForm>> = {
   CONV_2D: {
     options: null,
     granularity: 'either',
+    takesInt4: true,
     version: (_, isPerChannel) => (isPerChannel ? 5 : 2),
   },
-  GROUPED_CONV_2D: { options: null, granularity: 'channel', version: () => 6 },
+  GROUPED_CONV_2D: { options: null, granularity: 'channel', takesInt4: true, version: () => 6 },
   DEPTHWISE_CONV_2D: { options: null, granularity: 'channel', version: () => 6 },
   FULLY_CONNECTED: {
     options: 'FullyConnectedOptions',
     granularity: 'either',
+    takesInt4: true,
     version: (_, isPerChannel) => (isPerChannel ? 12 : 9),
   },
   BATCH_MATMUL: { options: 'BatchMatMulOptions', granularity: 'tensor', version: () => 4 },
@@ -42,6 +46,7 @@ const FORMS: Readonly<Record<string, HybridForm>> = {
   EMBEDDING_LOOKUP: {
     options: null,
     granularity: 'either',
+    takesInt4: true,
     version: (_, isPerChannel) => (isPerChannel ? 4 : 3),
   },
   GATHER: { options: null, granularity: 'tensor', givesCodes: true, version: () => 2 },
@@ -81,9 +86,11 @@ export function hybridForm(operator: OperatorRecord, graph: GraphRecord): Hybrid
   return form.options !== null && isForeign ? null : form;
 }
 
-/** Whether a hybrid kernel takes weights of this scheme: int8, symmetric, and scaled as it can. */
+/** Whether a hybrid kernel takes weights of this scheme: int8 or int4, symmetric, and scaled as it can. */
 export function takesScheme(form: HybridForm, scheme: Scheme, isPerChannel: boolean): boolean {
-  if (scheme.dtype !== 'int8' || !scheme.symmetric) return false;
+  if (!scheme.symmetric) return false;
+  if (scheme.dtype === 'int4') return form.takesInt4 === true && isPerChannel;
+  if (scheme.dtype !== 'int8') return false;
   return (
     form.granularity === 'either' || form.granularity === (isPerChannel ? 'channel' : 'tensor')
   );

@@ -18,9 +18,14 @@ export class OperatorCodes {
 
   /** An operator code of at least this version. */
   raise(opcode: number, op: string, version: number): void {
-    this.needed.set(op, Math.max(version, this.needed.get(op) ?? 0));
+    this.need(op, version);
     const code = this.codes[opcode]!;
     if (numberOf(code, 'version') < version) this.codes[opcode] = withFields(code, { version });
+  }
+
+  /** A runtime that has an operator's version, whether the operator is there or not. */
+  need(op: string, version: number): void {
+    this.needed.set(op, Math.max(version, this.needed.get(op) ?? 0));
   }
 
   /** The index of an operator code that restores weights, of at least this version. */

@@ -109,6 +109,8 @@ function runHybrid(
   codes: OperatorCodes,
 ): void {
   codes.raise(operator.opcode, operator.op, form.version(operator, isPerChannel));
+  // Operators' versions do not tell that they take 4 bits; runtimes that restore these do.
+  if (stored.scheme.dtype === 'int4') codes.need(stored.restore.op, stored.restore.version);
   if (form.options !== null) {
     const options = operator.options ?? makeTable(form.options, {});
     edit.changeOperator(at, {

@@ -116,7 +116,7 @@ function quantizedForm(
   if (dtype === 'int16' && !asked.symmetric)
     return { refused: "LiteRT's int16 has zero point 0, so it is symmetric only" };
   // Hybrid kernels add products of pairs in 16 bits, which -128 times -128 would overflow.
-  const scheme = mode === 'dynamic' && isInt8(asked) ? { ...asked, narrowRange: true } : asked;
+  const scheme = mode === 'dynamic' && mayRun(asked) ? { ...asked, narrowRange: true } : asked;
   const scales = scaleCount(scheme, ref);
   const isPerChannel = scales > 1;
   const isCentred = scheme.symmetric && dtype.startsWith('int');
@@ -129,8 +129,9 @@ function quantizedForm(
   return { scheme, isPerChannel, quantization, parameterBytes };
 }
 
-function isInt8({ dtype, symmetric }: Scheme): boolean {
-  return dtype === 'int8' && symmetric;
+/** Whether there are kernels that take the codes of a scheme. */
+function mayRun({ dtype, symmetric }: Scheme): boolean {
+  return (dtype === 'int8' || dtype === 'int4') && symmetric;
 }
 
 function partVector(
