@@ -3,6 +3,7 @@ import { analyze } from './analyze.ts';
 import { dtypes } from './dtypes.ts';
 import { exportModel } from './export.ts';
 import { inspect } from './inspect.ts';
+import { number } from './number.ts';
 import { plan } from './plan.ts';
 import { recipes } from './recipes.ts';
 import { verify } from './verify.ts';
@@ -18,6 +19,7 @@ const commands: Readonly<Record<string, Command>> = {
   plan,
   recipes,
   dtypes,
+  number,
 };
 
 const HELP = `usage:
@@ -28,6 +30,7 @@ const HELP = `usage:
   quantscope plan    MODEL --recipe R (--max-bytes N | --min-sqnr DB) [--out RECIPE.json] [--json]
   quantscope recipes [--json]
   quantscope dtypes [--json]
+  quantscope number  VALUE [--json]
 
 R is the name of a preset (see quantscope recipes) or a recipe file.`;
 

@@ -14,6 +14,7 @@ GOLDENS = (
     "litert_models",
     "litert_weights",
     "number_formats",
+    "number_values",
     "percentile",
 )
 

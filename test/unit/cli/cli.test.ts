@@ -114,6 +114,20 @@ describe('the JSON contract', () => {
     expect(typeof result['seconds']).toBe('number');
   });
 
+  test('number gives one value in every format, and refuses what is none', () => {
+    const { status, stdout } = run('number', '-1/3', '--json');
+    expect(status).toBe(0);
+    const facts = JSON.parse(stdout) as { format: string }[];
+    expect(facts.find(({ format }) => format === 'float16')).toMatchObject({
+      hex: 'b555',
+      bits: '1011010101010101',
+      stored: `-0.333251953125${'0'.repeat(48)}`,
+      absoluteError: 1 / 12288,
+    });
+    expect(run('number', '1/3').stdout).toContain('2aaaaaab');
+    expect(run('number', 'three').status).toBe(2);
+  });
+
   test('dtypes lists the formats, 64-bit limits exactly', () => {
     const { status, stdout } = run('dtypes', '--json');
     expect(status).toBe(0);
