@@ -2,7 +2,7 @@ import type { Budget } from './budget-plan.ts';
 import type { ErrorData } from './errors.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { Recipe } from './recipe.ts';
-import type { Statistics, TensorDetail, TensorReport, Total } from './report.ts';
+import type { RangeCandidate, Statistics, TensorDetail, TensorReport, Total } from './report.ts';
 
 /** An opaque name that main gave a path; the page never sees or supplies the path itself. */
 export type Handle = string;
@@ -102,6 +102,11 @@ export interface Requests {
   inspect: {
     params: { handle: Handle; tensor: number; a: Recipe; b: Recipe | null; bins: number };
     reply: TensorDetail;
+  };
+  /** The ranges that mse and entropy would choose for the whole tensor: a search, so apart from inspect. */
+  searchRanges: {
+    params: { handle: Handle; tensor: number; recipe: Recipe };
+    reply: readonly RangeCandidate[];
   };
   previewExport: {
     params: { handle: Handle; recipe: Recipe; mode: ExportMode };

@@ -22,7 +22,13 @@ export type SchemeDtype = (typeof SCHEME_DTYPES)[number];
 
 export type Granularity = 'tensor' | 'channel' | { readonly block: number };
 /** How a range is chosen. `mse`: the least squared error; `entropy`: the least KL divergence over 2048 bins. */
-export type RangeMethod = 'minmax' | 'mse' | 'entropy' | { readonly percentile: number };
+export type RangeMethod =
+  | 'minmax'
+  | 'mse'
+  | 'entropy'
+  | { readonly percentile: number }
+  /** Set by hand: low and high. Channels and blocks have their own extremes, cut to it. */
+  | { readonly clip: readonly [number, number] };
 
 /** How one tensor is quantized. Float dtypes are casts: symmetric, granularity and range say nothing there. */
 export interface Scheme {
@@ -127,6 +133,12 @@ const schemeFields = {
   range: v.union([
     v.picklist(['minmax', 'mse', 'entropy']),
     v.strictObject({ percentile: v.pipe(v.number(), v.gtValue(0), v.maxValue(100)) }),
+    v.strictObject({
+      clip: v.pipe(
+        v.tuple([v.pipe(v.number(), v.finite()), v.pipe(v.number(), v.finite())]),
+        v.check(([low, high]) => low < high, 'a low end below the high one'),
+      ),
+    }),
   ]),
   narrowRange: v.optional(v.boolean()),
   powerOfTwo: v.optional(v.boolean()),

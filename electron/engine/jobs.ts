@@ -1,7 +1,7 @@
 import type { ErrorData } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import type { Scheme } from '../../shared/recipe.ts';
-import type { TensorDetail } from '../../shared/report.ts';
+import type { RangeCandidate, TensorDetail } from '../../shared/report.ts';
 import type { CodeLayout, EncodePlace } from './export/write-model.ts';
 import type { QuantizeResult } from './quantize/quantize-tensor.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
@@ -50,6 +50,16 @@ export interface Jobs {
       schemes: readonly (Scheme | null)[];
     };
     result: Omit<TensorDetail, 'a' | 'b'> & { readonly sides: readonly (InspectedSide | null)[] };
+  };
+  /** Ranges of the whole tensor by the methods that search. */
+  ranges: {
+    params: {
+      files: WorkerFiles;
+      tensor: WorkerTensor;
+      known: TensorStatistics | null;
+      scheme: Scheme;
+    };
+    result: readonly RangeCandidate[];
   };
   encode: {
     params: {

@@ -101,6 +101,10 @@ export class EngineServer {
         const recipes = [parseRecipe(a), b === null ? null : parseRecipe(b)];
         return this.session(handle).inspect(tensor, recipes, checkedBins(bins), signal);
       }
+      case 'searchRanges': {
+        const { handle, tensor, recipe } = request.params;
+        return this.session(handle).searchRanges(tensor, parseRecipe(recipe), signal);
+      }
       case 'previewExport': {
         const { handle, recipe, mode } = request.params;
         return this.session(handle).previewExport(parseRecipe(recipe), mode, options);

@@ -13,6 +13,7 @@ import type {
 import { isFloatCast, type Recipe } from '../../shared/recipe.ts';
 import {
   totalOf,
+  type RangeCandidate,
   type SideDetail,
   type Statistics,
   type TensorDetail,
@@ -136,6 +137,20 @@ export class Session {
     const side = (index: number): SideDetail | null =>
       inspectedSide(ref, entries[index] ?? null, sides[index] ?? null, detail.statistics);
     return { ...detail, a: side(0), b: side(1) };
+  }
+
+  /** The ranges that the searching methods would choose for one tensor, as a recipe stores it. */
+  async searchRanges(
+    tensor: number,
+    recipe: Recipe,
+    signal: AbortSignal,
+  ): Promise<readonly RangeCandidate[]> {
+    const ref = this.tensor(tensor);
+    const { scheme } = planModel([ref], recipe)[0]!;
+    if (scheme === null || !isReadable(ref)) return [];
+    const known = this.passes.get(tensor) ?? null;
+    const params = { files: this.files, tensor: forWorker(ref), known, scheme };
+    return this.pool.run('ranges', params, { signal, what: ref.name, urgent: true });
   }
 
   /** What an export would write, to the byte where it is named as is suggested: names of side files and shards are in it. */

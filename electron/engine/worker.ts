@@ -13,7 +13,7 @@ import type {
 import type { JobEnvelope, JobResult } from './pool.ts';
 import { loadKernels } from './kernels/load.ts';
 import { tensorPasses } from './kernels/tensor-passes.ts';
-import { describeSide, describeValues } from './quantize/detail.ts';
+import { describeSide, describeValues, searchedRanges } from './quantize/detail.ts';
 import { layoutOf } from './quantize/layout.ts';
 import type { Passes } from './quantize/passes.ts';
 import { quantizeTensor } from './quantize/quantize-tensor.ts';
@@ -138,6 +138,12 @@ const inspect: Implementation<'inspect'> = (
     };
   });
 
+const ranges: Implementation<'ranges'> = ({ files, tensor, known, scheme }, throwIfCancelled) =>
+  withFiles(files, [tensor], (sources) => {
+    const source = valuesOf(sources, tensor, throwIfCancelled);
+    return searchedRanges(source, known ?? firstPass(tensor, source), scheme);
+  });
+
 const encode: Implementation<'encode'> = (
   { files, tensor, known, scheme, codes, place },
   throwIfCancelled,
@@ -154,4 +160,9 @@ const encode: Implementation<'encode'> = (
     return null;
   });
 
-workerpool.worker({ analyze: method(analyze), inspect: method(inspect), encode: method(encode) });
+workerpool.worker({
+  analyze: method(analyze),
+  inspect: method(inspect),
+  ranges: method(ranges),
+  encode: method(encode),
+});

@@ -2,7 +2,7 @@
 import { maxIndex } from 'd3';
 import type { RangeCandidate, TensorReport } from '../../shared/report.ts';
 import { isFloatCast, type Scheme } from '../../shared/recipe.ts';
-import { codeRange, sameRange } from '../format/schemes.ts';
+import { codeRange, rangeWord, sameRange } from '../format/schemes.ts';
 import { levelStride, paddedExtent } from './scales.ts';
 
 /** The codes of one group of weights that share a scale, and the values that they stand for. */
@@ -80,26 +80,37 @@ export function weightDomain(
 /** One line under the histogram: what a range method would choose for the whole tensor. */
 export interface Lane {
   readonly name: string;
+  /** NaN while it is searched for. */
   readonly lo: number;
   readonly hi: number;
   /** Whether the shown recipe chooses its range by this method. */
   readonly isChosen: boolean;
 }
 
-/** Lanes of the candidates, and of the recipe's own method where it is not among them. */
+/** The methods whose lanes come later, as they are searched for. */
+const SEARCHED = ['mse', 'entropy'];
+
+/** Lanes of the candidates, of those that are still searched for, and of the recipe's own method. */
 export function rangeLanes(
   candidates: readonly RangeCandidate[],
   scheme: Scheme | null,
   mapping: Mapping | null,
 ): Lane[] {
+  const known = new Set(candidates.map(({ method }) => method));
+  const waiting = mapping === null ? [] : SEARCHED.filter((method) => !known.has(method));
   const asked = scheme === null || mapping === null ? null : scheme.range;
-  const lanes = candidates.map(({ method, lo, hi }): Lane => {
+  const isAsked = (method: string): boolean => {
     const range = rangeOfMethod(method);
-    const isChosen = asked !== null && range !== null && sameRange(range, asked);
-    return { name: laneName(method), lo, hi, isChosen };
-  });
+    return asked !== null && range !== null && sameRange(range, asked);
+  };
+  const lanes = [
+    ...candidates.map(({ method, lo, hi }): Lane => {
+      return { name: laneName(method), lo, hi, isChosen: isAsked(method) };
+    }),
+    ...waiting.map((name): Lane => ({ name, lo: NaN, hi: NaN, isChosen: isAsked(name) })),
+  ];
   if (asked === null || mapping === null || lanes.some(({ isChosen }) => isChosen)) return lanes;
-  const name = typeof asked === 'string' ? asked : `p ${asked.percentile}`;
+  const name = rangeWord(asked);
   return [...lanes, { name, lo: mapping.lo, hi: mapping.hi, isChosen: true }];
 }
 

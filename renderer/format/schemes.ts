@@ -25,7 +25,8 @@ export function granularityWord(granularity: Granularity): string {
 }
 
 export function rangeWord(range: RangeMethod): string {
-  return typeof range === 'string' ? range : `p ${range.percentile}`;
+  if (typeof range === 'string') return range;
+  return 'clip' in range ? 'by hand' : `p ${range.percentile}`;
 }
 
 /** Everything a scheme says, for tooltips and rules: "int8 symmetric, per channel, minmax". */
@@ -84,7 +85,10 @@ export function sameGranularity(a: Granularity, b: Granularity): boolean {
 }
 
 export function sameRange(a: RangeMethod, b: RangeMethod): boolean {
-  return typeof a === 'string' || typeof b === 'string' ? a === b : a.percentile === b.percentile;
+  if (typeof a === 'string' || typeof b === 'string') return a === b;
+  if ('clip' in a || 'clip' in b)
+    return 'clip' in a && 'clip' in b && a.clip[0] === b.clip[0] && a.clip[1] === b.clip[1];
+  return a.percentile === b.percentile;
 }
 
 /** Whether two schemes do the same: fields that say nothing of the dtype do not count. */
@@ -112,7 +116,6 @@ export function presetOf(recipe: Recipe): Recipe | undefined {
   return PRESETS.find(fits);
 }
 
-/** A recipe's name for heads and buttons: "int8", "int8, 2 rules", "custom". */
 /** What a recipe is called: its preset's name, the name that its file gave it, or custom once it was edited. */
 export function recipeName(recipe: Recipe): string {
   return (
@@ -123,6 +126,7 @@ export function recipeName(recipe: Recipe): string {
   );
 }
 
+/** A recipe's name for heads and buttons: "int8", "int8, 2 rules", "custom". */
 export function recipeTitle(recipe: Recipe): string {
   const name = recipeName(recipe);
   const count = recipe.rules.length;

@@ -1,11 +1,20 @@
 import type { ErrorData } from '../../shared/errors.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type { Side, TensorSummary } from '../../shared/protocol.ts';
-import type { TensorDetail } from '../../shared/report.ts';
+import type { Recipe, Scheme } from '../../shared/recipe.ts';
+import type { RangeCandidate, TensorDetail } from '../../shared/report.ts';
+import { hasChosenRange } from '../format/schemes.ts';
 import { isCancelled } from './engine-client.ts';
+import { overriddenNames, withOverrides } from './overrides.ts';
 import { plain, type Workbench } from './workbench.svelte.ts';
 
 const BINS = 120;
+
+const NOT_SEARCHED = { key: '', ranges: [] };
+
+function searchKey(handle: string, tensor: number, scheme: Scheme): string {
+  return [handle, tensor, scheme.dtype, scheme.symmetric, scheme.narrowRange === true].join();
+}
 
 /** What the inspector shows of the current tensor. The old detail stays, marked stale, until the new one is there. */
 export class Inspection {
@@ -14,11 +23,28 @@ export class Inspection {
   detail = $state.raw<TensorDetail | null>(null);
   error = $state.raw<ErrorData | null>(null);
   stale = $state(false);
+  /** What mse and entropy would choose, and for which tensor, dtype and symmetry. */
+  searched = $state.raw<{ readonly key: string; readonly ranges: readonly RangeCandidate[] }>(
+    NOT_SEARCHED,
+  );
+  /** A recipe that is tried while a limit is dragged; it is set when the limit is let go. */
+  #tried: { readonly side: Side; readonly recipe: Recipe } | null = null;
+  #isTrying = false;
+  #isOutdated = false;
   /** Whose mapping, levels and scales the sections show. */
   side = $state<Side>('a');
 
   constructor(workbench: Workbench) {
     this.#workbench = workbench;
+  }
+
+  /** The searched ranges that belong to what is shown. */
+  get searchedRanges(): readonly RangeCandidate[] {
+    const { file } = this.#workbench;
+    const scheme = this.detail?.[this.shownSide]?.report.scheme ?? null;
+    if (file === null || scheme === null || this.detail === null) return [];
+    const isShown = this.searched.key === searchKey(file.handle, this.detail.tensor, scheme);
+    return isShown ? this.searched.ranges : [];
   }
 
   get tensor(): TensorSummary | null {
@@ -31,9 +57,39 @@ export class Inspection {
     return this.#workbench.compare ? this.side : 'a';
   }
 
+  /** The weights' range of the current layer under a side's recipe, set by hand; what is shown follows. */
+  async tryClip(side: Side, clip: readonly [number, number]): Promise<void> {
+    const { tensor } = this;
+    if (tensor === null) return;
+    const recipe = withClip(this.#workbench.recipes[side], tensor.name, clip);
+    this.#tried = { side, recipe };
+    this.#isOutdated = true;
+    // One request at a time: one that is cut short by the next would never show.
+    if (this.#isTrying) return;
+    this.#isTrying = true;
+    while (this.#isOutdated) {
+      this.#isOutdated = false;
+      await this.refresh();
+    }
+    this.#isTrying = false;
+  }
+
+  /** Let the limit go: what was tried becomes the recipe. */
+  setClip(side: Side, clip: readonly [number, number]): void {
+    const { tensor } = this;
+    this.#tried = null;
+    this.#isOutdated = false;
+    if (tensor === null) return;
+    const recipe = withClip(this.#workbench.recipes[side], tensor.name, clip);
+    this.#workbench.setRecipe(side, recipe, `range of ${tensor.name}`);
+  }
+
   /** Ask anew for the current tensor under the recipes as they are. Called when any of them changes. */
   async refresh(): Promise<void> {
-    const { file, recipes, compare, client } = this.#workbench;
+    const { file, compare, client } = this.#workbench;
+    const tried = this.#tried;
+    const recipes = { ...this.#workbench.recipes };
+    if (tried !== null) recipes[tried.side] = tried.recipe;
     const { tensor } = this;
     this.#running?.abort();
     if (file === null || tensor === null || !isFloat(tensor)) {
@@ -59,6 +115,7 @@ export class Inspection {
       this.detail = detail;
       this.error = null;
       this.stale = false;
+      await this.#search(file.handle, detail, abort.signal);
     } catch (error) {
       if (this.#running !== abort || isCancelled(error)) return;
       const data = error instanceof AppError ? error.toData() : toErrorData(error);
@@ -67,6 +124,25 @@ export class Inspection {
       this.stale = false;
     }
   }
+
+  /** Search the ranges of the shown side's scheme, once for each dtype and symmetry. */
+  async #search(handle: string, detail: TensorDetail, signal: AbortSignal): Promise<void> {
+    const side = this.shownSide;
+    const scheme = detail[side]?.report.scheme ?? null;
+    if (scheme === null || !hasChosenRange(scheme) || this.#tried !== null) return;
+    const key = searchKey(handle, detail.tensor, scheme);
+    if (this.searched.key === key) return;
+    const { client, recipes } = this.#workbench;
+    const params = { handle, tensor: detail.tensor, recipe: plain(recipes[side]) };
+    const ranges = await client.request('searchRanges', params, { signal });
+    this.searched = { key, ranges };
+  }
+}
+
+/** The recipe with a range of one layer set by hand; the rest of its scheme stays what it is. */
+function withClip(recipe: Recipe, name: string, clip: readonly [number, number]): Recipe {
+  const own = recipe.rules.findLast((rule) => overriddenNames(rule)?.includes(name) === true);
+  return withOverrides(recipe, [name], { ...own?.scheme, range: { clip } });
 }
 
 /** Whether there are float values to look at: all of them, where they are stored one after the other. */

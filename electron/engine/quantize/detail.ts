@@ -1,12 +1,16 @@
 import { sqnrDb } from '../../../shared/report.ts';
 import type { RangeCandidate, SideDetail, TensorDetail } from '../../../shared/report.ts';
 import { binsOver, histogramOf } from './histogram.ts';
+import { integerFormatOf } from './integer-format.ts';
 import { groupingOf } from './layout.ts';
+import { parameterRule } from './parameters.ts';
 import { percentileOfTensor } from './percentile.ts';
 import type { EncodeJob, Passes, ValueSource } from './passes.ts';
 import { passesOf } from './plain-passes.ts';
 import { prepareTensor, resultOf } from './quantize-tensor.ts';
 import type { QuantizeInput, QuantizeResult } from './quantize-tensor.ts';
+import { rangesOf } from './ranges.ts';
+import { isCast, isFixedPoint, type KernelScheme } from './scheme.ts';
 import { finiteCount, type TensorStatistics } from './statistics.ts';
 
 /** How many of the first values the inspector lists. */
@@ -51,6 +55,29 @@ function rangeCandidates(passes: Passes, { statistics }: TensorStatistics): Rang
     { method: 'minmax', lo: statistics.min, hi: statistics.max },
     { method: 'percentile 99.99', lo: low, hi: high },
   ];
+}
+
+/**
+ * The ranges that a search would choose for the whole tensor under a scheme's dtype and symmetry;
+ * none for schemes that have no range to choose, and for values that no integer stands for.
+ */
+export function searchedRanges(
+  source: Passes | ValueSource,
+  known: TensorStatistics,
+  scheme: KernelScheme,
+): RangeCandidate[] {
+  const passes = passesOf(source);
+  const { elements, firstNonFinite } = known.statistics;
+  if (isCast(scheme.dtype) || isFixedPoint(scheme.dtype)) return [];
+  if (elements === 0 || firstNonFinite !== null) return [];
+  const grouping = groupingOf([elements], null, 'tensor');
+  const format = integerFormatOf(scheme);
+  const rule = parameterRule(scheme, grouping.kind, format);
+  return (['mse', 'entropy'] as const).map((method) => {
+    const asked = { ...scheme, range: method };
+    const { min, max } = rangesOf(passes, grouping, asked, known, rule, format);
+    return { method, lo: min[0]!, hi: max[0]! };
+  });
 }
 
 /**

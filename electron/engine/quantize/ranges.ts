@@ -18,10 +18,11 @@ export function rangesOf(
   format: IntegerFormat,
 ): GroupRanges {
   const { range, symmetric } = scheme;
-  if (typeof range === 'object')
+  if (typeof range === 'object' && 'percentile' in range)
     return percentileRanges(passes, grouping, range.percentile, symmetric, known);
   const full = minMaxRanges(passes, grouping, known);
   if (range === 'minmax') return full;
+  if (typeof range === 'object') return clippedRanges(full, range.clip, grouping);
   if (range === 'entropy') return entropyRanges(passes, grouping, full, 2 ** (format.bits - 1));
   return leastErrorRanges(passes, grouping, full, symmetric, rule, format);
 }
@@ -47,6 +48,17 @@ function minMaxRanges(passes: Passes, grouping: Grouping, known: TensorStatistic
   if (grouping.kind === 'channel' && known.channels?.min.length === grouping.groups)
     return known.channels;
   return groupRanges(passes, grouping);
+}
+
+/** The range that was set: of the tensor as it is, of its parts no wider than their values. */
+function clippedRanges(
+  { min, max }: GroupRanges,
+  [low, high]: readonly [number, number],
+  { kind }: Grouping,
+): GroupRanges {
+  if (kind === 'tensor') return { min: Float64Array.of(low), max: Float64Array.of(high) };
+  const cut = (value: number): number => Math.min(high, Math.max(low, value));
+  return { min: min.map(cut), max: max.map(cut) };
 }
 
 function toRanges(ranges: readonly PercentileRange[]): GroupRanges {

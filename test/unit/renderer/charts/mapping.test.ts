@@ -70,7 +70,14 @@ describe('rangeLanes', () => {
     expect(lanes.map(({ name, isChosen }) => [name, isChosen])).toEqual([
       ['minmax', false],
       ['p 99.99', true],
+      ['mse', false],
+      ['entropy', false],
     ]);
+    const byHand = schemeWith({ range: { clip: [-0.5, 0.5] } });
+    expect(rangeLanes(candidates, byHand, mapping).at(-1)).toMatchObject({
+      name: 'by hand',
+      isChosen: true,
+    });
   });
 
   test("add the recipe's own range where no candidate is of its method", () => {
