@@ -6,7 +6,8 @@ import { describeScheme, type Scheme } from '../../shared/recipe.ts';
 import { recipeTitle, sameScheme } from '../format/schemes.ts';
 import { isCancelled } from './engine-client.ts';
 import { Job } from './jobs.svelte.ts';
-import { plain, type Workbench } from './workbench.svelte.ts';
+import { plain } from './plain.ts';
+import type { Workbench } from './workbench.svelte.ts';
 
 export type GoalKind = 'bytes' | 'decibels';
 
@@ -141,13 +142,22 @@ export function sidePoints(workbench: Workbench): Readonly<Partial<Record<Side, 
   return { a: point('a'), ...(workbench.compare ? { b: point('b') } : {}) };
 }
 
-/** The whole model in each scheme that a name can have, where that has it; the rest as it is. */
+/**
+ * The whole model in each scheme that most names can have, the others as they are: what a rule gives
+ * a few layers is no way to store a model.
+ */
 function referencesOf(budget: Budget): readonly Reference[] {
-  const schemes: Scheme[] = [];
+  const counts: { readonly scheme: Scheme; names: number }[] = [];
   for (const { options } of budget.names)
-    for (const { scheme } of options)
-      if (scheme !== null && !schemes.some((known) => sameScheme(known, scheme)))
-        schemes.push(scheme);
+    for (const { scheme } of options) {
+      if (scheme === null) continue;
+      const known = counts.find((count) => sameScheme(count.scheme, scheme));
+      if (known === undefined) counts.push({ scheme, names: 1 });
+      else known.names++;
+    }
+  const schemes = counts
+    .filter(({ names }) => names * 2 > budget.names.length)
+    .map(({ scheme }) => scheme);
   return schemes.slice(0, MAX_REFERENCES).map((scheme) => {
     const chosen = budget.names.map(({ options }) =>
       Math.max(

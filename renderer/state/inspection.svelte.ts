@@ -6,7 +6,8 @@ import type { RangeCandidate, TensorDetail } from '../../shared/report.ts';
 import { hasChosenRange } from '../format/schemes.ts';
 import { isCancelled } from './engine-client.ts';
 import { overriddenNames, withOverrides } from './overrides.ts';
-import { plain, type Workbench } from './workbench.svelte.ts';
+import { plain } from './plain.ts';
+import type { Workbench } from './workbench.svelte.ts';
 
 const BINS = 120;
 

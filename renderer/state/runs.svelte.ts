@@ -6,7 +6,8 @@ import type { Recipe } from '../../shared/recipe.ts';
 import { recipeTitle } from '../format/schemes.ts';
 import type { Listeners } from './engine-client.ts';
 import { Job } from './jobs.svelte.ts';
-import { plain, type Workbench } from './workbench.svelte.ts';
+import { plain } from './plain.ts';
+import type { Workbench } from './workbench.svelte.ts';
 
 /** What is run beside the original: a side's recipe, or an exported file. */
 export type Candidate = Side | 'file';

@@ -1,6 +1,8 @@
 // Which rows the table has and in what order: pure functions over tensor ids.
 import type { Role } from '../../shared/model.ts';
-import type { TensorSummary } from '../../shared/protocol.ts';
+import { planModel } from '../../shared/plan.ts';
+import type { ModelSummary, TensorSummary } from '../../shared/protocol.ts';
+import type { Recipe } from '../../shared/recipe.ts';
 import type { Figures } from './figures.ts';
 
 export type ColumnKey =
@@ -183,4 +185,10 @@ export function inEveryBlock(tensors: readonly TensorSummary[], id: number): rea
   const wanted = tensors[id] === undefined ? null : place(tensors[id]);
   if (wanted === null) return [id];
   return tensors.filter((tensor) => place(tensor) === wanted).map((tensor) => tensor.id);
+}
+
+/** The tensor that is shown first: the first that the recipe changes, else the first weight. */
+export function firstRow(model: ModelSummary, recipe: Recipe): number | null {
+  const planned = planModel(model.tensors, recipe).find(({ scheme }) => scheme !== null);
+  return planned?.tensor ?? model.tensors.find((each) => hasRole(each, 'weights'))?.id ?? null;
 }

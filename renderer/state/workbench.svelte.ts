@@ -1,6 +1,5 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
-import { AppError, printable, toErrorData, type ErrorData } from '../../shared/errors.ts';
-import { FORMATS } from '../../shared/formats.ts';
+import { AppError, toErrorData, type ErrorData } from '../../shared/errors.ts';
 import type {
   AppInfo,
   ChosenFile,
@@ -16,7 +15,8 @@ import { planModel } from '../../shared/plan.ts';
 import type { ModelSummary, Progress, Side } from '../../shared/protocol.ts';
 import { MAX_RECIPE_BYTES, parseRecipe, recipeFromText, type Recipe } from '../../shared/recipe.ts';
 import type { Statistics, Total } from '../../shared/report.ts';
-import { byteSize, decibelsWithUnit, integer } from '../format/numbers.ts';
+import { modelFacts } from '../format/models.ts';
+import { byteSize, decibelsWithUnit } from '../format/numbers.ts';
 import { recipeTitle } from '../format/schemes.ts';
 import { Announcer } from './announcer.svelte.ts';
 import { Budgeting } from './budgeting.svelte.ts';
@@ -25,11 +25,12 @@ import { oncePerFrame } from './frame.ts';
 import { record, redo, redoable, startHistory, undo, undoable } from './history.ts';
 import { Inspection } from './inspection.svelte.ts';
 import { Job, Jobs } from './jobs.svelte.ts';
+import { plain } from './plain.ts';
 import { firstRecipes, sameRecipe, type RecipePair } from './recipes.ts';
 import { Runs } from './runs.svelte.ts';
 import { Selection } from './selection.svelte.ts';
 import { SideState } from './side.svelte.ts';
-import { hasRole } from './table.ts';
+import { firstRow } from './table.ts';
 
 declare global {
   interface Window {
@@ -462,25 +463,4 @@ export class Workbench {
     if (result.ok) return result.value;
     throw AppError.fromData(result.error);
   }
-}
-
-/** Values that a proxy wraps cannot be posted; recipes are small. */
-export function plain<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value)) as T;
-}
-
-/** One line about a model: "ONNX opset 11 · 614 228 parameters", "safetensors · blip · PyTorch · 223 971 644 parameters". */
-export function modelFacts(model: ModelSummary): string {
-  const opset = model.opsets.find((entry) => entry.domain === 'ai.onnx');
-  const { name } = FORMATS[model.format];
-  const format = opset === undefined ? name : `${name} opset ${opset.version}`;
-  // A checkpoint's file is called model.safetensors as often as not; its configuration names the model.
-  const maker = opset === undefined ? printable(model.producer) : '';
-  return [format, maker, `${integer(model.parameters)} parameters`].filter(Boolean).join(' · ');
-}
-
-/** The tensor that is shown first: the first that the recipe changes, else the first weight. */
-function firstRow(model: ModelSummary, recipe: Recipe): number | null {
-  const planned = planModel(model.tensors, recipe).find(({ scheme }) => scheme !== null);
-  return planned?.tensor ?? model.tensors.find((each) => hasRole(each, 'weights'))?.id ?? null;
 }

@@ -257,6 +257,15 @@ test('a recipe is run without a file that stays', async () => {
   session.close();
 });
 
+test('ONNX has no mode of a checkpoint', async () => {
+  const session = Session.open(REAL_MODELS[2]!.file, pool);
+  expect(session.opened.modes).not.toContain('cast');
+  await expect(
+    session.previewExport(findPreset('int8')!, 'cast', { signal: never }),
+  ).rejects.toThrow(/no such export mode.*found cast/);
+  session.close();
+});
+
 describe('the comparison', () => {
   const compare = (original: number[], exported: number[], dims: number[]) => {
     const tally = new OutputTally('y');

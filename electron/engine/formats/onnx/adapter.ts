@@ -1,5 +1,4 @@
 import type { Model } from '../../../../shared/model.ts';
-import { EXPORT_MODES } from '../../../../shared/protocol.ts';
 import { layoutOnnx } from '../../export/onnx/layout-onnx.ts';
 import { indexLimits } from '../../runtime/index-limits.ts';
 import type { FileSource } from '../../source.ts';
@@ -62,7 +61,7 @@ function openOnnx(source: FileSource): OpenedModel {
       model,
       files,
       extension: '.onnx',
-      modes: EXPORT_MODES,
+      modes: ['qdq', 'dynamic', 'float', 'float16', 'nbits'],
       canRun: true,
       indexLimits: indexLimits(index, tensors),
       layout: (plan, mode, recipe, targetName) =>
