@@ -39,7 +39,9 @@ test('a folder of shards opens, is compared and exported, and the export opens a
   const app = await launch([source]);
   const { page } = app;
   await expect(page.getByRole('heading', { name: INDEX })).toBeVisible();
-  await expect(page.getByRole('banner')).toContainText(/safetensors · 116.224 parameters · tinyllama · PyTorch/);
+  await expect(page.getByRole('banner')).toContainText(
+    /safetensors · 116.224 parameters · tinyllama · PyTorch/,
+  );
   const grid = page.getByRole('grid', { name: 'Layers' });
   await expect(grid).toHaveAttribute('aria-rowcount', String(12 + 2 + 1));
   await page.getByLabel('Recipe of A', { exact: true }).selectOption('int8');
