@@ -95,7 +95,8 @@ export type MenuCommand =
   | 'view-layers'
   | 'view-compare'
   | 'view-budget'
-  | 'view-run';
+  | 'view-run'
+  | 'view-formats';
 
 /** The message by which the preload hands the engine's port to the page. */
 export const ENGINE_PORT_MESSAGE = 'quantscope:engine-port';

@@ -60,6 +60,7 @@ export function installMenu(window: MainWindow, settings: SettingsStore): void {
         command('Compare', 'view-compare', 'CmdOrCtrl+2'),
         command('Budget', 'view-budget', 'CmdOrCtrl+3'),
         command('Run', 'view-run', 'CmdOrCtrl+4'),
+        command('Formats', 'view-formats', 'CmdOrCtrl+5'),
         command('Compare A with B', 'compare', 'CmdOrCtrl+B'),
         { type: 'separator' },
         {

@@ -38,7 +38,7 @@ declare global {
   }
 }
 
-export type View = 'layers' | 'compare' | 'budget' | 'run';
+export type View = 'layers' | 'compare' | 'budget' | 'run' | 'formats';
 
 /** A problem shown in the line under the top bar, with the one command that may mend it. */
 export interface Problem {
@@ -375,6 +375,9 @@ export class Workbench {
         return;
       case 'view-run':
         this.view = 'run';
+        return;
+      case 'view-formats':
+        this.view = 'formats';
     }
   }
 

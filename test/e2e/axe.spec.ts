@@ -26,13 +26,17 @@ for (const theme of ['light', 'dark'] as const)
     expect((await violations(welcome)).join()).toContain('button-name');
     await page.evaluate(() => document.body.lastElementChild?.remove());
     expect(await violations(welcome)).toEqual([]);
+    await page.getByRole('button', { name: 'Number formats' }).click();
+    await expect(page.getByRole('main', { name: 'Formats' })).toBeVisible();
+    expect(await violations(welcome), 'Formats alone').toEqual([]);
     await welcome.answerOpen(DETECTOR);
     await page.getByRole('button', { name: 'Open…' }).click();
     await figuresSettle(welcome);
+    await page.getByRole('button', { name: 'Layers', exact: true }).click();
     await page.getByRole('row').filter({ hasText: 'p2o.Conv.26' }).first().click();
     await expect(page.getByRole('slider', { name: 'High clip limit of A' })).toBeVisible();
     expect(await violations(welcome)).toEqual([]);
-    for (const view of ['Compare', 'Budget', 'Run']) {
+    for (const view of ['Formats', 'Compare', 'Budget', 'Run']) {
       await page.getByRole('button', { name: view, exact: true }).click();
       await expect(page.getByRole('main', { name: view })).toBeVisible();
       await figuresSettle(welcome);

@@ -1,0 +1,55 @@
+import type { NumberFormat } from '../../shared/number-formats.ts';
+import {
+  flipBit,
+  numberText,
+  parseNumber,
+  storeNumber,
+  toDouble,
+  type Rational,
+} from '../../shared/number-in-formats.ts';
+import { MINUS, real } from '../format/numbers.ts';
+
+const FIRST = '1/3';
+
+/** The number that the number formats lab is about: typed, turned bit by bit, or taken from a model. */
+export class Lab {
+  /** The text of the field, a number or not. */
+  text = $state(FIRST);
+  /** The last number that was given: it stays while another is typed. */
+  value = $state.raw<Rational>(numberOf(FIRST));
+  /** How the number is called: as it was written where that is short, else in some digits. */
+  name = $state(FIRST);
+  /** What a bit that was turned over came to, where that is no number. */
+  notice = $state('');
+  /** The fields of multiply and accumulate; the course's worked example at first. */
+  readonly operands = $state({ a: `${MINUS}50`, b: '30', accumulator: '500' });
+  readonly isNumber = $derived(parseNumber(this.text) !== null);
+  readonly at = $derived(toDouble(this.value));
+
+  write(text: string): void {
+    this.text = text;
+    this.notice = '';
+    const parsed = parseNumber(text);
+    if (parsed === null) return;
+    this.value = parsed;
+    const written = text.trim();
+    this.name = written.length <= 12 ? written.replaceAll('-', MINUS) : real(this.at, 6);
+  }
+
+  /** Turn a bit of what a format holds. Infinity and NaN are no numbers to go on from: they are told instead. */
+  flip(format: NumberFormat, index: number): void {
+    const { bits } = storeNumber(format, this.value);
+    const flipped = flipBit(format, bits, index);
+    if (flipped !== null) return this.write(numberText(flipped));
+    const turned = BigInt(`0b${bits}`) ^ (1n << BigInt(format.bits - 1 - index));
+    const hex = turned.toString(16).padStart(format.bits / 4, '0');
+    const isInfinite = BigInt.asUintN(format.fractionBits, turned) === 0n;
+    this.notice = `${format.name} ${hex} is ${isInfinite ? 'infinity' : 'NaN'}, no number: ${this.name} stays`;
+  }
+}
+
+function numberOf(text: string): Rational {
+  const value = parseNumber(text);
+  if (value === null) throw new RangeError(`${text} is no number`);
+  return value;
+}

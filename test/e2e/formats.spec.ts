@@ -1,0 +1,65 @@
+import { expect, figuresSettle, SAMPLE, test } from './app.ts';
+
+test('a value is shown in every format, its bits turn over, and int8 stands beside Q7', async ({
+  launch,
+}) => {
+  const app = await launch([SAMPLE]);
+  const { page } = app;
+  await figuresSettle(app);
+  await page.getByRole('button', { name: 'Formats', exact: true }).click();
+  const main = page.getByRole('main', { name: 'Formats' });
+  const value = main.getByLabel('Value', { exact: true });
+  const half = main.getByRole('row').filter({ hasText: /^float16/ });
+  await expect(half).toContainText('0.333251953125');
+  await main.getByRole('button', { name: 'float16 bit 15, sign: 0', exact: true }).click();
+  await expect(value).toHaveValue('-0.333251953125');
+  await expect(half).toContainText('b555');
+  await value.fill('three');
+  await expect(main.getByRole('alert')).toContainText('write a decimal');
+  // What was last a number stays, and is what the section is called by.
+  await expect(half).toContainText('b555');
+  await expect(main.getByRole('heading', { name: 'near −0.333252' })).toBeVisible();
+  const lab = main.getByRole('region', { name: 'Multiply and accumulate' });
+  await expect(lab.getByRole('row').filter({ hasText: 'int8 sum' })).toContainText('−1\u202f000');
+  await expect(lab.getByRole('row').filter({ hasText: 'Q7 sum' })).toContainText('3.8125');
+  await expect(lab.getByRole('row').filter({ hasText: 'Q7, 8 bits' })).toContainText('saturates');
+  await lab.getByRole('textbox', { name: 'Accumulator' }).fill('99999');
+  await expect(lab.getByRole('alert')).toHaveText(
+    'the accumulator is from -32768 to 32767, not 99999',
+  );
+  expect(app.complaints).toEqual([]);
+});
+
+test('the lab needs no model; bits are one stop of Tab, and a flip to infinity is told', async ({
+  launch,
+}) => {
+  const { page, complaints } = await launch();
+  await page.getByRole('button', { name: 'Number formats' }).click();
+  const main = page.getByRole('main', { name: 'Formats' });
+  const value = main.getByLabel('Value', { exact: true });
+  await value.fill('1.5');
+  const bit = (name: string) => main.getByRole('button', { name, exact: true });
+  await bit('float8_e5m2 bit 7, sign: 0').focus();
+  await page.keyboard.press('End');
+  await expect(bit('float8_e5m2 bit 0, fraction: 0')).toBeFocused();
+  await page.keyboard.press('Enter');
+  await expect(value).toHaveValue('1.75');
+  await page.keyboard.press('Tab');
+  await expect(bit('q7 bit 7, sign: 0')).toBeFocused();
+  await value.fill('1');
+  await bit('float8_e5m2 bit 6, exponent: 0').click();
+  await expect(main.getByRole('status')).toHaveText(
+    'float8_e5m2 7c is infinity, no number: 1 stays',
+  );
+  await expect(value).toHaveValue('1');
+  await value.fill('1.7976931348623157e308');
+  await expect(main.getByRole('row').filter({ hasText: /^float16/ })).toContainText('inf');
+  await main
+    .getByRole('navigation', { name: 'Subjects' })
+    .getByRole('button', { name: 'Multiply-accumulate' })
+    .click();
+  await expect(main.getByRole('region', { name: 'Multiply and accumulate' })).toBeInViewport();
+  await page.getByRole('button', { name: 'Welcome' }).click();
+  await expect(page.getByText('Drop a model here')).toBeVisible();
+  expect(complaints).toEqual([]);
+});
