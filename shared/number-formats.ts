@@ -19,13 +19,56 @@ export interface NumberFormat {
   readonly smallestSubnormal: number | null;
   /** Decimal digits that always survive: torch's `resolution` is 10^-digits. */
   readonly digits: number | null;
+  readonly names: FormatNames;
+}
+
+/** What a format is called elsewhere; null where there is none. */
+export interface FormatNames {
+  /** torch's dtype. Of the 4-bit ones it has the names and no arithmetic. */
+  readonly pytorch: string | null;
+  /** TensorProto.DataType. */
+  readonly onnx: string | null;
+  /** TensorType of the schema. */
+  readonly litert: string | null;
+  /** ggml's type. Q4_0 and Q4_1 are blocks of 32 codes: one with a scale, one with a minimum besides. */
+  readonly gguf: string | null;
+  /** The C type of CMSIS-DSP, and for integers that of CMSIS-NN. */
+  readonly cmsis: string | null;
+}
+
+const ELSEWHERE: Readonly<Record<string, Partial<FormatNames>>> = {
+  uint4: { onnx: 'UINT4', litert: 'UINT4', gguf: 'Q4_1' },
+  uint8: { onnx: 'UINT8', litert: 'UINT8', cmsis: 'uint8_t' },
+  uint16: { onnx: 'UINT16', litert: 'UINT16', cmsis: 'uint16_t' },
+  uint32: { onnx: 'UINT32', litert: 'UINT32', cmsis: 'uint32_t' },
+  uint64: { onnx: 'UINT64', litert: 'UINT64', cmsis: 'uint64_t' },
+  int4: { onnx: 'INT4', litert: 'INT4', gguf: 'Q4_0' },
+  int8: { onnx: 'INT8', litert: 'INT8', gguf: 'I8', cmsis: 'int8_t' },
+  int16: { onnx: 'INT16', litert: 'INT16', gguf: 'I16', cmsis: 'int16_t' },
+  int32: { onnx: 'INT32', litert: 'INT32', gguf: 'I32', cmsis: 'int32_t' },
+  int64: { onnx: 'INT64', litert: 'INT64', gguf: 'I64', cmsis: 'int64_t' },
+  float64: { onnx: 'DOUBLE', litert: 'FLOAT64', gguf: 'F64', cmsis: 'float64_t' },
+  float32: { onnx: 'FLOAT', litert: 'FLOAT32', gguf: 'F32', cmsis: 'float32_t' },
+  float16: { onnx: 'FLOAT16', litert: 'FLOAT16', gguf: 'F16', cmsis: 'float16_t' },
+  bfloat16: { onnx: 'BFLOAT16', litert: 'BFLOAT16', gguf: 'BF16' },
+  float8_e4m3fn: { onnx: 'FLOAT8E4M3FN' },
+  float8_e5m2: { onnx: 'FLOAT8E5M2' },
+  q7: { pytorch: null, cmsis: 'q7_t' },
+  q15: { pytorch: null, cmsis: 'q15_t' },
+  q31: { pytorch: null, cmsis: 'q31_t' },
+};
+
+/** PyTorch's words are the names used here, but for fixed point, which it does not have. */
+function namesOf(name: string): FormatNames {
+  return { pytorch: name, onnx: null, litert: null, gguf: null, cmsis: null, ...ELSEWHERE[name] };
 }
 
 function integerFormat(kind: 'unsigned' | 'signed', bits: number): NumberFormat {
   const signBits = kind === 'signed' ? 1 : 0;
   const span = 1n << BigInt(bits - signBits);
+  const name = `${kind === 'signed' ? 'int' : 'uint'}${bits}`;
   return {
-    name: `${kind === 'signed' ? 'int' : 'uint'}${bits}`,
+    name,
     kind,
     bits,
     signBits,
@@ -37,6 +80,7 @@ function integerFormat(kind: 'unsigned' | 'signed', bits: number): NumberFormat 
     smallestNormal: null,
     smallestSubnormal: null,
     digits: null,
+    names: namesOf(name),
   };
 }
 
@@ -62,13 +106,15 @@ function floatFormat(
     smallestNormal: 2 ** (1 - bias),
     smallestSubnormal: 2 ** (1 - bias - fractionBits),
     digits: Math.floor(fractionBits * Math.log10(2)),
+    names: namesOf(name),
   };
 }
 
 function fixedFormat(fractionBits: number): NumberFormat {
   const step = 2 ** -fractionBits;
+  const name = `q${fractionBits}`;
   return {
-    name: `q${fractionBits}`,
+    name,
     kind: 'fixed',
     bits: fractionBits + 1,
     signBits: 1,
@@ -80,6 +126,7 @@ function fixedFormat(fractionBits: number): NumberFormat {
     smallestNormal: null,
     smallestSubnormal: null,
     digits: Math.floor(fractionBits * Math.log10(2)),
+    names: namesOf(name),
   };
 }
 

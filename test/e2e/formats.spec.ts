@@ -9,7 +9,10 @@ test('a value is shown in every format, its bits turn over, and int8 stands besi
   await page.getByRole('button', { name: 'Formats', exact: true }).click();
   const main = page.getByRole('main', { name: 'Formats' });
   const value = main.getByLabel('Value', { exact: true });
-  const half = main.getByRole('row').filter({ hasText: /^float16/ });
+  const half = main
+    .getByRole('region', { name: 'One value in every format' })
+    .getByRole('row')
+    .filter({ hasText: /^float16/ });
   await expect(half).toContainText('0.333251953125');
   await main.getByRole('button', { name: 'float16 bit 15, sign: 0', exact: true }).click();
   await expect(value).toHaveValue('-0.333251953125');
@@ -30,11 +33,35 @@ test('a value is shown in every format, its bits turn over, and int8 stands besi
   expect(app.complaints).toEqual([]);
 });
 
+test('every format has its limits and its names, and the table is copied in full', async ({
+  launch,
+}) => {
+  const { page, electron, complaints } = await launch();
+  await page.getByRole('button', { name: 'Number formats', exact: true }).click();
+  const section = page.getByRole('region', { name: 'Every format', exact: true });
+  await expect(section.getByRole('rowheader')).toHaveCount(4 + 19);
+  const row = (name: string) =>
+    section.getByRole('row').filter({ has: page.getByRole('rowheader', { name, exact: true }) });
+  await expect(row('bfloat16')).toHaveText(
+    /1 \+ 8 \+ 7.*3\.3895314e38.*0\.007813.*1\.175e−38.*9\.184e−41.*2.*BFLOAT16/s,
+  );
+  await expect(row('int64').getByRole('cell').nth(1)).toHaveText('−2⁶³');
+  await expect(row('q15')).toContainText('q15_t');
+  await section.getByRole('button', { name: 'Copy as CSV' }).click();
+  const copied = await electron.evaluate(({ clipboard }) => clipboard.readText());
+  const lines = copied.split('\r\n');
+  expect(lines).toHaveLength(1 + 19 + 1);
+  expect(lines).toContain(
+    'int64,64,1,0,63,-9223372036854775808,9223372036854775807,,,,,int64,INT64,INT64,I64,int64_t',
+  );
+  expect(complaints).toEqual([]);
+});
+
 test('the lab needs no model; bits are one stop of Tab, and a flip to infinity is told', async ({
   launch,
 }) => {
   const { page, complaints } = await launch();
-  await page.getByRole('button', { name: 'Number formats' }).click();
+  await page.getByRole('button', { name: 'Number formats', exact: true }).click();
   const main = page.getByRole('main', { name: 'Formats' });
   const value = main.getByLabel('Value', { exact: true });
   await value.fill('1.5');
@@ -53,7 +80,12 @@ test('the lab needs no model; bits are one stop of Tab, and a flip to infinity i
   );
   await expect(value).toHaveValue('1');
   await value.fill('1.7976931348623157e308');
-  await expect(main.getByRole('row').filter({ hasText: /^float16/ })).toContainText('inf');
+  await expect(
+    main
+      .getByRole('region', { name: 'One value in every format' })
+      .getByRole('row')
+      .filter({ hasText: /^float16/ }),
+  ).toContainText('inf');
   await main
     .getByRole('navigation', { name: 'Subjects' })
     .getByRole('button', { name: 'Multiply-accumulate' })

@@ -1,9 +1,13 @@
-"""PyTorch's iinfo and finfo of every format that it has, and exact decimals as Python prints them."""
+"""PyTorch's iinfo and finfo of every format that it has, what formats are called elsewhere, and exact
+decimals as Python prints them."""
 
 import random
 import struct
+from importlib.metadata import version
 
+import onnx
 import torch
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from golden import write
 
 INTEGERS = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
@@ -28,6 +32,20 @@ def floating(name):
     }
 
 
+def names():
+    """ONNX's name of each numpy type, PyTorch's dtypes, and GGUF's types with the bits of an element."""
+    onnx_types = {}
+    for name, number in onnx.TensorProto.DataType.items():
+        if name not in ("UNDEFINED", "STRING"):
+            onnx_types[onnx.helper.tensor_dtype_to_np_dtype(number).name] = name
+    sizes = {t: GGML_QUANT_SIZES[t] for t in GGMLQuantizationType}
+    return {
+        "pytorch": sorted(n for n in dir(torch) if isinstance(getattr(torch, n), torch.dtype)),
+        "onnx": onnx_types,
+        "gguf": {t.name: {"block": block, "bytes": size} for t, (block, size) in sizes.items()},
+    }
+
+
 def decimals():
     """Doubles of every size, ties of the last decimal place among them, to 60 decimals."""
     rng = random.Random(20240917)
@@ -40,8 +58,9 @@ def decimals():
 
 write(
     "number_formats.json",
-    f"torch {torch.__version__}",
+    f"torch {torch.__version__}, onnx {onnx.__version__}, gguf {version('gguf')}",
     {
+        "names": names(),
         "integers": [integer(name) for name in INTEGERS],
         "floats": [floating(name) for name in FLOATS],
         "decimals": decimals(),

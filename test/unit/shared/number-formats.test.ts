@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { exactDecimal } from '../../../shared/exact-decimal.ts';
 import { NUMBER_FORMATS, type NumberFormat } from '../../../shared/number-formats.ts';
+import litertSchema from '../../../electron/engine/formats/litert/schema.json';
 import { readGolden } from '../quantize/goldens.ts';
 
 interface GoldenFloat {
@@ -16,6 +17,11 @@ interface GoldenFloat {
 const golden = readGolden<{
   integers: { name: string; bits: number; min: string; max: string }[];
   floats: GoldenFloat[];
+  names: {
+    pytorch: string[];
+    onnx: Record<string, string>;
+    gguf: Record<string, { block: number; bytes: number }>;
+  };
   decimals: { bits: string; text: string }[];
 }>('number_formats.json');
 
@@ -46,6 +52,28 @@ describe('the facts of the formats', () => {
     expect(format('float16').smallestSubnormal).toBe(2 ** -24);
     expect(format('q7')).toMatchObject({ min: '-1', max: '0.9921875', eps: 0.0078125 });
     expect(format('q31').max).toBe('0.9999999995343387');
+  });
+});
+
+describe('what the formats are called elsewhere', () => {
+  test.each(NUMBER_FORMATS)('$name', ({ name, bits, names }) => {
+    const { pytorch, onnx, gguf } = golden.names;
+    expect(names.pytorch).toBe(pytorch.includes(name) ? name : null);
+    expect(names.onnx).toBe(onnx[name] ?? null);
+    // LiteRT's are in capitals what PyTorch's are.
+    const litert: readonly string[] = litertSchema.enums.TensorType;
+    expect(names.litert).toBe(litert.includes(name.toUpperCase()) ? name.toUpperCase() : null);
+    if (names.gguf === null) return;
+    const size = gguf[names.gguf]!;
+    // Blocks have scales besides their codes; plain types have nothing but elements.
+    if (size.block === 1) expect(size.bytes * 8).toBe(bits);
+    else expect(Math.floor((size.bytes * 8) / size.block)).toBe(bits + (name === 'uint4' ? 1 : 0));
+  });
+
+  test('every plain type of GGUF is the name of a format', () => {
+    const plain = Object.entries(golden.names.gguf).filter(([, { block }]) => block === 1);
+    const named = NUMBER_FORMATS.map(({ names }) => names.gguf);
+    expect(plain.map(([name]) => name).filter((name) => !named.includes(name))).toEqual([]);
   });
 });
 
