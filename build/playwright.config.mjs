@@ -5,6 +5,8 @@ import { root } from './paths.mjs';
 export default defineConfig({
   testDir: path.join(root, 'test/e2e'),
   outputDir: path.join(root, 'test-results'),
+  // Charts as SVG, the same on every system.
+  snapshotPathTemplate: path.join(root, 'test/fixtures/charts/{arg}{ext}'),
   // One window at a time: two would fight for focus and for the two cores.
   workers: 1,
   timeout: 90_000,

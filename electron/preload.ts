@@ -15,6 +15,7 @@ const channels = [
   'openRecipe',
   'saveRecipe',
   'saveDialog',
+  'copyImage',
   'showInFolder',
   'getSettings',
   'setSettings',

@@ -66,6 +66,8 @@ export interface Channels {
   /** Ask where to save a recipe; gives the file's name. */
   saveRecipe: { args: [recipe: unknown]; value: string | null };
   saveDialog: { args: [source: Handle, suggestedName: string]; value: ChosenFile | null };
+  /** Puts a PNG on the clipboard: the page may not itself. */
+  copyImage: { args: [png: Uint8Array]; value: null };
   showInFolder: { args: [handle: Handle]; value: null };
   getSettings: { args: []; value: Settings };
   setSettings: { args: [settings: Partial<Settings>]; value: null };

@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type { AppInfo, Channel, Channels, ChosenFile, Result } from '../../shared/ipc.ts';
 import { APP_ORIGIN } from './app-protocol.ts';
+import { copyImage } from './copy-image.ts';
 import { askForInputs, askForModel, askForTarget } from './dialogs.ts';
 import type { EngineHost } from './engine-host.ts';
 import type { Handles } from './handles.ts';
@@ -27,7 +28,16 @@ export interface Parts {
 /** Recipes are checked again by whoever uses them; here only their size is bounded. */
 const MAX_SETTINGS_BYTES = 8 << 20;
 
+/** A chart of every layer of a large model is some megabytes. */
+const MAX_IMAGE_BYTES = 64 << 20;
+
 const id = v.pipe(v.string(), v.maxLength(64));
+const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+const png = v.pipe(
+  v.instance(Uint8Array),
+  v.check(({ length }) => length <= MAX_IMAGE_BYTES, 'a smaller image'),
+  v.check((bytes) => PNG_SIGNATURE.every((byte, at) => bytes[at] === byte), 'a PNG'),
+);
 const text = (length: number) => v.pipe(v.string(), v.maxLength(length));
 
 /** What each channel takes. An argument more, or of another type, is an error. */
@@ -49,6 +59,7 @@ const ARGUMENTS = {
   openRecipe: v.strictTuple([]),
   saveRecipe: v.strictTuple([v.unknown()]),
   saveDialog: v.strictTuple([id, text(255)]),
+  copyImage: v.strictTuple([png]),
   showInFolder: v.strictTuple([id]),
   getSettings: v.strictTuple([]),
   setSettings: v.strictTuple([
@@ -150,6 +161,10 @@ function handlersOf({ window, handles, engine, recent, settings, openFiles }: Pa
     saveDialog: async (source, suggestedName) => {
       const file = await askForTarget(window.current!, handles.path(source), suggestedName);
       return file === null ? null : handles.grant(file, 'write');
+    },
+    copyImage: async (image) => {
+      await copyImage(image);
+      return null;
     },
     showInFolder: (handle) => {
       shell.showItemInFolder(required(handles.path(handle), 'file'));

@@ -37,6 +37,7 @@ test.describe('the page', () => {
       ),
     ).toEqual([
       'connectEngine',
+      'copyImage',
       'describeRecent',
       'forgetRecent',
       'getSettings',
@@ -276,7 +277,7 @@ test.describe('the page', () => {
       foreign.destroy();
       return found;
     }, preload);
-    expect(answers).toHaveLength(17);
+    expect(answers).toHaveLength(18);
     for (const [channel, answer] of answers)
       expect(answer, channel).toMatchObject({
         ok: false,
