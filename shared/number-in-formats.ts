@@ -26,6 +26,9 @@ export interface StoredNumber {
   /** The nearest values on each side, to 60 decimals; null past the ends of the format. */
   readonly below: string | null;
   readonly above: string | null;
+  /** How far these are, in steps: 1, or 0.5 where the step halves towards zero. */
+  readonly stepsBelow: number | null;
+  readonly stepsAbove: number | null;
   /** The value was past the format's ends, and became an end or infinity. */
   readonly overflows: boolean;
 }
@@ -112,6 +115,20 @@ function bitLength(value: bigint): number {
 
 function minus(a: Rational, b: Rational): Rational {
   return reduced(a.n * b.d - b.n * a.d, a.d * b.d);
+}
+
+/** a / b to the nearest double; b is not 0. */
+function ratio(a: Rational, b: Rational): number {
+  const sign = b.n < 0n ? -1n : 1n;
+  return toDouble(reduced(sign * a.n * b.d, sign * a.d * b.n));
+}
+
+/** A finite double, exactly. */
+export function fromDouble(value: number): Rational {
+  let [whole, power] = [value, 0];
+  // Doubling is exact, and what is no whole number is too small to overflow by it.
+  for (; !Number.isInteger(whole); whole *= 2) power--;
+  return scaledBy(BigInt(whole), power);
 }
 
 const bias = ({ exponentBits }: NumberFormat): number => 2 ** (exponentBits - 1) - 1;
@@ -240,12 +257,11 @@ export function storeNumber(format: NumberFormat, value: Rational): StoredNumber
   const step = stored === null ? null : stepAt(format, pattern);
   const below = stored === null ? null : neighbour(format, pattern, false);
   const above = stored === null ? null : neighbour(format, pattern, true);
-  const ratio = (to: Rational): number =>
-    error === null
-      ? 0
-      : toDouble(
-          reduced(error.n * to.d * (to.n < 0n ? -1n : 1n), error.d * (to.n < 0n ? -to.n : to.n)),
-        );
+  const distance = (to: bigint | null): number | null => {
+    const next = to === null ? null : patternValue(format, to);
+    if (next === null || stored === null || step === null) return null;
+    return Math.abs(ratio(minus(next, stored), step));
+  };
   return {
     format: format.name,
     bits: pattern.toString(2).padStart(format.bits, '0'),
@@ -253,11 +269,13 @@ export function storeNumber(format: NumberFormat, value: Rational): StoredNumber
     stored: textOf(format, pattern),
     value: stored,
     absoluteError: error === null ? null : toDouble(error),
-    relativeError: error === null || value.n === 0n ? null : ratio(value),
-    ulps: step === null ? null : ratio(step),
+    relativeError: error === null || value.n === 0n ? null : ratio(error, value),
+    ulps: error === null || step === null ? null : ratio(error, step),
     step,
     below: below === null ? null : textOf(format, below),
     above: above === null ? null : textOf(format, above),
+    stepsBelow: distance(below),
+    stepsAbove: distance(above),
     overflows,
   };
 }

@@ -96,6 +96,12 @@ function trimZeros(text: string): string {
   return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
 }
 
+/** A power of two: 2⁻¹². */
+export function powerOfTwo(exponent: number): string {
+  const digits = [...String(exponent)].map((digit) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(digit)]);
+  return `2${digits.join('')}`;
+}
+
 /** Nine significant digits, which tell every float32 apart; plain ASCII, for the clipboard. */
 export function exactFloat32(value: number): string {
   return Number.isFinite(value) ? Number(value.toPrecision(9)).toString() : String(value);

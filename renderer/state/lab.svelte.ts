@@ -1,6 +1,7 @@
 import type { NumberFormat } from '../../shared/number-formats.ts';
 import {
   flipBit,
+  fromDouble,
   numberText,
   parseNumber,
   storeNumber,
@@ -21,6 +22,8 @@ export class Lab {
   name = $state(FIRST);
   /** What a bit that was turned over came to, where that is no number. */
   notice = $state('');
+  /** The format whose neighbours and errors are shown in full. */
+  opened = $state<string | null>('float16');
   /** The fields of multiply and accumulate; the course's worked example at first. */
   readonly operands = $state({ a: `${MINUS}50`, b: '30', accumulator: '500' });
   readonly isNumber = $derived(parseNumber(this.text) !== null);
@@ -34,6 +37,11 @@ export class Lab {
     this.value = parsed;
     const written = text.trim();
     this.name = written.length <= 12 ? written.replaceAll('-', MINUS) : real(this.at, 6);
+  }
+
+  /** Take a value as it is stored in a model, exactly. */
+  take(value: number): void {
+    this.write(numberText(fromDouble(value)));
   }
 
   /** Turn a bit of what a format holds. Infinity and NaN are no numbers to go on from: they are told instead. */

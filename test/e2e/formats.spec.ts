@@ -33,6 +33,35 @@ test('a value is shown in every format, its bits turn over, and int8 stands besi
   expect(app.complaints).toEqual([]);
 });
 
+test('a value of the selected layer is taken exactly, and its neighbours are shown', async ({
+  launch,
+}) => {
+  const app = await launch([SAMPLE]);
+  const { page } = app;
+  await figuresSettle(app);
+  await page.getByRole('button', { name: 'Formats', exact: true }).click();
+  const section = page.getByRole('region', { name: 'One value in every format' });
+  const row = (name: string) =>
+    section.getByRole('row').filter({ hasText: new RegExp(`^${name}`) });
+  await section
+    .getByRole('group', { name: /^Values of / })
+    .getByRole('button', { name: /^min −0\.\d+$/ })
+    .click();
+  const text = await section.getByLabel('Value', { exact: true }).inputValue();
+  expect(text).toMatch(/^-0\.\d+$/);
+  // A weight is a float32, so that it loses nothing there, and something in 16 bits.
+  await expect(row('float32').getByRole('cell').last()).toHaveText('0');
+  await expect(row('float16').getByRole('cell').last()).toHaveText(/\de−[456]|0\.000/);
+  await section.getByLabel('Value', { exact: true }).fill('-1.5');
+  await expect(row('q15').getByRole('cell').last()).toHaveText('saturates');
+  await expect(row('uint8').getByRole('cell').last()).toHaveText('saturates');
+  await section.getByRole('button', { name: 'int8', exact: true }).click();
+  const details = section.getByRole('row').filter({ hasText: 'in ulps' });
+  await expect(details).toHaveText(/above\s*−1\s*stored\s*−2\s*below\s*−3/);
+  await expect(details).toHaveText(/error\s*−0\.5\s*relative\s*0\.333333\s*in ulps\s*−0\.5/);
+  expect(app.complaints).toEqual([]);
+});
+
 test('every format has its limits and its names, and the table is copied in full', async ({
   launch,
 }) => {
@@ -71,6 +100,8 @@ test('the lab needs no model; bits are one stop of Tab, and a flip to infinity i
   await expect(bit('float8_e5m2 bit 0, fraction: 0')).toBeFocused();
   await page.keyboard.press('Enter');
   await expect(value).toHaveValue('1.75');
+  await page.keyboard.press('Tab');
+  await expect(main.getByRole('button', { name: 'q7', exact: true })).toBeFocused();
   await page.keyboard.press('Tab');
   await expect(bit('q7 bit 7, sign: 0')).toBeFocused();
   await value.fill('1');

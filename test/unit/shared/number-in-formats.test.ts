@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   flipBit,
+  fromDouble,
   numberText,
   parseNumber,
   storeNumber,
@@ -83,9 +84,19 @@ describe('a value in a format', () => {
       ulps: -1 / 3,
       below: `0.3330078125${'0'.repeat(50)}`,
       above: `0.33349609375${'0'.repeat(49)}`,
+      stepsBelow: 1,
+      stepsAbove: 1,
     });
     expect(store('float32', '0').relativeError).toBeNull();
     expect(store('int8', '-1.25')).toMatchObject({ absoluteError: 0.25, relativeError: -0.2 });
+  });
+
+  test('the step halves below a power of two, and an end has no neighbour', () => {
+    expect(store('float16', '1')).toMatchObject({ stepsBelow: 0.5, stepsAbove: 1 });
+    expect(store('float16', '-1')).toMatchObject({ stepsBelow: 1, stepsAbove: 0.5 });
+    expect(store('float16', '0')).toMatchObject({ stepsBelow: 1, stepsAbove: 1 });
+    expect(store('int8', '500')).toMatchObject({ stepsBelow: 1, stepsAbove: null });
+    expect(store('q15', '0.5')).toMatchObject({ stepsBelow: 1, stepsAbove: 1 });
   });
 
   test('the smallest double and its errors are finite', () => {
@@ -107,6 +118,14 @@ describe('numbers as text', () => {
     '%j is none',
     (text) => expect(parseNumber(text)).toBeNull(),
   );
+
+  test('doubles are taken exactly', () => {
+    expect(fromDouble(0.1)).toEqual({ n: 3602879701896397n, d: 36028797018963968n });
+    expect(fromDouble(Number.MIN_VALUE)).toEqual({ n: 1n, d: 2n ** 1074n });
+    expect(fromDouble(-3)).toEqual({ n: -3n, d: 1n });
+    for (const value of [0, -0.75, Math.PI, Number.MAX_VALUE, 2 ** -1022])
+      expect(toDouble(fromDouble(value))).toBe(value);
+  });
 
   test('what is written is read again exactly', () => {
     for (const text of ['1/3', '-0.333251953125', '0', '-12', `1/${2n ** 1074n}`])
