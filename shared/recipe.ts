@@ -182,7 +182,7 @@ export function recipeFromText(text: string, file: string): Recipe {
     throw new AppError(
       'BAD_RECIPE',
       'is not JSON',
-      { file, found: (error as Error).message, expected: 'a recipe' },
+      { file, field: 'recipe', found: (error as Error).message, expected: 'a recipe' },
       error,
     );
   }

@@ -155,23 +155,26 @@ function assertSame(path: string, expected: FileIdentity, found: FileIdentity): 
   }
 }
 
-/** An operating system error as an AppError, its code kept in `found`. */
-export function ioError(summary: string, file: string, error: unknown): AppError {
+const REASONS: Partial<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  ENOSPC: 'no space left on the disk',
+  EROFS: 'a read-only file system',
+  EISDIR: 'a directory',
+  ENOTDIR: 'not a folder on the way',
+  ENAMETOOLONG: 'a name that is too long',
+};
+
+/** Why the operating system refused, in words where there are some for it. */
+export function reasonOf(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
-  const words: Partial<Record<string, string>> = {
-    ENOENT: 'no such file',
-    EACCES: 'permission denied',
-    EPERM: 'not permitted',
-    ENOSPC: 'no space left on the disk',
-    EROFS: 'a read-only file system',
-    EISDIR: 'a directory',
-    ENOTDIR: 'not a folder on the way',
-    ENAMETOOLONG: 'a name that is too long',
-  };
-  return new AppError(
-    code === 'ENOENT' ? 'NOT_A_FILE' : 'IO',
-    summary,
-    { file, found: words[code] ?? code },
-    error,
-  );
+  return REASONS[code] ?? code;
+}
+
+/** An operating system error as an AppError, its reason in `found`. */
+export function ioError(summary: string, file: string, error: unknown): AppError {
+  const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+  const details = { file, found: reasonOf(error) };
+  return new AppError(isMissing ? 'NOT_A_FILE' : 'IO', summary, details, error);
 }

@@ -15,6 +15,11 @@ export function weight(axis: number | null): Slot {
   return { role: 'weight', axis };
 }
 
+/** What a tensor of this rank is where its operator wants a channel axis: nothing known when it has no such axis. */
+export function atRank(slot: Slot, rank: number): Slot {
+  return slot.axis !== null && (slot.axis < 0 || slot.axis >= rank) ? other : slot;
+}
+
 /** What a tensor with several uses is: a weight before an embedding, and so on. */
 const ORDER: readonly Role[] = ['weight', 'embedding', 'norm', 'bias', 'constant', 'other'];
 

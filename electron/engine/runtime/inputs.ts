@@ -65,8 +65,7 @@ export function makeInputs(
 ): Record<string, ArrayValue> {
   const named = new Map<string, number>();
   const next = uniform(seed);
-  const made: Record<string, ArrayValue> = {};
-  for (const input of inputs) {
+  const made = inputs.map((input): [string, ArrayValue] => {
     const dims = fillShape(input, attempt, named);
     const count = dims.reduce((product, dim) => product * dim, 1);
     if (count > MAX_INPUT_ELEMENTS)
@@ -75,9 +74,10 @@ export function makeInputs(
         found: dims.join(' x '),
         expected: `at most ${MAX_INPUT_ELEMENTS} elements; give it with --inputs`,
       });
-    made[input.name] = { type: input.type, dims, data: fill(input, count, dims, limits, next) };
-  }
-  return made;
+    return [input.name, { type: input.type, dims, data: fill(input, count, dims, limits, next) }];
+  });
+  // So that an input may be called __proto__.
+  return Object.fromEntries(made);
 }
 
 function fillShape(
@@ -133,7 +133,7 @@ function fill(
     return type === 'float32' ? Float32Array.from(values) : Uint16Array.from(values, float16Bits);
   }
   if (type === 'bool') return new Uint8Array(count).fill(1);
-  const limit = limits[name] ?? 2;
+  const limit = Object.hasOwn(limits, name) ? limits[name]! : 2;
   const integer = (): number => {
     if (STATE.test(name)) return 0;
     if (MASK.test(name)) return 1;

@@ -35,6 +35,7 @@ export function readSamples(folder: string, inputs: readonly string[]): Sample[]
   if (samples.length === 0)
     throw new AppError('BAD_USAGE', 'holds no samples', {
       file: folder,
+      field: 'samples',
       found: `${entries.length} entries`,
       expected: '.npz files, or .npy or input_N.pb files',
     });
@@ -63,18 +64,18 @@ function readFiles(
   names: readonly string[],
   inputs: readonly string[],
 ): Sample | null {
-  const sample: Record<string, ArrayValue> = {};
+  const sample = new Map<string, ArrayValue>();
   for (const name of names) {
     const file = path.join(folder, name);
     if (name.endsWith('.npy'))
-      sample[path.basename(name, '.npy')] = parseNpy(readWhole(file), file);
+      sample.set(path.basename(name, '.npy'), parseNpy(readWhole(file), file));
     const numbered = /^input_(\d+)\.pb$/.exec(name);
     if (numbered === null) continue;
     const tensor = readTensorProto(file);
     const input = inputs.includes(tensor.name) ? tensor.name : inputs[Number(numbered[1])];
-    if (input !== undefined) sample[input] = tensor.value;
+    if (input !== undefined) sample.set(input, tensor.value);
   }
-  return Object.keys(sample).length === 0 ? null : sample;
+  return sample.size === 0 ? null : Object.fromEntries(sample);
 }
 
 function readWhole(file: string): Uint8Array {
@@ -83,6 +84,7 @@ function readWhole(file: string): Uint8Array {
     if (size > MAX_FILE_BYTES)
       throw new AppError('LIMIT', 'is too large for a sample', {
         file,
+        field: 'size',
         found: `${size} bytes`,
         expected: `at most ${MAX_FILE_BYTES}`,
       });
@@ -94,7 +96,6 @@ function readWhole(file: string): Uint8Array {
 }
 
 function readNpz(file: string): Sample {
-  const sample: Record<string, ArrayValue> = {};
   let total = 0;
   let unpacked: Record<string, Uint8Array>;
   try {
@@ -104,6 +105,7 @@ function readNpz(file: string): Sample {
         if (total > MAX_FILE_BYTES)
           throw new AppError('LIMIT', 'unpacks to too much', {
             file,
+            field: name,
             found: `over ${MAX_FILE_BYTES} bytes`,
             expected: 'a sample',
           });
@@ -115,78 +117,105 @@ function readNpz(file: string): Sample {
     throw new AppError(
       'MALFORMED',
       'is no .npz archive',
-      { file, found: String(error), expected: 'a zip of .npy files' },
+      { file, field: 'archive', found: String(error), expected: 'a zip of .npy files' },
       error,
     );
   }
-  for (const [name, bytes] of Object.entries(unpacked))
-    sample[name.slice(0, -'.npy'.length)] = parseNpy(bytes, file);
-  return sample;
+  return Object.fromEntries(
+    Object.entries(unpacked).map(([name, bytes]) => [
+      name.slice(0, -'.npy'.length),
+      parseNpy(bytes, file),
+    ]),
+  );
 }
 
-const NPY_TYPES: Readonly<Record<string, DtypeName>> = {
-  '<f4': 'float32',
-  '<f8': 'float64',
-  '<f2': 'float16',
-  '<i8': 'int64',
-  '<i4': 'int32',
-  '<i2': 'int16',
-  '|i1': 'int8',
-  '<u8': 'uint64',
-  '<u4': 'uint32',
-  '<u2': 'uint16',
-  '|u1': 'uint8',
-  '|b1': 'bool',
-};
+/** Element types by what a header's descr says. */
+const NPY_TYPES: ReadonlyMap<string, DtypeName> = new Map([
+  ['<f4', 'float32'],
+  ['<f8', 'float64'],
+  ['<f2', 'float16'],
+  ['<i8', 'int64'],
+  ['<i4', 'int32'],
+  ['<i2', 'int16'],
+  ['|i1', 'int8'],
+  ['<u8', 'uint64'],
+  ['<u4', 'uint32'],
+  ['<u2', 'uint16'],
+  ['|u1', 'uint8'],
+  ['|b1', 'bool'],
+]);
 
 /** NumPy's .npy format, versions 1 to 3 (numpy.lib.format): little-endian, C order. */
 function parseNpy(bytes: Uint8Array, file: string): ArrayValue {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const bad = (found: string, expected: string): AppError =>
-    new AppError('MALFORMED', 'is no array that can be read', { file, found, expected });
+  const bad = (field: string, found: string, expected: string): AppError =>
+    new AppError('MALFORMED', 'is no array that can be read', { file, field, found, expected });
   if (bytes.length < 12 || Buffer.from(bytes.subarray(0, 6)).toString('latin1') !== '\u0093NUMPY')
-    throw bad(`${bytes.length} bytes without its magic`, 'a .npy file');
+    throw bad('magic', `${bytes.length} bytes without its magic`, 'a .npy file');
   const isLong = bytes[6]! >= 2;
   const start = isLong ? 12 : 10;
   const length = isLong ? view.getUint32(8, true) : view.getUint16(8, true);
-  if (start + length > bytes.length) throw bad('a header past the end', 'a .npy file');
+  if (start + length > bytes.length)
+    throw bad('header', `${length} bytes`, `at most ${bytes.length - start}`);
   const header = Buffer.from(bytes.subarray(start, start + length)).toString('latin1');
   const descr = /'descr':\s*'([^']*)'/.exec(header)?.[1] ?? '';
-  const dtype = NPY_TYPES[descr];
-  if (dtype === undefined) throw bad(`type ${descr}`, Object.keys(NPY_TYPES).join(' '));
-  if (!/'fortran_order':\s*False/.test(header)) throw bad('Fortran order', 'C order');
-  const shape = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1] ?? '';
+  const dtype = NPY_TYPES.get(descr);
+  if (dtype === undefined) throw bad('descr', `type ${descr}`, [...NPY_TYPES.keys()].join(' '));
+  if (!/'fortran_order':\s*False/.test(header))
+    throw bad('fortran_order', 'Fortran order', 'C order');
+  const shape = /'shape':\s*\(([\d,\s]*)\)/.exec(header)?.[1];
+  if (shape === undefined)
+    throw bad('shape', /'shape':\s*\(?([^)]*)/.exec(header)?.[1] ?? 'none', 'sizes');
   const dims = shape
     .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
+    .filter((part) => part.trim() !== '')
     .map(Number);
-  return { type: dtype, dims, data: typedArray(dtype, bytes.subarray(start + length), dims, file) };
+  const values = bytes.subarray(start + length);
+  return { type: dtype, dims, data: typedArray(dtype, values, dims, { file, field: 'shape' }) };
+}
+
+/** Where values come from, for messages. */
+interface Place {
+  readonly file: string;
+  readonly field: string;
+}
+
+function countOf(dims: readonly number[], place: Place): number {
+  const count = dims.reduce((product, dim) => product * dim, 1);
+  if (Number.isSafeInteger(count) && dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0))
+    return count;
+  throw new AppError('MALFORMED', 'has a shape that is none', {
+    ...place,
+    found: dims.join(' x '),
+    expected: 'sizes from 0, below 2^53 values',
+  });
 }
 
 function typedArray(
   dtype: DtypeName,
   bytes: Uint8Array,
   dims: readonly number[],
-  file: string,
+  place: Place,
 ): ArrayData {
-  const count = dims.reduce((product, dim) => product * dim, 1);
-  const expected = packedBytes(dtype, count);
-  if (!Number.isSafeInteger(count) || count < 0 || bytes.length !== expected)
+  const expected = packedBytes(dtype, countOf(dims, place));
+  if (bytes.length !== expected)
     throw new AppError('MALFORMED', 'holds not as many values as its shape says', {
-      file,
+      ...place,
       found: `${bytes.length} bytes`,
       expected: `${expected} bytes for ${dims.join(' x ')}`,
     });
-  // A copy: typed arrays want their alignment.
-  const { buffer } = new Uint8Array(bytes);
   const Array = ARRAY_OF[dtype];
-  if (Array === undefined)
-    throw new AppError('UNSUPPORTED', 'holds values that are no model input', {
-      file,
-      found: dtype,
-    });
-  return new Array(buffer);
+  if (Array === undefined) throw noInput(place, dtype);
+  // A copy: typed arrays want their alignment.
+  return new Array(new Uint8Array(bytes).buffer);
+}
+
+function noInput(place: Place, found: string): AppError {
+  return new AppError('UNSUPPORTED', 'holds values that are no model input', {
+    ...place,
+    found,
+    expected: Object.keys(ARRAY_OF).join(', '),
+  });
 }
 
 const ARRAY_OF: Partial<Record<DtypeName, new (buffer: ArrayBuffer) => ArrayData>> = {
@@ -213,36 +242,60 @@ function readTensorProto(file: string): { name: string; value: ArrayValue } {
     throw new AppError(
       'MALFORMED',
       'is no TensorProto',
-      { file, found: String(error), expected: 'a .pb tensor' },
+      { file, field: 'TensorProto', found: String(error), expected: 'a .pb tensor' },
       error,
     );
   }
   const dtype = tensorType(tensor.dataType)?.dtype;
   if (dtype === undefined || dtype === 'string')
-    throw new AppError('UNSUPPORTED', 'holds values that are no model input', {
-      file,
-      found: dtype ?? `data_type ${tensor.dataType}`,
-    });
+    throw noInput({ file, field: 'data_type' }, dtype ?? `data_type ${tensor.dataType}`);
   const dims = tensor.dims.map(Number);
   const data =
     tensor.rawData.length > 0
-      ? typedArray(dtype, tensor.rawData, dims, file)
-      : typedValues(tensor, dtype, file);
+      ? typedArray(dtype, tensor.rawData, dims, { file, field: 'raw_data' })
+      : typedValues(tensor, dtype, dims, file);
   return { name: tensor.name, value: { type: dtype, dims, data } };
 }
 
-function typedValues(tensor: onnx.TensorProto, dtype: DtypeName, file: string): ArrayData {
-  if (tensor.floatData.length > 0) return Float32Array.from(tensor.floatData);
-  if (tensor.doubleData.length > 0) return Float64Array.from(tensor.doubleData);
-  if (dtype === 'int64')
-    return BigInt64Array.from(tensor.int64Data, (value) => BigInt(String(value)));
+/** Values in the field that onnx.proto has for their type. */
+function typedValues(
+  tensor: onnx.TensorProto,
+  dtype: DtypeName,
+  dims: readonly number[],
+  file: string,
+): ArrayData {
+  const count = countOf(dims, { file, field: 'dims' });
+  const field = TYPED_FIELDS[dtype] ?? 'int32Data';
+  const place = { file, field: field.replace('Data', '_data') };
   const Array = ARRAY_OF[dtype];
-  if (Array === undefined || dtype === 'uint64')
-    throw new AppError('UNSUPPORTED', 'holds values in a field that is not read here', {
-      file,
-      found: dtype,
+  if (Array === undefined) throw noInput(place, dtype);
+  const values = tensor[field];
+  if (values.length !== count)
+    throw new AppError('MALFORMED', 'holds not as many values as its shape says', {
+      ...place,
+      found: `${values.length} values`,
+      expected: `${count} values for ${dims.join(' x ')}`,
     });
-  const data = new Array(new ArrayBuffer(packedBytes(dtype, tensor.int32Data.length)));
-  (data as Int32Array).set(tensor.int32Data);
+  if (field === 'int64Data' || field === 'uint64Data') return wholeNumbers(dtype, values);
+  const data = new Array(new ArrayBuffer(packedBytes(dtype, count)));
+  (data as Float64Array).set(values as number[]);
   return data;
+}
+
+/** Fields of TensorProto by the type of their values; every other type has int32_data (onnx.proto, TensorProto). */
+const TYPED_FIELDS: Partial<
+  Record<DtypeName, 'floatData' | 'doubleData' | 'int64Data' | 'uint64Data'>
+> = {
+  float32: 'floatData',
+  float64: 'doubleData',
+  int64: 'int64Data',
+  uint64: 'uint64Data',
+  uint32: 'uint64Data',
+};
+
+/** 64-bit values, which the decoder gives as numbers or as objects that print as them. */
+function wholeNumbers(dtype: DtypeName, values: readonly unknown[]): ArrayData {
+  const integers = values.map((value) => BigInt(String(value)));
+  if (dtype === 'int64') return BigInt64Array.from(integers);
+  return dtype === 'uint64' ? BigUint64Array.from(integers) : Uint32Array.from(integers, Number);
 }

@@ -121,6 +121,13 @@ describe('casts', () => {
     expect(integer.refused).toEqual(['the cast mode stores float types only, not int8']);
   });
 
+  test('that save less than their description takes change nothing', async () => {
+    const tensors = { 'fc.weight': floats([4]) };
+    const { file, refused } = await exporter.single(tensors, recipe('float16'), 'cast');
+    expect(file.tensors['fc.weight']).toMatchObject(tensors['fc.weight']);
+    expect(refused).toEqual(['the whole export would be no smaller than its source']);
+  });
+
   test('keep members that the format does not know', async () => {
     const { bytes } = floats([64, 64]);
     const header = `{"w.weight":{"dtype":"F32","note":{"a": [1.50]},"shape":[64,64],"data_offsets":[0,${bytes.length}]}}`;

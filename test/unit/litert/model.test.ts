@@ -413,6 +413,14 @@ describe('the role and channel axis of a constant', () => {
         ['bias', null],
       ],
     ],
+    [
+      'DEPTHWISE_CONV_2D without the axis of its channels',
+      one('DEPTHWISE_CONV_2D', [[8], [8]]),
+      [
+        ['other', null],
+        ['bias', null],
+      ],
+    ],
     ['ADD', one('ADD', [[8]]), [['bias', null]]],
     ['ADD of a table', one('ADD', [[8, 8]]), [['constant', null]]],
     ['RESHAPE', one('RESHAPE', [[8]]), [['constant', null]]],

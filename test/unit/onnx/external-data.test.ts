@@ -47,6 +47,11 @@ describe('external data is refused', () => {
     ['below a linked folder', located('linked/weights.bin'), /is a link/],
     ['at a hard link', located('second.bin'), /is a link.*2 hard links/],
     ['when the file is missing', located('nowhere.bin'), /missing.*nowhere\.bin/],
+    [
+      'at a name that no file can have',
+      located('x'.repeat(70_000)),
+      /w: .*cannot be opened \(found a name that is too long/,
+    ],
     ['in the model file itself', located('model.onnx'), /in the model file itself/],
     [
       'with a negative offset',

@@ -62,6 +62,7 @@ describe('the role and channel axis of a weight', () => {
     ],
     ['Conv bias', node('Conv', ['x', 'v', 'w'], ['y']), [8], 'bias', null],
     ['BatchNormalization', node('BatchNormalization', ['x', 'w'], ['y']), [8], 'norm', null],
+    ['Gemm with one axis too few', node('Gemm', ['x', 'w'], ['y']), [8], 'other', null],
     ['Add of one axis: a bias', node('Add', ['x', 'w'], ['y']), [8], 'bias', null],
     ['Add of two axes: a constant', node('Add', ['x', 'w'], ['y']), [8, 4], 'constant', null],
     ['Resize scales', node('Resize', ['x', '', 'w'], ['y']), [4], 'constant', null],

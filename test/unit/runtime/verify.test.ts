@@ -104,6 +104,11 @@ describe('made-up inputs', () => {
     expect((made['state']!.data as Float32Array).every((number) => number === 0)).toBe(true);
   });
 
+  test.each(['constructor', '__proto__'])('an input may be called %s', (name) => {
+    const made = makeInputs([{ name, type: 'int64', shape: [2] }], {}, 1, 0);
+    expect(Object.entries(made)).toMatchObject([[name, { type: 'int64', dims: [2] }]]);
+  });
+
   test('an integer input stays within the table that it indexes', async () => {
     const graph = {
       node: [node('Gather', ['table', 'ids'], ['y'])],
@@ -127,6 +132,7 @@ describe('given inputs', () => {
       Buffer.from(text, 'latin1'),
       values,
     ]);
+  const pb = (tensor: onnx.ITensorProto): Uint8Array => onnx.TensorProto.encode(tensor).finish();
   const samples = (name: string, files: Record<string, Uint8Array>): string => {
     const target = path.join(folder, name);
     fs.mkdirSync(target);
@@ -137,10 +143,7 @@ describe('given inputs', () => {
   test.each([
     ['.npy', { 'x.npy': npy(header, floats([1, 2, 3, 4])) }],
     ['.npz', { 'one.npz': zipSync({ 'x.npy': npy(header, floats([1, 2, 3, 4])) }) }],
-    [
-      '.pb',
-      { 'input_0.pb': onnx.TensorProto.encode(floatTensor('', [1, 4], [1, 2, 3, 4])).finish() },
-    ],
+    ['.pb', { 'input_0.pb': pb(floatTensor('', [1, 4], [1, 2, 3, 4])) }],
   ])('are read from %s', async (kind, files) => {
     const result = await verify(file, file, samples(`good${kind}`, files));
     expect(result).toMatchObject({ samples: 1, outputs: [{ name: 'y', sqnrDb: Infinity }] });
@@ -167,6 +170,31 @@ describe('given inputs', () => {
       'an array of objects',
       { 'x.npy': npy(header.replace('<f4', '|O '), floats([1])) },
       /type \|O/,
+    ],
+    [
+      "an array of a type that is a property's name",
+      { 'x.npy': npy(header.replace('<f4', 'toString'), floats([1, 2, 3, 4])) },
+      /x\.npy, descr: .*type toString/,
+    ],
+    [
+      'an array whose shape is no list of sizes',
+      { 'x.npy': npy(header.replace('(1, 4)', '(1, x)'), floats([1, 2, 3, 4])) },
+      /x\.npy, shape: .*found 1, x/,
+    ],
+    [
+      'a tensor whose shape is not that of its values',
+      { 'input_0.pb': pb({ name: 'x', dims: [2, 4], dataType: 1, floatData: [1, 2, 3] }) },
+      /input_0\.pb, float_data: .*3 values.*8 values for 2 x 4/,
+    ],
+    [
+      'a tensor without values',
+      { 'input_0.pb': pb({ name: 'x', dims: [2], dataType: 7 }) },
+      /input_0\.pb, int64_data: .*0 values.*2 values/,
+    ],
+    [
+      'a tensor of a negative size',
+      { 'input_0.pb': pb({ name: 'x', dims: [-1], dataType: 1, floatData: [1] }) },
+      /input_0\.pb, dims: .*found -1/,
     ],
     ['a file that is no array', { 'x.npy': Buffer.from('hello world!') }, /x\.npy.*no array/],
     ['an archive that is none', { 'x.npz': Buffer.from('PK no') }, /x\.npz.*no \.npz archive/],

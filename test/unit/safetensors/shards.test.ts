@@ -130,6 +130,11 @@ describe('a sharded set', () => {
       'EXTERNAL_DATA: /model.safetensors.index.json, 3.safetensors: a shard is missing (found no such file, expected a file beside the index)',
     ],
     [
+      'a name that no file can have',
+      { ...map, x: 'x'.repeat(300) },
+      `EXTERNAL_DATA: /model.safetensors.index.json, ${'x'.repeat(100)}…${'x'.repeat(100)}: a shard cannot be opened (found a name that is too long, expected a file beside the index)`,
+    ],
+    [
       'the index as its shard',
       { x: INDEX },
       'EXTERNAL_DATA: /model.safetensors.index.json, model.safetensors.index.json: a shard is the index itself (found model.safetensors.index.json, expected a safetensors file)',

@@ -45,19 +45,23 @@ interface Outcome {
  */
 export function layoutSafetensors(request: SafetensorsExport): Layout {
   const outcome = outcomeOf(request);
-  const { quantized, refused } = outcome;
+  const made = layoutOf(request, outcome);
+  const before = request.files.reduce((sum, file) => sum + file.size, 0);
+  if (outcome.quantized.length === 0 || made.bytes < before) return made;
+  const reason = 'the whole export would be no smaller than its source';
+  const kept = outcome.quantized.map(({ tensor }) => ({ tensor, reason }));
+  const refused = [...outcome.refused, ...kept];
+  return layoutOf(request, { replaced: new Map(), quantized: [], refused });
+}
+
+function layoutOf(request: SafetensorsExport, outcome: Outcome): Layout {
   const { pieces, beside } =
     request.index === null || isOneFile(request)
       ? { pieces: oneFile(request, outcome), beside: [] }
       : sharded(request, request.index, outcome);
   const bytes = beside.reduce((sum, file) => sum + piecesLength(file.pieces), piecesLength(pieces));
-  const made: Layout = { pieces, beside, bytes, quantized, refused };
-  const before = request.files.reduce((sum, file) => sum + file.size, 0);
-  if (quantized.length === 0 || bytes < before) return made;
-  const reason = 'the whole export would be no smaller than its source';
-  const nothing = request.plan.map((entry) => ({ ...entry, scheme: null }));
-  const kept = quantized.map(({ tensor }) => ({ tensor, reason }));
-  return { ...layoutSafetensors({ ...request, plan: nothing }), refused: [...refused, ...kept] };
+  const { quantized, refused } = outcome;
+  return { pieces, beside, bytes, quantized, refused };
 }
 
 function outcomeOf({ plan, tensors, mode, recipe }: SafetensorsExport): Outcome {

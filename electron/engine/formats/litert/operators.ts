@@ -1,4 +1,4 @@
-import { bias, constant, norm, other, weight, type Slot } from '../slot.ts';
+import { atRank, bias, constant, norm, other, weight, type Slot } from '../slot.ts';
 import { numberOf } from './nodes.ts';
 import type { OperatorRecord } from './records.ts';
 
@@ -13,7 +13,10 @@ const LSTM_BIASES = 4;
  * recurrent operators take one scale a tensor.
  */
 export function slotOf(operator: OperatorRecord, input: number, rank: number): Slot {
-  if (operator.isCustom) return other;
+  return operator.isCustom ? other : atRank(builtinSlot(operator, input, rank), rank);
+}
+
+function builtinSlot(operator: OperatorRecord, input: number, rank: number): Slot {
   switch (operator.op) {
     case 'CONV_2D':
       return withBias(input, 1, 2, 0);

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { AppError } from '../../../../shared/errors.ts';
-import { FileSource, ioError } from '../../source.ts';
+import { FileSource, reasonOf } from '../../source.ts';
 import type { ExternalEntry } from './records.ts';
 
 /** Where one external tensor's bytes are. */
@@ -136,7 +136,12 @@ export class ExternalFiles {
             location,
             `a file in ${path.basename(folder)}`,
           );
-        throw ioError('external data cannot be opened', current, error);
+        throw this.problem(
+          tensor,
+          'a file of external data cannot be opened',
+          reasonOf(error),
+          'a regular file',
+        );
       }
       if (stat.isSymbolicLink())
         throw this.problem(

@@ -1,4 +1,4 @@
-import { bias, constant, norm, other, weight, type Slot } from '../slot.ts';
+import { atRank, bias, constant, norm, other, weight, type Slot } from '../slot.ts';
 import type { NodeRecord } from './records.ts';
 
 /** An integer attribute, or its default where it is absent. */
@@ -17,7 +17,10 @@ function isKnownDomain(domain: string): boolean {
  * LSTM/GRU/RNN 1 (axis 0 is the direction).
  */
 export function slotOf(node: NodeRecord, input: number, rank: number): Slot {
-  if (!isKnownDomain(node.domain)) return other;
+  return isKnownDomain(node.domain) ? atRank(knownSlot(node, input, rank), rank) : other;
+}
+
+function knownSlot(node: NodeRecord, input: number, rank: number): Slot {
   switch (node.opType) {
     case 'Conv':
     case 'FusedConv':

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { AppError } from '../../../../shared/errors.ts';
-import { FileSource, ioError } from '../../source.ts';
+import { FileSource, reasonOf } from '../../source.ts';
 import { JsonReader } from './json-reader.ts';
 import { failJson, MAX_HEADER_BYTES, readHeader, type Header } from './read-header.ts';
 
@@ -120,9 +120,9 @@ function openShard(index: FileSource, name: string): FileSource {
   try {
     stat = fs.lstatSync(file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw problem('a shard is missing', 'no such file', 'a file beside the index');
-    throw ioError('a shard cannot be opened', file, error);
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const summary = isMissing ? 'a shard is missing' : 'a shard cannot be opened';
+    throw problem(summary, reasonOf(error), 'a file beside the index');
   }
   if (stat.isSymbolicLink() && !isHubLink(file))
     throw problem('a shard is a link', 'a symbolic link', 'a regular file beside the index');

@@ -1,0 +1,261 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { suggestedFileName } from '../../shared/formats.ts';
+import { planModel } from '../../shared/plan.ts';
+import { findPreset, recipeFromText, type Recipe } from '../../shared/recipe.ts';
+import { Session } from '../../electron/engine/session.ts';
+import type { WorkerPool } from '../../electron/engine/pool.ts';
+import { readSamples } from '../../electron/engine/runtime/read-arrays.ts';
+import { rawFile } from '../helpers/safetensors.ts';
+import { mutateFlatBuffer, sitesOf, type Sites } from './flatbuffer-sites.ts';
+import { mutateBytes, mutateJson, type Random } from './mutate.ts';
+import { planted } from './planted.ts';
+import { allNodes, mutateProtobuf, parseProtobuf, type ProtoNode } from './protobuf-tree.ts';
+import {
+  litertSeeds,
+  onnxSeeds,
+  recipeSeeds,
+  safetensorsSeeds,
+  sampleSeeds,
+  type Seed,
+} from './seeds.ts';
+
+/** A kind of file that is mutated: from what, how, and what is done with it. */
+export interface Target {
+  readonly name: string;
+  readonly seeds: readonly Seed[];
+  /** A change that knows what the bytes mean. */
+  mutate(seed: Seed, random: Random): Uint8Array;
+  /** Open the file and do with it what the product does. @throws AppError where the file is refused */
+  exercise(file: string, random: Random, pool: WorkerPool): Promise<void>;
+}
+
+/** Where exports of a case go: a folder in its own. */
+export const OUT = 'out';
+
+const never = new AbortController().signal;
+const RECIPES = ['int8', 'uint8', 'int4-block32', 'float16', 'litert-dynamic', 'bfloat16', 'q15'];
+
+function bytesOf({ files, mutated }: Seed): Uint8Array {
+  return files[mutated]!;
+}
+
+/** Something made of a seed once. */
+function onceFor<T>(make: (bytes: Uint8Array) => T): (seed: Seed) => T {
+  const made = new WeakMap<Uint8Array, T>();
+  return (seed) => {
+    const bytes = bytesOf(seed);
+    if (!made.has(bytes)) made.set(bytes, make(bytes));
+    return made.get(bytes)!;
+  };
+}
+
+/** Open a model, lay out every kind of export, and now and then analyse, inspect, export and reopen it. */
+async function exerciseModel(file: string, random: Random, pool: WorkerPool): Promise<void> {
+  const session = Session.open(file, pool);
+  try {
+    session.summary();
+    const recipe: Recipe = {
+      ...findPreset(random.pick(RECIPES))!,
+      minElements: random.pick([0, 1024]),
+    };
+    for (const mode of session.opened.modes)
+      session.opened.layout(
+        planModel(session.tensors, recipe),
+        mode,
+        recipe,
+        `out${session.opened.extension}`,
+      );
+    if (random.oneIn(6)) await look(session, recipe, random);
+    if (random.oneIn(12)) await exportAndReopen(session, file, recipe, random, pool);
+  } finally {
+    session.close();
+  }
+}
+
+async function look(session: Session, recipe: Recipe, random: Random): Promise<void> {
+  const { reports } = await session.analyze(recipe, { signal: never });
+  const measured = reports.filter(({ quantized }) => quantized);
+  if (measured.length === 0) return;
+  const { tensor } = random.pick(measured);
+  await session.inspect(tensor, [recipe, null], 32, never);
+  if (random.oneIn(8)) await session.searchRanges(tensor, recipe, never);
+}
+
+async function exportAndReopen(
+  session: Session,
+  file: string,
+  recipe: Recipe,
+  random: Random,
+  pool: WorkerPool,
+): Promise<void> {
+  const mode = random.pick(session.opened.modes);
+  // The name that previews are of: names of side files and shards are in them.
+  const name = suggestedFileName(path.basename(file), recipe.name, session.opened.extension);
+  const out = path.join(path.dirname(file), OUT, name);
+  const preview = await session.previewExport(recipe, mode, { signal: never });
+  const { bytesAfter, quantized } = await session.export(recipe, mode, out, { signal: never });
+  if (quantized !== preview.quantized || bytesAfter !== preview.bytesAfter)
+    throw new Error('an export is not what its preview said');
+  if (quantized > 0 && bytesAfter > session.bytes)
+    throw new Error(`an export of ${bytesAfter} bytes of ${session.bytes}`);
+  const again = Session.open(out, pool);
+  again.close();
+}
+
+const protobuf = onceFor((bytes): { tree: ProtoNode[]; nodes: ProtoNode[] } => {
+  const tree = parseProtobuf(bytes)!;
+  return { tree, nodes: allNodes(tree) };
+});
+
+function mutateProto(seed: Seed, random: Random): Uint8Array {
+  const { tree, nodes } = protobuf(seed);
+  return mutateProtobuf(tree, nodes, random);
+}
+
+const flatSites = onceFor((bytes): Sites => sitesOf(bytes));
+
+const SAFETENSORS_WORDS = [
+  '"F32"',
+  '"U8"',
+  '"F4"',
+  '"F8_E8M0"',
+  '"dtype"',
+  '"shape"',
+  '"data_offsets"',
+  '"__metadata__"',
+  'axis',
+  'block_size',
+];
+
+function mutateSafetensors(seed: Seed, random: Random): Uint8Array {
+  const bytes = bytesOf(seed);
+  if (seed.mutated.endsWith('.json'))
+    return Buffer.from(
+      mutateJson(
+        Buffer.from(bytes).toString(),
+        ['"1.safetensors"', '"2.safetensors"', '"weight_map"'],
+        random,
+      ),
+    );
+  const end = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  const header = mutateJson(
+    Buffer.from(bytes.subarray(8, end)).toString(),
+    SAFETENSORS_WORDS,
+    random,
+  );
+  const data = bytes.subarray(
+    end,
+    random.oneIn(8) ? end + random.below(bytes.length - end) : bytes.length,
+  );
+  return rawFile(header, data);
+}
+
+const RECIPE_WORDS = [
+  '"int8"',
+  '"float16"',
+  '"q7"',
+  '"q31"',
+  '"tensor"',
+  '"entropy"',
+  '"mse"',
+  '{"block":16}',
+  '{"percentile":50}',
+  '"(a+)+$"',
+  '"["',
+  '"\\\\p{L}"',
+];
+
+/** Samples whose arrays hold as many values as their shapes say. */
+async function exerciseSamples(file: string): Promise<void> {
+  for (const sample of readSamples(path.dirname(file), ['x', 'ids']))
+    for (const [name, { dims, data }] of Object.entries(sample))
+      if (data.length !== dims.reduce((product, dim) => product * dim, 1))
+        throw new Error(`${name} of shape ${dims.join(' x ')} has ${data.length} values`);
+}
+
+function mutateSamples(seed: Seed, random: Random): Uint8Array {
+  const bytes = bytesOf(seed);
+  if (seed.mutated.endsWith('.pb')) return mutateProto(seed, random);
+  if (seed.mutated.endsWith('.npz')) return mutateBytes(bytes, bytes, random);
+  const text = Buffer.from(bytes).toString('latin1');
+  const start = text.indexOf('{');
+  const end = text.indexOf('\n', start);
+  const header = mutateJson(
+    text.slice(start, end).replaceAll("'", '"'),
+    ['(', ')', '<f8', '|u1', '<i4', 'True'],
+    random,
+  );
+  return Buffer.from(
+    text.slice(0, start) +
+      header
+        .replaceAll('"', "'")
+        .slice(0, end - start)
+        .padEnd(end - start) +
+      text.slice(end),
+    'latin1',
+  );
+}
+
+/** A model that recipes are tried on. */
+const RECIPE_MODEL = 'model.safetensors';
+
+/** Everything that is fuzzed, by name. */
+export function targetOf(name: string): Target {
+  switch (name) {
+    case 'onnx':
+      return { name, seeds: onnxSeeds(), mutate: mutateProto, exercise: exerciseModel };
+    case 'safetensors':
+      return {
+        name,
+        seeds: safetensorsSeeds(),
+        mutate: mutateSafetensors,
+        exercise: exerciseModel,
+      };
+    case 'litert':
+      return {
+        name,
+        seeds: litertSeeds(),
+        mutate: (seed, random) => mutateFlatBuffer(bytesOf(seed), flatSites(seed), random),
+        exercise: exerciseModel,
+      };
+    case 'recipe': {
+      const model = safetensorsSeeds().find((seed) => seed.name === 'plain')!;
+      return {
+        name,
+        seeds: recipeSeeds().map((seed) => ({
+          ...seed,
+          files: { ...seed.files, [RECIPE_MODEL]: bytesOf(model) },
+        })),
+        mutate: (seed, random) =>
+          Buffer.from(mutateJson(Buffer.from(bytesOf(seed)).toString(), RECIPE_WORDS, random)),
+        exercise: exerciseRecipe,
+      };
+    }
+    case 'samples':
+      return { name, seeds: sampleSeeds(), mutate: mutateSamples, exercise: exerciseSamples };
+    case planted.name:
+      return planted;
+    default:
+      throw new RangeError(`nothing is fuzzed under the name ${name}`);
+  }
+}
+
+export const TARGETS = ['onnx', 'safetensors', 'litert', 'recipe', 'samples'] as const;
+
+async function exerciseRecipe(file: string, random: Random, pool: WorkerPool): Promise<void> {
+  const recipe = recipeFromText(fs.readFileSync(file, 'utf8'), file);
+  const session = Session.open(path.join(path.dirname(file), RECIPE_MODEL), pool);
+  try {
+    for (const mode of session.opened.modes)
+      session.opened.layout(
+        planModel(session.tensors, recipe),
+        mode,
+        recipe,
+        `out${session.opened.extension}`,
+      );
+    if (random.oneIn(4)) await look(session, recipe, random);
+  } finally {
+    session.close();
+  }
+}
