@@ -86,6 +86,51 @@ test('every format has its limits and its names, and the table is copied in full
   expect(complaints).toEqual([]);
 });
 
+test('the number line is zoomed and moved by wheel, drag and keys, and gives the values it shows', async ({
+  launch,
+}) => {
+  const { page, complaints } = await launch();
+  await page.getByRole('button', { name: 'Number formats', exact: true }).click();
+  const section = page.getByRole('region', { name: 'Number line' });
+  const chart = section.getByRole('group', { name: /^The values of 19 formats from/ });
+  await chart.scrollIntoViewIfNeeded();
+  await expect(chart).toHaveAccessibleName(/from 0\.25 to 0\.4167, linear$/);
+  await chart.press('+');
+  await expect(chart).toHaveAccessibleName(/from 0\.2917 to 0\.375,/);
+  await chart.press('Shift+ArrowRight');
+  await expect(chart).toHaveAccessibleName(/from 0\.3 to 0\.3833,/);
+  await chart.press('0');
+  await expect(chart).toHaveAccessibleName(/from 0\.25 to 0\.4167,/);
+  // By pointer: a fifth of the line to the left, then closer under Ctrl and the wheel.
+  const { x, y, width } = (await chart.boundingBox())!;
+  const plot = width - 104 - 62;
+  await page.mouse.move(x + 104 + plot / 2, y + 60);
+  await page.mouse.down();
+  await page.mouse.move(x + 104 + plot * 0.3, y + 60, { steps: 4 });
+  await page.mouse.up();
+  await expect(chart).toHaveAccessibleName(/from 0\.28[34]\d* to 0\.45\d*,/);
+  await page.keyboard.down('Control');
+  await page.mouse.wheel(0, -500);
+  await page.keyboard.up('Control');
+  await expect(chart).not.toHaveAccessibleName(/from 0\.28[34]\d* to 0\.45\d*,/);
+  await section.getByRole('radio', { name: 'Log' }).click();
+  await section.getByRole('button', { name: 'All' }).click();
+  await expect(chart).toHaveAccessibleName(/from −1\.7e308 to 1\.7e308, logarithmic$/);
+  // Arrows go along the marks, each of which is told, and Enter takes the value of one.
+  await section.getByRole('radio', { name: 'Linear' }).click();
+  await section.getByRole('button', { name: 'Near 1/3' }).click();
+  await chart.press('Home');
+  await expect(page.getByText(/^float64, values run together, from 0\.25 to /)).toBeAttached();
+  const value = page.getByLabel('Value', { exact: true });
+  await value.fill('5');
+  await expect(chart).toHaveAccessibleName(/from 3\.75 to 6\.25/);
+  await chart.press('End');
+  await expect(page.getByText('uint64 6, bits 0x0000000000000006, step 2⁰')).toBeAttached();
+  await page.keyboard.press('Enter');
+  await expect(value).toHaveValue('6');
+  expect(complaints).toEqual([]);
+});
+
 test('the lab needs no model; bits are one stop of Tab, and a flip to infinity is told', async ({
   launch,
 }) => {
