@@ -1,4 +1,4 @@
-import { sum } from 'd3';
+import { max, sum } from 'd3';
 import type { TensorSummary } from '../../shared/protocol.ts';
 import { integer, kilobytes, MINUS, shape } from '../format/numbers.ts';
 import type { ColumnChoice, ColumnKey } from '../state/table.ts';
@@ -65,12 +65,26 @@ const OP_LIMIT = 96;
 const SORT_MARK = '↑ ';
 /** Heads are set in 11px, cells in 12px. */
 const HEAD_SIZE = 11 / 12;
-/** px under which the layer's name makes other columns leave, and what it keeps in any case. */
-const LAYER_ROOM = 132;
+/** px that a layer's name keeps in any case, and that short ones are given. */
 export const LAYER_LEAST = 88;
+const LAYER_ROOM = 132;
+/** px beside a name: the cell's padding and the outlier's mark; where blocks repeat an arrow and their count too. */
+const BESIDE_NAME = 40;
+const BESIDE_BLOCKS = 84;
 
-/** Those that leave by themselves when there is no room, the first to leave first. */
-const LEAVING: readonly ColumnKey[] = ['bytes', 'op', 'elements'];
+/**
+ * Those that leave by themselves when there is no room, the first to leave first, and the px of a long name
+ * under which each does.
+ */
+const LEAVING: readonly (readonly [ColumnKey, number])[] = [
+  ['bytes', 300],
+  ['op', 300],
+  ['elements', 260],
+];
+
+/** The shape leaves too where names are longer than this: rows of equal shapes are told apart by their names alone. */
+const LONG_NAME = 240;
+const LEAVING_LAST = ['shape', 180] as const;
 
 export interface SizedColumn extends Column {
   /** px; 0 for the layer, which takes what is left. */
@@ -80,6 +94,10 @@ export interface SizedColumn extends Column {
 /** What the columns of a table are chosen by. */
 export interface TableRoom {
   readonly tensors: readonly TensorSummary[];
+  /** The names of the rows. */
+  readonly names: readonly string[];
+  /** Whether some rows fold the blocks of a stack. */
+  readonly hasBlocks: boolean;
   /** What the scheme cells of both recipes read. */
   readonly schemes: readonly string[];
   readonly choice: ColumnChoice;
@@ -99,9 +117,14 @@ export function fitColumns(room: TableRoom): readonly SizedColumn[] {
   let columns = COLUMNS.filter(
     ({ key, isShown, isB }) => (compare || !isB) && (choice[key] ?? isShown),
   ).map((each) => ({ ...each, width: columnWidth(each, room) }));
-  for (const key of LEAVING) {
-    const taken = sum(columns, (each) => each.width) + LAYER_ROOM;
-    if (width === 0 || taken <= width) break;
+  const wanted = Math.max(
+    LAYER_ROOM,
+    (room.hasBlocks ? BESIDE_BLOCKS : BESIDE_NAME) + widest(room.names, room.measure),
+  );
+  const leaving = wanted > LONG_NAME ? [...LEAVING, LEAVING_LAST] : LEAVING;
+  for (const [key, most] of leaving) {
+    const taken = sum(columns, (each) => each.width) + Math.min(wanted, most);
+    if (width === 0 || taken <= width) continue;
     if (choice[key] !== true) columns = columns.filter((each) => each.key !== key);
   }
   return columns;
@@ -115,18 +138,17 @@ function columnWidth({ key, label }: Column, room: TableRoom): number {
 
 function contentWidth(key: ColumnKey, room: TableRoom): number {
   const { tensors, isNarrow, measure } = room;
-  const widest = (texts: Iterable<string>): number => Math.max(0, ...longest(texts).map(measure));
   switch (key) {
     case 'histogram':
       return HISTOGRAM;
     case 'op':
-      return Math.min(OP_LIMIT, widest(new Set(tensors.map(({ op }) => op))));
+      return Math.min(OP_LIMIT, widest(new Set(tensors.map(({ op }) => op)), measure));
     case 'role':
-      return widest(new Set(tensors.map(({ role }) => role)));
+      return widest(new Set(tensors.map(({ role }) => role)), measure);
     case 'dtype':
-      return widest(new Set(tensors.map(({ dtype }) => dtype)));
+      return widest(new Set(tensors.map(({ dtype }) => dtype)), measure);
     case 'shape':
-      return widest(new Set(tensors.map((tensor) => shape(tensor.shape))));
+      return widest(new Set(tensors.map((tensor) => shape(tensor.shape))), measure);
     case 'elements':
       return measure(integer(sum(tensors, ({ elements }) => elements)));
     case 'bytes':
@@ -135,7 +157,7 @@ function contentWidth(key: ColumnKey, room: TableRoom): number {
       return measure(kilobytes(sum(tensors, ({ bytes }) => bytes)));
     case 'schemeA':
     case 'schemeB':
-      return widest(schemeTexts(room));
+      return widest(schemeTexts(room), measure);
     case 'dbA':
     case 'dbB':
       return Math.max(measure('exact'), measure('00.0') + HEAT);
@@ -157,7 +179,13 @@ function schemeTexts({ tensors, schemes }: TableRoom): Set<string> {
   ]);
 }
 
+function widest(texts: Iterable<string>, measure: (text: string) => number): number {
+  return Math.max(0, ...longest(texts).map(measure));
+}
+
 /** Those few texts among which the widest is, by their count of characters. */
 function longest(texts: Iterable<string>): readonly string[] {
-  return [...texts].sort((a, b) => b.length - a.length).slice(0, 8);
+  const all = [...texts];
+  const most = max(all, ({ length }) => length) ?? 0;
+  return all.filter(({ length }) => length >= most - 2).slice(0, 8);
 }

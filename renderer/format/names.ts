@@ -3,10 +3,10 @@ import { printable } from '../../shared/errors.ts';
 const TAIL_LENGTH = 6;
 
 /** The longest end of a module path that always stays. */
-const PATH_TAIL_LENGTH = 20;
+const PATH_TAIL_LENGTH = 32;
 
 /** The ends of a module path that say the most, best first: from its block's number on, its last two parts, its last. */
-const PATH_ENDS = [/\.(\d+(?:\.[^.\d][^.]*)+)$/, /\.([^.]+\.[^.]+)$/, /\.([^.]+)$/];
+const PATH_ENDS = [/\.(\d+(?:\.\.\d+)?(?:\.[^.\d][^.]*)+)$/, /\.([^.]+\.[^.]+)$/, /\.([^.]+)$/];
 
 /** A name in the two parts between which it gives way when there is no room: all but the end, and the end. */
 export function middleParts(name: string): { readonly head: string; readonly tail: string } {

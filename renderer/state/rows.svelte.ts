@@ -1,6 +1,7 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- the set is replaced as a whole, never changed */
 import { untrack } from 'svelte';
 import { deltaDb } from './figures.ts';
+import { groupKey, groupRows, type TableRow } from './groups.ts';
 import {
   type ColumnChoice,
   type ColumnKey,
@@ -22,12 +23,19 @@ export class Rows {
   role = $state<RoleFilter>('weights');
   outliersOnly = $state(false);
   sort = $state.raw<Sort | null>(null);
+  /** Whether layers that are alike in every block share a row. */
+  areBlocksFolded = $state(true);
+  /** The groups that are spread out nevertheless. */
+  #spread = $state.raw<ReadonlySet<string>>(new Set());
   columns = $state.raw<ColumnChoice>({});
   /** The columns that the table has room for, as it tells. */
   shownColumns = $state.raw<ReadonlySet<ColumnKey>>(new Set());
 
   readonly #tensors = $derived.by(() => this.#workbench.model?.tensors ?? []);
   readonly names = $derived.by(() => rowNames(this.#tensors));
+
+  readonly #groups = $derived.by(() => this.#tensors.map(groupKey));
+  readonly hasBlocks = $derived(this.#groups.some((group) => group !== null));
 
   readonly outliers = $derived.by(
     () => this.#tensors.filter((tensor) => this.isOutlier(tensor.id)).length,
@@ -48,6 +56,16 @@ export class Rows {
     });
   });
 
+  /** The rows that the table draws for them. */
+  readonly shown = $derived.by((): readonly TableRow[] => {
+    const spread = this.#spread;
+    return groupRows(this.ids, this.#groups, (group) => !this.areBlocksFolded || spread.has(group));
+  });
+
+  readonly #rowOf = $derived.by(
+    () => new Map(this.shown.flatMap(({ members }, row) => members.map((id) => [id, row]))),
+  );
+
   constructor(workbench: Workbench) {
     this.#workbench = workbench;
     const { a, b } = workbench.sides;
@@ -66,6 +84,26 @@ export class Rows {
     return sides.a.isOutlier(id) || (compare && sides.b.isOutlier(id));
   }
 
+  /** The row that shows a tensor; -1 where none does. */
+  rowOf(id: number | null): number {
+    return id === null ? -1 : (this.#rowOf.get(id) ?? -1);
+  }
+
+  /** Whether a row can be spread out into its blocks (false) or folded again (true); null for others. */
+  isSpread({ group, members }: TableRow): boolean | null {
+    if (group === null || !this.areBlocksFolded) return null;
+    if (members.length > 1) return false;
+    return this.#spread.has(group) ? true : null;
+  }
+
+  /** Spread a row out into its blocks, or fold it again. */
+  toggleSpread({ group }: TableRow): void {
+    if (group === null) return;
+    const spread = new Set(this.#spread);
+    if (!spread.delete(group)) spread.add(group);
+    this.#spread = spread;
+  }
+
   /** Show every row of the role again. */
   clear(): void {
     this.text = '';
@@ -77,6 +115,7 @@ export class Rows {
   reset(): void {
     this.clear();
     this.role = 'weights';
+    this.#spread = new Set();
     this.sort = null;
   }
 }

@@ -10,28 +10,30 @@ export class Selection {
     this.select(null);
   }
 
-  /** Just this row. */
-  select(id: number | null): void {
-    this.ids = new Set(id === null ? [] : [id]);
+  /** Just this row, with all that it stands for. */
+  select(id: number | null, members: readonly number[] = id === null ? [] : [id]): void {
+    this.ids = new Set(members);
     this.current = id;
     this.#anchor = id;
   }
 
   /** This row in or out of the selection. */
-  toggle(id: number): void {
-    const ids = new Set(this.ids);
-    if (!ids.delete(id)) ids.add(id);
-    this.ids = ids;
+  toggle(id: number, members: readonly number[] = [id]): void {
+    const isIn = members.every((member) => this.ids.has(member));
+    const others = [...this.ids].filter((each) => !members.includes(each));
+    this.ids = new Set(isIn ? others : [...others, ...members]);
     this.current = id;
     this.#anchor = id;
   }
 
-  /** Everything from the anchor to this row, in the order shown. */
-  extend(id: number, order: readonly number[]): void {
-    const from = order.indexOf(this.#anchor ?? id);
-    const to = order.indexOf(id);
+  /** Everything from the anchor to this row, in the order of the rows shown. */
+  extend(id: number, rows: readonly { readonly members: readonly number[] }[]): void {
+    const rowOf = (wanted: number) => rows.findIndex(({ members }) => members.includes(wanted));
+    const from = rowOf(this.#anchor ?? id);
+    const to = rowOf(id);
     if (from < 0 || to < 0) return this.select(id);
-    this.ids = new Set(order.slice(Math.min(from, to), Math.max(from, to) + 1));
+    const taken = rows.slice(Math.min(from, to), Math.max(from, to) + 1);
+    this.ids = new Set(taken.flatMap(({ members }) => members));
     this.current = id;
   }
 

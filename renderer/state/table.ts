@@ -178,15 +178,6 @@ export function rowNames(tensors: readonly TensorSummary[]): readonly string[] {
   });
 }
 
-/** The ids of a tensor's like in every block of its stack, itself among them, where blocks repeat; else itself alone. */
-export function inEveryBlock(tensors: readonly TensorSummary[], id: number): readonly number[] {
-  const place = ({ block, layer, name }: TensorSummary): string | null =>
-    block === undefined || !block.includes('..') ? null : `${block}\n${name.slice(layer.length)}`;
-  const wanted = tensors[id] === undefined ? null : place(tensors[id]);
-  if (wanted === null) return [id];
-  return tensors.filter((tensor) => place(tensor) === wanted).map((tensor) => tensor.id);
-}
-
 /** The tensor that is shown first: the first that the recipe changes, else the first weight. */
 export function firstRow(model: ModelSummary, recipe: Recipe): number | null {
   const planned = planModel(model.tensors, recipe).find(({ scheme }) => scheme !== null);

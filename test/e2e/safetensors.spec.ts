@@ -42,16 +42,23 @@ test('a folder of shards opens, is compared and exported, and the export opens a
   await expect(page.getByRole('banner')).toContainText(
     /safetensors · 116.224 parameters · tinyllama · PyTorch/,
   );
-  const grid = page.getByRole('grid', { name: 'Layers' });
-  await expect(grid).toHaveAttribute('aria-rowcount', String(12 + 2 + 1));
+  const grid = page.getByRole('treegrid', { name: 'Layers' });
+  await expect(grid).toHaveAttribute('aria-rowcount', String(1 + 2 + 1));
   await page.getByLabel('Recipe of A', { exact: true }).selectOption('int8');
   await page.getByLabel('Recipe of B', { exact: true }).selectOption('int4-block32');
   await figuresSettle(app);
+  // Twelve equal blocks are one row, until it is spread out.
+  const folded = page.getByRole('row').filter({ hasText: 'layers.0..11.self_attn.q_proj' });
+  await expect(folded).toContainText('×12');
+  await expect(folded).toHaveAttribute('aria-expanded', 'false');
+  await folded.click();
+  await expect(page.getByRole('status').filter({ hasText: 'selected' })).toContainText('12 of 14');
+  await grid.press('ArrowRight');
+  await expect(grid).toHaveAttribute('aria-rowcount', String(12 + 2 + 1));
   const row = page.getByRole('row').filter({ hasText: 'layers.3.self_attn.q_proj' });
-  await expect(row).toContainText('Linear');
   await expect(row).toContainText('int8 channel');
   await row.click();
-  await expect(page.getByRole('complementary')).toContainText('64×64');
+  await expect(page.getByRole('complementary')).toContainText('Linear · 64×64');
   await page.getByRole('button', { name: 'Select it in all 12 blocks' }).click();
   await expect(page.getByRole('status').filter({ hasText: 'selected' })).toContainText('12');
   await page.getByRole('button', { name: 'Set scheme…' }).click();
@@ -83,7 +90,7 @@ test('a folder of shards opens, is compared and exported, and the export opens a
   await page.getByRole('button', { name: 'Open…' }).click();
   await figuresSettle(app);
   await expect(
-    page.getByRole('row').filter({ hasText: 'layers.3.self_attn.q_proj' }).first(),
+    page.getByRole('row').filter({ hasText: 'layers.0..11.self_attn.q_proj' }).first(),
   ).toContainText('int8 kept');
   expect(app.complaints).toEqual([]);
 });

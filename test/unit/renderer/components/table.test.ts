@@ -7,6 +7,8 @@ import { figures, tensor } from '../tensors.ts';
 
 const room: TableRoom = {
   tensors: [tensor(0, { shape: [1024, 1024, 3, 3] }), tensor(1)],
+  names: ['conv1', 'conv2'],
+  hasBlocks: false,
   schemes: ['int4 block 1024'],
   choice: {},
   compare: true,
@@ -34,6 +36,14 @@ test('where there is no room columns leave, but not those that were asked for no
   expect(keys({ choice: { histogram: false, dtype: true } })).toEqual(
     expect.not.arrayContaining(['histogram']),
   );
+});
+
+test('long names keep more room, for which more columns leave', () => {
+  const names = ['text_decoder.bert.encoder.layer.11.attention.self.query'];
+  expect(keys({ width: 930 })).toContain('shape');
+  expect(keys({ width: 930, names })).not.toContain('elements');
+  expect(keys({ width: 800, names })).not.toContain('shape');
+  expect(keys({ width: 1600, names })).toEqual(keys({ width: 1600 }));
 });
 
 test('without compare the columns of B are gone', () => {
@@ -74,15 +84,19 @@ test('the table is copied with exact figures, B only with compare on', () => {
 
 test('rows are selected one by one, toggled, and extended from where the selection began', () => {
   const selection = new Selection();
-  const order = [5, 3, 8, 1];
+  const rows = [[5], [3], [8, 9], [1]].map((members) => ({ members }));
   selection.select(3);
-  selection.extend(1, order);
-  expect([...selection.ids]).toEqual([3, 8, 1]);
-  selection.extend(5, order);
+  selection.extend(1, rows);
+  expect([...selection.ids]).toEqual([3, 8, 9, 1]);
+  selection.extend(5, rows);
   expect([...selection.ids]).toEqual([5, 3]);
   selection.toggle(3);
   expect([...selection.ids]).toEqual([5]);
-  selection.all(order);
+  selection.toggle(8, [8, 9]);
+  expect([...selection.ids]).toEqual([5, 8, 9]);
+  selection.toggle(8, [8, 9]);
+  expect([...selection.ids]).toEqual([5]);
+  selection.all([5, 3, 8, 1]);
   expect(selection.ids.size).toBe(4);
   selection.clear();
   expect([selection.current, selection.ids.size]).toEqual([null, 0]);

@@ -9,7 +9,6 @@ import {
 } from '../../../../renderer/state/figures.ts';
 import {
   filterRows,
-  inEveryBlock,
   nextSort,
   opsOf,
   rolesOf,
@@ -103,24 +102,6 @@ test('rows are the weights and embeddings, or those of a role, an op, a text or 
   expect(filter({ outliersOnly: true })).toEqual([2]);
   const block = [tensor(0, { block: 'encoder.layers.0..11.fc' }), tensor(1)];
   expect(filterRows(block, { ...everything, text: 'layers.0..11' }, rows)).toEqual([0]);
-});
-
-test('a layer is found in every block of its stack, under the same name, and nothing else is', () => {
-  const stack = ['0', '1', '2'].flatMap((number) =>
-    ['weight', 'bias'].map((last) => ({
-      name: `layers.${number}.fc.${last}`,
-      layer: `layers.${number}.fc`,
-      block: 'layers.0..2.fc',
-    })),
-  );
-  const model = [...stack, { name: 'head.weight', layer: 'head', block: 'head' }, {}].map(
-    (rest, id) => tensor(id, rest),
-  );
-  expect(inEveryBlock(model, 2)).toEqual([0, 2, 4]);
-  expect(inEveryBlock(model, 1)).toEqual([1, 3, 5]);
-  expect(inEveryBlock(model, 6)).toEqual([6]);
-  expect(inEveryBlock(model, 7)).toEqual([7]);
-  expect(inEveryBlock([], 0)).toEqual([0]);
 });
 
 test('sorting puts what has no value last both ways, keeps ties in order, and counts numbers in names', () => {
