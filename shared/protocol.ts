@@ -1,4 +1,5 @@
 import type { Budget } from './budget-plan.ts';
+import type { Computer } from './computer.ts';
 import type { ErrorData } from './errors.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { Recipe } from './recipe.ts';
@@ -118,6 +119,8 @@ export interface Requests {
   };
   /** Measure what each tensor costs under each scheme that a budget chooses from. */
   budget: { params: { handle: Handle; recipe: Recipe }; reply: Budget };
+  /** What is known of the computer that the engine runs on. */
+  computer: { params: null; reply: Computer };
   /** Run the opened model and an exported one on the same inputs. */
   verify: {
     params: { handle: Handle; exported: Handle } & RunInputs;

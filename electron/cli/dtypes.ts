@@ -1,17 +1,10 @@
-import { parseArgs } from 'node:util';
 import { NUMBER_FORMATS } from '../../shared/number-formats.ts';
 import { toJson, toTable } from './output.ts';
-import { UsageError } from './usage.ts';
+import { wantsJson } from './usage.ts';
 
 /** quantscope dtypes [--json] */
 export function dtypes(args: string[]): void {
-  let json: boolean;
-  try {
-    json = parseArgs({ args, options: { json: { type: 'boolean' } } }).values.json === true;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-  if (json) {
+  if (wantsJson(args)) {
     console.log(toJson(NUMBER_FORMATS));
     return;
   }

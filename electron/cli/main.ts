@@ -1,5 +1,6 @@
 import { AppError, printable } from '../../shared/errors.ts';
 import { analyze } from './analyze.ts';
+import { computer } from './computer.ts';
 import { dtypes } from './dtypes.ts';
 import { exportModel } from './export.ts';
 import { inspect } from './inspect.ts';
@@ -20,6 +21,7 @@ const commands: Readonly<Record<string, Command>> = {
   recipes,
   dtypes,
   number,
+  computer,
 };
 
 const HELP = `usage:
@@ -31,6 +33,7 @@ const HELP = `usage:
   quantscope recipes [--json]
   quantscope dtypes [--json]
   quantscope number  VALUE [--json]
+  quantscope computer [--json]
 
 R is the name of a preset (see quantscope recipes) or a recipe file.`;
 

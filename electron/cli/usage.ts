@@ -40,6 +40,15 @@ export function readArguments(
   }
 }
 
+/** Whether --json is given to a command that takes nothing else. @throws UsageError */
+export function wantsJson(args: string[]): boolean {
+  try {
+    return parseArgs({ args, options: { json: { type: 'boolean' } } }).values.json === true;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
 /** An option that is a whole number within limits. @throws UsageError */
 export function wholeNumber(
   values: Values,

@@ -12,6 +12,7 @@ import type {
 } from '../../shared/protocol.ts';
 import { parseRecipe, type Recipe } from '../../shared/recipe.ts';
 import { measureBudget } from './budget.ts';
+import { thisComputer } from './computer/this-computer.ts';
 import type { WorkerPool } from './pool.ts';
 import { runBeside, runUnder, type Inputs } from './runtime/run-models.ts';
 import { Session, type RunOptions } from './session.ts';
@@ -115,6 +116,8 @@ export class EngineServer {
         const { handle, recipe } = request.params;
         return measureBudget(this.session(handle), parseRecipe(recipe), options);
       }
+      case 'computer':
+        return thisComputer();
       case 'verify':
         return this.verify(request.params, options);
       case 'run':

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { COMPUTER_FEATURES, featureWords, type Computer } from '../../../shared/computer.ts';
 import { CLI_SCRIPT } from '../../helpers/engine.ts';
 import { matMulModel } from '../../helpers/onnx-model.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
@@ -143,6 +144,18 @@ describe('the JSON contract', () => {
       fractionBits: 7,
       eps: 0.0078125,
     });
+  });
+
+  test('computer says what this one has, and what it means', () => {
+    const { stdout } = run('computer', '--json');
+    const found = JSON.parse(stdout) as Computer;
+    expect(found).toMatchObject({ platform: process.platform, architecture: process.arch });
+    expect(found.features.map(({ feature }) => feature)).toEqual(COMPUTER_FEATURES);
+    const text = run('computer').stdout;
+    for (const fact of found.features) {
+      const { title, answer, meaning } = featureWords(fact);
+      expect(text).toMatch(new RegExp(`^${title} +${answer} .*${meaning}$`, 'm'));
+    }
   });
 
   test('recipes lists the presets', () => {

@@ -75,6 +75,12 @@ describe('the engine', () => {
     expect(JSON.stringify(reply)).not.toContain('"ranges"');
   });
 
+  test('says what computer it runs on, without a model', async () => {
+    const page = new Page(new EngineServer(pool, RUNTIME_SCRIPT));
+    const reply = await page.request('computer', null).answer;
+    expect(reply).toMatchObject({ type: 'reply', result: { architecture: process.arch } });
+  });
+
   test('refuses handles that were not granted, or not for that use', async () => {
     const { page } = opened();
     for (const handle of ['other', 'target'])
