@@ -1,5 +1,5 @@
 // npm run fuzz: builds test/fuzz and runs it. npm run fuzz -- onnx litert --rounds 1000 --seed 7
-import { rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { ensureBuilt } from './freshness.mjs';
 import { ensureModels } from './models.mjs';
@@ -17,6 +17,8 @@ await buildScripts(outDir, {
   child: 'test/fuzz/child.ts',
   'watch-files': 'test/fuzz/watch-files.ts',
 });
+// Workers of their own, too, so that the app can be built meanwhile.
+cpSync(path.join(root, 'dist'), path.join(outDir, 'dist'), { recursive: true });
 try {
   run(process.execPath, [path.join(outDir, 'fuzz.mjs'), root, ...process.argv.slice(2)]);
 } catch {

@@ -4,8 +4,8 @@ import { WorkerPool } from '../../electron/engine/pool.ts';
 import { runCase } from './run-case.ts';
 import { targetOf } from './targets.ts';
 
-const [, , root, name, seed, from, to, folder] = process.argv;
-const pool = new WorkerPool(path.join(root!, 'dist/worker.js'), 1);
+const [, , name, seed, from, to, folder] = process.argv;
+const pool = new WorkerPool(path.join(import.meta.dirname, 'dist/worker.js'), 1);
 const target = targetOf(name!);
 for (let round = Number(from); round < Number(to); round++) {
   const outcome = await runCase(target, Number(seed), round, folder!, pool);

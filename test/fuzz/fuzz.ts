@@ -44,7 +44,7 @@ function runSpan(
 ): Promise<{ next: number; died: string | null }> {
   return new Promise((resolve) => {
     const script = path.join(import.meta.dirname, 'child.mjs');
-    const child = fork(script, [root!, format, String(seed), String(from), String(to), folder], {
+    const child = fork(script, [format, String(seed), String(from), String(to), folder], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       execArgv: ['--import', path.join(import.meta.dirname, 'watch-files.mjs')],
       env: {

@@ -70,6 +70,19 @@ async function run({
 
 const STEPS = ['DynamicQuantizeLinear', 'MatMulInteger', 'Cast', 'Mul', 'Mul'];
 
+test.each([
+  ['an output', node('MatMul', ['x', 'w'], [])],
+  ['its first input', node('MatMul', ['', 'w'], ['y'])],
+])('a MatMul without %s is no integer operator', async (_, broken) => {
+  const graph = { node: [broken], initializer: [weight('w', 64, 32)] };
+  for (const mode of ['dynamic', 'nbits'] as const) {
+    const wanted = recipe(mode === 'nbits' ? 'int4-block32' : 'int8', { minElements: 0 });
+    const { bytes } = await exported(writeFile(folder, model(graph)), wanted, mode);
+    const ops = onnx.ModelProto.decode(bytes).graph!.node!.map(({ opType }) => opType);
+    expect(ops).toEqual(['DequantizeLinear', 'MatMul']);
+  }
+});
+
 describe('a node runs on integers', () => {
   test.each<[string, Case, string[]]>([
     [

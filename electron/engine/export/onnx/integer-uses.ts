@@ -61,13 +61,7 @@ export function integerForm(
   )
     return null;
   if ((scheme.dtype !== 'int8' && scheme.dtype !== 'uint8') || ref.dtype !== 'float32') return null;
-  if (
-    !use.isDirect ||
-    use.input !== 1 ||
-    use.record.domain !== '' ||
-    use.record.inputs[0] === use.record.inputs[1]
-  )
-    return null;
+  if (!isRightHand(use) || use.record.inputs[0] === use.record.inputs[1]) return null;
   const isStandard = opset >= DYNAMIC_OPSET;
   switch (use.op) {
     case 'MatMul':
@@ -131,7 +125,13 @@ export function nbitsShape({ ref }: OnnxTensor, scheme: Scheme): NBitsShape | nu
 
 /** Whether a use is the right-hand side of a plain MatMul, which MatMulNBits stands in for. */
 export function isMatMulWeight(use: Use): boolean {
-  return use.isDirect && use.op === 'MatMul' && use.input === 1 && use.record.domain === '';
+  return use.op === 'MatMul' && isRightHand(use);
+}
+
+/** Whether a use is the second input of an operator of ai.onnx that has all that an operator must have. */
+function isRightHand({ isDirect, input, record }: Use): boolean {
+  const isWhole = (record.inputs[0] ?? '') !== '' && (record.outputs[0] ?? '') !== '';
+  return isDirect && input === 1 && record.domain === '' && isWhole;
 }
 
 /** A Gemm that is x W + C: nothing is scaled, and x is not transposed. */
