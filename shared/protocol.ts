@@ -1,5 +1,6 @@
 import type { Budget } from './budget-plan.ts';
 import type { Computer } from './computer.ts';
+import type { DotProduct } from './dot-product.ts';
 import type { ErrorData } from './errors.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { Recipe } from './recipe.ts';
@@ -119,6 +120,18 @@ export interface Requests {
   };
   /** Measure what each tensor costs under each scheme that a budget chooses from. */
   budget: { params: { handle: Handle; recipe: Recipe }; reply: Budget };
+  /**
+   * The dot product of two seeded vectors in [-1, 1), or of a tensor's first values and one, before and
+   * after a downcast; `length` is at most what the tensor has.
+   */
+  dotProduct: {
+    params: {
+      of: { handle: Handle; tensor: number } | null;
+      length: number;
+      seed: number;
+    };
+    reply: DotProduct;
+  };
   /** What is known of the computer that the engine runs on. */
   computer: { params: null; reply: Computer };
   /** Run the opened model and an exported one on the same inputs. */

@@ -1,3 +1,4 @@
+import type { DotProduct } from '../../shared/dot-product.ts';
 import type { ErrorData } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import type { Scheme } from '../../shared/recipe.ts';
@@ -60,6 +61,16 @@ export interface Jobs {
       scheme: Scheme;
     };
     result: readonly RangeCandidate[];
+  };
+  /** The first values of a tensor, or seeded ones, with a seeded vector. */
+  dot: {
+    params: {
+      files: WorkerFiles;
+      tensor: WorkerTensor | null;
+      length: number;
+      seed: number;
+    };
+    result: DotProduct;
   };
   encode: {
     params: {

@@ -1,3 +1,4 @@
+import { MAX_DOT_LENGTH } from '../../shared/dot-product.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type {
   FromEngine,
@@ -116,6 +117,8 @@ export class EngineServer {
         const { handle, recipe } = request.params;
         return measureBudget(this.session(handle), parseRecipe(recipe), options);
       }
+      case 'dotProduct':
+        return this.dotProduct(request.params, signal);
       case 'computer':
         return thisComputer();
       case 'verify':
@@ -173,6 +176,16 @@ export class EngineServer {
     const wanted = await this.runInputs(inputs);
     const under = { recipe: parseRecipe(recipe), mode };
     return runUnder(this.session(handle), this.runtimeScript, under, wanted, options);
+  }
+
+  private dotProduct(
+    { of, length, seed }: Requests['dotProduct']['params'],
+    signal: AbortSignal,
+  ): Promise<Requests['dotProduct']['reply']> {
+    const [count, from] = [checkedLength(length), checkedSeed(seed)];
+    if (of !== null) return this.session(of.handle).dotProduct(of.tensor, count, from, signal);
+    const params = { files: [], tensor: null, length: count, seed: from };
+    return this.pool.run('dot', params, { signal, what: 'random vectors', urgent: true });
   }
 
   private async runInputs({ samples, seed, inputs }: RunInputs): Promise<Inputs> {
@@ -261,6 +274,15 @@ function checkedSamples(samples: number): number {
     field: 'samples',
     found: String(samples),
     expected: '1 to 1000',
+  });
+}
+
+function checkedLength(length: number): number {
+  if (Number.isInteger(length) && length >= 1 && length <= MAX_DOT_LENGTH) return length;
+  throw new AppError('BAD_USAGE', 'no such length of a vector', {
+    field: 'length',
+    found: String(length),
+    expected: `1 to ${MAX_DOT_LENGTH}`,
   });
 }
 

@@ -1,4 +1,5 @@
 import * as path from 'node:path';
+import type { DotProduct } from '../../shared/dot-product.ts';
 import { AppError } from '../../shared/errors.ts';
 import { suggestedFileName } from '../../shared/formats.ts';
 import { isQuantizable, type TensorRef } from '../../shared/model.ts';
@@ -114,12 +115,7 @@ export class Session {
     bins: number,
     signal: AbortSignal,
   ): Promise<TensorDetail> {
-    const ref = this.tensor(tensor);
-    if (!isReadable(ref))
-      throw new AppError('UNSUPPORTED', 'holds no float values to inspect', {
-        field: ref.name,
-        found: ref.dtype,
-      });
+    const ref = this.readable(tensor);
     const entries = recipes.map((recipe) =>
       recipe === null ? null : planModel([ref], recipe)[0]!,
     );
@@ -151,6 +147,18 @@ export class Session {
     const known = this.passes.get(tensor) ?? null;
     const params = { files: this.files, tensor: forWorker(ref), known, scheme };
     return this.pool.run('ranges', params, { signal, what: ref.name, urgent: true });
+  }
+
+  /** The dot product of a tensor's first values and a seeded vector in [-1, 1), before and after a downcast. */
+  async dotProduct(
+    tensor: number,
+    length: number,
+    seed: number,
+    signal: AbortSignal,
+  ): Promise<DotProduct> {
+    const ref = this.readable(tensor);
+    const params = { files: this.files, tensor: forWorker(ref), length, seed };
+    return this.pool.run('dot', params, { signal, what: ref.name, urgent: true });
   }
 
   /** What an export would write, to the byte where it is named as is suggested: names of side files and shards are in it. */
@@ -236,6 +244,15 @@ export class Session {
         expected: `0 to ${this.tensors.length - 1}`,
       });
     return ref;
+  }
+
+  private readable(id: number): TensorRef {
+    const ref = this.tensor(id);
+    if (isReadable(ref)) return ref;
+    throw new AppError('UNSUPPORTED', 'holds no float values to inspect', {
+      field: ref.name,
+      found: ref.dtype,
+    });
   }
 
   /** @throws AppError CHANGED when a file of the model is no longer what was opened. */

@@ -14,10 +14,12 @@ import type { JobEnvelope, JobResult } from './pool.ts';
 import { loadKernels } from './kernels/load.ts';
 import { tensorPasses } from './kernels/tensor-passes.ts';
 import { describeSide, describeValues, searchedRanges } from './quantize/detail.ts';
+import { dotProduct } from './quantize/dot-product.ts';
 import { layoutOf } from './quantize/layout.ts';
 import type { Passes } from './quantize/passes.ts';
 import { quantizeTensor } from './quantize/quantize-tensor.ts';
 import { computeStatistics, type TensorStatistics } from './quantize/statistics.ts';
+import { uniform } from './runtime/random.ts';
 import { isFloatCast, type Scheme } from '../../shared/recipe.ts';
 
 /** Bins of the small histogram that a row of the table shows. */
@@ -144,6 +146,19 @@ const ranges: Implementation<'ranges'> = ({ files, tensor, known, scheme }, thro
     return searchedRanges(source, known ?? firstPass(tensor, source), scheme);
   });
 
+const dot: Implementation<'dot'> = ({ files, tensor, length, seed }, throwIfCancelled) => {
+  const next = uniform(seed);
+  const drawn = (count: number): Float32Array =>
+    Float32Array.from({ length: count }, () => 2 * next() - 1);
+  if (tensor === null) return dotProduct(drawn(length), drawn(length));
+  const values = withFiles(files, [tensor], (sources) =>
+    valuesOf(sources, tensor, throwIfCancelled).firstValues(length),
+  );
+  const weights =
+    tensor.dtype === 'float64' ? Float64Array.from(values) : Float32Array.from(values);
+  return dotProduct(weights, drawn(weights.length));
+};
+
 const encode: Implementation<'encode'> = (
   { files, tensor, known, scheme, codes, place },
   throwIfCancelled,
@@ -164,5 +179,6 @@ workerpool.worker({
   analyze: method(analyze),
   inspect: method(inspect),
   ranges: method(ranges),
+  dot: method(dot),
   encode: method(encode),
 });

@@ -8,6 +8,7 @@ GOLDENS = (
     "blip",
     "blocks",
     "casts",
+    "dot",
     "entropy",
     "fixed",
     "float8",

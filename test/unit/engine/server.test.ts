@@ -1,7 +1,14 @@
 import * as path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { FromEngine, RequestKind, Requests, ToEngine } from '../../../shared/protocol.ts';
+import { DOT_FORMATS, type DotProduct } from '../../../shared/dot-product.ts';
+import type {
+  FromEngine,
+  ModelSummary,
+  RequestKind,
+  Requests,
+  ToEngine,
+} from '../../../shared/protocol.ts';
 import { findPreset } from '../../../shared/recipe.ts';
 import { EngineServer, type Port } from '../../../electron/engine/server.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
@@ -73,6 +80,30 @@ describe('the engine', () => {
     });
     expect(JSON.stringify(reply)).not.toContain(path.dirname(REAL_MODELS[2]!.file));
     expect(JSON.stringify(reply)).not.toContain('"ranges"');
+  });
+
+  test('computes dot products of seeded vectors, and of the first values of a tensor', async () => {
+    const { page } = opened();
+    const ask = async (of: Requests['dotProduct']['params']['of'], length = 1000, seed = 3) =>
+      (await page.request('dotProduct', { of, length, seed }).answer) as FromEngine & {
+        result: DotProduct;
+      };
+    const { result } = await ask(null);
+    expect(result.rows.map(({ format }) => format)).toEqual(DOT_FORMATS);
+    expect(result.length).toBe(1000);
+    expect((await ask(null)).result).toEqual(result);
+    expect((await ask(null, 1000, 4)).result.reference).not.toBe(result.reference);
+    const summary = (await page.request('open', { handle: 'model' }).answer) as FromEngine & {
+      result: ModelSummary;
+    };
+    const weight = summary.result.tensors.find(
+      ({ role, elements }) => role === 'weight' && elements > 100 && elements < 1000,
+    )!;
+    const ofWeight = (await ask({ handle: 'model', tensor: weight.id })).result;
+    expect(ofWeight.length).toBe(weight.elements);
+    expect(ofWeight.reference).not.toBe(0);
+    expect(await ask(null, 0)).toMatchObject({ error: { code: 'BAD_USAGE', field: 'length' } });
+    expect(await ask(null, 65_537)).toMatchObject({ error: { code: 'BAD_USAGE' } });
   });
 
   test('says what computer it runs on, without a model', async () => {
