@@ -71,7 +71,8 @@ function parsePart(text: string): Rational | null {
     : reduced(digits * 10n ** BigInt(scale), 1n);
 }
 
-function reduced(n: bigint, d: bigint): Rational {
+/** A fraction in its lowest terms; d is above zero. */
+export function reduced(n: bigint, d: bigint): Rational {
   let [a, b] = [n < 0n ? -n : n, d];
   while (b !== 0n) [a, b] = [b, a % b];
   return { n: n / a, d: d / a };
@@ -118,7 +119,7 @@ function minus(a: Rational, b: Rational): Rational {
 }
 
 /** a / b to the nearest double; b is not 0. */
-function ratio(a: Rational, b: Rational): number {
+export function ratioOf(a: Rational, b: Rational): number {
   const sign = b.n < 0n ? -1n : 1n;
   return toDouble(reduced(sign * a.n * b.d, sign * a.d * b.n));
 }
@@ -260,7 +261,7 @@ export function storeNumber(format: NumberFormat, value: Rational): StoredNumber
   const distance = (to: bigint | null): number | null => {
     const next = to === null ? null : patternValue(format, to);
     if (next === null || stored === null || step === null) return null;
-    return Math.abs(ratio(minus(next, stored), step));
+    return Math.abs(ratioOf(minus(next, stored), step));
   };
   return {
     format: format.name,
@@ -269,8 +270,8 @@ export function storeNumber(format: NumberFormat, value: Rational): StoredNumber
     stored: textOf(format, pattern),
     value: stored,
     absoluteError: error === null ? null : toDouble(error),
-    relativeError: error === null || value.n === 0n ? null : ratio(error, value),
-    ulps: error === null || step === null ? null : ratio(error, step),
+    relativeError: error === null || value.n === 0n ? null : ratioOf(error, value),
+    ulps: error === null || step === null ? null : ratioOf(error, step),
     step,
     below: below === null ? null : textOf(format, below),
     above: above === null ? null : textOf(format, above),

@@ -1,3 +1,5 @@
+import type { FixedPointFormat, FixedPointRounding } from '../../shared/fixed-point-number.ts';
+import type { FixedFormat } from '../../shared/multiply-accumulate.ts';
 import type { NumberFormat } from '../../shared/number-formats.ts';
 import {
   flipBit,
@@ -12,6 +14,34 @@ import { MINUS, real } from '../format/numbers.ts';
 
 const FIRST = '1/3';
 
+/** What is multiplied and accumulated: whole numbers as they are typed, and the format that they are in. */
+export interface Operands {
+  format: FixedFormat;
+  a: string;
+  b: string;
+  accumulator: string;
+}
+
+/** The course's worked example. */
+export const COURSE: Readonly<Operands> = {
+  format: 'q7',
+  a: `${MINUS}50`,
+  b: '30',
+  accumulator: '500',
+};
+
+/** The fixed-point format that a number is converted to. */
+class FixedPointChoice {
+  kind = $state<FixedFormat | 'other'>('q7');
+  integerBits = $state(0);
+  fractionBits = $state(7);
+  rounding = $state<FixedPointRounding>('even');
+  readonly format = $derived<FixedPointFormat>({
+    integerBits: this.integerBits,
+    fractionBits: this.fractionBits,
+  });
+}
+
 /** The number that the number formats lab is about: typed, turned bit by bit, or taken from a model. */
 export class Lab {
   /** The text of the field, a number or not. */
@@ -24,8 +54,9 @@ export class Lab {
   notice = $state('');
   /** The format whose neighbours and errors are shown in full. */
   opened = $state<string | null>('float16');
+  readonly fixedPoint = new FixedPointChoice();
   /** The fields of multiply and accumulate; the course's worked example at first. */
-  readonly operands = $state({ a: `${MINUS}50`, b: '30', accumulator: '500' });
+  readonly operands = $state<Operands>({ ...COURSE });
   readonly isNumber = $derived(parseNumber(this.text) !== null);
   readonly at = $derived(toDouble(this.value));
 

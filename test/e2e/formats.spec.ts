@@ -131,6 +131,48 @@ test('the number line is zoomed and moved by wheel, drag and keys, and gives the
   expect(complaints).toEqual([]);
 });
 
+test('a number is put into fixed point and back, and overflow saturates or wraps at every width', async ({
+  launch,
+}) => {
+  const { page, complaints } = await launch();
+  await page.getByRole('button', { name: 'Number formats', exact: true }).click();
+  const converter = page.getByRole('region', { name: 'A number in fixed point' });
+  const step = (name: string) => converter.getByRole('row').filter({ hasText: name });
+  await expect(step('scaled')).toContainText('42.6666666667');
+  await expect(step('read back')).toContainText('43 / 2⁷ = 0.3359375 error 0.002604');
+  await converter.getByRole('radio', { name: 'Towards zero' }).click();
+  await expect(step('rounded')).toContainText('42');
+  await converter.getByRole('textbox', { name: 'Real number' }).fill('1.25');
+  await expect(step('held in range')).toContainText('saturates 127');
+  await converter.getByRole('radio', { name: 'Qm.n' }).click();
+  await converter.getByRole('spinbutton', { name: 'Integer bits' }).fill('3');
+  await converter.getByRole('spinbutton', { name: 'Integer bits' }).press('Enter');
+  await expect(step('read back')).toContainText('160 / 2⁷ = 1.25 error 0');
+  await converter.getByRole('button', { name: 'Q3.7 bit 10, sign: 0', exact: true }).click();
+  await expect(converter.getByRole('textbox', { name: 'Real number' })).toHaveValue('-6.75');
+  const code = converter.getByRole('textbox', { name: 'Code' });
+  await code.fill('0x7ff');
+  await code.press('Enter');
+  await expect(page.getByLabel('Value', { exact: true })).toHaveValue('-0.0078125');
+
+  const lab = page.getByRole('region', { name: 'Multiply and accumulate' });
+  const row = (name: string) => lab.getByRole('row').filter({ hasText: name });
+  await lab.getByRole('radio', { name: 'int16, Q15' }).click();
+  await lab.getByRole('button', { name: '−1 × −1' }).click();
+  await expect(row('Q15, 16 bits')).toContainText(/saturates 32.767 \/ 2¹⁵ = 0\.999969482422/);
+  await lab.getByRole('radio', { name: 'int32, Q31' }).click();
+  await lab.getByRole('button', { name: 'Overflow' }).click();
+  await expect(row('int32 sum')).toContainText('wraps');
+  await expect(row('Q31 sum')).toContainText(/saturates\s+4\.294967296e9/);
+  await lab.getByRole('radio', { name: 'int8, Q7' }).click();
+  await expect(lab.getByRole('alert')).toContainText('A is from -128 to 127');
+  await lab.getByRole('button', { name: 'Course' }).click();
+  await lab.getByRole('button', { name: 'A bit 0, fraction: 0', exact: true }).click();
+  await expect(lab.getByRole('textbox', { name: 'A', exact: true })).toHaveValue('−49');
+  await expect(row('A × B').first()).toContainText(/−1.470/);
+  expect(complaints).toEqual([]);
+});
+
 test('the lab needs no model; bits are one stop of Tab, and a flip to infinity is told', async ({
   launch,
 }) => {
