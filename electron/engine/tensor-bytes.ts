@@ -1,8 +1,8 @@
 import { AppError } from '../../shared/errors.ts';
 import { dtypeOf, packedBytes, type DtypeName } from '../../shared/dtypes.ts';
 import type { TensorRef } from '../../shared/model.ts';
-import { bfloat16Value } from './quantize/bfloat16.ts';
-import { float16Value } from './quantize/float16.ts';
+import { bfloat16Value } from '../../shared/bfloat16.ts';
+import { float16Value } from '../../shared/float16.ts';
 import type { FileSource } from './source.ts';
 
 /** Bytes read from the file at a time: what bounds memory, whatever the tensor's size. */

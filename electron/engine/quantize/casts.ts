@@ -1,5 +1,5 @@
-import { bfloat16Value } from './bfloat16.ts';
-import { float16Value } from './float16.ts';
+import { bfloat16Value } from '../../../shared/bfloat16.ts';
+import { float16Value } from '../../../shared/float16.ts';
 import { groupingOf } from './layout.ts';
 import type { CodeSink, EncodeJob } from './passes.ts';
 import type { CastDtype } from './scheme.ts';
@@ -10,7 +10,7 @@ import {
   FLOAT8_E4M3FN,
   FLOAT8_E5M2,
   type SmallFloat,
-} from './small-float.ts';
+} from '../../../shared/small-float.ts';
 
 /** A float type that values are cast to: its format, and a quick way back. */
 export interface Cast {

@@ -1,5 +1,5 @@
 import type { SourceDtype } from '../../../shared/dtypes.ts';
-import { float16Table } from './float16.ts';
+import { float16Table } from '../../../shared/float16.ts';
 import type { ValueSource } from './passes.ts';
 
 export type { ValueSource } from './passes.ts';

@@ -1,11 +1,11 @@
 import { CASTS } from './casts.ts';
 import type { Values } from './chunks.ts';
-import type { CodeRounding, IntegerFormat } from './integer-format.ts';
+import type { IntegerFormat } from './integer-format.ts';
 import { forEachRun, type Grouping } from './layout.ts';
 import type { Parameters } from './passes.ts';
-import { roundHalfAway, roundHalfEven } from './rounding.ts';
+import { restoredValue, unclippedCode } from '../../../shared/affine.ts';
 import type { CastDtype } from './scheme.ts';
-import { encodeSmallFloat, overflows } from './small-float.ts';
+import { encodeSmallFloat, overflows } from '../../../shared/small-float.ts';
 
 /** Turns values into codes and back, a chunk at a time. */
 export interface Coder {
@@ -19,28 +19,6 @@ export interface Coder {
    * @returns how many values lie outside what the codes can represent
    */
   encode(values: Values, start: number, codes: Int32Array, restored: Float64Array): number;
-}
-
-/** The integer that a value rounds to, before any clipping. All float32 but the last addition. */
-export function unclippedCode(
-  value: number,
-  scale: number,
-  zeroPoint: number,
-  rounding: CodeRounding,
-): number {
-  const single = Math.fround(value);
-  if (rounding === 'even') return roundHalfEven(Math.fround(single / scale)) + zeroPoint;
-  if (rounding === 'zero') return Math.trunc(Math.fround(single / scale)) + zeroPoint;
-  const product = Math.fround(single * (scale === 0 ? 0 : Math.fround(1 / scale)));
-  // 0 times the infinite reciprocal of a subnormal scale: undefined there, 0 here.
-  const units = Number.isNaN(product) ? 0 : product;
-  // Adding 0 makes -0 the integer that it is.
-  return roundHalfAway(Math.fround(units + zeroPoint)) + 0;
-}
-
-/** The float32 that a code stands for, as DequantizeLinear computes it. */
-export function restoredValue(code: number, scale: number, zeroPoint: number): number {
-  return Math.fround(Math.fround(code - zeroPoint) * scale);
 }
 
 /**

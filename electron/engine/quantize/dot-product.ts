@@ -10,7 +10,7 @@ import { CASTS } from './casts.ts';
 import { encodePlainly } from './plain-encode.ts';
 import { prepareTensor } from './quantize-tensor.ts';
 import { FRACTION_BITS, isCast, type KernelScheme } from './scheme.ts';
-import { encodeSmallFloat } from './small-float.ts';
+import { encodeSmallFloat } from '../../../shared/small-float.ts';
 import { computeStatistics } from './statistics.ts';
 
 /** A vector in a format: its codes, and the numbers that they stand for. */

@@ -1,6 +1,6 @@
-import type { ScaleZeroPoint } from './affine.ts';
+import type { ScaleZeroPoint } from '../../../shared/affine.ts';
 import type { IntegerFormat } from './integer-format.ts';
-import { roundHalfEven } from './rounding.ts';
+import { roundHalfEven } from '../../../shared/rounding.ts';
 import { FRACTION_BITS, type FixedDtype } from './scheme.ts';
 
 /** What one step of a CMSIS-DSP format is worth: Qn has n fraction bits, in [-1, 1 - 2^-n]. */

@@ -1,12 +1,11 @@
-import { AFFINE_BITS, fullRange, scaleRange, type CodeRange } from './affine.ts';
+import {
+  AFFINE_BITS,
+  fullRange,
+  scaleRange,
+  type CodeRange,
+  type CodeRounding,
+} from '../../../shared/affine.ts';
 import { FRACTION_BITS, isCast, isFixedPoint, type KernelScheme } from './scheme.ts';
-
-/**
- * How a value in units of its scale becomes an integer: nearest, half to even, after a float32
- * division; cut toward zero; or as onnxruntime's MatMulNBits quantizer, which multiplies by the
- * float32 reciprocal, adds the zero point and rounds half away from zero.
- */
-export type CodeRounding = 'even' | 'zero' | 'reciprocal';
 
 /** The integers that a scheme stores. */
 export interface IntegerFormat {

@@ -1,5 +1,5 @@
-import type { ScaleZeroPoint } from './affine.ts';
-import { roundHalfAway } from './rounding.ts';
+import type { ScaleZeroPoint } from '../../../shared/affine.ts';
+import { roundHalfAway } from '../../../shared/rounding.ts';
 
 /**
  * Scale and zero point of a block as onnxruntime 1.30 makes them for com.microsoft.MatMulNBits

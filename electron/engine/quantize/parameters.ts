@@ -1,5 +1,9 @@
-import { computeBlockScaleZeroPoint, computeScaleZeroPoint, narrowScale } from './affine.ts';
-import type { ScaleZeroPoint } from './affine.ts';
+import {
+  computeBlockScaleZeroPoint,
+  computeScaleZeroPoint,
+  narrowScale,
+} from '../../../shared/affine.ts';
+import type { ScaleZeroPoint } from '../../../shared/affine.ts';
 import { fixedPointScale, shiftedScale } from './fixed-point.ts';
 import { isNarrow, type IntegerFormat } from './integer-format.ts';
 import type { Grouping } from './layout.ts';

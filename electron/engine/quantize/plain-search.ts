@@ -1,4 +1,4 @@
-import { restoredValue, unclippedCode } from './coder.ts';
+import { restoredValue, unclippedCode } from '../../../shared/affine.ts';
 import type { IntegerFormat } from './integer-format.ts';
 import { forEachRun, type Grouping } from './layout.ts';
 import type { Cells, ValueSource } from './passes.ts';

@@ -1,5 +1,5 @@
 import { AppError } from '../../../shared/errors.ts';
-import { float16Bits } from '../quantize/float16.ts';
+import { float16Bits } from '../../../shared/float16.ts';
 import { normal, uniform } from './random.ts';
 
 /** A tensor as plain data; `data` is the typed array that onnxruntime takes for its type. */

@@ -1,7 +1,7 @@
 import * as ort from 'onnxruntime-node';
 import { AppError } from '../../../shared/errors.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
-import { float16Value } from '../quantize/float16.ts';
+import { float16Value } from '../../../shared/float16.ts';
 import { OutputTally } from './compare.ts';
 import {
   makeInputs,

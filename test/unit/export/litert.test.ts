@@ -1,7 +1,7 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { float16Bits, float16Value } from '../../../electron/engine/quantize/float16.ts';
+import { float16Bits, float16Value } from '../../../shared/float16.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { AppError } from '../../../shared/errors.ts';
 import type { TensorRef } from '../../../shared/model.ts';

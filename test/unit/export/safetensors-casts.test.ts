@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { bfloat16Bits } from '../../../electron/engine/quantize/bfloat16.ts';
+import { bfloat16Bits } from '../../../shared/bfloat16.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
 import { float32Values, floats, rawFile, type TestTensor } from '../../helpers/safetensors.ts';

@@ -5,7 +5,7 @@ import {
   fullRange,
   scaleRange,
   type AffineDtype,
-} from '../../../electron/engine/quantize/affine.ts';
+} from '../../../shared/affine.ts';
 import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import { integerCoder } from '../../../electron/engine/quantize/coder.ts';
 import { groupingOf, layoutOf } from '../../../electron/engine/quantize/layout.ts';

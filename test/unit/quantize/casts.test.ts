@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { bfloat16Bits, bfloat16Value } from '../../../electron/engine/quantize/bfloat16.ts';
+import { bfloat16Bits, bfloat16Value } from '../../../shared/bfloat16.ts';
 import { decodeValues } from '../../../electron/engine/quantize/chunks.ts';
-import { float16Bits, float16Value } from '../../../electron/engine/quantize/float16.ts';
+import { float16Bits, float16Value } from '../../../shared/float16.ts';
 import { float32Of, float64Of, readGolden, uint16Of } from './goldens.ts';
 
 interface Golden {

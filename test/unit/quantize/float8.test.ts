@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CASTS } from '../../../electron/engine/quantize/casts.ts';
 import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
-import { encodeSmallFloat } from '../../../electron/engine/quantize/small-float.ts';
+import { encodeSmallFloat } from '../../../shared/small-float.ts';
 import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
 import { bytesOf, float32Of, readGolden } from './goldens.ts';
 

@@ -2,7 +2,7 @@ import { FLOAT32 } from '../../formats/litert/tensor-types.ts';
 import { slotOf } from '../../formats/litert/operators.ts';
 import type { GraphRecord, OperatorRecord } from '../../formats/litert/records.ts';
 import { boundaryOf, type LitertTensor } from '../../formats/litert/tensors.ts';
-import { float16Value } from '../../quantize/float16.ts';
+import { float16Value } from '../../../../shared/float16.ts';
 import type { PagedBytes } from '../../formats/litert/paged-bytes.ts';
 import type { Piece } from '../layout.ts';
 import type { GraphEdit } from './graph-edit.ts';

@@ -1,5 +1,5 @@
-import type { SourceDtype } from '../../../shared/dtypes.ts';
-import { roundHalfEven } from './rounding.ts';
+import type { SourceDtype } from './dtypes.ts';
+import { roundHalfAway, roundHalfEven } from './rounding.ts';
 import { float16Bits, float16Value } from './float16.ts';
 import { bfloat16Bits, bfloat16Value } from './bfloat16.ts';
 
@@ -62,6 +62,21 @@ export interface ScaleZeroPoint {
   readonly zeroPoint: number;
 }
 
+/** How scale and zero point come about, step by step. */
+export interface ScaleSteps extends ScaleZeroPoint {
+  /** The range that is quantized: it holds 0, and is +-absmax when symmetric. */
+  readonly low: number;
+  readonly high: number;
+  /** high - low, rounded to the type of the values. */
+  readonly width: number;
+  /** The width over the number of steps between the codes, before it is rounded to that type. */
+  readonly exactScale: number;
+  /** qmin - low / scale, before it is rounded to a code; the middle of the codes when symmetric. */
+  readonly exactZeroPoint: number;
+  /** The width is too small for a scale of the type: 1 stands in for it. */
+  readonly isTooNarrow: boolean;
+}
+
 /**
  * Scale and zero point of a range of real values, as onnxruntime 1.30's compute_scale_zp:
  * r = scale * (q - zeroPoint). The range is extended to hold 0, and to +-absmax when symmetric.
@@ -71,13 +86,13 @@ export interface ScaleZeroPoint {
  * One difference: where the width overflows `dtype`, onnxruntime stores an infinite scale; here
  * the width is then taken in float64, which gives the finite scale that was meant.
  */
-export function computeScaleZeroPoint(
+export function scaleSteps(
   rmin: number,
   rmax: number,
   { qmin, qmax }: CodeRange,
   symmetric: boolean,
   dtype: SourceDtype = 'float32',
-): ScaleZeroPoint {
+): ScaleSteps {
   const { round, tiny } = ROUNDINGS[dtype];
   let low = Math.min(round(rmin), 0);
   let high = Math.max(round(rmax), 0);
@@ -87,13 +102,32 @@ export function computeScaleZeroPoint(
   }
   const rounded = round(high - low);
   const width = Number.isFinite(rounded) ? rounded : high - low;
-  const scale = width / (qmax - qmin);
-  if (scale < tiny) return { scale: 1, zeroPoint: 0 };
-  const zeroPoint = symmetric
-    ? roundHalfEven((qmin + qmax) / 2)
-    : roundHalfEven(qmin - low / scale);
-  // -0 is what numpy would cast to an integer 0.
-  return { scale: round(scale), zeroPoint: zeroPoint + 0 };
+  const exactScale = width / (qmax - qmin);
+  const exactZeroPoint = symmetric ? (qmin + qmax) / 2 : qmin - low / exactScale;
+  const isTooNarrow = exactScale < tiny;
+  return {
+    low,
+    high,
+    width,
+    exactScale,
+    exactZeroPoint,
+    isTooNarrow,
+    scale: isTooNarrow ? 1 : round(exactScale),
+    // -0 is what numpy would cast to an integer 0.
+    zeroPoint: isTooNarrow ? 0 : roundHalfEven(exactZeroPoint) + 0,
+  };
+}
+
+/** Scale and zero point alone, by the rule of scaleSteps. */
+export function computeScaleZeroPoint(
+  rmin: number,
+  rmax: number,
+  codes: CodeRange,
+  symmetric: boolean,
+  dtype: SourceDtype = 'float32',
+): ScaleZeroPoint {
+  const { scale, zeroPoint } = scaleSteps(rmin, rmax, codes, symmetric, dtype);
+  return { scale, zeroPoint };
 }
 
 /**
@@ -135,4 +169,33 @@ const LITERT_LEAST_MAGNITUDE = 5e-7;
 export function narrowScale(rmin: number, rmax: number, qmax: number): ScaleZeroPoint {
   const magnitude = Math.max(-Math.fround(rmin), Math.fround(rmax), LITERT_LEAST_MAGNITUDE);
   return { scale: Math.fround(magnitude / qmax), zeroPoint: 0 };
+}
+
+/**
+ * How a value in units of its scale becomes an integer: nearest, half to even, after a float32
+ * division; cut toward zero; or as onnxruntime's MatMulNBits quantizer, which multiplies by the
+ * float32 reciprocal, adds the zero point and rounds half away from zero.
+ */
+export type CodeRounding = 'even' | 'zero' | 'reciprocal';
+
+/** The integer that a value rounds to, before any clipping. All float32 but the last addition. */
+export function unclippedCode(
+  value: number,
+  scale: number,
+  zeroPoint: number,
+  rounding: CodeRounding,
+): number {
+  const single = Math.fround(value);
+  if (rounding === 'even') return roundHalfEven(Math.fround(single / scale)) + zeroPoint;
+  if (rounding === 'zero') return Math.trunc(Math.fround(single / scale)) + zeroPoint;
+  const product = Math.fround(single * (scale === 0 ? 0 : Math.fround(1 / scale)));
+  // 0 times the infinite reciprocal of a subnormal scale: undefined there, 0 here.
+  const units = Number.isNaN(product) ? 0 : product;
+  // Adding 0 makes -0 the integer that it is.
+  return roundHalfAway(Math.fround(units + zeroPoint)) + 0;
+}
+
+/** The float32 that a code stands for, as DequantizeLinear computes it. */
+export function restoredValue(code: number, scale: number, zeroPoint: number): number {
+  return Math.fround(Math.fround(code - zeroPoint) * scale);
 }
