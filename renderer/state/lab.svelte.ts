@@ -1,3 +1,4 @@
+import type { AffineDtype } from '../../shared/affine.ts';
 import type { FixedPointFormat, FixedPointRounding } from '../../shared/fixed-point-number.ts';
 import type { FixedFormat } from '../../shared/multiply-accumulate.ts';
 import type { NumberFormat } from '../../shared/number-formats.ts';
@@ -30,6 +31,15 @@ export const COURSE: Readonly<Operands> = {
   accumulator: '500',
 };
 
+/** A range of real values and the integers that it is mapped onto. */
+export interface LinearRange {
+  low: number;
+  high: number;
+  sample: number;
+  dtype: AffineDtype;
+  symmetric: boolean;
+}
+
 /** The fixed-point format that a number is converted to. */
 class FixedPointChoice {
   kind = $state<FixedFormat | 'other'>('q7');
@@ -52,6 +62,14 @@ export class Lab {
   name = $state(FIRST);
   /** What a bit that was turned over came to, where that is no number. */
   notice = $state('');
+  /** The range that is mapped onto integers, and a value of it. */
+  readonly linear = $state<LinearRange>({
+    low: -1.2,
+    high: 0.8,
+    sample: 0.3,
+    dtype: 'int8',
+    symmetric: false,
+  });
   /** The format whose neighbours and errors are shown in full. */
   opened = $state<string | null>('float16');
   readonly fixedPoint = new FixedPointChoice();

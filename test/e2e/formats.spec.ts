@@ -173,6 +173,45 @@ test('a number is put into fixed point and back, and overflow saturates or wraps
   expect(complaints).toEqual([]);
 });
 
+test('a range is mapped onto integers step by step, and precision falls as it is dragged wider', async ({
+  launch,
+}) => {
+  const app = await launch([SAMPLE]);
+  const { page } = app;
+  await figuresSettle(app);
+  await page.getByRole('button', { name: 'Formats', exact: true }).click();
+  const section = page.getByRole('region', { name: 'Linear quantization' });
+  const step = (name: string) =>
+    section.getByRole('row').filter({ has: page.getByRole('rowheader', { name, exact: true }) });
+  await expect(step('scale s')).toContainText('2 / 255 = 0.00784313772');
+  await expect(step('zero point z')).toContainText('= round(25) = 25');
+  await expect(step('read back')).toContainText('0.298039228');
+  const high = section.getByRole('slider', { name: 'High end of the range' });
+  await high.press('ArrowRight');
+  await expect(high).toHaveAttribute('aria-valuenow', '0.82');
+  await high.scrollIntoViewIfNeeded();
+  const { x, y, width, height } = (await high.boundingBox())!;
+  await page.mouse.move(x + width / 2, y + height / 2);
+  await page.mouse.down();
+  await page.mouse.move(x + width / 2 + 200, y + height / 2, { steps: 3 });
+  await page.mouse.up();
+  const wider = Number(await high.getAttribute('aria-valuenow'));
+  expect(wider).toBeGreaterThan(1);
+  const scale = Number(/= (0\.\d+)/.exec(await step('scale s').innerText())?.[1]);
+  expect(scale).toBeCloseTo((wider + 1.2) / 255, 7);
+  await section.getByRole('radio', { name: 'Symmetric', exact: true }).click();
+  await expect(step('zero point z')).toContainText('= 0');
+  await expect(step('codes')).toContainText('−127 to 127 : 254 steps');
+  await section.getByRole('spinbutton', { name: 'sample' }).fill('9');
+  await section.getByRole('spinbutton', { name: 'sample' }).press('Enter');
+  await expect(step('quantize')).toContainText('saturates 127');
+  await section.getByRole('button', { name: 'range of the layer' }).click();
+  await expect(step('range')).toContainText(/−0\.\d+ to 0\.\d+/);
+  await section.getByLabel('Integer type').selectOption('uint4');
+  await expect(section.getByRole('img', { name: /mapped onto uint4 0 to 15/ })).toBeVisible();
+  expect(app.complaints).toEqual([]);
+});
+
 test('the lab needs no model; bits are one stop of Tab, and a flip to infinity is told', async ({
   launch,
 }) => {

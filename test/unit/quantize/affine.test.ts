@@ -4,6 +4,7 @@ import {
   computeScaleZeroPoint,
   fullRange,
   scaleRange,
+  scaleSteps,
   type AffineDtype,
 } from '../../../shared/affine.ts';
 import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
@@ -140,4 +141,26 @@ describe('scales of ranges at the limits', () => {
       0.00787353515625,
     );
   });
+});
+
+test('the steps to a scale and a zero point are those that lead there', () => {
+  const codes = fullRange('uint8');
+  expect(scaleSteps(-1, 3, codes, false)).toEqual({
+    low: -1,
+    high: 3,
+    width: 4,
+    exactScale: 4 / 255,
+    exactZeroPoint: 63.75,
+    isTooNarrow: false,
+    scale: Math.fround(4 / 255),
+    zeroPoint: 64,
+  });
+  // 0 is always in the range; a symmetric one is as far from it on both sides.
+  expect(scaleSteps(2, 3, codes, false)).toMatchObject({ low: 0, high: 3, zeroPoint: 0 });
+  expect(scaleSteps(-1, 3, scaleRange('int8', true), true)).toMatchObject({
+    low: -3,
+    high: 3,
+    exactZeroPoint: 0,
+  });
+  expect(scaleSteps(0, 1e-44, codes, false)).toMatchObject({ isTooNarrow: true, scale: 1 });
 });
