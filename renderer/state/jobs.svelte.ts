@@ -13,8 +13,13 @@ export class Job {
     this.cancel = cancel;
   }
 
-  /** Done so far, 0 to 1: by bytes where they are counted, else by items. */
-  readonly fraction = $derived(this.progress === null ? 0 : fractionOf(this.progress));
+  /**
+   * Done so far, 0 to 1: by bytes where they are counted, else by items. Not a derived value: one made in a
+   * view's effect would stand still once that view is left, while the job goes on.
+   */
+  get fraction(): number {
+    return this.progress === null ? 0 : fractionOf(this.progress);
+  }
 
   /** For how long it has run. */
   get seconds(): number {

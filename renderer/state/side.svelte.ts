@@ -13,25 +13,25 @@ export class SideState {
   readonly #entries = new Map<number, Entry>();
   #tensors: readonly TensorSummary[] = [];
   version = $state(0);
-  plan = $state.raw<Plan>([]);
+  #plan = $state.raw<Plan>([]);
   /** The engine's total of the last analysis that ended; kept while a new one runs. */
   total = $state.raw<Total | null>(null);
   running = $state(false);
   /** Moves when an analysis has ended: what is ordered by figures is ordered anew then, not while they stream. */
   settled = $state(0);
 
+  /** Kept up with each report, as making all anew for a few of them would stutter. */
+  #figures: Figures[] = [];
   readonly #all = $derived.by(() => {
     void this.version;
-    return this.#tensors.map((tensor) =>
-      figuresOf(tensor, this.plan[tensor.id], this.#entries.get(tensor.id)),
-    );
+    return { figures: this.#figures };
   });
 
-  readonly median = $derived(medianDb(this.#all));
-  readonly quantized = $derived(count(this.#all, (figures) => figures.scheme !== null));
-  readonly outliers = $derived(count(this.#all, (figures) => isOutlier(figures, this.median)));
+  readonly median = $derived(medianDb(this.#all.figures));
+  readonly quantized = $derived(count(this.#all.figures, ({ scheme }) => scheme !== null));
+  readonly outliers = $derived(count(this.#all.figures, (each) => isOutlier(each, this.median)));
   /** Bytes of all the model's tensors under the recipe. */
-  readonly bytes = $derived(this.#all.reduce((sum, figures) => sum + figures.bytes, 0));
+  readonly bytes = $derived(this.#all.figures.reduce((sum, { bytes }) => sum + bytes, 0));
 
   constructor(side: Side) {
     this.side = side;
@@ -48,8 +48,23 @@ export class SideState {
     this.settled++;
   }
 
+  get plan(): Plan {
+    return this.#plan;
+  }
+
+  /** Another plan: what it does and weighs is known at once. */
+  set plan(plan: Plan) {
+    this.#plan = plan;
+    this.#figures = this.#tensors.map((tensor) => this.#figuresOf(tensor));
+    this.version++;
+  }
+
+  #figuresOf(tensor: TensorSummary): Figures {
+    return figuresOf(tensor, this.#plan[tensor.id], this.#entries.get(tensor.id));
+  }
+
   figures(tensor: number): Figures {
-    const known = this.#all[tensor];
+    const known = this.#all.figures[tensor];
     if (known === undefined) throw new RangeError(`no tensor has the number ${tensor}`);
     return known;
   }
@@ -72,8 +87,11 @@ export class SideState {
 
   /** Take reports of an analysis under `plan`. The version is left to the caller, who moves it once a frame. */
   take(reports: readonly TensorReport[], plan: Plan): void {
-    for (const report of reports)
+    for (const report of reports) {
       this.#entries.set(report.tensor, { report, asked: plan[report.tensor]?.scheme ?? null });
+      const tensor = this.#tensors[report.tensor];
+      if (tensor !== undefined) this.#figures[report.tensor] = this.#figuresOf(tensor);
+    }
   }
 }
 
