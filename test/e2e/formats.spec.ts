@@ -212,6 +212,30 @@ test('a range is mapped onto integers step by step, and precision falls as it is
   expect(app.complaints).toEqual([]);
 });
 
+test('the kinds of quantization say what this model would weigh, and become recipe A', async ({
+  launch,
+}) => {
+  const app = await launch([SAMPLE]);
+  const { page } = app;
+  await figuresSettle(app);
+  await page.getByRole('button', { name: 'Formats', exact: true }).click();
+  const section = page.getByRole('region', { name: 'Kinds of quantization' });
+  const row = (name: string) =>
+    section.getByRole('row').filter({ has: page.getByRole('rowheader', { name }) });
+  await expect(row('Full integer')).toContainText(/microcontrollers.*0\.134.MB.*−75\.0/s);
+  await expect(row('Float16')).toContainText(/2× smaller.*0\.267.MB.*−50\.0/s);
+  await row('Dynamic range').getByRole('button', { name: 'Apply litert-dynamic to A' }).click();
+  await expect(section.getByRole('button', { name: 'A is litert-dynamic' })).toHaveAttribute(
+    'aria-pressed',
+    'true',
+  );
+  await expect(row('Quantization-aware').getByRole('button')).toHaveCount(0);
+  await figuresSettle(app);
+  await page.getByRole('button', { name: 'Layers', exact: true }).click();
+  await expect(page.getByLabel('Recipe of A', { exact: true })).toHaveValue('litert-dynamic');
+  expect(app.complaints).toEqual([]);
+});
+
 test('the lab needs no model; bits are one stop of Tab, and a flip to infinity is told', async ({
   launch,
 }) => {
