@@ -71,6 +71,22 @@ test('the charts of Compare and Budget are copied whole, also what has scrolled 
   expect(app.complaints).toEqual([]);
 });
 
+test('the charts of the number formats are copied', async ({ launch }) => {
+  const app = await open(launch);
+  const { page } = app;
+  await page.getByRole('button', { name: 'Formats', exact: true }).click();
+  const charts = {
+    line: page.getByRole('group', { name: /^The values of 19 formats/ }),
+    range: page.getByRole('group', { name: /^A range of real values/ }),
+  };
+  for (const [name, chart] of Object.entries(charts)) {
+    await chart.scrollIntoViewIfNeeded();
+    expect(await copied(app, chart, 'SVG')).toMatchSnapshot(`${name}.svg`);
+    expect(await copied(app, chart, 'CSV')).toMatchSnapshot(`${name}.csv`);
+  }
+  expect(app.complaints).toEqual([]);
+});
+
 test('a chart is copied as PNG, twice as large as in the page', async ({ launch }) => {
   const app = await open(launch);
   const chart = app.page.getByRole('img', { name: /^Footprint of the weights/ });

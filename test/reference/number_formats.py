@@ -5,6 +5,7 @@ import random
 import struct
 from importlib.metadata import version
 
+import ml_dtypes
 import onnx
 import torch
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
@@ -28,6 +29,8 @@ def floating(name):
         "max": info.max,
         "eps": info.eps,
         "smallestNormal": info.smallest_normal,
+        # torch has no word for it.
+        "smallestSubnormal": float(ml_dtypes.finfo(name).smallest_subnormal),
         "resolution": info.resolution,
     }
 

@@ -11,6 +11,7 @@ interface GoldenFloat {
   readonly max: number;
   readonly eps: number;
   readonly smallestNormal: number;
+  readonly smallestSubnormal: number;
   readonly resolution: number;
 }
 
