@@ -1,10 +1,13 @@
-// The end-to-end tests in real Electron, on a display of their own where there is none.
+// The end-to-end tests (or another project of Playwright's) in real Electron, on a display of their own where there is none.
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { electronPath } from './electron-runtime.mjs';
 import { ensureBuilt } from './freshness.mjs';
 import { root } from './paths.mjs';
 import { startVirtualDisplay } from './virtual-display.mjs';
+
+const given = process.argv.slice(2);
+const project = given.some((each) => each.startsWith('--project')) ? [] : ['--project=e2e'];
 
 ensureBuilt();
 const env = { ...process.env, QUANTSCOPE_ELECTRON: electronPath() };
@@ -14,7 +17,7 @@ if (screen !== undefined) env.DISPLAY = screen.display;
 const playwright = path.join(root, 'node_modules/@playwright/test/cli.js');
 const result = spawnSync(
   process.execPath,
-  [playwright, 'test', '--config', 'build/playwright.config.mjs', ...process.argv.slice(2)],
+  [playwright, 'test', '--config', 'build/playwright.config.mjs', ...project, ...given],
   { cwd: root, env, stdio: 'inherit' },
 );
 screen?.stop();

@@ -3,7 +3,11 @@ import { defineConfig } from '@playwright/test';
 import { root } from './paths.mjs';
 
 export default defineConfig({
-  testDir: path.join(root, 'test/e2e'),
+  projects: [
+    { name: 'e2e', testDir: path.join(root, 'test/e2e') },
+    // Measures the page and judges nothing: npm run bench:page.
+    { name: 'bench', testDir: path.join(root, 'test/bench'), timeout: 600_000 },
+  ],
   outputDir: path.join(root, 'test-results'),
   // Charts as SVG, the same on every system.
   snapshotPathTemplate: path.join(root, 'test/fixtures/charts/{arg}{ext}'),

@@ -4,6 +4,7 @@ import type { TensorRef } from '../../shared/model.ts';
 import type { Scheme } from '../../shared/recipe.ts';
 import type { RangeCandidate, TensorDetail } from '../../shared/report.ts';
 import type { CodeLayout, EncodePlace } from './export/write-model.ts';
+import type { ValuesDetail } from './quantize/detail.ts';
 import type { QuantizeResult } from './quantize/quantize-tensor.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
 import type { FileIdentity } from './source.ts';
@@ -16,6 +17,19 @@ export type WorkerTensor = Pick<
   TensorRef,
   'id' | 'name' | 'dtype' | 'shape' | 'axis' | 'elements' | 'data'
 >;
+
+/** A tensor as its worker is told of it. */
+export function forWorker({
+  id,
+  name,
+  dtype,
+  shape,
+  axis,
+  elements,
+  data,
+}: TensorRef): WorkerTensor {
+  return { id, name, dtype, shape, axis, elements, data };
+}
 
 /** What measuring one tensor under one scheme gives: a report without what the plan already knows. */
 export type Measures = QuantizeResult;
@@ -47,10 +61,16 @@ export interface Jobs {
       files: WorkerFiles;
       tensor: WorkerTensor;
       known: TensorStatistics | null;
+      /** How many bins the histograms have. */
       bins: number;
+      /** Whether what no scheme changes is wanted too. */
+      withValues: boolean;
       schemes: readonly (Scheme | null)[];
     };
-    result: Omit<TensorDetail, 'a' | 'b'> & { readonly sides: readonly (InspectedSide | null)[] };
+    result: {
+      readonly values: ValuesDetail | null;
+      readonly sides: readonly (InspectedSide | null)[];
+    };
   };
   /** Ranges of the whole tensor by the methods that search. */
   ranges: {

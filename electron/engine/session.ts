@@ -15,7 +15,6 @@ import { isFloatCast, type Recipe } from '../../shared/recipe.ts';
 import {
   totalOf,
   type RangeCandidate,
-  type SideDetail,
   type Statistics,
   type TensorDetail,
   type TensorReport,
@@ -25,11 +24,12 @@ import type { Layout } from './export/layout.ts';
 import { writeModel } from './export/write-model.ts';
 import type { OpenedModel } from './formats/format.ts';
 import { openModel } from './formats/registry.ts';
-import type { AnalyzedItem, AnalyzeItem, WorkerFiles, WorkerTensor } from './jobs.ts';
+import { Inspector } from './inspector.ts';
+import { forWorker, type AnalyzedItem, type AnalyzeItem, type WorkerFiles } from './jobs.ts';
 import type { WorkerPool } from './pool.ts';
 import { batchesOf, split } from './batches.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
-import { inspectedSide, keptReport, nonFiniteReason, reportOf } from './reports.ts';
+import { keptReport, nonFiniteReason, reportOf } from './reports.ts';
 
 export interface RunOptions {
   readonly signal: AbortSignal;
@@ -53,12 +53,14 @@ export class Session {
   /** What was opened by its name alone: a file, or the folder that holds one. */
   private readonly label: string;
   private readonly passes = new Map<number, TensorStatistics>();
+  private readonly inspector: Inspector;
 
   private constructor(file: string, opened: OpenedModel, pool: WorkerPool) {
     this.label = path.basename(path.resolve(file));
     this.opened = opened;
     this.pool = pool;
     this.files = opened.files.map((file) => ({ path: file.path, identity: file.identity }));
+    this.inspector = new Inspector(pool, this.files);
   }
 
   /** Open a model: reads its structure only. @throws AppError */
@@ -115,24 +117,8 @@ export class Session {
     bins: number,
     signal: AbortSignal,
   ): Promise<TensorDetail> {
-    const ref = this.readable(tensor);
-    const entries = recipes.map((recipe) =>
-      recipe === null ? null : planModel([ref], recipe)[0]!,
-    );
-    const { sides, ...detail } = await this.pool.run(
-      'inspect',
-      {
-        files: this.files,
-        tensor: forWorker(ref),
-        known: this.passes.get(tensor) ?? null,
-        bins,
-        schemes: entries.map((entry) => entry?.scheme ?? null),
-      },
-      { signal, what: ref.name, urgent: true },
-    );
-    const side = (index: number): SideDetail | null =>
-      inspectedSide(ref, entries[index] ?? null, sides[index] ?? null, detail.statistics);
-    return { ...detail, a: side(0), b: side(1) };
+    const known = this.passes.get(tensor) ?? null;
+    return this.inspector.inspect(this.readable(tensor), { recipes, bins, known }, signal);
   }
 
   /** The ranges that the searching methods would choose for one tensor, as a recipe stores it. */
@@ -367,10 +353,6 @@ export class Session {
     const statistics = (item.pass ?? this.passes.get(item.tensor))?.statistics ?? null;
     return reportOf(this.tensors[entry.tensor]!, entry, item.measures, item.error, statistics);
   }
-}
-
-function forWorker({ id, name, dtype, shape, axis, elements, data }: TensorRef): WorkerTensor {
-  return { id, name, dtype, shape, axis, elements, data };
 }
 
 function isReadable(ref: TensorRef): boolean {

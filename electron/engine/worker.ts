@@ -127,15 +127,14 @@ const analyze: Implementation<'analyze'> = ({ files, items }, throwIfCancelled) 
   );
 
 const inspect: Implementation<'inspect'> = (
-  { files, tensor, known, bins, schemes },
+  { files, tensor, known, bins, withValues, schemes },
   throwIfCancelled,
 ) =>
   withFiles(files, [tensor], (sources) => {
     const source = valuesOf(sources, tensor, throwIfCancelled);
     const statistics = known ?? firstPass(tensor, source);
     return {
-      tensor: tensor.id,
-      ...describeValues(source, statistics, bins),
+      values: withValues ? describeValues(source, statistics, bins) : null,
       sides: schemes.map((scheme) => inspectSide(source, tensor, scheme, statistics, bins)),
     };
   });

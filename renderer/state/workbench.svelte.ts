@@ -1,4 +1,5 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
+import { tick } from 'svelte';
 import { AppError, toErrorData, type ErrorData } from '../../shared/errors.ts';
 import type {
   AppInfo,
@@ -286,6 +287,8 @@ export class Workbench {
     const job = new Job(`Measuring ${side.toUpperCase()}, ${recipeTitle(recipe)}`, () =>
       abort.abort(),
     );
+    // The inspector asks first: its one layer would wait for the batches of a whole model.
+    await tick();
     const first = [...new Set([...this.selection.ids, ...this.#visible])];
     try {
       const total = await this.jobs.run(job, () =>

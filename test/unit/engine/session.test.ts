@@ -174,6 +174,31 @@ describe('inspect', () => {
     session.close();
   });
 
+  test('asked again, under other recipes and among other tensors, gives what a first look gives', async () => {
+    const session = Session.open(sample, pool);
+    const [first, second] = session.tensors.filter(({ role }) => role === 'weight');
+    const uint8 = findPreset('uint8')!;
+    await session.inspect(first!.id, [int8, null], 100, never);
+    await session.inspect(first!.id, [int8, uint8], 100, never);
+    const asked = await Promise.all([
+      session.inspect(first!.id, [uint8, int8], 100, never),
+      session.inspect(second!.id, [int8, null], 100, never),
+      session.inspect(first!.id, [null, uint8], 50, never),
+    ]);
+    const expected = [];
+    for (const [id, recipes, bins] of [
+      [first!.id, [uint8, int8], 100],
+      [second!.id, [int8, null], 100],
+      [first!.id, [null, uint8], 50],
+    ] as const) {
+      const fresh = Session.open(sample, pool);
+      expected.push(await fresh.inspect(id, recipes, bins, never));
+      fresh.close();
+    }
+    expect(asked).toEqual(expected);
+    session.close();
+  });
+
   test('a tensor without float values says so', async () => {
     const session = Session.open(sample, pool);
     const tensor = session.tensors.find((candidate) => candidate.dtype === 'int32')!;
