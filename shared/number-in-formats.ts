@@ -291,29 +291,6 @@ export function flipBit(format: NumberFormat, bits: string, index: number): Rati
   return patternValue(format, BigInt(`0b${bits}`) ^ (1n << BigInt(format.bits - 1 - index)));
 }
 
-/** The values of a format in [lo, hi], ascending, walked from the one nearest to `value`; null when over `limit`. */
-export function valuesBetween(
-  format: NumberFormat,
-  value: Rational,
-  { lo, hi, limit }: { readonly lo: number; readonly hi: number; readonly limit: number },
-): number[] | null {
-  const start = nearestPattern(format, value).pattern;
-  const found: number[] = [];
-  for (const up of [false, true]) {
-    let pattern: bigint | null = up ? neighbour(format, start, true) : start;
-    while (pattern !== null) {
-      const held = patternValue(format, pattern);
-      if (held === null) break;
-      const at = toDouble(held);
-      if (up ? at > hi : at < lo) break;
-      if (at >= lo && at <= hi) found.push(at);
-      if (found.length > limit) return null;
-      pattern = neighbour(format, pattern, up);
-    }
-  }
-  return found.sort((a, b) => a - b);
-}
-
 /** A value as parseNumber reads it again: a finite decimal where there is one, else a fraction. */
 export function numberText({ n, d }: Rational): string {
   // A power of two of the denominator is as many decimals.

@@ -6,7 +6,6 @@ import {
   parseNumber,
   storeNumber,
   toDouble,
-  valuesBetween,
   type Rational,
   type StoredNumber,
 } from '../../../shared/number-in-formats.ts';
@@ -130,13 +129,5 @@ describe('numbers as text', () => {
   test('what is written is read again exactly', () => {
     for (const text of ['1/3', '-0.333251953125', '0', '-12', `1/${2n ** 1074n}`])
       expect(numberText(number(text))).toBe(text);
-  });
-
-  test('the values near another are in order, or too many', () => {
-    const window = { lo: 0.25, hi: 0.5, limit: 10 };
-    expect(valuesBetween(format('float8_e5m2'), number('1/3'), window)).toEqual([
-      0.25, 0.3125, 0.375, 0.4375, 0.5,
-    ]);
-    expect(valuesBetween(format('float32'), number('1/3'), window)).toBeNull();
   });
 });
