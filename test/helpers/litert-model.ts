@@ -28,7 +28,9 @@ export const OPERATORS = {
   SVDF: 27,
   CUSTOM: 32,
   GATHER: 36,
+  LESS: 58,
   TRANSPOSE_CONV: 67,
+  WHILE: 119,
   DENSIFY: 124,
   BATCH_MATMUL: 126,
 } as const;
@@ -41,6 +43,7 @@ export const TYPES = {
   UINT8: 3,
   INT64: 4,
   STRING: 5,
+  BOOL: 6,
   INT8: 9,
   RESOURCE: 13,
   INT4: 17,
@@ -224,6 +227,80 @@ export function denseModel(
     ],
     buffers: [bytesOf(values), bytesOf(new Float32Array(outputs))],
     ...changes,
+  });
+}
+
+/** WhileOptions' number in BuiltinOptions. */
+const WHILE_OPTIONS = 93;
+
+/** y [1, size], multiplied three times by weights that a WHILE hands to its body unchanged. */
+export function loopModel(
+  size: number,
+  values: Float32Array,
+  changes: { readonly bodyGives?: number } = {},
+): Flat {
+  const counter: TensorSpec = { name: 'i', shape: [1], type: 'INT32' };
+  const y: TensorSpec = { name: 'y', shape: [1, size] };
+  const w: TensorSpec = { name: 'w', shape: [size, size] };
+  return litertModel({
+    graphs: [
+      {
+        tensors: [
+          { ...counter, buffer: 2 },
+          y,
+          { ...w, buffer: 1 },
+          { ...counter, name: 'i out' },
+          { ...y, name: 'y out' },
+          { ...w, name: 'w out' },
+        ],
+        operators: [
+          {
+            op: 'WHILE',
+            inputs: [0, 1, 2],
+            outputs: [3, 4, 5],
+            options: [WHILE_OPTIONS, table({ 0: i32(1), 1: i32(2) })],
+          },
+        ],
+        inputs: [1],
+        outputs: [4],
+      },
+      {
+        name: 'cond',
+        tensors: [
+          counter,
+          y,
+          w,
+          { ...counter, name: 'three', buffer: 3 },
+          { name: 'goes on', shape: [1], type: 'BOOL' },
+        ],
+        operators: [{ op: 'LESS', inputs: [0, 3], outputs: [4] }],
+        inputs: [0, 1, 2],
+        outputs: [4],
+      },
+      {
+        name: 'body',
+        tensors: [
+          counter,
+          y,
+          w,
+          { ...counter, name: 'one', buffer: 4 },
+          { ...counter, name: 'next i' },
+          { ...y, name: 'next y' },
+        ],
+        operators: [
+          { op: 'ADD', inputs: [0, 3], outputs: [4], options: [11, table({})] },
+          { op: 'FULLY_CONNECTED', inputs: [1, 2, -1], outputs: [5], options: [8, table({})] },
+        ],
+        inputs: [0, 1, 2],
+        outputs: [4, 5, changes.bodyGives ?? 2],
+      },
+    ],
+    buffers: [
+      bytesOf(values),
+      bytesOf(Int32Array.of(0)),
+      bytesOf(Int32Array.of(3)),
+      bytesOf(Int32Array.of(1)),
+    ],
   });
 }
 

@@ -10,6 +10,7 @@ import { i32, i8, ints, raw, table, tables, text, u32, u64, u8 } from '../../hel
 import {
   bytesOf,
   litertModel,
+  loopModel,
   type GraphSpec,
   type ModelSpec,
   type OperatorSpec,
@@ -621,6 +622,16 @@ describe('a float16 source', () => {
       'operators take its float16 values as they are, and DEQUANTIZE restores float32',
     );
   });
+});
+
+test('a weight that a loop hands to its body is restored before the loop', async () => {
+  const file = write(loopModel(64, normalValues(4096, 3)).bytes);
+  const { out, names } = await exported(file, scheme({}), 'dynamic');
+  expect(names).toEqual(['w']);
+  const [dequantize, loop] = operatorsOf(plainModel(out));
+  expect([dequantize![0], loop![0]]).toEqual([6, 119]);
+  expect((loop![1]['inputs'] as number[])[2]).toBe((dequantize![1]['outputs'] as number[])[0]);
+  expect(operatorsOf(plainModel(out), 2)).toEqual(operatorsOf(plainModel(file), 2));
 });
 
 test('a weight that is an output or a variable is kept with the reason', async () => {

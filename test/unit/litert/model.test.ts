@@ -22,6 +22,7 @@ import {
   bytesOf,
   denseModel,
   litertModel,
+  loopModel,
   type ModelSpec,
   type OperatorSpec,
   type TensorSpec,
@@ -32,7 +33,11 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 const folder = temporaryFolder();
 
 function opened(spec: ModelSpec): Model {
-  const model = openModel(writeFile(folder, litertModel(spec).bytes, 'model.tflite'));
+  return openBytes(litertModel(spec).bytes);
+}
+
+function openBytes(bytes: Uint8Array): Model {
+  const model = openModel(writeFile(folder, bytes, 'model.tflite'));
   model.close();
   return model.model;
 }
@@ -495,6 +500,27 @@ test('float16 behind a DEQUANTIZE is a weight of the operator behind it', () => 
     layer: 'y',
   });
   expect(isQuantizable(tensors[0]!)).toBe(true);
+});
+
+test('a weight that a loop hands to its body unchanged is what it is there', () => {
+  const open = (bodyGives?: number) => {
+    const flat = loopModel(
+      32,
+      new Float32Array(1024),
+      bodyGives === undefined ? {} : { bodyGives },
+    );
+    return openBytes(flat.bytes).tensors.find(({ name }) => name === 'w');
+  };
+  expect(open()).toMatchObject({
+    role: 'weight',
+    axis: 0,
+    op: 'FULLY_CONNECTED',
+    graph: '',
+    layer: 'next y',
+    consumers: [{ op: 'WHILE', input: 2 }],
+  });
+  // Every turn but the first would see another one.
+  expect(open(5)).toMatchObject({ role: 'constant', axis: null, op: 'WHILE' });
 });
 
 test('stored scales and zero points are shown, and such tensors are not quantized again', () => {

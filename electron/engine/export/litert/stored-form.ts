@@ -32,7 +32,11 @@ export interface StoredForm {
   readonly restore: Restore;
 }
 
-/** The types that DEQUANTIZE takes in tf.lite 2.21, per tensor and per channel (test/reference/check_litert.py); of bfloat16 CAST makes float32. */
+/**
+ * The types that DEQUANTIZE takes in tf.lite 2.21, per tensor and per channel (test/reference/check_litert.py); of
+ * bfloat16 CAST makes float32. It fails on uint4, uint16 and int32 whatever the version ("dequantize.cc:65"), and on
+ * int16 per channel ("Type 7 not supported for per-channel"); CAST takes all of them, but scales nothing.
+ */
 const RESTORED: Readonly<
   Partial<
     Record<
@@ -111,6 +115,8 @@ function quantizedForm(
   | (Pick<StoredForm, 'scheme' | 'isPerChannel' | 'quantization'> & { parameterBytes: number })
   | Refused {
   const dtype = storageDtype(asked.dtype);
+  // FULLY_CONNECTED reads float16 scales of blocks in XNNPACK alone; its plain kernel, and DEQUANTIZE, give wrong
+  // numbers without a word (run in tf.lite 2.21 with and without that delegate).
   if (typeof asked.granularity === 'object')
     return { refused: "LiteRT's DEQUANTIZE takes one scale a tensor or a channel, not blocks" };
   if (dtype === 'int16' && !asked.symmetric)

@@ -2,14 +2,9 @@ import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
 import type { Consumer, Role, StoredQuantization, TensorRef } from '../../../../shared/model.ts';
 import { elementsOf } from './check-tensor.ts';
 import { outranks, type Slot } from '../slot.ts';
+import { numberOf } from './nodes.ts';
 import { handsOn, slotOf } from './operators.ts';
-import type {
-  GraphRecord,
-  LitertIndex,
-  OperatorRecord,
-  StoredBuffer,
-  TensorRecord,
-} from './records.ts';
+import type { GraphRecord, LitertIndex, OperatorRecord, TensorRecord } from './records.ts';
 import { dtypeOfType } from './tensor-types.ts';
 
 /** One operator input that a stored tensor feeds. */
@@ -55,7 +50,7 @@ export function buildTensors(index: LitertIndex): LitertTensor[] {
   return [...groups.values()].map((stored, id) => {
     const { buffer } = stored[0]!.tensor;
     const isShared = perBuffer.get(buffer)! > 1;
-    return { ref: refOf(id, stored, index.buffers[buffer]!, isShared), stored, buffer };
+    return { ref: refOf(id, stored, index, isShared), stored, buffer };
   });
 }
 
@@ -74,12 +69,13 @@ function usesOf(graph: GraphRecord): Map<number, Use[]> {
 function refOf(
   id: number,
   stored: readonly StoredTensor[],
-  buffer: StoredBuffer,
+  { graphs, buffers }: LitertIndex,
   isShared: boolean,
 ): TensorRef {
   const { tensor, graph } = stored[0]!;
+  const buffer = buffers[tensor.buffer]!;
   const dtype = dtypeOfType(tensor.type)!;
-  const use = mainUse(stored, tensor.shape.length);
+  const use = mainUse(stored, tensor.shape.length, graphs);
   const elements = elementsOf(tensor.shape);
   const fixed = whyFixed(stored, isShared);
   return {
@@ -141,32 +137,67 @@ interface MainUse {
 }
 
 /** The use that says what a tensor is: the first weight, else the first embedding, and so on. */
-function mainUse(stored: readonly StoredTensor[], rank: number): MainUse | null {
+function mainUse(
+  stored: readonly StoredTensor[],
+  rank: number,
+  graphs: readonly GraphRecord[],
+): MainUse | null {
   let best: MainUse | null = null;
   for (const { uses } of stored)
-    for (const use of realUses(uses)) {
+    for (const use of realUses(uses, graphs)) {
       const slot = slotOf(use.operator, use.input, rank);
       if (best === null || outranks(slot.role, best.slot.role)) best = { use, slot };
     }
   return best;
 }
 
-/** The uses of a value, or those behind the operators that only hand it on. */
-function realUses(uses: readonly Use[]): Use[] {
+/** The uses of a value, or those behind the operators that only hand it on, loops among them. */
+function realUses(uses: readonly Use[], graphs: readonly GraphRecord[]): Use[] {
   const found: Use[] = [];
-  const seen = new Set<number>();
+  const seen = new Set<string>();
   const pending = [...uses];
   for (let use = pending.pop(); use !== undefined; use = pending.pop()) {
-    const output = use.operator.outputs[0] ?? -1;
-    const isHanded = handsOn(use.operator, use.input) && isMadeOnce(use.graph, output);
-    const behind = isHanded ? (consumersOf(use.graph).get(output) ?? []) : [];
-    if (behind.length === 0) found.push(use);
-    else if (!seen.has(output)) {
-      seen.add(output);
-      for (const next of behind) pending.push(next);
+    const handed = handedOn(use, graphs);
+    const behind = handed === null ? [] : (consumersOf(handed.graph).get(handed.tensor) ?? []);
+    if (handed === null || behind.length === 0) {
+      found.push(use);
+      continue;
     }
+    const key = `${handed.graph.index} ${handed.tensor}`;
+    // One by one: a spread of very many would overflow the stack.
+    if (!seen.has(key)) for (const next of behind) pending.push(next);
+    seen.add(key);
   }
-  return found.sort((a, b) => a.at - b.at);
+  return found.sort((a, b) => a.graph.index - b.graph.index || a.at - b.at);
+}
+
+interface Place {
+  readonly graph: GraphRecord;
+  readonly tensor: number;
+}
+
+/** Where a value goes on as it is: behind an operator that hands it on, or in a loop that does not change it. */
+function handedOn(use: Use, graphs: readonly GraphRecord[]): Place | null {
+  const { graph, operator, input } = use;
+  const output = operator.outputs[0] ?? -1;
+  if (handsOn(operator, input)) return isMadeOnce(graph, output) ? { graph, tensor: output } : null;
+  return inLoop(operator, input, graphs);
+}
+
+/**
+ * The body's tensor that stands for an input of a WHILE in every turn: one that the body gives back as it
+ * came, and that nothing in it writes.
+ */
+function inLoop(
+  { op, isCustom, options }: OperatorRecord,
+  input: number,
+  graphs: readonly GraphRecord[],
+): Place | null {
+  if (op !== 'WHILE' || isCustom || options?.table !== 'WhileOptions') return null;
+  const body = graphs[numberOf(options, 'body_subgraph_index')];
+  const tensor = body?.inputs[input] ?? -1;
+  const isKept = body !== undefined && tensor >= 0 && body.outputs[input] === tensor;
+  return isKept && !isMade(body, tensor) ? { graph: body, tensor } : null;
 }
 
 const consumers = new WeakMap<GraphRecord, Map<number, Use[]>>();
@@ -182,9 +213,17 @@ const producers = new WeakMap<GraphRecord, ReadonlyMap<number, number>>();
 
 /** Whether only one operator makes a tensor, as it must be; where several do, nothing is said of it. */
 export function isMadeOnce(graph: GraphRecord, tensor: number): boolean {
+  return producersOf(graph).get(tensor) === 1;
+}
+
+function isMade(graph: GraphRecord, tensor: number): boolean {
+  return producersOf(graph).has(tensor);
+}
+
+function producersOf(graph: GraphRecord): ReadonlyMap<number, number> {
   const counts = producers.get(graph) ?? countProducers(graph);
   producers.set(graph, counts);
-  return counts.get(tensor) === 1;
+  return counts;
 }
 
 function countProducers(graph: GraphRecord): ReadonlyMap<number, number> {
