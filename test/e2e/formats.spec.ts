@@ -58,6 +58,9 @@ test('a value of the selected layer is taken exactly, and its neighbours are sho
   await section.getByLabel('Value', { exact: true }).fill('0xff');
   await expect(row('uint8')).toContainText('11111111 ff255.000');
   await section.getByLabel('Value', { exact: true }).fill('-1.5');
+  await section.getByRole('button', { name: 'Copy as CSV' }).click();
+  const copied = await app.electron.evaluate(({ clipboard }) => clipboard.readText());
+  expect(copied).toContain('bfloat16,1011111111000000,0xbfc0,');
   await section.getByRole('button', { name: 'int8', exact: true }).click();
   const details = section.getByRole('row').filter({ hasText: 'in ulps' });
   await expect(details).toHaveText(/above\s*−1\s*stored\s*−2\s*below\s*−3/);

@@ -1,5 +1,6 @@
 import { csv } from '../../../shared/csv.ts';
 import type { NumberFormat } from '../../../shared/number-formats.ts';
+import type { StoredNumber } from '../../../shared/number-in-formats.ts';
 
 const HEAD = [
   'format',
@@ -49,4 +50,34 @@ export function formatsCsv(formats: readonly NumberFormat[]): string {
 /** As a number, which a spreadsheet takes for one. */
 function end({ kind }: NumberFormat, text: string): number | bigint {
   return kind === 'signed' || kind === 'unsigned' ? BigInt(text) : Number(text);
+}
+
+const VALUE_HEAD = [
+  'format',
+  'bits',
+  'hex',
+  'stored',
+  'absolute error',
+  'relative error',
+  'ulps',
+  'below',
+  'above',
+  'past the end',
+];
+
+/** What every format makes of a value as CSV; exact decimals and patterns are texts. */
+export function valueCsv(rows: readonly StoredNumber[]): string {
+  const lines = rows.map((held) => [
+    held.format,
+    held.bits,
+    `0x${held.hex}`,
+    held.stored,
+    held.absoluteError,
+    held.relativeError,
+    held.ulps,
+    held.below,
+    held.above,
+    held.overflows ? 'yes' : 'no',
+  ]);
+  return csv([VALUE_HEAD, ...lines]);
 }

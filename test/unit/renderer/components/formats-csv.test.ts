@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { formatsCsv } from '../../../../renderer/components/formats/formats-csv.ts';
+import { formatsCsv, valueCsv } from '../../../../renderer/components/formats/formats-csv.ts';
 import { NUMBER_FORMATS } from '../../../../shared/number-formats.ts';
+import { storeEverywhere } from '../../../../shared/number-in-formats.ts';
 
 test('the formats are copied with every digit, and with nothing that a spreadsheet takes for text', () => {
   const lines = formatsCsv(NUMBER_FORMATS).split('\r\n');
@@ -12,4 +13,13 @@ test('the formats are copied with every digit, and with nothing that a spreadshe
     'float16,16,1,5,10,-65504,65504,0.0009765625,0.00006103515625,5.960464477539063e-8,3,float16,FLOAT16,FLOAT16,F16,float16_t',
   );
   expect(lines.filter((line) => line.includes("'"))).toEqual([]);
+});
+
+test('a value is copied with its pattern, errors and neighbours in every format', () => {
+  const lines = valueCsv(storeEverywhere({ n: 1n, d: 3n })).split('\r\n');
+  expect(lines).toHaveLength(NUMBER_FORMATS.length + 2);
+  const zeros = (count: number) => '0'.repeat(count);
+  expect(lines.find((line) => line.startsWith('q7'))).toBe(
+    `q7,00101011,0x2b,0.3359375${zeros(53)},0.0026041666666666665,0.0078125,0.3333333333333333,0.328125${zeros(54)},0.34375${zeros(55)},no`,
+  );
 });
