@@ -77,9 +77,9 @@ const BESIDE_BLOCKS = 84;
  * under which each does.
  */
 const LEAVING: readonly (readonly [ColumnKey, number])[] = [
-  ['bytes', 300],
-  ['op', 300],
+  ['bytes', 260],
   ['elements', 260],
+  ['op', 150],
 ];
 
 /** The shape leaves too where names are longer than this: rows of equal shapes are told apart by their names alone. */
