@@ -1,13 +1,15 @@
-/** What each format is called, and how its files are named. A new format is a line here, one in the registry, and its folder. */
-export const FORMATS = {
-  onnx: { name: 'ONNX', extensions: ['onnx'] },
-  safetensors: { name: 'safetensors', extensions: ['safetensors', 'safetensors.index.json'] },
-  litert: { name: 'LiteRT', extensions: ['tflite', 'litert'] },
-} as const satisfies Readonly<
-  Record<string, { readonly name: string; readonly extensions: readonly string[] }>
->;
-
-export type FormatName = keyof typeof FORMATS;
+/**
+ * A file format as the page and the main process know it: what its folder in the engine says of it. They
+ * learn the list from the engine, so that a new format is its folder and a line in the registry.
+ */
+export interface FormatFacts {
+  /** How code calls it: onnx. */
+  readonly format: string;
+  /** How people call it: ONNX. */
+  readonly name: string;
+  /** What its files' names end with, without the dot. */
+  readonly extensions: readonly string[];
+}
 
 /** The file name that an export is first offered under: model.onnx becomes model.int8.onnx. */
 export function suggestedFileName(file: string, recipeName: string, extension: string): string {

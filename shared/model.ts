@@ -1,5 +1,4 @@
 import type { DtypeName } from './dtypes.ts';
-import type { FormatName } from './formats.ts';
 
 /** What a stored tensor is for; only weights and embeddings are quantized by a recipe. */
 export type Role = 'weight' | 'bias' | 'embedding' | 'norm' | 'constant' | 'other';
@@ -81,7 +80,8 @@ export type Footprint = Readonly<
 
 /** A model as every part of the program sees it, whatever its format. */
 export interface Model {
-  readonly format: FormatName;
+  /** FormatFacts.format. */
+  readonly format: string;
   /** The opened file first, then external data or shards. */
   readonly files: readonly ModelFile[];
   readonly producer: string;

@@ -2,6 +2,7 @@ import type { Budget } from './budget-plan.ts';
 import type { Computer } from './computer.ts';
 import type { DotProduct } from './dot-product.ts';
 import type { ErrorData } from './errors.ts';
+import type { FormatFacts } from './formats.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { Recipe } from './recipe.ts';
 import type { RangeCandidate, Statistics, TensorDetail, TensorReport, Total } from './report.ts';
@@ -15,6 +16,8 @@ export type Side = 'a' | 'b';
 export type TensorSummary = Omit<TensorRef, 'data'>;
 
 export interface ModelSummary extends Omit<Model, 'files' | 'tensors'> {
+  /** What people call the format. */
+  readonly formatName: string;
   /** The file's base name, for display. */
   readonly file: string;
   readonly fileBytes: number;
@@ -182,9 +185,19 @@ export type FromEngine =
       readonly statistics: readonly { readonly tensor: number; readonly statistics: Statistics }[];
     }
   | { readonly type: 'reports'; readonly id: number; readonly reports: readonly TensorReport[] }
-  | { readonly type: 'ready'; readonly workers: number };
+  | {
+      readonly type: 'ready';
+      readonly workers: number;
+      readonly formats: readonly FormatFacts[];
+    };
 
 /** Main to engine, over the utility process's own port. Ports for pages come with `connect`. */
+/** Engine to main, as soon as it runs. */
+export interface EngineToMain {
+  readonly type: 'formats';
+  readonly formats: readonly FormatFacts[];
+}
+
 export type MainToEngine =
   | { readonly type: 'connect' }
   | {

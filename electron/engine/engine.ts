@@ -1,5 +1,6 @@
 import * as path from 'node:path';
-import type { MainToEngine, ToEngine } from '../../shared/protocol.ts';
+import type { EngineToMain, MainToEngine, ToEngine } from '../../shared/protocol.ts';
+import { FORMATS } from './formats/registry.ts';
 import { WorkerPool } from './pool.ts';
 import { EngineServer, type Port } from './server.ts';
 
@@ -18,6 +19,8 @@ const server = new EngineServer(
   path.join(__dirname, 'runtime.js'),
 );
 
+const facts: EngineToMain = { type: 'formats', formats: FORMATS };
+parentPort.postMessage(facts);
 parentPort.on('message', ({ data, ports }) => {
   const message = data as MainToEngine;
   if (message.type === 'grant') server.grant(message);

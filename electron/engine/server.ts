@@ -13,6 +13,7 @@ import type {
 } from '../../shared/protocol.ts';
 import { parseRecipe, type Recipe } from '../../shared/recipe.ts';
 import { measureBudget } from './budget.ts';
+import { FORMATS } from './formats/registry.ts';
 import { thisComputer } from './computer/this-computer.ts';
 import type { WorkerPool } from './pool.ts';
 import { runBeside, runUnder, type Inputs } from './runtime/run-models.ts';
@@ -55,7 +56,7 @@ export class EngineServer {
       if (message.type === 'cancel') running.get(message.id)?.abort.abort();
       else void this.answer(port, running, message);
     });
-    port.post({ type: 'ready', workers: this.pool.size });
+    port.post({ type: 'ready', workers: this.pool.size, formats: FORMATS });
   }
 
   private async answer(

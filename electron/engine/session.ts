@@ -23,7 +23,7 @@ import {
 import type { Layout } from './export/layout.ts';
 import { writeModel } from './export/write-model.ts';
 import type { OpenedModel } from './formats/format.ts';
-import { openModel } from './formats/registry.ts';
+import { formatName, openModel } from './formats/registry.ts';
 import { Inspector } from './inspector.ts';
 import { forWorker, type AnalyzedItem, type AnalyzeItem, type WorkerFiles } from './jobs.ts';
 import type { WorkerPool } from './pool.ts';
@@ -81,6 +81,7 @@ export class Session {
     const { files, tensors, ...facts } = this.opened.model;
     return {
       ...facts,
+      formatName: formatName(facts.format),
       file: path.basename(files[0]!.path),
       extension: this.opened.extension,
       modes: this.opened.modes,

@@ -1,24 +1,23 @@
 import * as path from 'node:path';
 import { app, dialog, type BrowserWindow } from 'electron';
-import { FORMATS } from '../../shared/formats.ts';
+import type { FormatFacts } from '../../shared/formats.ts';
 
-const MODEL_FILTERS = [
-  {
-    name: 'Models',
-    extensions: Object.values(FORMATS).flatMap(({ extensions }) => [...extensions]),
-  },
-  { name: 'All files', extensions: ['*'] },
-];
+function filters(formats: readonly FormatFacts[]): Electron.FileFilter[] {
+  const all = { name: 'All files', extensions: ['*'] };
+  const models = formats.flatMap(({ extensions }) => [...extensions]);
+  return models.length === 0 ? [all] : [{ name: 'Models', extensions: models }, all];
+}
 
 /** Ask for a model to open, a file or a folder: no dialog of Windows or Linux offers both. null when the person changed their mind. */
 export async function askForModel(
   window: BrowserWindow,
   kind: 'file' | 'folder',
+  formats: readonly FormatFacts[],
 ): Promise<string | null> {
   const { canceled, filePaths } = await dialog.showOpenDialog(window, {
     title: 'Open a model',
     properties: [kind === 'file' ? 'openFile' : 'openDirectory'],
-    ...(kind === 'file' ? { filters: MODEL_FILTERS } : {}),
+    ...(kind === 'file' ? { filters: filters(formats) } : {}),
   });
   return canceled ? null : (filePaths[0] ?? null);
 }
@@ -37,12 +36,13 @@ export async function askForTarget(
   window: BrowserWindow,
   source: string | undefined,
   suggestedName: string,
+  formats: readonly FormatFacts[],
 ): Promise<string | null> {
   const folder = source === undefined ? app.getPath('documents') : path.dirname(source);
   const { canceled, filePath } = await dialog.showSaveDialog(window, {
     title: 'Export',
     defaultPath: path.join(folder, path.basename(suggestedName)),
-    filters: MODEL_FILTERS,
+    filters: filters(formats),
   });
   return canceled || filePath === undefined || filePath === '' ? null : filePath;
 }

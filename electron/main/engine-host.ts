@@ -1,7 +1,8 @@
 import * as path from 'node:path';
 import { MessageChannelMain, utilityProcess, type UtilityProcess } from 'electron';
 import { AppError } from '../../shared/errors.ts';
-import type { MainToEngine } from '../../shared/protocol.ts';
+import type { FormatFacts } from '../../shared/formats.ts';
+import type { EngineToMain, MainToEngine } from '../../shared/protocol.ts';
 import type { Handles } from './handles.ts';
 import type { MainWindow } from './window.ts';
 
@@ -11,6 +12,8 @@ const DEATHS_WITHIN_MS = 60_000;
 
 /** Keeps an engine running in a process of its own, and gives pages a port to it. */
 export class EngineHost {
+  /** What the engine opens; nothing before it has said so. */
+  formats: readonly FormatFacts[] = [];
   private readonly handles: Handles;
   private readonly window: MainWindow;
   private engine: UtilityProcess | null = null;
@@ -46,6 +49,7 @@ export class EngineHost {
       serviceName: 'quantscope-engine',
     });
     this.engine = engine;
+    engine.on('message', ({ formats }: EngineToMain) => (this.formats = formats));
     engine.once('exit', (code) => this.died(engine, code));
     this.handles.replay();
   }

@@ -133,7 +133,7 @@ function handlersOf({ window, handles, engine, recent, settings, openFiles }: Pa
   return {
     info,
     openDialog: async (kind) => {
-      const file = await askForModel(window.current!, kind);
+      const file = await askForModel(window.current!, kind, engine.formats);
       return file === null ? null : read(file);
     },
     openSample: () => read(required(samplePath(), 'sample')),
@@ -159,7 +159,12 @@ function handlersOf({ window, handles, engine, recent, settings, openFiles }: Pa
     openRecipe: () => openRecipe(window.current!),
     saveRecipe: (recipe) => saveRecipe(window.current!, recipe),
     saveDialog: async (source, suggestedName) => {
-      const file = await askForTarget(window.current!, handles.path(source), suggestedName);
+      const file = await askForTarget(
+        window.current!,
+        handles.path(source),
+        suggestedName,
+        engine.formats,
+      );
       return file === null ? null : handles.grant(file, 'write');
     },
     copyImage: async (image) => {

@@ -1,4 +1,3 @@
-import type { FormatName } from '../../shared/formats.ts';
 import type { ExportMode } from '../../shared/protocol.ts';
 
 /** What a mode is called, and what it is, in a line. */
@@ -17,7 +16,7 @@ const onnxWords: Readonly<Record<ExportMode, ModeWords>> = {
 };
 
 /** Where a mode is not what it is in ONNX. */
-const otherWords: Partial<Record<FormatName, Partial<Record<ExportMode, ModeWords>>>> = {
+const otherWords: Partial<Record<string, Partial<Record<ExportMode, ModeWords>>>> = {
   safetensors: {
     qdq: {
       name: 'Codes',
@@ -42,6 +41,6 @@ const otherWords: Partial<Record<FormatName, Partial<Record<ExportMode, ModeWord
 };
 
 /** The words for a mode of a format. */
-export function modeWords(format: FormatName, mode: ExportMode): ModeWords {
+export function modeWords(format: string, mode: ExportMode): ModeWords {
   return otherWords[format]?.[mode] ?? onnxWords[mode];
 }

@@ -1,4 +1,5 @@
 import { AppError, type ErrorData } from '../../shared/errors.ts';
+import type { FormatFacts } from '../../shared/formats.ts';
 import type {
   FromEngine,
   Progress,
@@ -45,9 +46,9 @@ export class EngineClient {
   #port: Port | null = null;
   #nextId = 1;
   readonly #pending = new Map<number, Pending>();
-  readonly #onReady: (workers: number) => void;
+  readonly #onReady: (workers: number, formats: readonly FormatFacts[]) => void;
 
-  constructor(onReady: (workers: number) => void = () => {}) {
+  constructor(onReady: (workers: number, formats: readonly FormatFacts[]) => void = () => {}) {
     this.#onReady = onReady;
   }
 
@@ -101,7 +102,7 @@ export class EngineClient {
 
   #receive(message: FromEngine): void {
     if (message.type === 'ready') {
-      this.#onReady(message.workers);
+      this.#onReady(message.workers, message.formats);
       return;
     }
     const pending = this.#pending.get(message.id);

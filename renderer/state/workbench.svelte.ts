@@ -1,6 +1,7 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
 import { tick } from 'svelte';
 import { AppError, toErrorData, type ErrorData } from '../../shared/errors.ts';
+import type { FormatFacts } from '../../shared/formats.ts';
 import type {
   AppInfo,
   ChosenFile,
@@ -50,7 +51,10 @@ export interface Problem {
 /** Everything the window shows and does. One for the page's life; a model comes and goes. */
 export class Workbench {
   readonly api = window.quantscope;
-  readonly client = new EngineClient((workers) => (this.workers = workers));
+  readonly client = new EngineClient((workers, formats) => {
+    this.workers = workers;
+    this.formats = formats;
+  });
   readonly announcer = new Announcer();
   readonly jobs = new Jobs();
   readonly sides: Readonly<Record<Side, SideState>> = {
@@ -64,6 +68,8 @@ export class Workbench {
 
   info = $state.raw<AppInfo | null>(null);
   workers = $state(0);
+  /** What the engine opens. */
+  formats = $state.raw<readonly FormatFacts[]>([]);
   file = $state.raw<ChosenFile | null>(null);
   model = $state.raw<ModelSummary | null>(null);
   problem = $state.raw<Problem | null>(null);

@@ -154,3 +154,28 @@ test('the window and the theme are next time as they were left, and the menu sho
     true,
   );
 });
+
+test('the start page and the dialog offer the formats that the engine tells of', async ({
+  launch,
+}) => {
+  const { page, electron } = await launch();
+  const drop = page.getByRole('group', { name: 'Drop a model here' });
+  await expect(drop).toContainText('LiteRT, safetensors, ONNX · any size');
+  await electron.evaluate(({ dialog }) => {
+    const asked = globalThis as unknown as { filters: unknown };
+    dialog.showOpenDialog = (...given: unknown[]) => {
+      asked.filters = (given.at(-1) as { filters?: unknown }).filters;
+      return Promise.resolve({ canceled: true, filePaths: [] });
+    };
+  });
+  await page.getByRole('button', { name: 'Open…' }).click();
+  await expect
+    .poll(() => electron.evaluate(() => (globalThis as unknown as { filters: unknown }).filters))
+    .toEqual([
+      {
+        name: 'Models',
+        extensions: ['tflite', 'litert', 'safetensors', 'safetensors.index.json', 'onnx'],
+      },
+      { name: 'All files', extensions: ['*'] },
+    ]);
+});

@@ -1,4 +1,4 @@
-import type { FormatName } from '../../../shared/formats.ts';
+import type { FormatFacts } from '../../../shared/formats.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Model } from '../../../shared/model.ts';
 import type { Plan } from '../../../shared/plan.ts';
@@ -27,8 +27,7 @@ export interface OpenedModel {
 }
 
 /** How one file format is recognised and opened. */
-export interface FormatAdapter {
-  readonly format: FormatName;
+export interface FormatAdapter extends FormatFacts {
   /** Whether its reader tells what is wrong with a file of its extension, whatever is in it. */
   readonly explains?: boolean;
   /** Whether its match is a guess, there being no magic number: a name of a format that explains outweighs it. */

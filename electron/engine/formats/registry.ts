@@ -1,14 +1,26 @@
 import * as fs from 'node:fs';
 import { AppError } from '../../../shared/errors.ts';
-import { FORMATS, type FormatName } from '../../../shared/formats.ts';
+import type { FormatFacts } from '../../../shared/formats.ts';
 import { FileSource } from '../source.ts';
 import type { FormatAdapter, OpenedModel } from './format.ts';
 import { litertAdapter } from './litert/adapter.ts';
 import { onnxAdapter } from './onnx/adapter.ts';
 import { safetensorsAdapter } from './safetensors/adapter.ts';
 
-/** Every format there is, the strictest first: ONNX has no magic number. A new one is a folder beside the others and a line here. */
+/** Every format there is, the strictest first: ONNX has no magic number. A new one is a folder beside the others and a line here, and nothing else. */
 const adapters: readonly FormatAdapter[] = [litertAdapter, safetensorsAdapter, onnxAdapter];
+
+/** What the rest of the program is told of the formats. */
+export const FORMATS: readonly FormatFacts[] = adapters.map(({ format, name, extensions }) => ({
+  format,
+  name,
+  extensions,
+}));
+
+/** What people call a format. */
+export function formatName(format: string): string {
+  return FORMATS.find((each) => each.format === format)?.name ?? format;
+}
 
 const HEAD_BYTES = 512;
 
@@ -46,8 +58,7 @@ function adapterOf(source: FileSource, head: Uint8Array): FormatAdapter | undefi
   const isSure = matching !== undefined && matching.guesses !== true;
   if (isSure || lookalikeOf(head) !== undefined) return matching;
   const named = adapters.find(
-    (candidate) =>
-      candidate.explains === true && extensionOf(source.path, candidate.format) !== undefined,
+    (candidate) => candidate.explains === true && extensionOf(source.path, candidate) !== undefined,
   );
   return named ?? matching;
 }
@@ -74,7 +85,7 @@ function fileInFolder(folder: string): string {
 }
 
 function unknownFormat(file: string, head: Uint8Array): AppError {
-  const claimed = adapters.find((adapter) => extensionOf(file, adapter.format) !== undefined);
+  const claimed = adapters.find((adapter) => extensionOf(file, adapter) !== undefined);
   const bytes = [...head.subarray(0, 8)]
     .map((byte) => byte.toString(16).padStart(2, '0'))
     .join(' ');
@@ -82,22 +93,17 @@ function unknownFormat(file: string, head: Uint8Array): AppError {
     'UNKNOWN_FORMAT',
     claimed === undefined
       ? 'is of no format that is known here'
-      : `is named .${extensionOf(file, claimed.format)} and is not ${FORMATS[claimed.format].name}`,
+      : `is named .${extensionOf(file, claimed)} and is not ${claimed.name}`,
     {
       file,
       field: 'first bytes',
       found: lookalikeOf(head) ?? bytes,
-      expected:
-        claimed === undefined
-          ? adapters.map((adapter) => FORMATS[adapter.format].name).join(', ')
-          : FORMATS[claimed.format].name,
+      expected: claimed === undefined ? adapters.map(({ name }) => name).join(', ') : claimed.name,
     },
   );
 }
 
 /** The extension of a format that a file is named with. */
-function extensionOf(file: string, format: FormatName): string | undefined {
-  return FORMATS[format].extensions.find((extension) =>
-    file.toLowerCase().endsWith(`.${extension}`),
-  );
+function extensionOf(file: string, { extensions }: FormatFacts): string | undefined {
+  return extensions.find((extension) => file.toLowerCase().endsWith(`.${extension}`));
 }

@@ -2,11 +2,11 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { AppError } from '../../../shared/errors.ts';
-import { FORMATS } from '../../../shared/formats.ts';
 import type { ExportMode, VerifyResult } from '../../../shared/protocol.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { isRunning } from '../export/atomic-file.ts';
 import type { OpenedModel } from '../formats/format.ts';
+import { formatName } from '../formats/registry.ts';
 import { openModel } from '../formats/registry.ts';
 import type { RunOptions, Session } from '../session.ts';
 import { ioError } from '../source.ts';
@@ -94,11 +94,11 @@ function temporaryFolder(): string {
 
 function assertCanRun({ canRun, model }: OpenedModel): void {
   if (canRun) return;
-  const { name } = FORMATS[model.format];
+  const name = formatName(model.format);
   throw new AppError('UNSUPPORTED', `is ${name}, which onnxruntime cannot run`, {
     file: model.files[0]?.path,
     field: 'format',
     found: name,
-    expected: FORMATS.onnx.name,
+    expected: 'ONNX',
   });
 }

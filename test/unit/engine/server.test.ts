@@ -10,6 +10,7 @@ import type {
   ToEngine,
 } from '../../../shared/protocol.ts';
 import { findPreset } from '../../../shared/recipe.ts';
+import { FORMATS } from '../../../electron/engine/formats/registry.ts';
 import { EngineServer, type Port } from '../../../electron/engine/server.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
@@ -72,7 +73,8 @@ function opened(): { server: EngineServer; page: Page } {
 describe('the engine', () => {
   test('tells a page how many workers it has, opens a granted file and never sends where bytes or files are', async () => {
     const { page } = opened();
-    expect(page.messages[0]).toEqual({ type: 'ready', workers: 2 });
+    expect(page.messages[0]).toEqual({ type: 'ready', workers: 2, formats: FORMATS });
+    expect(FORMATS.map(({ name }) => name)).toEqual(['LiteRT', 'safetensors', 'ONNX']);
     const reply = await page.request('open', { handle: 'model' }).answer;
     expect(reply).toMatchObject({
       type: 'reply',

@@ -15,6 +15,8 @@ const IDENTIFIER = 'TFL3';
 
 export const litertAdapter: FormatAdapter = {
   format: 'litert',
+  name: 'LiteRT',
+  extensions: ['tflite', 'litert'],
   match: (head) => Buffer.from(head.subarray(4, 8)).toString('latin1') === IDENTIFIER,
   open: openLitert,
 };

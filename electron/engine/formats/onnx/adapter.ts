@@ -20,6 +20,8 @@ const TOP_LEVEL_TAGS: ReadonlySet<number> = new Set([
 
 export const onnxAdapter: FormatAdapter = {
   format: 'onnx',
+  name: 'ONNX',
+  extensions: ['onnx'],
   guesses: true,
   match: matchOnnx,
   open: openOnnx,

@@ -16,6 +16,8 @@ const INDEX = '.safetensors.index.json';
 
 export const safetensorsAdapter: FormatAdapter = {
   format: 'safetensors',
+  name: 'safetensors',
+  extensions: ['safetensors', 'safetensors.index.json'],
   explains: true,
   match,
   inFolder,

@@ -48,7 +48,7 @@ test('events reach the listeners of their request, and infinities survive', asyn
     { onReports: () => seen.push('reports'), onStatistics: () => seen.push('statistics') },
   );
   await engine.count(1);
-  engine.answer({ type: 'ready', workers: 4 });
+  engine.answer({ type: 'ready', workers: 4, formats: [] });
   engine.answer({ type: 'statistics', id: 1, statistics: [] });
   engine.answer({ type: 'reports', id: 1, reports: [] });
   engine.answer({ type: 'reports', id: 99, reports: [] });
