@@ -183,9 +183,11 @@ function widest(texts: Iterable<string>, measure: (text: string) => number): num
   return Math.max(0, ...longest(texts).map(measure));
 }
 
-/** Those few texts among which the widest is, by their count of characters. */
+/** Those few texts among which the widest is: some of the most characters, some of one fewer. */
 function longest(texts: Iterable<string>): readonly string[] {
   const all = [...texts];
   const most = max(all, ({ length }) => length) ?? 0;
-  return all.filter(({ length }) => length >= most - 2).slice(0, 8);
+  return [most, most - 1].flatMap((length) =>
+    all.filter((text) => text.length === length).slice(0, 8),
+  );
 }

@@ -2,6 +2,9 @@ import { printable } from '../../shared/errors.ts';
 
 const TAIL_LENGTH = 6;
 
+/** What gives way has at least so many characters: two of them would not be worth the dots. */
+const LEAST_HEAD = 4;
+
 /** The longest end of a module path that always stays. */
 const PATH_TAIL_LENGTH = 32;
 
@@ -13,10 +16,11 @@ export function middleParts(name: string): { readonly head: string; readonly tai
   const shown = printable(name);
   const characters = Array.from(shown);
   const tail = PATH_ENDS.map((pattern) => pattern.exec(shown)?.[1] ?? '').find(
-    ({ length }) => length >= TAIL_LENGTH && length <= PATH_TAIL_LENGTH,
+    ({ length }) =>
+      length >= TAIL_LENGTH && length <= PATH_TAIL_LENGTH && shown.length - length >= LEAST_HEAD,
   );
   if (tail !== undefined) return { head: shown.slice(0, -tail.length), tail };
-  if (characters.length <= TAIL_LENGTH) return { head: characters.join(''), tail: '' };
+  if (characters.length < TAIL_LENGTH + LEAST_HEAD) return { head: characters.join(''), tail: '' };
   return {
     head: characters.slice(0, -TAIL_LENGTH).join(''),
     tail: characters.slice(-TAIL_LENGTH).join(''),

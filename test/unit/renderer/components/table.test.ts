@@ -27,6 +27,13 @@ test('columns hold the longest figure that they can show', () => {
   expect(widths.get('layer')).toBe(0);
 });
 
+test('the longest text counts wherever it stands', () => {
+  const shapes = [...Array.from({ length: 20 }, () => [1, 2, 3, 45]), [1, 2, 3, 456]];
+  const tensors = shapes.map((each, id) => tensor(id, { shape: each }));
+  const shape = fitColumns({ ...room, tensors }).find(({ key }) => key === 'shape')!;
+  expect(shape.width).toBeGreaterThanOrEqual('1×2×3×456'.length * 7 + 10);
+});
+
 test('where there is no room columns leave, but not those that were asked for nor those of the recipes', () => {
   expect(keys({})).toContain('op');
   const narrow = keys({ width: 600 });

@@ -27,6 +27,7 @@ test('a module path keeps its end from the block’s number on, or its last two 
 });
 
 test('a name in two parts is the name, with a short tail', () => {
+  expect(middleParts('conv2d_5')).toEqual({ head: 'conv2d_5', tail: '' });
   expect(middleParts('upblock_1/conv_bn__act_6')).toEqual({
     head: 'upblock_1/conv_bn_',
     tail: '_act_6',
