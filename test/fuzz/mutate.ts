@@ -153,9 +153,16 @@ export function mutateJson(source: string, words: readonly string[], random: Ran
     // One of the same kind leaves JSON, and what is wrong then lies deeper.
     const alike = all.filter((each) => kindOf(each) === kindOf(token));
     const replacement = random.pick(random.oneIn(2) && alike.length > 0 ? alike : all);
-    const put = random.oneIn(8) ? '' : random.oneIn(8) ? token + replacement : replacement;
+    // Deeper than any stack, where any value may stand.
+    const deep = '['.repeat(20_000);
+    const put = random.oneIn(100)
+      ? deep
+      : random.oneIn(8)
+        ? ''
+        : random.oneIn(8)
+          ? token + replacement
+          : replacement;
     text = text.slice(0, index) + put + text.slice(index + token.length);
   }
-  if (random.oneIn(200)) return '['.repeat(20_000) + text;
   return random.oneIn(30) ? text.slice(0, random.below(text.length)) : text;
 }

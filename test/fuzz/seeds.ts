@@ -253,6 +253,14 @@ export function safetensorsSeeds(): Seed[] {
       ),
     ),
     single('empty', file, rawFile('{}')),
+    single(
+      'members that are not known',
+      file,
+      rawFile(
+        '{"a.weight":{"dtype":"U8","note":{"a":[1.5,"x"]},"shape":[2],"data_offsets":[0,2]}}',
+        Uint8Array.of(1, 2),
+      ),
+    ),
     { name: 'index', files: set, mutated: INDEX },
     { name: 'shard', files: set, mutated: '1.safetensors', opened: INDEX },
   ];
