@@ -75,7 +75,7 @@ export class Rows {
       delta: (id) => deltaDb(a.figures(id), b.figures(id)),
       isOutlier: (id) => this.isOutlier(id),
       name: (tensor) => this.names[tensor.id] ?? tensor.name,
-      spread: (id) => workbench.statistics(id)?.std ?? null,
+      spread: (id) => workbench.analyses.statistics(id)?.std ?? null,
     };
   }
 

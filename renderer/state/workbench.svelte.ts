@@ -1,5 +1,3 @@
-/* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
-import { tick } from 'svelte';
 import { AppError, toErrorData, type ErrorData } from '../../shared/errors.ts';
 import type { FormatFacts } from '../../shared/formats.ts';
 import type {
@@ -13,17 +11,13 @@ import type {
   Theme,
 } from '../../shared/ipc.ts';
 import { ENGINE_PORT_MESSAGE } from '../../shared/ipc.ts';
-import { planModel } from '../../shared/plan.ts';
-import type { ModelSummary, Progress, Side } from '../../shared/protocol.ts';
+import type { ModelSummary, Side } from '../../shared/protocol.ts';
 import { MAX_RECIPE_BYTES, parseRecipe, recipeFromText, type Recipe } from '../../shared/recipe.ts';
-import type { Statistics, Total } from '../../shared/report.ts';
 import { modelFacts } from '../format/models.ts';
-import { byteSize, decibelsWithUnit } from '../format/numbers.ts';
-import { recipeTitle } from '../format/schemes.ts';
+import { Analyses } from './analyses.svelte.ts';
 import { Announcer } from './announcer.svelte.ts';
 import { Budgeting } from './budgeting.svelte.ts';
-import { EngineClient, isCancelled } from './engine-client.ts';
-import { oncePerFrame } from './frame.ts';
+import { EngineClient } from './engine-client.ts';
 import { record, redo, redoable, startHistory, undo, undoable } from './history.ts';
 import { Inspection } from './inspection.svelte.ts';
 import { Job, Jobs } from './jobs.svelte.ts';
@@ -31,7 +25,6 @@ import { plain } from './plain.ts';
 import { firstRecipes, sameRecipe, type RecipePair } from './recipes.ts';
 import { Runs } from './runs.svelte.ts';
 import { Selection } from './selection.svelte.ts';
-import { SideState } from './side.svelte.ts';
 import { firstRow } from './table.ts';
 
 declare global {
@@ -57,10 +50,8 @@ export class Workbench {
   });
   readonly announcer = new Announcer();
   readonly jobs = new Jobs();
-  readonly sides: Readonly<Record<Side, SideState>> = {
-    a: new SideState('a'),
-    b: new SideState('b'),
-  };
+  readonly analyses = new Analyses(this);
+  readonly sides = this.analyses.sides;
   readonly selection = new Selection();
   readonly inspection = new Inspection(this);
   readonly budgeting = new Budgeting(this);
@@ -81,9 +72,6 @@ export class Workbench {
   /** Moves when the search field is to be focused. */
   findRequests = $state(0);
   #history = $state.raw(startHistory<RecipePair>(firstRecipes()));
-  #statistics = new Map<number, Statistics>();
-  statisticsVersion = $state(0);
-  #visible: readonly number[] = [];
   /** What waits for the engine's port goes on. */
   #attached: () => void = () => {};
   #reached: () => void = () => {};
@@ -91,21 +79,10 @@ export class Workbench {
   readonly #engine = new Promise<void>((resolve) => {
     this.#reached = resolve;
   });
-  readonly #running: Partial<Record<Side, AbortController>> = {};
 
   readonly recipes = $derived(this.#history.present);
   readonly undoable = $derived(undoable(this.#history));
   readonly redoable = $derived(redoable(this.#history));
-
-  readonly #bump = oncePerFrame(
-    () => {
-      this.sides.a.version++;
-      this.sides.b.version++;
-      this.statisticsVersion++;
-    },
-    // Medians and totals are over all tensors: thousands of them every frame would stutter.
-    () => ((this.model?.tensors.length ?? 0) > 2000 ? 200 : 0),
-  );
 
   /** Restore settings, reach the engine, and open what the command line named. */
   async start(): Promise<void> {
@@ -123,16 +100,6 @@ export class Workbench {
     this.#reached();
     const initial = await this.#call(this.api.takeInitialFile());
     if (initial !== null) await this.open(initial);
-  }
-
-  statistics(tensor: number): Statistics | undefined {
-    void this.statisticsVersion;
-    return this.#statistics.get(tensor);
-  }
-
-  /** Tell which rows can be seen: they are reported first. */
-  setVisible(tensors: readonly number[]): void {
-    this.#visible = tensors;
   }
 
   async openDialog(kind: 'file' | 'folder' = 'file'): Promise<void> {
@@ -165,7 +132,7 @@ export class Workbench {
       this.file = file;
       this.model = model;
       this.problem = null;
-      for (const side of ['a', 'b'] as const) this.sides[side].reset(model.tensors);
+      this.analyses.reset(model.tensors);
       if (!isSame) this.selection.select(firstRow(model, this.recipes.a));
       // Nothing that the inspector follows has changed when a new engine opens the same file.
       else void this.inspection.refresh();
@@ -256,9 +223,9 @@ export class Workbench {
   setCompare(on: boolean): void {
     this.compare = on;
     if (!on) {
-      this.#running.b?.abort();
+      this.analyses.stop('b');
       if (this.view === 'compare') this.view = 'layers';
-    } else void this.analyze('b');
+    } else void this.analyses.run('b');
     void this.api.setSettings({ compare: on });
   }
 
@@ -274,74 +241,19 @@ export class Workbench {
   }
 
   analyzeBoth(): void {
-    void this.analyze('a');
-    if (this.compare) void this.analyze('b');
-  }
-
-  /** Report the model under a side's recipe: the plan at once, figures as they come. */
-  async analyze(side: Side): Promise<void> {
-    const { model, file } = this;
-    if (model === null || file === null) return;
-    this.#running[side]?.abort();
-    const abort = new AbortController();
-    this.#running[side] = abort;
-    const state = this.sides[side];
-    const recipe = this.recipes[side];
-    const plan = planModel(model.tensors, recipe);
-    state.plan = plan;
-    state.running = true;
-    const job = new Job(`Measuring ${side.toUpperCase()}, ${recipeTitle(recipe)}`, () =>
-      abort.abort(),
-    );
-    // The inspector asks first: its one layer would wait for the batches of a whole model.
-    await tick();
-    const first = [...new Set([...this.selection.ids, ...this.#visible])];
-    try {
-      const total = await this.jobs.run(job, () =>
-        this.client.request(
-          'analyze',
-          { handle: file.handle, side, recipe: plain(recipe), first },
-          {
-            signal: abort.signal,
-            onProgress: (progress: Progress) => this.#progress(job, progress),
-            onReports: (reports) => {
-              state.take(reports, plan);
-              this.#bump();
-            },
-            onStatistics: (entries) => {
-              for (const { tensor, statistics } of entries)
-                this.#statistics.set(tensor, statistics);
-              this.#bump();
-            },
-          },
-        ),
-      );
-      state.total = total;
-      this.#announceTotal(side, total);
-    } catch (error) {
-      if (!isCancelled(error)) this.fail(error, this.#reopenCommand());
-    } finally {
-      if (this.#running[side] === abort) state.settle();
-    }
-  }
-
-  /** Take a job's progress; long ones are announced at every quarter. */
-  #progress(job: Job, progress: Progress): void {
-    const before = Math.floor(job.fraction * 4);
-    job.update(progress);
-    const after = Math.floor(job.fraction * 4);
-    if (after > before && job.seconds > 2) this.announcer.say(`${job.label}: ${after * 25} %`);
-  }
-
-  #announceTotal(side: Side, { bytesAfter, sqnrDb }: Total): void {
-    const figures = [byteSize(bytesAfter), sqnrDb === null ? '' : decibelsWithUnit(sqnrDb)];
-    this.announcer.say(`${side.toUpperCase()}: ${figures.filter(Boolean).join(', ')}`);
+    void this.analyses.run('a');
+    if (this.compare) void this.analyses.run('b');
   }
 
   fail(error: unknown, command: Problem['command'] = null): void {
     const data = toErrorData(error);
     this.problem = { error: data, command };
     this.announcer.alert(data.message);
+  }
+
+  /** What failed can be tried again with the file opened anew. */
+  failAnalysis(error: unknown): void {
+    this.fail(error, this.#reopenCommand());
   }
 
   command(command: MenuCommand): void {
@@ -396,7 +308,7 @@ export class Workbench {
     const after = history.present;
     for (const side of ['a', 'b'] as const) {
       if (before[side] === after[side]) continue;
-      if (side === 'a' || this.compare) void this.analyze(side);
+      if (side === 'a' || this.compare) void this.analyses.run(side);
     }
     void this.api.setSettings({ recipeA: plain(after.a), recipeB: plain(after.b) });
   }
@@ -405,13 +317,9 @@ export class Workbench {
   #close(next: ChosenFile | null = null): void {
     if (this.file !== null && this.file.handle !== next?.handle && this.client.connected)
       void this.client.request('close', { handle: this.file.handle }).catch(() => undefined);
-    for (const side of ['a', 'b'] as const) {
-      this.#running[side]?.abort();
-      this.sides[side].reset([]);
-    }
+    this.analyses.reset([]);
     this.file = null;
     this.model = null;
-    this.#statistics.clear();
     this.selection.clear();
     this.runs.reset();
     this.budgeting.reset();

@@ -1,0 +1,126 @@
+/* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
+import { tick } from 'svelte';
+import { planModel } from '../../shared/plan.ts';
+import type { Progress, Side, TensorSummary } from '../../shared/protocol.ts';
+import type { Statistics, Total } from '../../shared/report.ts';
+import { byteSize, decibelsWithUnit } from '../format/numbers.ts';
+import { recipeTitle } from '../format/schemes.ts';
+import { isCancelled } from './engine-client.ts';
+import { oncePerFrame } from './frame.ts';
+import { Job } from './jobs.svelte.ts';
+import { plain } from './plain.ts';
+import { SideState } from './side.svelte.ts';
+import type { Workbench } from './workbench.svelte.ts';
+
+/** Medians and totals are over all tensors: of more than this, every frame would stutter. */
+const MANY_TENSORS = 2000;
+
+/** The model measured under both recipes: what each side knows, and the statistics that they share. */
+export class Analyses {
+  readonly #workbench: Workbench;
+  readonly sides: Readonly<Record<Side, SideState>> = {
+    a: new SideState('a'),
+    b: new SideState('b'),
+  };
+  readonly #running: Partial<Record<Side, AbortController>> = {};
+  readonly #statistics = new Map<number, Statistics>();
+  #statisticsVersion = $state(0);
+  #visible: readonly number[] = [];
+
+  readonly #bump = oncePerFrame(
+    () => {
+      this.sides.a.version++;
+      this.sides.b.version++;
+      this.#statisticsVersion++;
+    },
+    () => ((this.#workbench.model?.tensors.length ?? 0) > MANY_TENSORS ? 200 : 0),
+  );
+
+  constructor(workbench: Workbench) {
+    this.#workbench = workbench;
+  }
+
+  statistics(tensor: number): Statistics | undefined {
+    void this.#statisticsVersion;
+    return this.#statistics.get(tensor);
+  }
+
+  /** Tell which rows can be seen: they are reported first. */
+  setVisible(tensors: readonly number[]): void {
+    this.#visible = tensors;
+  }
+
+  /** Start over with the tensors of another model. */
+  reset(tensors: readonly TensorSummary[]): void {
+    for (const side of ['a', 'b'] as const) {
+      this.stop(side);
+      this.sides[side].reset(tensors);
+    }
+    this.#statistics.clear();
+  }
+
+  stop(side: Side): void {
+    this.#running[side]?.abort();
+  }
+
+  /** Report the model under a side's recipe: the plan at once, figures as they come. */
+  async run(side: Side): Promise<void> {
+    const { model, file, jobs, selection, client } = this.#workbench;
+    if (model === null || file === null) return;
+    this.stop(side);
+    const abort = new AbortController();
+    this.#running[side] = abort;
+    const state = this.sides[side];
+    const recipe = this.#workbench.recipes[side];
+    const plan = planModel(model.tensors, recipe);
+    state.plan = plan;
+    state.running = true;
+    const job = new Job(`Measuring ${side.toUpperCase()}, ${recipeTitle(recipe)}`, () =>
+      abort.abort(),
+    );
+    // The inspector asks first: its one layer would wait for the batches of a whole model.
+    await tick();
+    const first = [...new Set([...selection.ids, ...this.#visible])];
+    try {
+      const total = await jobs.run(job, () =>
+        client.request(
+          'analyze',
+          { handle: file.handle, side, recipe: plain(recipe), first },
+          {
+            signal: abort.signal,
+            onProgress: (progress: Progress) => this.#progress(job, progress),
+            onReports: (reports) => {
+              state.take(reports, plan);
+              this.#bump();
+            },
+            onStatistics: (entries) => {
+              for (const { tensor, statistics } of entries)
+                this.#statistics.set(tensor, statistics);
+              this.#bump();
+            },
+          },
+        ),
+      );
+      state.total = total;
+      this.#announceTotal(side, total);
+    } catch (error) {
+      if (!isCancelled(error)) this.#workbench.failAnalysis(error);
+    } finally {
+      if (this.#running[side] === abort) state.settle();
+    }
+  }
+
+  /** Take a job's progress; long ones are announced at every quarter. */
+  #progress(job: Job, progress: Progress): void {
+    const before = Math.floor(job.fraction * 4);
+    job.update(progress);
+    const after = Math.floor(job.fraction * 4);
+    if (after > before && job.seconds > 2)
+      this.#workbench.announcer.say(`${job.label}: ${after * 25} %`);
+  }
+
+  #announceTotal(side: Side, { bytesAfter, sqnrDb }: Total): void {
+    const figures = [byteSize(bytesAfter), sqnrDb === null ? '' : decibelsWithUnit(sqnrDb)];
+    this.#workbench.announcer.say(`${side.toUpperCase()}: ${figures.filter(Boolean).join(', ')}`);
+  }
+}
