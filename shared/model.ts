@@ -86,7 +86,7 @@ export interface Model {
   readonly files: readonly ModelFile[];
   readonly producer: string;
   readonly opsets: readonly Opset[];
-  /** Elements of all float tensors that are weights, biases, embeddings or norms. */
+  /** Elements of all weights, biases, embeddings and norms, quantized ones too. */
   readonly parameters: number;
   readonly tensorBytes: number;
   readonly footprint: Footprint;

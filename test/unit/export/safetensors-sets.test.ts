@@ -108,6 +108,22 @@ describe('a sharded set', () => {
     ).toBe(true);
   });
 
+  test('that nothing is done to keeps its index byte for byte where its shards keep their names', async () => {
+    const [first, second] = ['m-00001-of-00002.safetensors', 'm-00002-of-00002.safetensors'];
+    const where = exporter.folderOf({
+      [first]: one,
+      [second]: two,
+      'm.safetensors.index.json': `{"metadata":{},"weight_map":{"a.bias":"${first}","b.weight":"${second}"}}`,
+    });
+    const made = await exporter.export(
+      path.join(where, 'm.safetensors.index.json'),
+      recipe('int8', { minElements: 1e6 }),
+      'qdq',
+      'm.safetensors.index.json',
+    );
+    expect(digests(made.folder)).toEqual(digests(where));
+  });
+
   test('becomes one file where the target is named so', async () => {
     const made = await exporter.export(
       path.join(set(), INDEX),

@@ -249,6 +249,63 @@ describe('stored tensors are found', () => {
     });
     expect(found['s']!.role).toBe('constant');
   });
+
+  test.each<[string, onnx.INodeProto, number[], number]>([
+    ['ConvInteger', node('ConvInteger', ['x', 'q', '', 'z'], ['y']), [8, 4, 3, 3], 0],
+    ['MatMulInteger', node('MatMulInteger', ['x', 'q', '', 'z'], ['y']), [8, 4], 1],
+    [
+      'QLinearConv',
+      node('QLinearConv', ['x', 's', 'z', 'q', 's', 'z', 's', 'z'], ['y']),
+      [8, 4, 3, 3],
+      0,
+    ],
+    [
+      'QLinearMatMul',
+      node('QLinearMatMul', ['x', 's', 'z', 'q', 's', 'z', 's', 'z'], ['y']),
+      [8, 4],
+      1,
+    ],
+    [
+      'QGemm with transB',
+      node('QGemm', ['x', 's', 'z', 'q', 's', 'z'], ['y'], {
+        domain: 'com.microsoft',
+        attribute: [{ name: 'transB', type: 2, i: 1 }],
+      }),
+      [8, 4],
+      0,
+    ],
+    [
+      'DynamicQuantizeMatMul',
+      node('DynamicQuantizeMatMul', ['x', 'q', 's', 'z'], ['y'], { domain: 'com.microsoft' }),
+      [8, 4],
+      1,
+    ],
+    [
+      'DynamicQuantizeLSTM',
+      node('DynamicQuantizeLSTM', ['x', 'q', 'q', '', '', '', '', '', 's', 'z', 's', 'z'], ['y'], {
+        domain: 'com.microsoft',
+      }),
+      [1, 4, 16],
+      2,
+    ],
+    [
+      'MatMulNBits',
+      node('MatMulNBits', ['x', 'q', 's', 'z'], ['y'], { domain: 'com.microsoft' }),
+      [8, 1, 16],
+      0,
+    ],
+  ])('the integers that %s takes are a weight', (_, consumer, dims, axis) => {
+    const elements = dims.reduce((a, b) => a * b, 1);
+    const initializer: onnx.ITensorProto[] = [
+      { name: 'q', dims, dataType: 2, rawData: new Uint8Array(elements) },
+      { name: 's', dims: [], dataType: 1, rawData: new Uint8Array(Float32Array.of(0.5).buffer) },
+      { name: 'z', dims: [], dataType: 2, rawData: Uint8Array.of(128) },
+    ];
+    const found = tensorsOf({ initializer, node: [consumer] });
+    expect(found['q']).toMatchObject({ role: 'weight', axis });
+    expect(found['q']!.quantization?.zeroPoint).toEqual([128]);
+    expect(found['z']!.role).not.toBe('weight');
+  });
 });
 
 test('the model states its opsets, producer, parameters and footprint', () => {

@@ -11,6 +11,9 @@ function isKnownDomain(domain: string): boolean {
   return domain === '' || domain === 'com.microsoft';
 }
 
+/** Where QLinearConv, QLinearMatMul and QGemm take their weight: after the input, its scale and zero point. */
+const QLINEAR_WEIGHT = 3;
+
 /**
  * What a tensor of this rank is to a node's input. Channel axes are those of onnxruntime's
  * per-channel quantizers: Conv 0, ConvTranspose 1, MatMul last, Gemm by transB, Gather 0,
@@ -44,6 +47,22 @@ function knownSlot(node: NodeRecord, input: number, rank: number): Slot {
     case 'GRU':
     case 'RNN':
       return recurrent(input, rank);
+    case 'ConvInteger':
+      return input === 1 && rank >= 3 ? weight(0) : other;
+    case 'MatMulInteger':
+    case 'MatMulIntegerToFloat':
+    case 'DynamicQuantizeMatMul':
+      return input === 1 && rank >= 2 ? weight(rank - 1) : other;
+    case 'MatMulNBits':
+      return input === 1 ? weight(0) : other;
+    case 'QLinearConv':
+      return input === QLINEAR_WEIGHT && rank >= 3 ? weight(0) : other;
+    case 'QLinearMatMul':
+      return input === QLINEAR_WEIGHT && rank >= 2 ? weight(rank - 1) : other;
+    case 'QGemm':
+      return input === QLINEAR_WEIGHT ? gemm(node, 1) : other;
+    case 'DynamicQuantizeLSTM':
+      return input === 1 || input === 2 ? weight(2) : input === 3 ? bias : other;
     case 'Attention':
       return node.domain === 'com.microsoft' && input === 1
         ? weight(rank - 1)
@@ -145,8 +164,12 @@ export function isSensitive(node: NodeRecord, input: number): boolean {
     case 'Loop':
       return input === 0;
     default:
-      return node.opType.startsWith('QLinear');
+      return node.opType.startsWith('QLinear') && !isQLinearWeight(node, input);
   }
+}
+
+function isQLinearWeight({ opType }: NodeRecord, input: number): boolean {
+  return input === QLINEAR_WEIGHT && (opType === 'QLinearConv' || opType === 'QLinearMatMul');
 }
 
 /** Entry i is the input's axis that became the output's axis i; null for an axis that is new. */
