@@ -1,6 +1,7 @@
 import * as os from 'node:os';
 import workerpool from 'workerpool';
 import { AppError, type ErrorData } from '../../shared/errors.ts';
+import { throwIfAborted } from './cancel.ts';
 import type { Jobs } from './jobs.ts';
 
 type JobName = keyof Jobs;
@@ -54,7 +55,7 @@ export class WorkerPool {
     options: JobOptions,
   ): Promise<Jobs[K]['result']> {
     const { signal } = options;
-    if (signal.aborted) throw new AppError('CANCELLED', 'cancelled');
+    throwIfAborted(signal);
     const envelope: JobEnvelope<Jobs[K]['params']> = { params, cancelled: this.flagOf(signal) };
     this.queue.nextIsUrgent = options.urgent ?? false;
     try {

@@ -20,6 +20,7 @@ import {
   type TensorReport,
   type Total,
 } from '../../shared/report.ts';
+import { throwIfAborted } from './cancel.ts';
 import type { Layout } from './export/layout.ts';
 import { writeModel } from './export/write-model.ts';
 import type { OpenedModel } from './formats/format.ts';
@@ -108,6 +109,8 @@ export class Session {
     );
     settle(untouched.map((entry) => keptReport(this.tensors[entry.tensor]!, entry, null)));
     await this.runBatches(measured, 'Measuring', options, settle);
+    // What was cancelled while its last batch ended has no result either: a newer run's would follow it.
+    throwIfAborted(options.signal);
     return { reports, total: totalOf(reports, (tensor) => this.tensors[tensor]!.elements) };
   }
 

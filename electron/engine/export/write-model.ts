@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { AppError } from '../../../shared/errors.ts';
+import { throwIfAborted } from '../cancel.ts';
 import type { FileSource } from '../source.ts';
 import { AtomicFile, commitAll, sweepOrphans } from './atomic-file.ts';
 import {
@@ -153,8 +154,4 @@ function breathe(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
-}
-
-export function throwIfAborted(signal: AbortSignal): void {
-  if (signal.aborted) throw new AppError('CANCELLED', 'cancelled');
 }

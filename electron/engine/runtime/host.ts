@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { AppError, type ErrorData } from '../../../shared/errors.ts';
-import { throwIfAborted } from '../export/write-model.ts';
+import { throwIfAborted } from '../cancel.ts';
 import type { VerifyRequest, VerifyModelsResult } from './verify.ts';
 
 export type ToRuntime = Omit<VerifyRequest, 'given'> & {

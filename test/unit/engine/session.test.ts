@@ -158,6 +158,25 @@ describe('analyze', () => {
   });
 });
 
+describe('cancel', () => {
+  test('an analysis that is cancelled as its last reports come has no result', async () => {
+    const session = Session.open(sample, pool);
+    const quantizable = session.tensors.filter(({ role }) => role === 'weight').length;
+    const abort = new AbortController();
+    let measured = 0;
+    const answer = session.analyze(int8, {
+      signal: abort.signal,
+      onStatistics: (part) => {
+        measured += part.length;
+        if (measured === quantizable) abort.abort();
+      },
+    });
+    await expect(answer).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(measured).toBe(quantizable);
+    session.close();
+  });
+});
+
 describe('inspect', () => {
   test('gives levels, errors, channels and first values of both sides', async () => {
     const session = Session.open(sample, pool);
