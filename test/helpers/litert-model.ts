@@ -30,6 +30,7 @@ export const OPERATORS = {
   GATHER: 36,
   LESS: 58,
   TRANSPOSE_CONV: 67,
+  IF: 118,
   WHILE: 119,
   DENSIFY: 124,
   BATCH_MATMUL: 126,
@@ -301,6 +302,47 @@ export function loopModel(
       bytesOf(Int32Array.of(3)),
       bytesOf(Int32Array.of(1)),
     ],
+  });
+}
+
+/** IfOptions' number in BuiltinOptions. */
+const IF_OPTIONS = 92;
+
+/** y [1, size]: x times weights that an IF hands to its branches, of which only the second takes them; else x itself. */
+export function branchModel(size: number, values: Float32Array): Flat {
+  const x: TensorSpec = { name: 'x', shape: [1, size] };
+  const w: TensorSpec = { name: 'w', shape: [size, size] };
+  const given = [x, w, { ...x, name: 'product' }];
+  const product: OperatorSpec = {
+    op: 'FULLY_CONNECTED',
+    inputs: [0, 1, -1],
+    outputs: [2],
+    options: [8, table({})],
+  };
+  return litertModel({
+    graphs: [
+      {
+        tensors: [
+          { name: 'which', shape: [1], type: 'BOOL' },
+          x,
+          { ...w, buffer: 1 },
+          { ...x, name: 'y' },
+        ],
+        operators: [
+          {
+            op: 'IF',
+            inputs: [0, 1, 2],
+            outputs: [3],
+            options: [IF_OPTIONS, table({ 0: i32(1), 1: i32(2) })],
+          },
+        ],
+        inputs: [0, 1],
+        outputs: [3],
+      },
+      { name: 'then', tensors: given, operators: [], inputs: [0, 1], outputs: [0] },
+      { name: 'else', tensors: given, operators: [product], inputs: [0, 1], outputs: [2] },
+    ],
+    buffers: [bytesOf(values)],
   });
 }
 

@@ -8,6 +8,7 @@ import type { TensorRef } from '../../../shared/model.ts';
 import type { Scheme } from '../../../shared/recipe.ts';
 import { i32, i8, ints, raw, table, tables, text, u32, u64, u8 } from '../../helpers/flatbuffer.ts';
 import {
+  branchModel,
   bytesOf,
   litertModel,
   loopModel,
@@ -631,6 +632,16 @@ test('a weight that a loop hands to its body is restored before the loop', async
   const [dequantize, loop] = operatorsOf(plainModel(out));
   expect([dequantize![0], loop![0]]).toEqual([6, 119]);
   expect((loop![1]['inputs'] as number[])[2]).toBe((dequantize![1]['outputs'] as number[])[0]);
+  expect(operatorsOf(plainModel(out), 2)).toEqual(operatorsOf(plainModel(file), 2));
+});
+
+test('a weight that a condition hands to its branches is restored before the condition', async () => {
+  const file = write(branchModel(64, normalValues(4096, 3)).bytes);
+  const { out, names } = await exported(file, scheme({}), 'dynamic');
+  expect(names).toEqual(['w']);
+  const [dequantize, condition] = operatorsOf(plainModel(out));
+  expect([dequantize![0], condition![0]]).toEqual([6, 118]);
+  expect((condition![1]['inputs'] as number[])[2]).toBe((dequantize![1]['outputs'] as number[])[0]);
   expect(operatorsOf(plainModel(out), 2)).toEqual(operatorsOf(plainModel(file), 2));
 });
 

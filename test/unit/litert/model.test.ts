@@ -19,6 +19,7 @@ import {
   type FlatObject,
 } from '../../helpers/flatbuffer.ts';
 import {
+  branchModel,
   bytesOf,
   denseModel,
   litertModel,
@@ -521,6 +522,18 @@ test('a weight that a loop hands to its body unchanged is what it is there', () 
   });
   // Every turn but the first would see another one.
   expect(open(5)).toMatchObject({ role: 'constant', axis: null, op: 'WHILE' });
+});
+
+test('a weight that a condition hands to its branches is what it is in the one that takes it', () => {
+  const { tensors } = openBytes(branchModel(32, new Float32Array(1024)).bytes);
+  expect(tensors.find(({ name }) => name === 'w')).toMatchObject({
+    role: 'weight',
+    axis: 0,
+    op: 'FULLY_CONNECTED',
+    graph: '',
+    layer: 'product',
+    consumers: [{ op: 'IF', input: 2 }],
+  });
 });
 
 test('stored scales and zero points are shown, and such tensors are not quantized again', () => {

@@ -151,22 +151,22 @@ function mainUse(
   return best;
 }
 
-/** The uses of a value, or those behind the operators that only hand it on, loops among them. */
+/** The uses of a value, or those behind the operators that only hand it on, loops and branches among them. */
 function realUses(uses: readonly Use[], graphs: readonly GraphRecord[]): Use[] {
   const found: Use[] = [];
   const seen = new Set<string>();
   const pending = [...uses];
   for (let use = pending.pop(); use !== undefined; use = pending.pop()) {
-    const handed = handedOn(use, graphs);
-    const behind = handed === null ? [] : (consumersOf(handed.graph).get(handed.tensor) ?? []);
-    if (handed === null || behind.length === 0) {
-      found.push(use);
-      continue;
+    let isUsed = false;
+    for (const { graph, tensor } of handedOn(use, graphs)) {
+      const behind = consumersOf(graph).get(tensor) ?? [];
+      isUsed ||= behind.length > 0;
+      const key = `${graph.index} ${tensor}`;
+      // One by one: a spread of very many would overflow the stack.
+      if (!seen.has(key)) for (const next of behind) pending.push(next);
+      seen.add(key);
     }
-    const key = `${handed.graph.index} ${handed.tensor}`;
-    // One by one: a spread of very many would overflow the stack.
-    if (!seen.has(key)) for (const next of behind) pending.push(next);
-    seen.add(key);
+    if (!isUsed) found.push(use);
   }
   return found.sort((a, b) => a.graph.index - b.graph.index || a.at - b.at);
 }
@@ -176,12 +176,15 @@ interface Place {
   readonly tensor: number;
 }
 
-/** Where a value goes on as it is: behind an operator that hands it on, or in a loop that does not change it. */
-function handedOn(use: Use, graphs: readonly GraphRecord[]): Place | null {
+/**
+ * Where a value goes on as it is: behind an operator that hands it on, in a loop that does not change it, in
+ * the branches of a condition.
+ */
+function handedOn(use: Use, graphs: readonly GraphRecord[]): readonly Place[] {
   const { graph, operator, input } = use;
   const output = operator.outputs[0] ?? -1;
-  if (handsOn(operator, input)) return isMadeOnce(graph, output) ? { graph, tensor: output } : null;
-  return inLoop(operator, input, graphs);
+  if (handsOn(operator, input)) return isMadeOnce(graph, output) ? [{ graph, tensor: output }] : [];
+  return [...inLoop(operator, input, graphs), ...inBranches(operator, input, graphs)];
 }
 
 /**
@@ -192,12 +195,28 @@ function inLoop(
   { op, isCustom, options }: OperatorRecord,
   input: number,
   graphs: readonly GraphRecord[],
-): Place | null {
-  if (op !== 'WHILE' || isCustom || options?.table !== 'WhileOptions') return null;
+): readonly Place[] {
+  if (op !== 'WHILE' || isCustom || options?.table !== 'WhileOptions') return [];
   const body = graphs[numberOf(options, 'body_subgraph_index')];
-  const tensor = body?.inputs[input] ?? -1;
-  const isKept = body !== undefined && tensor >= 0 && body.outputs[input] === tensor;
-  return isKept && !isMade(body, tensor) ? { graph: body, tensor } : null;
+  const kept = placeOf(body, input);
+  return kept.filter(({ graph, tensor }) => graph.outputs[input] === tensor);
+}
+
+/** The tensors that stand for an input of an IF in its branches; its first input is the condition. */
+function inBranches(
+  { op, isCustom, options }: OperatorRecord,
+  input: number,
+  graphs: readonly GraphRecord[],
+): readonly Place[] {
+  if (op !== 'IF' || isCustom || options?.table !== 'IfOptions' || input === 0) return [];
+  const branches = ['then_subgraph_index', 'else_subgraph_index'] as const;
+  return branches.flatMap((branch) => placeOf(graphs[numberOf(options, branch)], input - 1));
+}
+
+/** The tensor that is an input of a graph, unless the graph writes it. */
+function placeOf(graph: GraphRecord | undefined, input: number): readonly Place[] {
+  const tensor = graph?.inputs[input] ?? -1;
+  return graph !== undefined && tensor >= 0 && !isMade(graph, tensor) ? [{ graph, tensor }] : [];
 }
 
 const consumers = new WeakMap<GraphRecord, Map<number, Use[]>>();
