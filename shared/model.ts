@@ -86,7 +86,7 @@ export interface Model {
   readonly files: readonly ModelFile[];
   readonly producer: string;
   readonly opsets: readonly Opset[];
-  /** Elements of all weights, biases, embeddings and norms, quantized ones too. */
+  /** Elements of all weights, biases, embeddings and norms, quantized ones too; of a checkpoint, of all but buffers. */
   readonly parameters: number;
   readonly tensorBytes: number;
   readonly footprint: Footprint;

@@ -9,13 +9,15 @@ import {
 /**
  * What a model's tensors come to, whatever its format.
  * @param isConverted which tensors take part when a model is stored in another dtype
+ * @param isCounted which tensors are parameters
  */
 export function sumsOf(
   refs: readonly TensorRef[],
   isConverted: (ref: TensorRef) => boolean = isFloatParameter,
+  isCounted: (ref: TensorRef) => boolean = isParameter,
 ): Pick<Model, 'parameters' | 'tensorBytes' | 'footprint'> {
   return {
-    parameters: refs.reduce((sum, ref) => sum + (isParameter(ref) ? ref.elements : 0), 0),
+    parameters: refs.reduce((sum, ref) => sum + (isCounted(ref) ? ref.elements : 0), 0),
     tensorBytes: refs.reduce((sum, ref) => sum + ref.bytes, 0),
     footprint: footprintOf(refs, isConverted),
   };

@@ -3,9 +3,9 @@ import * as path from 'node:path';
 import { expect, test } from 'vitest';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import type { Model } from '../../../shared/model.ts';
-import { rawFile } from '../../helpers/safetensors.ts';
+import { floats, rawFile, safetensorsFile } from '../../helpers/safetensors.ts';
 import { root } from '../../helpers/root.ts';
-import { temporaryFolder } from '../../helpers/temporary.ts';
+import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 interface Checkpoint {
   readonly memoryFootprint: number;
@@ -58,4 +58,24 @@ test.each([
   expect([footprint.float16, footprint.int8, footprint.int4]).toEqual(
     [2, 4, 8].map((part) => reference.parametersOnly / part),
   );
+});
+
+test('parameters are counted as torch counts them: every one of them, and no buffer', () => {
+  const parameters = {
+    'layers.0.mixer.A_log': floats([8, 4]),
+    'layers.0.mixer.D': floats([8]),
+    'q_proj.lora_magnitude_vector': floats([16]),
+    logit_scale: floats([]),
+    'bn.weight': floats([2]),
+  };
+  const buffers = {
+    'bn.running_mean': floats([2]),
+    'bn.running_var': floats([2]),
+    'attn.rotary_emb.inv_freq': floats([4]),
+    'mlp.up_proj.weight_scale_inv': floats([2, 2]),
+  };
+  const bytes = safetensorsFile({ ...parameters, ...buffers });
+  const opened = openModel(writeFile(folder, bytes, 'parameters.safetensors'));
+  opened.close();
+  expect(opened.model.parameters).toBe(32 + 8 + 16 + 1 + 2);
 });

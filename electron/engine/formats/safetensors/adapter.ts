@@ -9,7 +9,7 @@ import { sumsOf } from '../sums.ts';
 import { producerOf } from './describe-model.ts';
 import { readHeader, LENGTH_BYTES, type Header } from './read-header.ts';
 import { readIndex, type ShardIndex } from './read-index.ts';
-import { buildTensors, isConverted } from './tensors.ts';
+import { buildTensors, isConverted, isCounted } from './tensors.ts';
 
 const FILE = '.safetensors';
 const INDEX = '.safetensors.index.json';
@@ -88,7 +88,7 @@ function opened(
     files: files.map((file) => ({ path: file.path, bytes: file.size })),
     producer: producerOf(source.path, headers[0]?.metadata ?? new Map()),
     opsets: [],
-    ...sumsOf(refs, isConverted),
+    ...sumsOf(refs, isConverted, isCounted),
     tensors: refs,
   };
   return {

@@ -98,3 +98,15 @@ export function isConverted(ref: TensorRef): boolean {
 function orderKey(name: string): string {
   return name.replace(/\d{1,15}/g, (digits) => digits.padStart(15, '0'));
 }
+
+/**
+ * What modules keep beside their parameters: running sums, frequencies of rotary positions, and the scales
+ * of weights that others quantized (torch.nn.Module.register_buffer; transformers, compressed-tensors, GPTQ).
+ */
+const BUFFERS =
+  /(?:^|\.)(?:running_(?:mean|var)|(?:\w+_)?inv_freq|masked_bias|scales|(?:weight|input|output|[kqv])_scale(?:_inv)?)$/;
+
+/** Whether a tensor counts as parameters, as torch counts them: every one that is no buffer, of whatever role. */
+export function isCounted(ref: TensorRef): boolean {
+  return (isConverted(ref) || ref.quantization !== null) && !BUFFERS.test(ref.name);
+}
