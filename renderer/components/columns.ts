@@ -72,19 +72,27 @@ const LAYER_ROOM = 132;
 const BESIDE_NAME = 40;
 const BESIDE_BLOCKS = 84;
 
-/**
- * Those that leave by themselves when there is no room, the first to leave first, and the px of a long name
- * under which each does.
- */
-const LEAVING: readonly (readonly [ColumnKey, number])[] = [
-  ['bytes', 260],
-  ['elements', 260],
-  ['op', 150],
-];
-
-/** The shape leaves too where names are longer than this: rows of equal shapes are told apart by their names alone. */
+/** px from which on a name is long. */
 const LONG_NAME = 240;
-const LEAVING_LAST = ['shape', 180] as const;
+
+/**
+ * Those that leave by themselves when there is no room, the first to leave first, and what a name has at most
+ * before each does, in px. Long names are those of networks whose layers have equal shapes and sizes: there
+ * the name says more than these, and the operator more than the size.
+ */
+const LEAVING: Readonly<Record<'short' | 'long', readonly (readonly [ColumnKey, number])[]>> = {
+  short: [
+    ['bytes', LAYER_ROOM],
+    ['op', LAYER_ROOM],
+    ['elements', LAYER_ROOM],
+  ],
+  long: [
+    ['bytes', 260],
+    ['elements', 260],
+    ['op', 150],
+    ['shape', 180],
+  ],
+};
 
 export interface SizedColumn extends Column {
   /** px; 0 for the layer, which takes what is left. */
@@ -121,8 +129,7 @@ export function fitColumns(room: TableRoom): readonly SizedColumn[] {
     LAYER_ROOM,
     (room.hasBlocks ? BESIDE_BLOCKS : BESIDE_NAME) + widest(room.names, room.measure),
   );
-  const leaving = wanted > LONG_NAME ? [...LEAVING, LEAVING_LAST] : LEAVING;
-  for (const [key, most] of leaving) {
+  for (const [key, most] of LEAVING[wanted > LONG_NAME ? 'long' : 'short']) {
     const taken = sum(columns, (each) => each.width) + Math.min(wanted, most);
     if (width === 0 || taken <= width) continue;
     if (choice[key] !== true) columns = columns.filter((each) => each.key !== key);

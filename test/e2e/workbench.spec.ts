@@ -153,9 +153,10 @@ test('nothing moves while figures stream in, and nothing is cut at 1024 by 640',
   await page.getByRole('button', { name: 'Open…' }).click();
   await expect(page.getByRole('grid', { name: 'Layers' })).toHaveAttribute('aria-rowcount', '3001');
   await page.getByLabel('dtype of A').selectOption('int16');
+  await expect(page.getByRole('row').filter({ hasText: 'int16 channel' }).first()).toBeVisible();
   // What moves from now on moves by itself; a figure that grows to the left within its place does not.
   await page.evaluate(async () => {
-    await new Promise(requestAnimationFrame);
+    for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
     const moved: string[] = [];
     Object.assign(window, { moved });
     interface Shift extends PerformanceEntry {
