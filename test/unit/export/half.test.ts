@@ -90,6 +90,21 @@ describe('a graph computes in float16 between float32 inputs and outputs', () =>
     expect(db).toBeGreaterThan(50);
   });
 
+  test('a Transpose before a MatMul is one: onnxruntime crashes on it in float16', async () => {
+    const { ops, db } = await run(
+      [
+        node('Reshape', ['x', 'shape'], ['heads']),
+        node('Transpose', ['heads'], ['turned'], {
+          attribute: [{ name: 'perm', type: 7, ints: [1, 0, 2] }],
+        }),
+        node('MatMul', ['turned', 'w'], ['y']),
+      ],
+      [weight('w', 64, 48), { name: 'shape', dims: [3], dataType: 7, int64Data: [2, 2, 64] }],
+    );
+    expect(ops).toEqual(['Cast', 'Reshape', 'Cast', 'Transpose', 'Cast', 'MatMul', 'Cast']);
+    expect(db).toBeGreaterThan(50);
+  });
+
   test('and for those that the recipe keeps', async () => {
     const nodes = [node('MatMul', ['x', 'w'], ['h']), node('Softmax', ['h'], ['y'])];
     const keeps = { match: { op: 'Softmax' }, scheme: null };

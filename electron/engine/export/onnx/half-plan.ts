@@ -7,7 +7,8 @@ const FLOAT = onnxDataType('float32');
 /**
  * Operators that stay in float32: those of onnxconverter-common's block list (its
  * DEFAULT_OP_BLOCK_LIST names what runtimes do not have or do badly in float16), those whose scales
- * are what a quantizer stored, and what onnxruntime 1.30 turned out not to run in float16.
+ * are what a quantizer stored, and what onnxruntime 1.30 turned out not to run in float16: it crashes on a
+ * float16 Reshape or Gather whose Transpose a MatMul takes, which every attention has.
  */
 const BLOCKED: ReadonlySet<string> = new Set([
   'CumSum',
@@ -27,6 +28,7 @@ const BLOCKED: ReadonlySet<string> = new Set([
   'ScatterElements',
   'ScatterND',
   'TopK',
+  'Transpose',
   'Upsample',
 ]);
 
