@@ -59,6 +59,14 @@ export async function figuresSettle({ page }: App): Promise<void> {
   await expect(page.getByRole('contentinfo')).toContainText('Ready', { timeout: 60_000 });
 }
 
+/** The sample, with the Formats view over it. */
+export async function openFormats(launch: Launch): Promise<App> {
+  const app = await launch([SAMPLE]);
+  await figuresSettle(app);
+  await app.page.getByRole('button', { name: 'Formats', exact: true }).click();
+  return app;
+}
+
 /** The processes that run the engine, as Electron counts them: none after it was given up. */
 export function enginePids({ electron }: App): Promise<number[]> {
   return electron.evaluate(({ app }) =>

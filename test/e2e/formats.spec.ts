@@ -1,12 +1,10 @@
-import { expect, figuresSettle, SAMPLE, test } from './app.ts';
+import { expect, figuresSettle, openFormats, test } from './app.ts';
 
 test('a value is shown in every format, its bits turn over, and int8 stands beside Q7', async ({
   launch,
 }) => {
-  const app = await launch([SAMPLE]);
+  const app = await openFormats(launch);
   const { page } = app;
-  await figuresSettle(app);
-  await page.getByRole('button', { name: 'Formats', exact: true }).click();
   const main = page.getByRole('main', { name: 'Formats' });
   const value = main.getByLabel('Value', { exact: true });
   const half = main
@@ -36,10 +34,8 @@ test('a value is shown in every format, its bits turn over, and int8 stands besi
 test('a value of the selected layer is taken exactly, and its neighbours are shown', async ({
   launch,
 }) => {
-  const app = await launch([SAMPLE]);
+  const app = await openFormats(launch);
   const { page } = app;
-  await figuresSettle(app);
-  await page.getByRole('button', { name: 'Formats', exact: true }).click();
   const section = page.getByRole('region', { name: 'One value in every format' });
   const row = (name: string) =>
     section.getByRole('row').filter({ hasText: new RegExp(`^${name}`) });
@@ -182,10 +178,8 @@ test('a number is put into fixed point and back, and overflow saturates or wraps
 test('a range is mapped onto integers step by step, and precision falls as it is dragged wider', async ({
   launch,
 }) => {
-  const app = await launch([SAMPLE]);
+  const app = await openFormats(launch);
   const { page } = app;
-  await figuresSettle(app);
-  await page.getByRole('button', { name: 'Formats', exact: true }).click();
   const section = page.getByRole('region', { name: 'Linear quantization' });
   const step = (name: string) =>
     section.getByRole('row').filter({ has: page.getByRole('rowheader', { name, exact: true }) });
@@ -221,10 +215,8 @@ test('a range is mapped onto integers step by step, and precision falls as it is
 test('the kinds of quantization say what this model would weigh, and become recipe A', async ({
   launch,
 }) => {
-  const app = await launch([SAMPLE]);
+  const app = await openFormats(launch);
   const { page } = app;
-  await figuresSettle(app);
-  await page.getByRole('button', { name: 'Formats', exact: true }).click();
   const section = page.getByRole('region', { name: 'Kinds of quantization' });
   const row = (name: string) =>
     section.getByRole('row').filter({ has: page.getByRole('rowheader', { name }) });

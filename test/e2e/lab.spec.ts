@@ -1,4 +1,4 @@
-import { expect, figuresSettle, SAMPLE, test } from './app.ts';
+import { expect, openFormats, test } from './app.ts';
 
 test('what this computer has for the formats is told without a model', async ({ launch }) => {
   const app = await launch();
@@ -21,10 +21,8 @@ test('what this computer has for the formats is told without a model', async ({ 
 test('a dot product is shown before and after a downcast, of random vectors and of a layer', async ({
   launch,
 }) => {
-  const app = await launch([SAMPLE]);
+  const app = await openFormats(launch);
   const { page } = app;
-  await figuresSettle(app);
-  await page.getByRole('button', { name: 'Formats', exact: true }).click();
   const section = page.getByRole('region', { name: 'Dot product' });
   const row = (format: string) =>
     section

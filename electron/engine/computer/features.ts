@@ -42,6 +42,7 @@ function unknown(feature: ComputerFeature): FeatureFact {
   return { feature, has: null, flags: [], source: null };
 }
 
+/** Every feature as not known: where the system does not say. */
 export function unknownFeatures(): FeatureFact[] {
   return COMPUTER_FEATURES.map(unknown);
 }
