@@ -327,6 +327,85 @@ describe('a node falls back to floats', () => {
   });
 });
 
+/** Values whose columns differ in size, as the channels of trained weights do. */
+function uneven(name: string, rows: number, columns: number): onnx.ITensorProto {
+  const values = randomValues(rows * columns, 5).map(
+    (given, at) => given * 4 ** ((at % columns) % 6),
+  );
+  return floatTensor(name, [rows, columns], values);
+}
+
+const tiedGemm = (first: string): onnx.INodeProto[] => [
+  node(first, ['x', 'w'], ['h']),
+  node('Relu', ['h'], ['r']),
+  node('Gemm', ['r', 'w'], ['y'], integers({ transB: 1 })),
+];
+
+describe('one weight whose uses have their channels on different axes', () => {
+  test.each<[string, Case, number]>([
+    [
+      'MatMul and a transposed Gemm, square',
+      { graph: { node: tiedGemm('MatMul'), initializer: [uneven('w', 64, 64)] }, input: [3, 64] },
+      1,
+    ],
+    [
+      'MatMul and a transposed Gemm, not square',
+      { graph: { node: tiedGemm('MatMul'), initializer: [uneven('w', 48, 64)] }, input: [3, 48] },
+      1,
+    ],
+    [
+      'two Gemms, one of them transposed',
+      { graph: { node: tiedGemm('Gemm'), initializer: [uneven('w', 48, 64)] }, input: [3, 48] },
+      1,
+    ],
+    [
+      'a transposed Gemm before a MatMul',
+      {
+        graph: {
+          node: [
+            node('Gemm', ['x', 'w'], ['h'], integers({ transB: 1 })),
+            node('MatMul', ['h', 'w'], ['y']),
+          ],
+          initializer: [uneven('w', 48, 64)],
+        },
+        input: [3, 64],
+      },
+      1,
+    ],
+    [
+      'MatMul and a transposed Gemm with one scale',
+      {
+        graph: { node: tiedGemm('MatMul'), initializer: [uneven('w', 48, 64)] },
+        input: [3, 48],
+        scheme: tensor,
+      },
+      2,
+    ],
+    [
+      'a Gather, its Transpose and a MatMul',
+      {
+        graph: {
+          node: [
+            constant('i', { dims: [2], dataType: 7, int64Data: [1, 2] }),
+            node('Gather', ['w', 'i'], ['g']),
+            node('Transpose', ['w'], ['t'], integers({ perm: [1, 0] })),
+            node('MatMul', ['x', 't'], ['h']),
+            node('MatMul', ['h', 'w'], ['k']),
+            node('Gemm', ['k', 'g'], ['y'], integers({ transB: 1 })),
+          ],
+          initializer: [uneven('w', 48, 64)],
+        },
+        input: [3, 64],
+      },
+      0,
+    ],
+  ])('%s: integers only where the scales fit the output', async (_, given, onIntegers) => {
+    const { ops, db } = await run(given);
+    expect(ops.filter((op) => op === 'MatMulInteger')).toHaveLength(onIntegers);
+    expect(db).toBeGreaterThan(30);
+  });
+});
+
 test('a weight that is also handed on to an output is restored for it', async () => {
   const initializer = [weight('w', 64, 48)];
   const graph = {

@@ -445,6 +445,34 @@ describe('a dynamic export', () => {
     }
   });
 
+  test('restores a shared weight for the operator whose channels lie on another axis', async () => {
+    const file = write({
+      graphs: [
+        {
+          tensors: [
+            { name: 'x', shape: [1, 6, 6, 8] },
+            { name: 'w', shape: [1, 5, 5, 8], buffer: 1 },
+            { name: 'h', shape: [1, 6, 6, 8] },
+            { name: 'y', shape: [1, 6, 6, 1] },
+          ],
+          operators: [
+            { op: 'DEPTHWISE_CONV_2D', inputs: [0, 1], outputs: [2] },
+            { op: 'CONV_2D', inputs: [2, 1], outputs: [3] },
+          ],
+          inputs: [0],
+          outputs: [3],
+        },
+      ],
+      buffers: [bytesOf(normalValues(200, 3))],
+    });
+    const wanted = recipe('litert-dynamic', { minElements: 0 });
+    const { out } = await exported(file, wanted, 'dynamic');
+    const made = operatorsOf(plainModel(out));
+    expect(made.map(([op]) => op)).toEqual([4, 6, 3]);
+    expect(made.map(([, { inputs }]) => inputs)).toEqual([[0, 1], [1], [2, 4]]);
+    expect(tensorsOf(out)[0]!.quantization).toMatchObject({ axis: 3 });
+  });
+
   test('a GATHER of one scale gives codes, and a DEQUANTIZE behind it the old result', async () => {
     const file = write({
       graphs: [

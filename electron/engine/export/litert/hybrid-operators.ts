@@ -3,7 +3,7 @@ import type { ExportMode } from '../../../../shared/protocol.ts';
 import type { GraphRecord, LitertIndex, OperatorRecord } from '../../formats/litert/records.ts';
 import type { StoredForm } from './stored-form.ts';
 import type { HalfBiases } from './half-biases.ts';
-import { hybridForm, takesScheme, weightInputs, type HybridForm } from './hybrid.ts';
+import { hybridForm, scaleAxis, takesScheme, weightInputs, type HybridForm } from './hybrid.ts';
 import type { Replaced } from './layout-litert.ts';
 
 /** An operator that runs on the codes of its weights. */
@@ -39,7 +39,11 @@ export function hybridOperators(
       const inputs = weightInputs(operator, graph);
       const weights = inputs.map((input) => forms.get(operator.inputs[input]!));
       const isTaken = weights.every(
-        (each) => each !== undefined && takesScheme(form, each.scheme, each.isPerChannel),
+        (each, at) =>
+          each !== undefined &&
+          takesScheme(form, each.scheme, each.isPerChannel) &&
+          // A shared weight can have its channels on another axis in another operator.
+          (each.scaleAxis === null || each.scaleAxis === scaleAxis(operator, inputs[at]!, graph)),
       );
       if (weights.length > 0 && isTaken && biases.choose(operator, graph))
         found.set(operator, {

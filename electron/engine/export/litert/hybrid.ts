@@ -108,6 +108,15 @@ export function weightInputs(operator: OperatorRecord, graph: GraphRecord): numb
   });
 }
 
+/** The axis along which an operator wants the scales of one of its weights; null where it takes none per channel. */
+export function scaleAxis(
+  operator: OperatorRecord,
+  input: number,
+  { tensors }: GraphRecord,
+): number | null {
+  return slotOf(operator, input, tensors[operator.inputs[input]!]!.shape.length).axis;
+}
+
 /** A convolution whose filters see only a part of the input's channels. */
 function isGrouped({ inputs }: OperatorRecord, { tensors }: GraphRecord): boolean {
   const [input, filter] = [tensors[inputs[0] ?? -1], tensors[inputs[1] ?? -1]];

@@ -24,6 +24,8 @@ export interface StoredForm {
   /** TensorType's number. */
   readonly type: number;
   readonly isPerChannel: boolean;
+  /** The axis of the scales; null where there is one scale. */
+  readonly scaleAxis: number | null;
   readonly quantization: TableNode | null;
   /** What goes into the buffer. */
   readonly codes: Piece;
@@ -92,12 +94,14 @@ export function storedForm(
     const version = isPerChannel ? restored.channel : restored.tensor;
     if (version === null) return { refused: `LiteRT's DEQUANTIZE takes ${dtype} per tensor only` };
     const bytes = length + parameterBytes;
-    return { ...form, type, isPerChannel, codes, bytes, restore: { op, version } };
+    const scaleAxis = isPerChannel ? tensor.ref.axis : null;
+    return { ...form, type, isPerChannel, scaleAxis, codes, bytes, restore: { op, version } };
   }
   return {
     scheme: asked,
     type,
     isPerChannel: false,
+    scaleAxis: null,
     quantization: null,
     codes,
     bytes: length,

@@ -62,21 +62,30 @@ export function integerForm(
     return null;
   if ((scheme.dtype !== 'int8' && scheme.dtype !== 'uint8') || ref.dtype !== 'float32') return null;
   if (!isRightHand(use) || use.record.inputs[0] === use.record.inputs[1]) return null;
+  if (!areScalesOfOutput(use, { tensor, scheme })) return null;
   const isStandard = opset >= DYNAMIC_OPSET;
   switch (use.op) {
     case 'MatMul':
-      if (ref.shape.length !== 2 || ref.axis !== 1) return null;
+      if (ref.shape.length !== 2) return null;
       return isStandard ? 'MatMulInteger' : 'DynamicQuantizeMatMul';
     case 'Gemm':
       return isStandard && isPlainGemm(use.record) ? 'MatMulInteger' : null;
     case 'Conv':
-      if (!isStandard || ref.axis !== 0) return null;
+      if (!isStandard) return null;
       return scheme.granularity === 'tensor' || (scheme.symmetric && scheme.dtype === 'int8')
         ? 'ConvInteger'
         : null;
     default:
       return null;
   }
+}
+
+/**
+ * Whether each output channel of a use has one scale, so that the integer sums can be multiplied by
+ * it. Tied weights can have another channel axis in another use.
+ */
+function areScalesOfOutput(use: Use, { tensor: { ref }, scheme }: PlannedWeight): boolean {
+  return scheme?.granularity === 'tensor' || (use.axis !== null && use.axis === ref.axis);
 }
 
 /** Expand came with this opset; it gives each direction of an LSTM its scales. */
