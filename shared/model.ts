@@ -58,6 +58,8 @@ export interface TensorRef {
   readonly graph: string;
   readonly consumers: readonly Consumer[];
   readonly quantization: StoredQuantization | null;
+  /** How many weights the codes of a quantized tensor stand for, where `elements` does not tell: several may lie in one. */
+  readonly parameters?: number;
   /** Why the tensor is left as it is whatever a recipe says; absent where nothing but its role and type decide. */
   readonly fixed?: string;
   readonly data: TensorData;

@@ -31,9 +31,10 @@ export function inspect(args: string[]): void {
       String(tensor.bytes),
       tensor.role,
       tensor.op,
+      tensor.fixed ?? '',
     ]);
     console.log(
-      toTable([['tensor', 'dtype', 'shape', 'bytes', 'role', 'op'], ...rows], new Set([3])),
+      toTable([['tensor', 'dtype', 'shape', 'bytes', 'role', 'op', ''], ...rows], new Set([3])),
     );
   } finally {
     opened.close();

@@ -17,7 +17,10 @@ export function sumsOf(
   isCounted: (ref: TensorRef) => boolean = isParameter,
 ): Pick<Model, 'parameters' | 'tensorBytes' | 'footprint'> {
   return {
-    parameters: refs.reduce((sum, ref) => sum + (isCounted(ref) ? ref.elements : 0), 0),
+    parameters: refs.reduce(
+      (sum, ref) => sum + (isCounted(ref) ? (ref.parameters ?? ref.elements) : 0),
+      0,
+    ),
     tensorBytes: refs.reduce((sum, ref) => sum + ref.bytes, 0),
     footprint: footprintOf(refs, isConverted),
   };

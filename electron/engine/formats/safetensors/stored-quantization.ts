@@ -29,14 +29,20 @@ export interface QuantizedTensor {
   readonly zeroPoint: HeaderTensor | null;
   readonly axis: number | null;
   readonly blockSize: number | null;
+  /** Whether an export of ours describes it. */
+  readonly isDescribed: boolean;
 }
 
 /**
  * The tensors of a file that hold codes, by name: those that an export of ours describes, and those
  * that are named as compressed-tensors names them (`weight` beside `weight_scale`). A description
  * that does not fit its tensors is passed over: they are shown as what they are.
+ * @param isPacked whether a tensor is known to hold several codes in an element, which names alone do not tell
  */
-export function quantizedTensors(header: Header): Map<string, QuantizedTensor> {
+export function quantizedTensors(
+  header: Header,
+  isPacked: (name: string) => boolean,
+): Map<string, QuantizedTensor> {
   const tensors = new Map(header.tensors.map((tensor) => [tensor.name, tensor]));
   const found = new Map<string, QuantizedTensor>();
   for (const [weight, value] of describedCodes(header)) {
@@ -44,7 +50,7 @@ export function quantizedTensors(header: Header): Map<string, QuantizedTensor> {
     if (quantized !== null) found.set((value as StoredCodes).codes, quantized);
   }
   for (const tensor of header.tensors) {
-    if (found.has(tensor.name)) continue;
+    if (found.has(tensor.name) || isPacked(tensor.name)) continue;
     const quantized = fitNames(tensor, tensors);
     if (quantized !== null) found.set(tensor.name, quantized);
   }
@@ -109,7 +115,10 @@ function fitDescription(
   if (!hasZeros) return null;
   // The bytes of packed zero points are read as what they hold.
   const zeros = zeroPoint === null ? null : { ...zeroPoint, dtype, elements: scale.elements };
-  return { weight, dtype, shape, elements, scale, zeroPoint: zeros, axis, blockSize };
+  return {
+    ...{ weight, dtype, shape, elements, scale, zeroPoint: zeros, axis, blockSize },
+    isDescribed: true,
+  };
 }
 
 const CODE_DTYPES: readonly DtypeName[] = [
@@ -159,7 +168,7 @@ function fitNames(
   const groups = scale.elements / (rows ?? 1);
   const found = tensors.get(`${name}_zero_point`);
   const zeroPoint = found?.elements === scale.elements ? found : null;
-  const made = { weight: name, dtype, shape, elements, scale, zeroPoint };
+  const made = { weight: name, dtype, shape, elements, scale, zeroPoint, isDescribed: false };
   if (scale.elements === 1) return { ...made, axis: null, blockSize: null };
   if (scale.shape[0] !== rows) return null;
   if (groups === 1) return { ...made, axis: 0, blockSize: null };

@@ -5,6 +5,7 @@ import type { FileSource } from '../../source.ts';
 import { blockPaths } from './blocks.ts';
 import type { Header, HeaderTensor } from './read-header.ts';
 import { describeTensors } from './roles.ts';
+import { storedParts, type StoredPart } from './stored-parts.ts';
 import {
   quantizedTensors,
   storedQuantization,
@@ -23,9 +24,14 @@ interface Found {
   readonly entry: HeaderTensor;
   readonly shard: number;
   readonly quantized: QuantizedTensor | null;
+  /** What it is of a weight that another tool quantized. */
+  readonly part: StoredPart | null;
   /** Whether it is the scale or zero point of another. */
   readonly isCompanion: boolean;
 }
+
+/** The values of a tensor of a header. */
+type Read = (tensor: HeaderTensor) => number[];
 
 /**
  * Make the model's tensors from its headers, in the order of their names, numbers by their value.
@@ -36,16 +42,21 @@ export function buildTensors(
   files: readonly FileSource[],
   fileOfShard: (shard: number) => number,
 ): SafetensorsTensor[] {
-  const found = headers.flatMap((header, shard) => findTensors(header, shard));
+  const shards = new Map(
+    headers.flatMap(({ tensors }, shard) => tensors.map(({ name }) => [name, shard])),
+  );
+  const rangesOf = ({ name, begin, end }: HeaderTensor) => [
+    { file: fileOfShard(shards.get(name)!), offset: begin, length: end - begin },
+  ];
+  const read: Read = (of) =>
+    readNumbers(files, { ...of, data: { encoding: 'raw', ranges: rangesOf(of) } });
+  const found = findTensors(headers, read);
   const keys = new Map(found.map((each) => [each, orderKey(each.entry.name)]));
   found.sort((a, b) => (keys.get(a)! < keys.get(b)! ? -1 : 1));
   const described = describeTensors(found.map(logicalOf));
   const blocks = blockPaths(described.map(({ layer }) => layer));
-  return found.map(({ entry, shard, quantized, isCompanion }, id) => {
-    const file = fileOfShard(shard);
-    const range = (of: HeaderTensor) => [{ file, offset: of.begin, length: of.end - of.begin }];
-    const read = (of: HeaderTensor): number[] =>
-      readNumbers(files, { ...of, data: { encoding: 'raw', ranges: range(of) } });
+  return found.map((each, id) => {
+    const { entry, shard, quantized } = each;
     const ref: TensorRef = {
       id,
       name: entry.name,
@@ -55,42 +66,85 @@ export function buildTensors(
       bytes: entry.end - entry.begin,
       ...described[id]!,
       block: blocks[id]!,
-      ...(isCompanion ? { role: 'constant' as const, axis: null } : {}),
-      storage: headers.length > 1 || file > 0 ? 'external' : 'inline',
+      storage: headers.length > 1 || fileOfShard(shard) > 0 ? 'external' : 'inline',
       graph: '',
       consumers: [],
-      quantization: quantized === null ? null : storedQuantization(quantized, read),
-      data: { encoding: 'raw', ranges: range(entry) },
+      quantization: quantizationOf(each, read),
+      ...storedFacts(each),
+      data: { encoding: 'raw', ranges: rangesOf(entry) },
     };
     return { ref, entry, shard };
   });
 }
 
-function findTensors(header: Header, shard: number): Found[] {
-  const quantized = quantizedTensors(header);
-  const companions = new Set<string>();
-  for (const { scale, zeroPoint } of quantized.values()) {
-    companions.add(scale.name);
-    if (zeroPoint !== null) companions.add(zeroPoint.name);
-  }
-  return header.tensors.map((entry) => ({
-    entry,
-    shard,
-    quantized: quantized.get(entry.name) ?? null,
-    isCompanion: companions.has(entry.name),
-  }));
+function findTensors(headers: readonly Header[], read: Read): Found[] {
+  const parts = storedParts(
+    headers.flatMap(({ tensors }) => tensors),
+    read,
+  );
+  const isPacked = (name: string): boolean => {
+    const part = parts.get(name);
+    return part?.codes?.name === name && part.values !== part.codes.elements;
+  };
+  return headers.flatMap((header, shard) => {
+    const quantized = quantizedTensors(header, isPacked);
+    const companions = new Set<string>();
+    for (const { scale, zeroPoint } of quantized.values()) {
+      companions.add(scale.name);
+      if (zeroPoint !== null) companions.add(zeroPoint.name);
+    }
+    return header.tensors.map((entry) => ({
+      entry,
+      shard,
+      quantized: quantized.get(entry.name) ?? null,
+      part: parts.get(entry.name) ?? null,
+      isCompanion: companions.has(entry.name),
+    }));
+  });
 }
 
-/** What a tensor stands for, which tells its role: codes for their weight. */
-function logicalOf({ entry, quantized }: Found): Parameters<typeof describeTensors>[0][number] {
-  if (quantized === null) return entry;
-  return { name: quantized.weight, dtype: 'float32', shape: quantized.shape };
+/** What a tensor stands for, which tells its role: codes for their weight, and what lies beside them for the same. */
+function logicalOf({
+  entry,
+  quantized,
+  part,
+}: Found): Parameters<typeof describeTensors>[0][number] {
+  if (quantized !== null)
+    return { name: quantized.weight, dtype: 'float32', shape: quantized.shape };
+  if (part === null || part.codes === null) return entry;
+  return { name: part.weight, dtype: 'float32', shape: part.codes.shape };
 }
 
-/** Whether a model's conversion to another float type converts the tensor: every float but the scales of codes. */
+function quantizationOf({ quantized, part, entry }: Found, read: Read): TensorRef['quantization'] {
+  if (quantized !== null) return storedQuantization(quantized, read);
+  if (part?.codes?.name !== entry.name || part.scale === null) return null;
+  const { of, axis, divisor } = part.scale;
+  const scale = read(of).map((value) => value / divisor);
+  return { scale, zeroPoint: scale.map(() => 0), axis, blockSize: null };
+}
+
+/** What a tensor of a weight that is quantized already says of it, over what names tell. */
+function storedFacts({ entry, quantized, part, isCompanion }: Found): Partial<TensorRef> {
+  const constant = { role: 'constant', axis: null } as const;
+  if (quantized?.isDescribed === true) return {};
+  if (part === null) return isCompanion ? constant : {};
+  if (part.codes?.name !== entry.name)
+    return { ...constant, fixed: `belongs to a quantized weight (${part.layout})` };
+  return {
+    role: 'weight',
+    axis: quantized?.axis ?? part.scale?.axis ?? null,
+    fixed: `quantized already (${part.layout})`,
+    parameters: part.values ?? entry.elements,
+  };
+}
+
+/** Whether a model's conversion to another float type converts the tensor: every float but what belongs to codes. */
 export function isConverted(ref: TensorRef): boolean {
   return (
-    dtypeOf(ref.dtype).kind === 'float' && ref.quantization === null && ref.role !== 'constant'
+    dtypeOf(ref.dtype).kind === 'float' &&
+    ref.quantization === null &&
+    ref.fixed === undefined &&
+    ref.role !== 'constant'
   );
 }
 
@@ -108,5 +162,6 @@ const BUFFERS =
 
 /** Whether a tensor counts as parameters, as torch counts them: every one that is no buffer, of whatever role. */
 export function isCounted(ref: TensorRef): boolean {
-  return (isConverted(ref) || ref.quantization !== null) && !BUFFERS.test(ref.name);
+  const isCodes = ref.quantization !== null || ref.parameters !== undefined;
+  return (isConverted(ref) || isCodes) && !BUFFERS.test(ref.name);
 }
