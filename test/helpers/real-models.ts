@@ -10,7 +10,7 @@ export interface RealModel {
       string,
       {
         readonly shape: readonly number[];
-        readonly dtype: 'float32' | 'int64';
+        readonly dtype: 'float32' | 'int32' | 'int64';
         readonly fill?: number;
       }
     >

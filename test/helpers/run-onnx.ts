@@ -13,19 +13,21 @@ export async function runOnnx(
   for (const [name, { shape, dtype, fill }] of Object.entries(feeds)) {
     const count = shape.reduce((a, b) => a * b, 1);
     inputs[name] =
-      dtype === 'int64'
-        ? new ort.Tensor(
-            'int64',
-            BigInt64Array.from({ length: count }, () => BigInt(fill ?? 0)),
-            [...shape],
-          )
-        : new ort.Tensor(
-            'float32',
-            fill === undefined
-              ? Float32Array.from(randomValues(count, seed))
-              : new Float32Array(count).fill(fill),
-            [...shape],
-          );
+      dtype === 'int32'
+        ? new ort.Tensor('int32', new Int32Array(count).fill(fill ?? 0), [...shape])
+        : dtype === 'int64'
+          ? new ort.Tensor(
+              'int64',
+              BigInt64Array.from({ length: count }, () => BigInt(fill ?? 0)),
+              [...shape],
+            )
+          : new ort.Tensor(
+              'float32',
+              fill === undefined
+                ? Float32Array.from(randomValues(count, seed))
+                : new Float32Array(count).fill(fill),
+              [...shape],
+            );
   }
   const outputs = await session.run(inputs);
   await session.release();

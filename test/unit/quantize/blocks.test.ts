@@ -104,6 +104,9 @@ test('blocks run along the axis that is summed over, beside the channels', () =>
   expect(blockAxisOf([8, 16, 3, 3], 0)).toBe(1);
   expect(blockAxisOf([4, 64, 32], 2)).toBe(1);
   expect(blockAxisOf([7], 0)).toBe(0);
+  // An LSTM's [directions, 4 hidden, inputs], and a ConvTranspose's [in, out, width].
+  expect(blockAxisOf([1, 64, 32], 1)).toBe(2);
+  expect(blockAxisOf([16, 32, 3], 1)).toBe(0);
 });
 
 test('a MatMulNBits block wider than float32 has a finite scale', () => {

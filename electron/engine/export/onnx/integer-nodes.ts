@@ -1,4 +1,4 @@
-import { integerAttribute } from '../../formats/onnx/operators.ts';
+import { integerAttribute } from '../../formats/onnx/node-slots.ts';
 import type { AttributeRecord, GraphRecord, NodeRecord } from '../../formats/onnx/records.ts';
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { Piece } from '../layout.ts';

@@ -1,5 +1,5 @@
 import { isFloatCast, isFixedPoint, type Scheme } from '../../../../shared/recipe.ts';
-import { integerAttribute } from '../../formats/onnx/operators.ts';
+import { integerAttribute } from '../../formats/onnx/node-slots.ts';
 import type { GraphRecord, NodeRecord } from '../../formats/onnx/records.ts';
 import type { Use } from '../../formats/onnx/scopes.ts';
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';

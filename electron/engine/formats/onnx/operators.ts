@@ -1,18 +1,13 @@
 import { atRank, bias, constant, norm, other, weight, type Slot } from '../slot.ts';
+import { microsoftSlot } from './microsoft-slots.ts';
+import { axisAttribute, convolution, factor, integerAttribute, recurrent } from './node-slots.ts';
 import type { NodeRecord } from './records.ts';
-
-/** An integer attribute, or its default where it is absent. */
-export function integerAttribute(node: NodeRecord, name: string, fallback: number): number {
-  return node.attributes.find((attribute) => attribute.name === name)?.integer ?? fallback;
-}
+import { codesAt } from './stored-codes.ts';
 
 /** Whether the operator is one that ONNX or onnxruntime defines; others are never interpreted. */
 function isKnownDomain(domain: string): boolean {
   return domain === '' || domain === 'com.microsoft';
 }
-
-/** Where QLinearConv, QLinearMatMul and QGemm take their weight: after the input, its scale and zero point. */
-const QLINEAR_WEIGHT = 3;
 
 /**
  * What a tensor of this rank is to a node's input. Channel axes are those of onnxruntime's
@@ -24,76 +19,45 @@ export function slotOf(node: NodeRecord, input: number, rank: number): Slot {
 }
 
 function knownSlot(node: NodeRecord, input: number, rank: number): Slot {
+  const codes = codesAt(node, input, rank);
+  if (codes !== null) return codes.slot;
+  return microsoftSlot(node, input, rank) ?? standardSlot(node, input, rank);
+}
+
+/** What an input of an operator of ai.onnx is, onnxruntime's own operators there among them. */
+function standardSlot(node: NodeRecord, input: number, rank: number): Slot {
   switch (node.opType) {
     case 'Conv':
-    case 'FusedConv':
-      return convolution(input, rank, 0);
+      return convolution(node, input, rank, 0);
     case 'ConvTranspose':
-    case 'ConvTransposeWithDynamicPads':
-      return convolution(input, rank, 1);
+      return convolution(node, input, rank, 1);
     case 'DeformConv':
       return input === 1 ? weight(0) : input === 3 ? bias : other;
     case 'MatMul':
-    case 'FusedMatMul':
-    case 'FusedMatMulActivation':
-      return matrix(node, input, rank);
+      return input > 1 ? other : factor(input === 0 ? 'left' : 'right')(node, rank);
     case 'Gemm':
-      return gemm(node, input);
+      return input === 2 ? bias : factor(input === 0 ? 'left' : 'right')(node, rank);
     case 'Gather':
-      return input === 0 && rank >= 2 && integerAttribute(node, 'axis', 0) === 0
-        ? { role: 'embedding', axis: 0 }
+      return input === 0 ? table(rank, axisAttribute(node, 'axis', 0, rank)) : constant;
+    case 'GatherND':
+      // With batch axes its slices are no rows of one table.
+      return input === 0 && integerAttribute(node, 'batch_dims', 0) === 0
+        ? table(rank, 0)
         : constant;
     case 'LSTM':
     case 'GRU':
     case 'RNN':
-      return recurrent(input, rank);
-    case 'ConvInteger':
-      return input === 1 && rank >= 3 ? weight(0) : other;
-    case 'MatMulInteger':
-    case 'MatMulIntegerToFloat':
-    case 'DynamicQuantizeMatMul':
-      return input === 1 && rank >= 2 ? weight(rank - 1) : other;
-    case 'MatMulNBits':
-      return input === 1 ? weight(0) : other;
-    case 'QLinearConv':
-      return input === QLINEAR_WEIGHT && rank >= 3 ? weight(0) : other;
-    case 'QLinearMatMul':
-      return input === QLINEAR_WEIGHT && rank >= 2 ? weight(rank - 1) : other;
-    case 'QGemm':
-      return input === QLINEAR_WEIGHT ? gemm(node, 1) : other;
-    case 'DynamicQuantizeLSTM':
-      return input === 1 || input === 2 ? weight(2) : input === 3 ? bias : other;
-    case 'Attention':
-      return node.domain === 'com.microsoft' && input === 1
-        ? weight(rank - 1)
-        : input === 2
-          ? bias
-          : other;
+      if (input === 3) return bias;
+      return input === 1 || input === 2 ? recurrent(node, rank) : other;
     case 'Einsum':
       return rank >= 2 ? weight(null) : other;
     case 'BatchNormalization':
-      return input >= 1 ? norm : other;
     case 'InstanceNormalization':
     case 'LayerNormalization':
     case 'GroupNormalization':
     case 'SimplifiedLayerNormalization':
     case 'RMSNormalization':
-    case 'GroupNorm':
-    case 'SkipGroupNorm':
       return input >= 1 ? norm : other;
-    case 'SkipLayerNormalization':
-    case 'SkipSimplifiedLayerNormalization':
-      return input >= 2 ? norm : other;
-    case 'EmbedLayerNormalization':
-      return input >= 2 && input <= 4
-        ? { role: 'embedding', axis: 0 }
-        : input >= 5 && input <= 6
-          ? norm
-          : other;
-    case 'BiasGelu':
-    case 'FastGelu':
-    case 'BiasAdd':
-      return input === 1 ? bias : other;
     case 'Add':
     case 'Sum':
       return bias;
@@ -104,27 +68,9 @@ function knownSlot(node: NodeRecord, input: number, rank: number): Slot {
   }
 }
 
-function convolution(input: number, rank: number, axis: number): Slot {
-  if (input === 1) return rank >= 3 ? weight(axis) : other;
-  return input === 2 ? bias : other;
-}
-
-function matrix(node: NodeRecord, input: number, rank: number): Slot {
-  if (input > 1 || rank < 2) return other;
-  const transposed = integerAttribute(node, input === 0 ? 'transA' : 'transB', 0) !== 0;
-  // The channels of a left-hand constant are its rows, of a right-hand one its columns.
-  return weight((input === 1) === transposed ? rank - 2 : rank - 1);
-}
-
-function gemm(node: NodeRecord, input: number): Slot {
-  if (input === 2) return bias;
-  if (input === 1) return weight(integerAttribute(node, 'transB', 0) !== 0 ? 0 : 1);
-  return input === 0 ? weight(integerAttribute(node, 'transA', 0) !== 0 ? 1 : 0) : other;
-}
-
-function recurrent(input: number, rank: number): Slot {
-  if (input === 1 || input === 2) return rank === 3 ? weight(1) : other;
-  return input === 3 ? bias : other;
+/** A table whose entries lie along an axis; a vector is looked up for what it is, such as a shape. */
+function table(rank: number, axis: number): Slot {
+  return rank >= 2 ? { role: 'embedding', axis } : constant;
 }
 
 /**
@@ -164,12 +110,8 @@ export function isSensitive(node: NodeRecord, input: number): boolean {
     case 'Loop':
       return input === 0;
     default:
-      return node.opType.startsWith('QLinear') && !isQLinearWeight(node, input);
+      return node.opType.startsWith('QLinear') && codesAt(node, input, 0) === null;
   }
-}
-
-function isQLinearWeight({ opType }: NodeRecord, input: number): boolean {
-  return input === QLINEAR_WEIGHT && (opType === 'QLinearConv' || opType === 'QLinearMatMul');
 }
 
 /** Entry i is the input's axis that became the output's axis i; null for an axis that is new. */

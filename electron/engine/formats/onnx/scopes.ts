@@ -1,7 +1,7 @@
 import type { Consumer, Role } from '../../../../shared/model.ts';
-import type { Slot } from '../slot.ts';
 import { isSensitive, passThrough, slotOf, type AxisMap } from './operators.ts';
 import type { AttributeRecord, GraphRecord, NodeRecord, TensorRecord } from './records.ts';
+import { codesAt, type Codes } from './stored-codes.ts';
 
 /** A stored tensor found in the structure, before it is made a TensorRef. */
 export interface Stored {
@@ -30,6 +30,8 @@ export interface Use extends Consumer {
   readonly role: Role;
   readonly axis: number | null;
   readonly isSensitive: boolean;
+  /** Where the node says how to read the tensor as codes. */
+  readonly codes: Codes | null;
 }
 
 /** A value in scope: a stored tensor and how its axes now lie (null once they are lost). */
@@ -171,7 +173,15 @@ function recordUses(
         bindOutputs(node, scope, bound, handedOn);
         if (name === bound.stored.name) bound.stored.isHandedOn = true;
       }
-      const use = useOf(node, label, input, rank, bound, graph, scope);
+      const use = useOf(
+        node,
+        label,
+        input,
+        bound,
+        graph,
+        scope,
+        codesAt(node, input, rank, integersOf),
+      );
       if (handedOn === null) bound.stored.uses.push(use);
       // A quantized tensor's own DequantizeLinear is a use as well as a hand-over.
       else if (node.opType.endsWith('quantizeLinear') || node.opType === 'QuantizeLinear')
@@ -184,12 +194,12 @@ function useOf(
   node: NodeRecord,
   label: string,
   input: number,
-  rank: number,
   bound: Bound,
   graph: GraphRecord,
   scope: Scope,
+  codes: Codes | null,
 ): Use {
-  const slot: Slot = slotOf(node, input, rank);
+  const slot = slotOf(node, input, bound.axes?.length ?? bound.stored.dims.length);
   const axis = slot.axis === null ? null : (bound.axes?.[slot.axis] ?? null);
   return {
     node: label,
@@ -202,6 +212,7 @@ function useOf(
     role: slot.role,
     axis,
     isSensitive: isSensitive(node, input),
+    codes,
   };
 }
 

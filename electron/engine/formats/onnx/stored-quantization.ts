@@ -1,74 +1,35 @@
+import { dtypeOf, isSourceDtype, type DtypeName } from '../../../../shared/dtypes.ts';
 import type { StoredQuantization, TensorRef } from '../../../../shared/model.ts';
-import { integerAttribute } from './operators.ts';
 import type { Stored, Use } from './scopes.ts';
+import type { Codes, Packing } from './stored-codes.ts';
 import type { OnnxTensor } from './tensors.ts';
 
-/** Which inputs of which operator hold a stored tensor's quantization parameters. */
-export interface QuantizedBy {
-  readonly use: Use;
-  readonly scaleInput: number | null;
-  readonly zeroPointInput: number | null;
-  readonly axis: number | null;
-  readonly blockSize: number | null;
+/** The use that takes a stored tensor as codes; null for floats that nothing quantizes. */
+export function quantizedBy(uses: readonly Use[], dtype: DtypeName): QuantizedUse | null {
+  const isFloat = isSourceDtype(dtype);
+  const takes = (use: Use): use is QuantizedUse =>
+    use.codes !== null &&
+    (!isFloat || use.op.endsWith('QuantizeLinear') || use.op === 'DequantizeLinear');
+  return uses.find(takes) ?? null;
 }
+
+type QuantizedUse = Use & { readonly codes: Codes };
 
 /**
- * The operator that takes a stored tensor as already quantized, with the places of its scale and
- * zero point (ONNX: DequantizeLinear, QLinearConv, QLinearMatMul, ConvInteger, MatMulInteger;
- * com.microsoft: MatMulNBits, QGemm, DynamicQuantizeMatMul, DynamicQuantizeLSTM).
+ * How many values a tensor of packed codes stands for; undefined where it is as many as it has
+ * elements. Attributes that promise more than the bytes hold are not believed.
  */
-export function quantizedBy(uses: readonly Use[]): QuantizedBy | null {
-  for (const use of uses) {
-    const found = inputsOf(use);
-    if (found !== null) return { use, axis: null, blockSize: null, ...found };
-  }
-  return null;
-}
-
-type Inputs = Pick<QuantizedBy, 'scaleInput' | 'zeroPointInput'> &
-  Partial<Pick<QuantizedBy, 'axis' | 'blockSize'>>;
-
-function inputsOf(use: Use): Inputs | null {
-  const at = (
-    input: number,
-    scaleInput: number | null,
-    zeroPointInput: number | null,
-  ): Inputs | null => (use.input === input ? { scaleInput, zeroPointInput } : null);
-  switch (use.op) {
-    case 'DequantizeLinear':
-    case 'QuantizeLinear': {
-      if (use.input !== 0) return null;
-      const blockSize = integerAttribute(use.record, 'block_size', 0);
-      const axis = integerAttribute(use.record, 'axis', 1);
-      return {
-        scaleInput: 1,
-        zeroPointInput: 2,
-        axis,
-        blockSize: blockSize > 0 ? blockSize : null,
-      };
-    }
-    case 'QLinearConv':
-    case 'QLinearMatMul':
-    case 'QGemm':
-      return at(3, 4, 5);
-    case 'ConvInteger':
-    case 'MatMulInteger':
-      return at(1, null, 3);
-    case 'MatMulNBits':
-      return use.input === 1
-        ? {
-            scaleInput: 2,
-            zeroPointInput: 3,
-            blockSize: integerAttribute(use.record, 'block_size', 0),
-          }
-        : null;
-    case 'DynamicQuantizeMatMul':
-      return at(1, 2, 3);
-    case 'DynamicQuantizeLSTM':
-      return at(1, 8, 9) ?? at(2, 10, 11);
-    default:
-      return null;
-  }
+export function packedValues(
+  by: QuantizedUse | null,
+  ref: Pick<TensorRef, 'dtype' | 'elements'>,
+): number | undefined {
+  const packing = by?.codes.packing ?? null;
+  if (packing === null) return undefined;
+  const perElement = dtypeOf(ref.dtype).bits / packing.bits;
+  const held = ref.elements * Math.max(1, perElement);
+  const { count } = packing;
+  const values = count !== null && count > 0 && count <= held ? count : held;
+  return values === ref.elements ? undefined : values;
 }
 
 /** Parameters with more values than this are left in the file when a model is opened: they may be as large as weights. */
@@ -91,20 +52,36 @@ export function withStoredQuantization(
     return ref === undefined || ref.elements > MAX_OPENED_PARAMETERS ? [] : readNumbers(ref);
   };
   return tensors.map(({ ref, stored }) => {
-    const by = quantizedBy(stored.uses);
+    const by = quantizedBy(stored.uses, ref.dtype);
     if (by === null) return { ref, stored };
-    const scale = numbers(by.use, by.scaleInput);
+    const { codes } = by;
+    const scale = numbers(by, codes.scale);
+    const zeroPoint = numbers(by, codes.zeroPoint);
     const quantization: StoredQuantization = {
       scale,
-      zeroPoint: numbers(by.use, by.zeroPointInput),
-      axis: scale.length > 1 && by.axis !== null ? normalAxis(by.axis, ref.shape.length) : null,
-      blockSize: by.blockSize,
+      zeroPoint: unpacked(zeroPoint, codes.packing),
+      axis: scale.length > 1 && isAxis(codes.axis, ref.shape.length) ? codes.axis : null,
+      blockSize: codes.blockSize,
     };
     return { ref: { ...ref, quantization }, stored };
   });
 }
 
-function normalAxis(axis: number, rank: number): number | null {
-  const positive = axis < 0 ? axis + rank : axis;
-  return positive >= 0 && positive < rank ? positive : null;
+/** Zero points of MatMulNBits from bytes that hold several: each row begins on a byte of its own. */
+function unpacked(bytes: readonly number[], packing: Packing | null): readonly number[] {
+  if (packing === null || packing.bits === 8 || packing.perRow === null) return bytes;
+  const { bits, perRow } = packing;
+  const width = Math.ceil((perRow * bits) / 8);
+  if (width === 0 || bytes.length % width !== 0) return bytes;
+  const codes: number[] = [];
+  for (let row = 0; row < bytes.length; row += width)
+    for (let at = 0; at < perRow; at++) {
+      const bit = at * bits;
+      codes.push((bytes[row + (bit >> 3)]! >> (bit & 7)) & (2 ** bits - 1));
+    }
+  return codes;
+}
+
+function isAxis(axis: number | null, rank: number): boolean {
+  return axis !== null && axis >= 0 && axis < rank;
 }

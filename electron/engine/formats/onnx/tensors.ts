@@ -6,7 +6,7 @@ import { collectStored, type Stored, type Use } from './scopes.ts';
 import type { FileSource } from '../../source.ts';
 import { outranks } from '../slot.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
-import { quantizedBy } from './stored-quantization.ts';
+import { packedValues, quantizedBy } from './stored-quantization.ts';
 import { tensorType } from './tensor-types.ts';
 
 /** A TensorRef with the record it came from, which the exporter edits. */
@@ -32,14 +32,17 @@ export function buildTensors(
   return found.map((stored, id) => {
     const place = locate(stored, external, fileNumber);
     const use = mainUse(stored.uses);
+    const by = quantizedBy(stored.uses, place.dtype);
+    const parameters = packedValues(by, place);
     const ref: TensorRef = {
       id,
       name: stored.name,
       shape: stored.dims,
       ...place,
+      ...(parameters === undefined ? {} : { parameters }),
       layer: use?.node ?? stored.name,
       op: use?.op ?? 'none',
-      role: roleOf(stored, use, place.dtype),
+      role: roleOf(stored, use, place.dtype, by !== null),
       axis: use?.axis ?? null,
       graph: stored.graph.path,
       consumers: stored.uses.map(({ node, op, input }) => ({ node, op, input })),
@@ -49,6 +52,9 @@ export function buildTensors(
   });
 }
 
+/** Operators that add whatever they are given. */
+const ADDS: ReadonlySet<string> = new Set(['Add', 'Sum', 'QLinearAdd']);
+
 /** The use that says what a tensor is: the first weight, else the first embedding, and so on. */
 function mainUse(uses: readonly Use[]): Use | undefined {
   let best: Use | undefined;
@@ -56,16 +62,21 @@ function mainUse(uses: readonly Use[]): Use | undefined {
   return best;
 }
 
-function roleOf(stored: Stored, use: Use | undefined, dtype: DtypeName): Role {
+function roleOf(
+  stored: Stored,
+  use: Use | undefined,
+  dtype: DtypeName,
+  isQuantized: boolean,
+): Role {
   if (use === undefined) return 'other';
   if (stored.uses.some((other) => other.isSensitive) || dtype === 'bool' || dtype === 'string')
     return 'constant';
-  const isQuantized = quantizedBy(stored.uses) !== null;
   const isInteger = /^u?int/.test(dtype);
   if (isInteger && !isQuantized) return 'constant';
   if (stored.storage === 'sparse') return use.role === 'weight' ? 'other' : use.role;
   // What is added along more than one axis is a parameter of its own, such as a position table.
-  if (use.role === 'bias' && stored.dims.filter((dim) => dim > 1).length > 1) return 'constant';
+  if (use.role === 'bias' && ADDS.has(use.op) && stored.dims.filter((dim) => dim > 1).length > 1)
+    return 'constant';
   return use.role;
 }
 
