@@ -1,7 +1,10 @@
 import { encodeVarint, type Frame } from '../../formats/onnx/wire.ts';
 import { piecesLength, type Piece } from '../layout.ts';
 
-/** Replace [start, end) of the source by pieces. `frame` is the message that directly encloses it. */
+/**
+ * Replace [start, end) of the source by pieces. `frame` is the message that directly encloses it, which
+ * matters where one message ends and another begins: an insertion at that byte goes into its frame.
+ */
 export interface Edit {
   readonly start: number;
   readonly end: number;
@@ -14,21 +17,30 @@ export interface Edit {
  * the length prefix of every enclosing message is written anew where its length changes.
  */
 export function applyEdits(edits: readonly Edit[], fileSize: number): Piece[] {
-  const ordered = [...edits, ...lengthEdits(edits)].sort(
-    // At one place insertions come before a replacement; the sort is stable among insertions.
-    (a, b) => a.start - b.start || a.end - b.end,
-  );
+  const ordered = [...edits, ...lengthEdits(edits)].sort(compareEdits);
   const pieces: Piece[] = [];
   let at = 0;
   for (const edit of ordered) {
     if (edit.start < at) throw new RangeError(`edits overlap at byte ${edit.start}`);
     if (edit.start > at)
       pieces.push({ kind: 'copy', file: 0, offset: at, length: edit.start - at });
-    pieces.push(...edit.pieces);
+    for (const piece of edit.pieces) pieces.push(piece);
     at = edit.end;
   }
   if (fileSize > at) pieces.push({ kind: 'copy', file: 0, offset: at, length: fileSize - at });
   return mergeBytes(pieces);
+}
+
+/**
+ * At one byte insertions come before a replacement, and an insertion into an inner message before one
+ * into the message around it: only the end of the inner message can be at that byte, as its start has
+ * a tag and a length. The sort is stable among insertions into one message.
+ */
+function compareEdits(a: Edit, b: Edit): number {
+  if (a.start !== b.start) return a.start - b.start;
+  const isInsertion = (edit: Edit): boolean => edit.end === edit.start;
+  if (isInsertion(a) !== isInsertion(b)) return isInsertion(a) ? -1 : 1;
+  return (b.frame?.payload ?? -1) - (a.frame?.payload ?? -1);
 }
 
 function lengthEdits(edits: readonly Edit[]): Edit[] {
