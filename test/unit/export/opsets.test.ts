@@ -66,12 +66,13 @@ describe('an opset is not raised', () => {
     expect(raises([op(text.split(',')[0]!)], from, to)).toBe(false);
   });
 
-  test('over such an operator in a subgraph, or where the model has functions', () => {
+  test('over such an operator in a subgraph or a function', () => {
     const inside = node('If', ['c'], ['y'], {
       attribute: [{ name: 'then_branch', type: 5, g: { name: 'g', node: [op('Softmax')] } }],
     });
     expect(raises([inside], 12, 13)).toBe(false);
-    expect(raises([op('Conv')], 12, 13, [{ name: 'F', node: [] }])).toBe(false);
+    expect(raises([op('Conv')], 12, 13, [{ name: 'F', node: [op('Softmax')] }])).toBe(false);
+    expect(raises([op('Conv')], 12, 13, [{ name: 'F', node: [op('Relu')] }])).toBe(true);
   });
 
   test('an operator of another domain does not hold a model back', () => {

@@ -54,6 +54,17 @@ export function restoreOperator(
   return { opType: 'DequantizeLinear', domain: 'com.microsoft' };
 }
 
+/**
+ * The opset from which a Constant may be of a type. onnxruntime holds the Constants of functions to
+ * it, and not those of graphs, which it makes initializers first.
+ */
+export function constantOpset(dtype: DtypeName): number {
+  if (dtype === 'float16' || dtype === 'float32' || dtype === 'float64') return 1;
+  if (dtype === 'bfloat16') return 13;
+  if (dtype.startsWith('float8')) return 19;
+  return dtype === 'int4' || dtype === 'uint4' ? 21 : 9;
+}
+
 /** The IR version that a stored type came with (onnx.proto: float8 with 9, int4 with 10). */
 export function irVersionOf(dtype: DtypeName): number {
   if (dtype === 'int4' || dtype === 'uint4') return 10;

@@ -6,13 +6,13 @@ import { piecesLength, type Layout, type Piece } from '../layout.ts';
 import { TOOL_VERSION } from '../version.ts';
 import type { CodeLayout } from '../write-model.ts';
 import { applyEdits, type Edit } from './edits.ts';
-import { irVersionOf, restoreOpset } from './dequantize.ts';
+import { constantOpset, irVersionOf, restoreOpset } from './dequantize.ts';
 import { HalfNodes } from './half-nodes.ts';
 import type { HalfPlan } from './half-plan.ts';
 import { planHalf } from './half-rules.ts';
 import { entryMessage, field } from './messages.ts';
 import { FreshNames } from './names.ts';
-import { Opsets } from './opsets.ts';
+import { Opsets, type WantedOpsets } from './opsets.ts';
 import { DYNAMIC_OPSET } from './integer-uses.ts';
 import { IntegerNodes, type LstmWeight } from './integer-nodes.ts';
 import { SideFile } from './side-file.ts';
@@ -39,13 +39,14 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const quantized: Layout['quantized'][number][] = [];
   const refused: Layout['refused'][number][] = [];
   const names = new FreshNames(index);
-  const opsets = new Opsets(index, wantedOpsets(request));
+  const ownerOf = ownersOf(index);
+  const opsets = new Opsets(index, wantedOpsets(request, ownerOf));
   const side = new SideFile(request.targetName);
   const integers: LstmWeight[] = [];
   const plannedHalf = request.mode === 'float16' ? planHalf(request, opsets.version(null)) : null;
   const half = plannedHalf === null ? null : new HalfNodes(plannedHalf, names);
   for (const entry of plan) {
-    const outcome = editsFor(entry, request, { names, opsets, side, half: plannedHalf });
+    const outcome = editsFor(entry, request, { names, opsets, ownerOf, side, half: plannedHalf });
     if (outcome === null || entry.scheme === null) continue;
     if ('refused' in outcome) refused.push({ tensor: entry.tensor, reason: outcome.refused });
     else {
@@ -114,6 +115,7 @@ interface TensorEdits {
 interface Making {
   readonly names: FreshNames;
   readonly opsets: Opsets;
+  readonly ownerOf: OwnerOf;
   readonly side: SideFile;
   readonly half: HalfPlan | null;
 }
@@ -121,7 +123,7 @@ interface Making {
 function editsFor(
   entry: TensorPlan,
   request: OnnxExport,
-  { names, opsets, side, half }: Making,
+  { names, opsets, ownerOf, side, half }: Making,
 ): TensorEdits | { readonly refused: string } | null {
   const tensor = request.tensors[entry.tensor];
   const { scheme } = entry;
@@ -135,7 +137,7 @@ function editsFor(
     if (bytes >= tensor.ref.bytes)
       return { refused: `takes ${bytes} bytes, not fewer than ${tensor.ref.bytes}` };
   }
-  const owner = ownerOf(request.index, tensor.stored.graph);
+  const owner = ownerOf(tensor.stored.graph);
   const opset = opsets.version(owner);
   const uses = usesTakenOver(request, { tensor, scheme }, opset);
   const isRestored =
@@ -173,23 +175,38 @@ function editsFor(
   return { codes, edits: replaced.edits, integers, stored: replaced.parts.codes };
 }
 
-/** The opsets at which the operators that take or restore the planned weights are ai.onnx's own. */
-function wantedOpsets({ plan, tensors, mode }: OnnxExport): number[] {
-  const wanted = new Set<number>(mode === 'dynamic' ? [DYNAMIC_OPSET] : []);
-  for (const { tensor, scheme } of plan) {
+/**
+ * The opsets at which the operators that take or restore the planned weights are ai.onnx's own, and
+ * at which Constants of functions may be of their types.
+ */
+function wantedOpsets(request: OnnxExport, ownerOf: OwnerOf): WantedOpsets {
+  const wanted = new Map<GraphRecord | null, Set<number>>([[null, new Set()]]);
+  for (const { tensor, scheme } of request.plan) {
+    if (scheme === null) continue;
+    const { ref, stored: place } = request.tensors[tensor]!;
+    const owner = ownerOf(place.graph);
+    const versions = wanted.get(owner) ?? new Set();
+    wanted.set(owner, versions);
+    if (request.mode === 'dynamic') versions.add(DYNAMIC_OPSET);
     const isTaken =
-      scheme !== null && mode === 'nbits' && nbitsUses(tensors[tensor]!, scheme).length > 0;
-    if (scheme !== null && !isTaken)
-      wanted.add(restoreOpset(scheme, scaleCount(scheme, tensors[tensor]!.ref)));
+      request.mode === 'nbits' && nbitsUses(request.tensors[tensor]!, scheme).length > 0;
+    if (!isTaken) versions.add(restoreOpset(scheme, scaleCount(scheme, ref)));
+    const stored = isTaken ? 'uint8' : storageDtype(scheme.dtype);
+    if (owner !== null) versions.add(constantOpset(stored));
   }
-  return [...wanted];
+  return wanted;
 }
 
-/** The function whose body holds a graph (by its path), or null for the model. */
-function ownerOf(index: OnnxIndex, graph: GraphRecord): GraphRecord | null {
-  let frame = graph.frame;
-  while (frame.parent !== null) frame = frame.parent;
-  return index.functions.find((body) => body.frame === frame) ?? null;
+/** The function whose body holds a graph, or null for the model. */
+type OwnerOf = (graph: GraphRecord) => GraphRecord | null;
+
+function ownersOf({ functions }: OnnxIndex): OwnerOf {
+  const bodies = new Map(functions.map((body) => [body.frame, body]));
+  return ({ frame }) => {
+    let outermost = frame;
+    while (outermost.parent !== null) outermost = outermost.parent;
+    return bodies.get(outermost) ?? null;
+  };
 }
 
 function metadataEdits({ index, files, recipe }: OnnxExport): Edit[] {

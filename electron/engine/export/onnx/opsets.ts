@@ -1,4 +1,11 @@
-import type { GraphRecord, NodeRecord, OnnxIndex } from '../../formats/onnx/records.ts';
+import type {
+  GraphRecord,
+  NodeRecord,
+  OnnxIndex,
+  OpsetRecord,
+  Span,
+} from '../../formats/onnx/records.ts';
+import type { Piece } from '../layout.ts';
 import type { Edit } from './edits.ts';
 import { field, opsetMessage } from './messages.ts';
 import { encodeVarint } from '../../formats/onnx/wire.ts';
@@ -13,11 +20,12 @@ const FUNCTION_OPSET_IMPORT = 9;
 const operators: Readonly<Record<string, readonly number[]>> = changes.operators;
 
 /**
- * Whether every operator that the main graph uses means the same at both opsets (see
- * opset-changes.json). Functions are bound to the model's version, so that a model with any is not raised.
+ * Whether every operator of the model means the same at both opsets (see opset-changes.json). This
+ * includes the bodies of functions: onnxruntime puts them in place of their calls and runs their
+ * nodes at the model's opset, whatever opset they import.
  */
 export function canRaise(index: OnnxIndex, from: number, to: number): boolean {
-  return index.functions.length === 0 && graphAllows(index.graph, from, to);
+  return [index.graph, ...index.functions].every((graph) => graphAllows(graph, from, to));
 }
 
 function graphAllows(graph: GraphRecord, from: number, to: number): boolean {
@@ -37,25 +45,50 @@ function nodeAllows(node: NodeRecord, from: number, to: number): boolean {
   );
 }
 
+/** The opsets of ai.onnx that the weights of the model or of a function would like. */
+export type WantedOpsets = ReadonlyMap<GraphRecord | null, ReadonlySet<number>>;
+
 /** The opset imports of an export: the source's, ai.onnx raised as far as is wanted and safe, and what is added. */
 export class Opsets {
   private readonly index: OnnxIndex;
-  private readonly raised: number;
+  /** The versions of ai.onnx that are raised, by function; null is the model. */
+  private readonly raised = new Map<GraphRecord | null, number>();
   private readonly needed = new Set<GraphRecord | null>();
   private irVersion: number;
 
-  /** @param wanted opsets of ai.onnx that something in the plan would like. The highest that is safe is taken. */
-  constructor(index: OnnxIndex, wanted: readonly number[]) {
+  /**
+   * The highest version that is wanted and safe is taken. The model's is raised for its functions as
+   * well, and a function's import only where its own weights want that: onnxruntime checks the types
+   * of a body at the function's version and runs it at the model's.
+   */
+  constructor(index: OnnxIndex, wanted: WantedOpsets) {
     this.index = index;
     this.irVersion = index.irVersion;
-    const now = this.sourceVersion(null);
-    const safe = wanted.filter((version) => version > now && canRaise(index, now, version));
-    this.raised = Math.max(now, ...safe);
+    const all = new Set([...wanted.values()].flatMap((versions) => [...versions]));
+    this.raise(null, all, (from, to) => canRaise(index, from, to));
+    for (const [owner, versions] of wanted)
+      if (owner !== null) this.raise(owner, versions, (from, to) => graphAllows(owner, from, to));
   }
 
-  /** The version of ai.onnx in force in the model or a function; a function without an import of its own uses none of it. */
+  private raise(
+    owner: GraphRecord | null,
+    wanted: Iterable<number>,
+    isSafe: (from: number, to: number) => boolean,
+  ): void {
+    const now = this.sourceVersion(owner);
+    const limit = owner === null ? Infinity : this.version(null);
+    const versions = [...wanted].filter((version) => version > now && version <= limit);
+    const highest = versions.sort((a, b) => b - a).find((version) => isSafe(now, version));
+    if (highest !== undefined) this.raised.set(owner, highest);
+  }
+
+  /**
+   * The version of ai.onnx in force in the model or a function: of the function's and the model's the
+   * lower one. A function without an import of its own uses none of it.
+   */
   version(owner: GraphRecord | null): number {
-    return owner === null ? this.raised : this.sourceVersion(owner);
+    const own = this.raised.get(owner) ?? this.sourceVersion(owner);
+    return owner === null ? own : Math.min(own, this.version(null));
   }
 
   /** Say that com.microsoft is used by the model or a function. */
@@ -75,17 +108,30 @@ export class Opsets {
   }
 
   private sourceVersion(owner: GraphRecord | null): number {
-    const opsets = owner === null ? this.index.opsets : owner.opsets;
-    return opsets.find((opset) => opset.domain === '')?.version ?? 1;
+    return this.importsOf(owner).find((opset) => opset.domain === '')?.version ?? 1;
   }
 
   private raiseEdits(fileSize: number): Edit[] {
-    if (this.raised === this.sourceVersion(null)) return [];
-    const entry = this.index.opsets.find((opset) => opset.domain === '');
-    const span = entry?.span ?? { start: fileSize, end: fileSize };
-    return [
-      { ...span, pieces: field(MODEL_OPSET_IMPORT, [opsetMessage('', this.raised)]), frame: null },
-    ];
+    return [...this.raised].map(([owner, version]) => {
+      const entry = this.importsOf(owner).find((opset) => opset.domain === '');
+      const span = entry?.span ?? this.endOf(owner, fileSize);
+      return this.importEdit(owner, span, opsetMessage('', version));
+    });
+  }
+
+  private importsOf(owner: GraphRecord | null): readonly OpsetRecord[] {
+    return owner === null ? this.index.opsets : owner.opsets;
+  }
+
+  /** Where the fields of the model or a function end. */
+  private endOf(owner: GraphRecord | null, fileSize: number): Span {
+    const at = owner === null ? fileSize : owner.frame.end;
+    return { start: at, end: at };
+  }
+
+  private importEdit(owner: GraphRecord | null, span: Span, message: Piece): Edit {
+    const number = owner === null ? MODEL_OPSET_IMPORT : FUNCTION_OPSET_IMPORT;
+    return { ...span, pieces: field(number, [message]), frame: owner?.frame ?? null };
   }
 
   private irEdits(): Edit[] {
@@ -96,15 +142,9 @@ export class Opsets {
   }
 
   private importEdits(fileSize: number): Edit[] {
-    const edits: Edit[] = [];
-    for (const owner of this.needed) {
-      const opsets = owner === null ? this.index.opsets : owner.opsets;
-      if (opsets.some((opset) => opset.domain === 'com.microsoft')) continue;
-      const number = owner === null ? MODEL_OPSET_IMPORT : FUNCTION_OPSET_IMPORT;
-      const at = owner === null ? fileSize : owner.frame.end;
-      const pieces = field(number, [opsetMessage('com.microsoft', 1)]);
-      edits.push({ start: at, end: at, pieces, frame: owner?.frame ?? null });
-    }
-    return edits;
+    const message = opsetMessage('com.microsoft', 1);
+    return [...this.needed]
+      .filter((owner) => !this.importsOf(owner).some(({ domain }) => domain === 'com.microsoft'))
+      .map((owner) => this.importEdit(owner, this.endOf(owner, fileSize), message));
   }
 }

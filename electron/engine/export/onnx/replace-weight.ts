@@ -6,7 +6,7 @@ import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { Piece } from '../layout.ts';
 import { blocksOf, columnBytes, zeroPointColumnBytes, type NBitsShape } from '../nbits-layout.ts';
 import { blockNodes, splitShape, type SplitShape } from './block-restore.ts';
-import { RESTORED_DTYPE, restoreOperator, type Restore } from './dequantize.ts';
+import { constantOpset, RESTORED_DTYPE, restoreOperator, type Restore } from './dequantize.ts';
 import type { Edit } from './edits.ts';
 import {
   constantMessage,
@@ -80,6 +80,8 @@ export function replaceWeight(
   if ('refused' in restore) return restore;
   const split = restore.opType === 'Blocks' ? splitShape(ref, scheme) : null;
   const parts = partsOf(tensor, scheme, scales, context, split);
+  const barred = stored.graph.kind === 'function' ? barredConstant(parts, split, context) : null;
+  if (barred !== null) return { refused: barred };
   const nodes = context.isRestored
     ? restoreNodes(tensor, scheme, restore, parts, context.names)
     : [];
@@ -90,6 +92,21 @@ export function replaceWeight(
   const [codes, scale, zeroPoint] = parts.map((part) => part.name);
   const named = { codes: codes!, scale: scale ?? '', zeroPoint: zeroPoint ?? '' };
   return { edits, domain: restore.domain, parts: named };
+}
+
+/** Why the parts cannot be Constants of a function, or null where they can; a split shape is a Constant of int64. */
+function barredConstant(
+  parts: readonly Part[],
+  split: SplitShape | null,
+  { opset }: ReplaceContext,
+): string | null {
+  const dtypes = [
+    ...parts.map((part) => part.dtype),
+    ...(split === null ? [] : ['int64' as const]),
+  ];
+  const dtype = dtypes.find((candidate) => constantOpset(candidate) > opset);
+  if (dtype === undefined) return null;
+  return `a Constant in a function may be ${dtype} from opset ${constantOpset(dtype)} on, and the function is at opset ${opset} and cannot be raised without changing what it means`;
 }
 
 const NOT_RESTORED: Restore = { opType: 'DequantizeLinear', domain: '' };
