@@ -3,6 +3,8 @@ import type { GraphRecord, OnnxIndex } from '../../formats/onnx/records.ts';
 /** Makes names that no value or node anywhere in the model has, so that nothing is shadowed. */
 export class FreshNames {
   private readonly taken = new Set<string>();
+  /** The next count to try for a base, as thousands of functions may use one name. */
+  private readonly counts = new Map<string, number>();
 
   constructor(index: OnnxIndex) {
     for (const graph of [index.graph, ...index.functions]) this.take(graph);
@@ -11,7 +13,9 @@ export class FreshNames {
   /** `base`, or `base_1`, `base_2` ... when it is taken. */
   make(base: string): string {
     let name = base;
-    for (let count = 1; this.taken.has(name); count++) name = `${base}_${count}`;
+    let count = this.counts.get(base) ?? 1;
+    for (; this.taken.has(name); count++) name = `${base}_${count}`;
+    if (name !== base) this.counts.set(base, count);
     this.taken.add(name);
     return name;
   }
