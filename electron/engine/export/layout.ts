@@ -38,6 +38,8 @@ export interface Layout {
     readonly tensor: number;
     readonly scheme: Scheme;
     readonly codes: CodeLayout;
+    /** Why the scheme is not the plan's, where the format tells. */
+    readonly reason?: string | null;
   }[];
   /** Tensors that the plan wanted to change and this format or mode cannot, or not to a profit. */
   readonly refused: readonly { readonly tensor: number; readonly reason: string }[];

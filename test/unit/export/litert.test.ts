@@ -279,7 +279,6 @@ describe('a weight-only export', () => {
     ],
     ['float8', { dtype: 'float8_e4m3fn' }, 'qdq', /LiteRT has no float8_e4m3fn/],
     ['uint4', { dtype: 'uint4' }, 'qdq', /DEQUANTIZE takes no uint4/],
-    ['int16 per channel', { dtype: 'int16' }, 'qdq', /DEQUANTIZE takes int16 per tensor only/],
     [
       'int16 with zero points',
       { dtype: 'int16', symmetric: false, granularity: 'tensor' },
@@ -628,6 +627,21 @@ describe('a float16 source', () => {
     const bytes = bufferOf(model, 2);
     for (const [index, value] of bits.entries())
       expect(bytes.readFloatLE(4 * index)).toBe(float16Value(value));
+  });
+
+  test('has the bias of restored int8 weights stored as float32, which XNNPACK wants', async () => {
+    const { out } = await exported(write(halfBiasModel(false)), recipe('int8'));
+    expect(operatorsOf(plainModel(out)).map(([op, { inputs }]) => [op, inputs])).toEqual([
+      [6, [1]],
+      [3, [0, 2, 3]],
+    ]);
+    expect(tensorsOf(out).map(({ name, dtype }) => [name, dtype])).toEqual([
+      ['w16', 'int8'],
+      ['b16', 'float32'],
+    ]);
+    // Types that XNNPACK does not fold are slow with either bias: it stays.
+    const wide = await exported(write(halfBiasModel(false)), recipe('litert-int4'));
+    expect(tensorsOf(wide.out)[1]).toMatchObject({ name: 'b16', dtype: 'float16' });
   });
 
   test('whose bias cannot be stored so is restored to float', async () => {

@@ -1,3 +1,4 @@
+import { MAX_BIAS_ELEMENTS } from '../../formats/litert/fit-biases.ts';
 import { FLOAT32 } from '../../formats/litert/tensor-types.ts';
 import { slotOf } from '../../formats/litert/operators.ts';
 import type { GraphRecord, OperatorRecord } from '../../formats/litert/records.ts';
@@ -6,15 +7,13 @@ import { float16Value } from '../../../../shared/float16.ts';
 import type { PagedBytes } from '../../formats/litert/paged-bytes.ts';
 import type { Piece } from '../layout.ts';
 import type { GraphEdit } from './graph-edit.ts';
-import { whyUntouchable } from './replace-weight.ts';
-
-/** Values of a bias that are widened in memory; more are no bias of a layer. */
-const MAX_ELEMENTS = 1 << 20;
+import { whyUntouchable } from '../../formats/litert/untouchable.ts';
 
 /**
  * float16 biases behind a DEQUANTIZE. LiteRT's XNNPACK delegate (tf.lite 2.21) takes over an operator
- * on int8 weights and then fails to prepare when its bias is restored and not stored as float32. So
- * an operator that comes to run on codes has its bias stored as float32, which changes no value.
+ * on int8 weights and then fails to prepare when its bias is restored and not stored as float32; and it
+ * leaves an operator on restored int8 weights to slower kernels then. So an operator whose weights become
+ * int8 has its bias stored as float32, which changes no value.
  */
 export class HalfBiases {
   private readonly restored = new Map<GraphRecord, Map<number, LitertTensor>>();
@@ -62,6 +61,12 @@ export class HalfBiases {
     return known;
   }
 
+  /** What becomes of the chosen biases, for whoever asks why they are not quantized. */
+  reasons(): { readonly tensor: number; readonly reason: string }[] {
+    const reason = 'float32 with the same values, so that XNNPACK takes it beside int8 weights';
+    return [...this.chosen].map(({ ref }) => ({ tensor: ref.id, reason }));
+  }
+
   /** Store the chosen biases as float32, in place of what restored them; their buffers' bytes by number. */
   widen(edits: readonly GraphEdit[], source: PagedBytes): Map<number, Piece> {
     const pieces = new Map<number, Piece>();
@@ -84,7 +89,7 @@ export class HalfBiases {
 const RESTORING: ReadonlySet<string> = new Set(['DEQUANTIZE', 'DENSIFY']);
 
 function canWiden(tensor: LitertTensor): boolean {
-  if (tensor.ref.elements > MAX_ELEMENTS || tensor.ref.fixed !== undefined) return false;
+  if (tensor.ref.elements > MAX_BIAS_ELEMENTS || tensor.ref.fixed !== undefined) return false;
   if (whyUntouchable(tensor) !== null) return false;
   return tensor.stored.every(({ graph, uses }) =>
     uses.every(({ operator }) => !boundaryOf(graph).has(operator.outputs[0] ?? -1)),

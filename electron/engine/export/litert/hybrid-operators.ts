@@ -1,4 +1,7 @@
 import { FLOAT32 } from '../../formats/litert/tensor-types.ts';
+import { isPaired } from '../../formats/litert/fit-biases.ts';
+import { consumersOf } from '../../formats/litert/tensors.ts';
+import { storageDtype } from '../../../../shared/recipe.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
 import type { GraphRecord, LitertIndex, OperatorRecord } from '../../formats/litert/records.ts';
 import type { StoredForm } from './stored-form.ts';
@@ -54,6 +57,31 @@ export function hybridOperators(
     }
   }
   return found;
+}
+
+/**
+ * Choose the float16 biases of operators whose weights become int8: XNNPACK runs those only on a bias that is
+ * stored as float32 (test/reference/litert_delegate.py). A bias that other operators take as well stays.
+ */
+export function widenBiases(
+  index: LitertIndex,
+  replaced: readonly Replaced[],
+  biases: HalfBiases,
+): void {
+  const stored = storedForms(replaced);
+  for (const graph of index.graphs) {
+    const forms = stored.get(graph);
+    if (forms === undefined) continue;
+    const takesInt8 = (operator: OperatorRecord): boolean => {
+      const scheme = isPaired(operator) ? forms.get(operator.inputs[1] ?? -1)?.scheme : undefined;
+      return scheme !== undefined && storageDtype(scheme.dtype) === 'int8';
+    };
+    for (const operator of graph.operators) {
+      const uses = consumersOf(graph).get(operator.inputs[2] ?? -1) ?? [];
+      if (takesInt8(operator) && uses.every((use) => takesInt8(use.operator)))
+        biases.choose(operator, graph);
+    }
+  }
 }
 
 /** How the tensors of each graph that are replaced weights, or those restored to float, are stored. */

@@ -2,6 +2,7 @@ import { AppError } from '../../../../shared/errors.ts';
 import type { Plan } from '../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
 import type { Recipe } from '../../../../shared/recipe.ts';
+import { fitLitertPlan } from '../../formats/litert/fit.ts';
 import { tablesOf } from '../../formats/litert/nodes.ts';
 import type { LitertIndex } from '../../formats/litert/records.ts';
 import type { LitertTensor } from '../../formats/litert/tensors.ts';
@@ -10,9 +11,9 @@ import { piecesLength, type Layout } from '../layout.ts';
 import { assembleModel } from './assemble.ts';
 import { GraphEdit } from './graph-edit.ts';
 import { OperatorCodes } from './operator-codes.ts';
-import { replaceWeight, whyUntouchable } from './replace-weight.ts';
+import { replaceWeight } from './replace-weight.ts';
 import { HalfBiases } from './half-biases.ts';
-import { hybridOperators } from './hybrid-operators.ts';
+import { hybridOperators, widenBiases } from './hybrid-operators.ts';
 import { storedForm, Zeros, type StoredForm } from './stored-form.ts';
 
 export interface LitertExport {
@@ -28,10 +29,9 @@ export interface LitertExport {
 export interface Replaced {
   readonly tensor: LitertTensor;
   readonly form: StoredForm;
+  /** Why the scheme is not the plan's. */
+  readonly reason: string | null;
 }
-
-/** Bytes that a tensor's quantization takes beside its scales. */
-const PARAMETER_BYTES = 40;
 
 /**
  * Lay out an export. Each planned weight's buffer holds its codes under its old name; where the mode
@@ -48,6 +48,7 @@ export function layoutLitert(request: LitertExport): Layout {
   const codes = new OperatorCodes(tablesOf(index.root, 'operator_codes'));
   const biases = new HalfBiases(request.tensors);
   const hybrid = hybridOperators(index, replaced, request.mode, biases);
+  widenBiases(index, replaced, biases);
   for (const weight of replaced) replaceWeight(weight, { edits, codes, hybrid });
   const stored = new Map(replaced.map(({ tensor, form }) => [tensor.buffer, form.codes]));
   for (const [buffer, piece] of biases.widen(edits, source)) stored.set(buffer, piece);
@@ -58,41 +59,34 @@ export function layoutLitert(request: LitertExport): Layout {
       pieces,
       beside: [],
       bytes,
-      quantized: replaced.map(({ tensor, form }) => ({
+      quantized: replaced.map(({ tensor, form, reason }) => ({
         tensor: tensor.ref.id,
         scheme: form.scheme,
         codes: 'litert',
+        reason,
       })),
-      refused,
+      refused: [...refused, ...biases.reasons()],
     };
   const reason = 'the whole export would be no smaller than its source';
   const kept = replaced.map(({ tensor }) => ({ tensor: tensor.ref.id, reason }));
   return unchanged(source, [...refused, ...kept]);
 }
 
-function decide({ plan, tensors, mode }: LitertExport): {
+/** What the plan is once it fits this format and mode, and what it asked for in vain. */
+function decide({ index, source, tensors, plan, mode }: LitertExport): {
   replaced: Replaced[];
   refused: Layout['refused'][number][];
 } {
   const zeros = new Zeros();
   const replaced: Replaced[] = [];
   const refused: Layout['refused'][number][] = [];
-  for (const entry of plan) {
-    const tensor = tensors[entry.tensor];
-    if (entry.scheme === null || tensor === undefined) continue;
-    const why = whyUntouchable(tensor);
-    const form = why === null ? storedForm(tensor, entry.scheme, mode, zeros) : { refused: why };
-    const refusal = 'refused' in form ? form.refused : whyNoGain(tensor, form);
-    if (refusal !== null) refused.push({ tensor: entry.tensor, reason: refusal });
-    else if (!('refused' in form)) replaced.push({ tensor, form });
+  const fitted = fitLitertPlan({ index, tensors, source }, plan, mode);
+  for (const [at, { tensor: id, scheme, reason }] of fitted.entries()) {
+    const tensor = tensors[id]!;
+    if (scheme !== null) replaced.push({ tensor, form: storedForm(tensor, scheme, zeros), reason });
+    else if (reason !== null && reason !== plan[at]!.reason) refused.push({ tensor: id, reason });
   }
   return { replaced, refused };
-}
-
-function whyNoGain({ ref }: LitertTensor, form: StoredForm): string | null {
-  const bytes = form.bytes + (form.quantization === null ? 0 : PARAMETER_BYTES);
-  if (bytes < ref.bytes) return null;
-  return `with its scales it takes ${bytes} bytes of the file, not fewer than ${ref.bytes}`;
 }
 
 function unchanged(source: PagedBytes, refused: Layout['refused']): Layout {
