@@ -5,7 +5,14 @@ import type { ErrorData } from './errors.ts';
 import type { FormatFacts } from './formats.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { Recipe } from './recipe.ts';
-import type { RangeCandidate, Statistics, TensorDetail, TensorReport, Total } from './report.ts';
+import type {
+  KeptGroup,
+  RangeCandidate,
+  Statistics,
+  TensorDetail,
+  TensorReport,
+  Total,
+} from './report.ts';
 
 /** An opaque name that main gave a path; the page never sees or supplies the path itself. */
 export type Handle = string;
@@ -37,6 +44,8 @@ export interface ExportResult {
   readonly bytesAfter: number;
   readonly quantized: number;
   readonly kept: number;
+  /** Why float tensors were kept, largest first. */
+  readonly keptByReason: readonly KeptGroup[];
   readonly seconds: number;
 }
 
@@ -84,12 +93,8 @@ export interface ExportPreview {
   /** To the byte, as the export writes it. */
   readonly bytesAfter: number;
   readonly quantized: number;
-  /** Float tensors that stay as they are, grouped by reason, largest first. */
-  readonly kept: readonly {
-    readonly reason: string;
-    readonly tensors: number;
-    readonly bytes: number;
-  }[];
+  /** Tensors that stay as they are, grouped by reason, largest first. */
+  readonly kept: readonly KeptGroup[];
 }
 
 /** What the page may ask of the engine, and what it is answered. */
@@ -97,15 +102,28 @@ export interface Requests {
   open: { params: { handle: Handle }; reply: ModelSummary };
   close: { params: { handle: Handle }; reply: null };
   /**
-   * Report every tensor under a recipe. `first` lists tensors to do before the others (the visible rows).
+   * Report every tensor as an export in a mode would store it under a recipe. `first` lists tensors to do before the others (the visible rows).
    * Reports arrive as events while it runs; a new analyze of the same side cancels the one before it.
    */
   analyze: {
-    params: { handle: Handle; side: Side; recipe: Recipe; first: readonly number[] };
+    params: {
+      handle: Handle;
+      side: Side;
+      recipe: Recipe;
+      mode: ExportMode;
+      first: readonly number[];
+    };
     reply: Total;
   };
   inspect: {
-    params: { handle: Handle; tensor: number; a: Recipe; b: Recipe | null; bins: number };
+    params: {
+      handle: Handle;
+      tensor: number;
+      a: Recipe;
+      b: Recipe | null;
+      mode: ExportMode;
+      bins: number;
+    };
     reply: TensorDetail;
   };
   /** The ranges that mse and entropy would choose for the whole tensor: a search, so apart from inspect. */

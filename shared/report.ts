@@ -100,6 +100,27 @@ export function totalOf(
   };
 }
 
+/** Tensors that stay as they are for one reason. */
+export interface KeptGroup {
+  readonly reason: string;
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+/** Kept tensors grouped by reason, the group of most bytes first. */
+export function keptByReason(
+  kept: Iterable<{ readonly reason: string; readonly bytes: number }>,
+): readonly KeptGroup[] {
+  const groups = new Map<string, { tensors: number; bytes: number }>();
+  for (const { reason, bytes } of kept) {
+    const group = groups.get(reason) ?? { tensors: 0, bytes: 0 };
+    groups.set(reason, { tensors: group.tensors + 1, bytes: group.bytes + bytes });
+  }
+  return [...groups]
+    .map(([reason, group]) => ({ reason, ...group }))
+    .sort((a, b) => b.bytes - a.bytes);
+}
+
 /** One recipe's side of the inspector. */
 export interface SideDetail {
   readonly report: TensorReport;

@@ -3,10 +3,16 @@ import { csv } from '../../shared/csv.ts';
 import { printable } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import { describeScheme, type Recipe } from '../../shared/recipe.ts';
-import type { TensorReport, Total } from '../../shared/report.ts';
+import type { ExportMode } from '../../shared/protocol.ts';
+import {
+  keptByReason,
+  type KeptGroup,
+  type TensorReport,
+  type Total,
+} from '../../shared/report.ts';
 import { ioError } from '../engine/source.ts';
-import { decibels, megabytes, toJson, toTable } from './output.ts';
-import { loadRecipe, readArguments, required, UsageError } from './usage.ts';
+import { decibels, megabytes, printKept, toJson, toTable } from './output.ts';
+import { loadRecipe, modeOf, readArguments, required, UsageError } from './usage.ts';
 import { withSession } from './with-session.ts';
 
 /** A tensor's line: what the model and the report say of it. */
@@ -14,15 +20,17 @@ type Row = ReturnType<typeof rowOf>;
 
 interface Analysis {
   readonly recipe: Recipe;
+  readonly mode: ExportMode;
   readonly tensors: readonly Row[];
   readonly total: Total;
 }
 
-/** quantscope analyze MODEL --recipe R [--versus R2] [--json | --csv FILE] */
+/** quantscope analyze MODEL --recipe R [--versus R2] [--mode M] [--json | --csv FILE] */
 export async function analyze(args: string[]): Promise<void> {
   const { model, values } = readArguments(args, {
     recipe: { type: 'string' },
     versus: { type: 'string' },
+    mode: { type: 'string' },
     json: { type: 'boolean' },
     csv: { type: 'string' },
   });
@@ -30,11 +38,14 @@ export async function analyze(args: string[]): Promise<void> {
   const versus = typeof values['versus'] === 'string' ? loadRecipe(values['versus']) : null;
   if (values['json'] === true && values['csv'] !== undefined)
     throw new UsageError('either --json or --csv');
+  const asked = modeOf(values);
   await withSession(model, async ({ session, signal, onProgress }) => {
+    const mode = asked ?? session.opened.modes[0]!;
     const run = async (wanted: Recipe): Promise<Analysis> => {
-      const { reports, total } = await session.analyze(wanted, { signal, onProgress });
+      const { reports, total } = await session.analyze(wanted, { signal, onProgress, mode });
       return {
         recipe: wanted,
+        mode,
         tensors: reports.map((report) => rowOf(session.tensors[report.tensor]!, report)),
         total,
       };
@@ -118,6 +129,14 @@ function cellOf(row: Row, column: (typeof CSV_COLUMNS)[number]): string | number
   return Number.isNaN(value) ? null : value;
 }
 
+function keptGroups({ tensors }: Analysis): readonly KeptGroup[] {
+  return keptByReason(
+    tensors.flatMap(({ quantized, reason, bytesBefore }) =>
+      quantized || reason === null ? [] : [{ reason, bytes: bytesBefore }],
+    ),
+  );
+}
+
 function printAnalysis(first: Analysis, second: Analysis | null): void {
   for (const analysis of second === null ? [first] : [first, second]) {
     const rows = analysis.tensors.map((row) => [
@@ -129,7 +148,7 @@ function printAnalysis(first: Analysis, second: Analysis | null): void {
       String(row.bytesAfter),
     ]);
     const { total } = analysis;
-    console.log(`recipe ${analysis.recipe.name}`);
+    console.log(`recipe ${printable(analysis.recipe.name)}, mode ${analysis.mode}`);
     console.log(
       toTable(
         [['tensor', 'op', 'scheme', 'SQNR dB', 'bytes', 'bytes after'], ...rows],
@@ -141,5 +160,6 @@ function printAnalysis(first: Analysis, second: Analysis | null): void {
       `total ${megabytes(total.bytesBefore)} -> ${megabytes(total.bytesAfter)} (${change.toFixed(1)} %), ` +
         `SQNR ${decibels(total.sqnrDb)} dB, ${total.quantized} quantized, ${total.kept} kept`,
     );
+    printKept(total.quantized, keptGroups(analysis));
   }
 }

@@ -26,7 +26,7 @@ const commands: Readonly<Record<string, Command>> = {
 
 const HELP = `usage:
   quantscope inspect MODEL [--json]
-  quantscope analyze MODEL --recipe R [--versus R2] [--json | --csv FILE]
+  quantscope analyze MODEL --recipe R [--versus R2] [--mode M] [--json | --csv FILE]
   quantscope export  MODEL --recipe R --out FILE [--mode qdq|dynamic|float|float16|nbits|cast] [--json]
   quantscope verify  MODEL EXPORTED [--samples N] [--seed S] [--inputs DIR] [--json]
   quantscope plan    MODEL --recipe R (--max-bytes N | --min-sqnr DB) [--out RECIPE.json] [--json]

@@ -1,3 +1,5 @@
+import type { KeptGroup } from '../../shared/report.ts';
+
 /**
  * JSON text of a value. An infinite number becomes 1e999, which is valid JSON and which parsers read
  * back as infinity; NaN becomes null.
@@ -40,6 +42,17 @@ export function decibels(value: number | null): string {
 /** Bytes in MB of 1e6, three decimals. */
 export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(3)} MB`;
+}
+
+/** How many tensors stay as they are, by reason, a line each; a warning on stderr when nothing was quantized. */
+export function printKept(quantized: number, groups: readonly KeptGroup[]): void {
+  const rows = groups.map(({ reason, tensors, bytes }) => [
+    `  ${tensors}`,
+    megabytes(bytes),
+    reason,
+  ]);
+  if (rows.length > 0) console.log(`kept:\n${toTable(rows, new Set([0, 1]))}`);
+  if (quantized === 0) console.error('quantscope: warning: no tensor is quantized');
 }
 
 /** Progress on a terminal's stderr: one line, written over. Silent elsewhere. */

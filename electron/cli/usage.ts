@@ -8,6 +8,7 @@ import {
   recipeFromText,
   type Recipe,
 } from '../../shared/recipe.ts';
+import { EXPORT_MODES, type ExportMode } from '../../shared/protocol.ts';
 import { ioError } from '../engine/source.ts';
 
 /** The command line itself is wrong: exit status 2. */
@@ -65,6 +66,14 @@ export function wholeNumber(
   throw new UsageError(
     `--${name} is a whole number from ${least} to ${most}, not ${printable(String(text))}`,
   );
+}
+
+/** The export mode asked for with --mode; undefined where none is. @throws UsageError */
+export function modeOf(values: Values): ExportMode | undefined {
+  const asked = EXPORT_MODES.find((known) => known === values['mode']);
+  if (asked === undefined && values['mode'] !== undefined)
+    throw new UsageError(`--mode must be one of ${EXPORT_MODES.join(', ')}`);
+  return asked;
 }
 
 /** A required option's text. @throws UsageError */

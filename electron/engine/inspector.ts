@@ -1,6 +1,5 @@
 import type { TensorRef } from '../../shared/model.ts';
-import { planModel } from '../../shared/plan.ts';
-import type { Recipe } from '../../shared/recipe.ts';
+import type { TensorPlan } from '../../shared/plan.ts';
 import type { SideDetail, TensorDetail } from '../../shared/report.ts';
 import { forWorker, type InspectedSide, type WorkerFiles } from './jobs.ts';
 import type { WorkerPool } from './pool.ts';
@@ -8,9 +7,9 @@ import type { ValuesDetail } from './quantize/detail.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
 import { inspectedSide } from './reports.ts';
 
-/** What is asked of one tensor: under one or two recipes, in so many bins; its statistics where they are known. */
+/** What is asked of one tensor: under one or two plans, in so many bins; its statistics where they are known. */
 export interface Inspection {
-  readonly recipes: readonly (Recipe | null)[];
+  readonly entries: readonly (TensorPlan | null)[];
   readonly bins: number;
   readonly known: TensorStatistics | null;
 }
@@ -41,12 +40,9 @@ export class Inspector {
   /** All that the inspector shows of a tensor. @throws AppError CANCELLED, CHANGED, WORKER_DIED */
   async inspect(
     ref: TensorRef,
-    { recipes, bins, known }: Inspection,
+    { entries, bins, known }: Inspection,
     signal: AbortSignal,
   ): Promise<TensorDetail> {
-    const entries = recipes.map((recipe) =>
-      recipe === null ? null : planModel([ref], recipe)[0]!,
-    );
     const schemes = entries.map((entry) => entry?.scheme ?? null);
     const last = this.#last?.tensor === ref.id && this.#last.bins === bins ? this.#last : null;
     const wanted = schemes.filter((scheme) => last?.sides.has(JSON.stringify(scheme)) !== true);

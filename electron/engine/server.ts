@@ -1,6 +1,7 @@
 import { MAX_DOT_LENGTH } from '../../shared/dot-product.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type {
+  ExportMode,
   FromEngine,
   Handle,
   MainToEngine,
@@ -100,9 +101,9 @@ export class EngineServer {
       case 'analyze':
         return this.analyze(port, id, request.params, options);
       case 'inspect': {
-        const { handle, tensor, a, b, bins } = request.params;
+        const { handle, tensor, a, b, mode, bins } = request.params;
         const recipes = [parseRecipe(a), b === null ? null : parseRecipe(b)];
-        return this.session(handle).inspect(tensor, recipes, checkedBins(bins), signal);
+        return this.session(handle).inspect(tensor, recipes, checkedBins(bins), signal, mode);
       }
       case 'searchRanges': {
         const { handle, tensor, recipe } = request.params;
@@ -137,11 +138,12 @@ export class EngineServer {
   private async analyze(
     port: Port,
     id: number,
-    params: { handle: Handle; recipe: Recipe; first: readonly number[] },
+    params: { handle: Handle; recipe: Recipe; mode: ExportMode; first: readonly number[] },
     options: RunOptions,
   ): Promise<Requests['analyze']['reply']> {
     const { total } = await this.session(params.handle).analyze(parseRecipe(params.recipe), {
       ...options,
+      mode: params.mode,
       first: params.first,
       onStatistics: (statistics) => port.post({ type: 'statistics', id, statistics }),
       onReports: (reports) => {

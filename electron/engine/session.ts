@@ -13,7 +13,9 @@ import type {
 } from '../../shared/protocol.ts';
 import { isFloatCast, type Recipe } from '../../shared/recipe.ts';
 import {
+  keptByReason,
   totalOf,
+  type KeptGroup,
   type RangeCandidate,
   type Statistics,
   type TensorDetail,
@@ -21,6 +23,7 @@ import {
   type Total,
 } from '../../shared/report.ts';
 import { throwIfAborted } from './cancel.ts';
+import { fitPlan } from './export/fit-plan.ts';
 import type { Layout } from './export/layout.ts';
 import { writeModel } from './export/write-model.ts';
 import type { OpenedModel } from './formats/format.ts';
@@ -38,6 +41,8 @@ export interface RunOptions {
 }
 
 export interface AnalyzeOptions extends RunOptions {
+  /** The export mode whose plan is measured; the format's first where none is given. */
+  readonly mode?: ExportMode;
   /** Tensors to do before the others. */
   readonly first?: readonly number[];
   readonly onStatistics?: (
@@ -45,6 +50,12 @@ export interface AnalyzeOptions extends RunOptions {
   ) => void;
   readonly onReports?: (reports: readonly TensorReport[]) => void;
 }
+
+/** Plans that are remembered: two sides in two modes. */
+const KEPT_PLANS = 4;
+
+/** Above this many tensors a whole model is not laid out to inspect one of them. */
+const MANY_TENSORS = 2000;
 
 /** One open model and what is known of it. Everything heavy happens in the pool's workers. */
 export class Session {
@@ -54,6 +65,8 @@ export class Session {
   /** What was opened by its name alone: a file, or the folder that holds one. */
   private readonly label: string;
   private readonly passes = new Map<number, TensorStatistics>();
+  /** The last plans by recipe and mode, the newest last. */
+  private readonly plans = new Map<string, Plan>();
   private readonly inspector: Inspector;
 
   private constructor(file: string, opened: OpenedModel, pool: WorkerPool) {
@@ -98,14 +111,15 @@ export class Session {
     options: AnalyzeOptions,
   ): Promise<{ reports: TensorReport[]; total: Total }> {
     this.assertUnchanged();
-    const plan = planModel(this.tensors, recipe);
+    const plan = this.plan(recipe, options.mode);
     const reports = new Array<TensorReport>(plan.length);
     const settle = (made: readonly TensorReport[]): void => {
       for (const report of made) reports[report.tensor] = report;
       options.onReports?.(made);
     };
-    const [measured, untouched] = split(plan, (entry) =>
-      isQuantizable(this.tensors[entry.tensor]!),
+    const [measured, untouched] = split(
+      plan,
+      (entry) => entry.scheme !== null || isQuantizable(this.tensors[entry.tensor]!),
     );
     settle(untouched.map((entry) => keptReport(this.tensors[entry.tensor]!, entry, null)));
     await this.runBatches(measured, 'Measuring', options, settle);
@@ -114,15 +128,38 @@ export class Session {
     return { reports, total: totalOf(reports, (tensor) => this.tensors[tensor]!.elements) };
   }
 
+  /**
+   * What an export in a mode does to each tensor under a recipe, and why it keeps the others.
+   * @param mode the format's first where none is given
+   * @throws AppError UNSUPPORTED when the format has no such mode
+   */
+  plan(recipe: Recipe, mode: ExportMode = this.opened.modes[0]!): Plan {
+    this.assertMode(mode);
+    const key = JSON.stringify([mode, recipe]);
+    const plan = this.plans.get(key) ?? this.fitted(planModel(this.tensors, recipe), mode, recipe);
+    this.plans.delete(key);
+    this.plans.set(key, plan);
+    for (const oldest of this.plans.keys()) {
+      if (this.plans.size <= KEPT_PLANS) break;
+      this.plans.delete(oldest);
+    }
+    return plan;
+  }
+
   /** All that the inspector shows of one tensor under one or two recipes. */
   async inspect(
     tensor: number,
     recipes: readonly (Recipe | null)[],
     bins: number,
     signal: AbortSignal,
+    mode: ExportMode = this.opened.modes[0]!,
   ): Promise<TensorDetail> {
+    const ref = this.readable(tensor);
     const known = this.passes.get(tensor) ?? null;
-    return this.inspector.inspect(this.readable(tensor), { recipes, bins, known }, signal);
+    const entries = recipes.map((recipe) =>
+      recipe === null ? null : this.planOf(ref, recipe, mode),
+    );
+    return this.inspector.inspect(ref, { entries, bins, known }, signal);
   }
 
   /** The ranges that the searching methods would choose for one tensor, as a recipe stores it. */
@@ -132,7 +169,7 @@ export class Session {
     signal: AbortSignal,
   ): Promise<readonly RangeCandidate[]> {
     const ref = this.tensor(tensor);
-    const { scheme } = planModel([ref], recipe)[0]!;
+    const { scheme } = this.planOf(ref, recipe);
     if (scheme === null || !isReadable(ref)) return [];
     const known = this.passes.get(tensor) ?? null;
     const params = { files: this.files, tensor: forWorker(ref), known, scheme };
@@ -157,8 +194,7 @@ export class Session {
     mode: ExportMode,
     options: RunOptions,
   ): Promise<ExportPreview> {
-    const name = suggestedFileName(this.label, recipe.name, this.opened.extension);
-    const { layout, plan } = await this.layout(recipe, mode, name, options);
+    const { layout, plan } = await this.layout(recipe, mode, this.suggestedName(recipe), options);
     return {
       mode,
       bytesBefore: this.bytes,
@@ -177,7 +213,7 @@ export class Session {
   ): Promise<ExportResult> {
     const started = performance.now();
     this.assertUnchanged();
-    const { layout } = await this.layout(recipe, mode, path.basename(target), options);
+    const { layout, plan } = await this.layout(recipe, mode, path.basename(target), options);
     const planned = new Map(layout.quantized.map((entry) => [entry.tensor, entry]));
     let [item, done] = ['', 0];
     await writeModel({
@@ -217,12 +253,50 @@ export class Session {
       bytesAfter: layout.bytes,
       quantized: layout.quantized.length,
       kept: this.tensors.length - layout.quantized.length,
+      keptByReason: this.keptByReason(plan, layout),
       seconds: (performance.now() - started) / 1000,
     };
   }
 
   close(): void {
     this.opened.close();
+  }
+
+  /**
+   * The plan of one tensor. Laying out a model of many thousand tensors takes longer than the
+   * inspector may: there, until the whole model's plan is known, the tensor is planned on its own.
+   */
+  private planOf(ref: TensorRef, recipe: Recipe, mode = this.opened.modes[0]!): TensorPlan {
+    const isKnown = this.plans.has(JSON.stringify([mode, recipe]));
+    if (isKnown || this.tensors.length <= MANY_TENSORS) return this.plan(recipe, mode)[ref.id]!;
+    const asked = planModel([ref], recipe)[0]!;
+    const alone = this.tensors.map(({ id }) =>
+      id === ref.id ? asked : { ...asked, tensor: id, scheme: null },
+    );
+    return this.fitted(alone, mode, recipe)[ref.id]!;
+  }
+
+  /** A plan as the format's layout carries it out; as it is where the model cannot be exported at all. */
+  private fitted(asked: Plan, mode: ExportMode, recipe: Recipe): Plan {
+    try {
+      return fitPlan(asked, this.opened.layout(asked, mode, recipe, this.suggestedName(recipe)));
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'UNSUPPORTED') return asked;
+      throw error;
+    }
+  }
+
+  private suggestedName(recipe: Recipe): string {
+    return suggestedFileName(this.label, recipe.name, this.opened.extension);
+  }
+
+  private assertMode(mode: ExportMode): void {
+    if (this.opened.modes.includes(mode)) return;
+    throw new AppError('UNSUPPORTED', `${this.opened.model.format} has no such export mode`, {
+      field: 'mode',
+      found: mode,
+      expected: this.opened.modes.join(', '),
+    });
   }
 
   private tensor(id: number): TensorRef {
@@ -257,12 +331,7 @@ export class Session {
     targetName: string,
     options: RunOptions,
   ): Promise<{ layout: Layout; plan: Plan }> {
-    if (!this.opened.modes.includes(mode))
-      throw new AppError('UNSUPPORTED', `${this.opened.model.format} has no such export mode`, {
-        field: 'mode',
-        found: mode,
-        expected: this.opened.modes.join(', '),
-      });
+    this.assertMode(mode);
     const asked = planModel(this.tensors, recipe);
     const unknown = asked.filter(
       ({ scheme, tensor }) =>
@@ -285,21 +354,15 @@ export class Session {
     return { ...entry, scheme: null, reason: nonFiniteReason(statistics) };
   }
 
-  private keptByReason(plan: Plan, layout: Layout): ExportPreview['kept'] {
-    const refused = new Map(layout.refused.map(({ tensor, reason }) => [tensor, reason]));
-    const groups = new Map<string, { tensors: number; bytes: number }>();
+  private keptByReason(plan: Plan, layout: Layout): readonly KeptGroup[] {
     const written = new Set(layout.quantized.map(({ tensor }) => tensor));
-    for (const entry of plan) {
-      if (written.has(entry.tensor)) continue;
-      const ref = this.tensors[entry.tensor]!;
-      const reason = refused.get(entry.tensor) ?? (entry.scheme === null ? entry.reason : null);
-      if (reason === null) continue;
-      const group = groups.get(reason) ?? { tensors: 0, bytes: 0 };
-      groups.set(reason, { tensors: group.tensors + 1, bytes: group.bytes + ref.bytes });
-    }
-    return [...groups]
-      .map(([reason, group]) => ({ reason, ...group }))
-      .sort((a, b) => b.bytes - a.bytes);
+    return keptByReason(
+      fitPlan(plan, layout).flatMap(({ tensor, reason }) =>
+        written.has(tensor) || reason === null
+          ? []
+          : [{ reason, bytes: this.tensors[tensor]!.bytes }],
+      ),
+    );
   }
 
   /** Run planned tensors through the workers in batches, keeping as many under way as there are workers. */

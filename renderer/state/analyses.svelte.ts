@@ -65,7 +65,7 @@ export class Analyses {
 
   /** Report the model under a side's recipe: the plan at once, figures as they come. */
   async run(side: Side): Promise<void> {
-    const { model, file, jobs, selection, client } = this.#workbench;
+    const { model, file, mode, jobs, selection, client } = this.#workbench;
     if (model === null || file === null) return;
     this.stop(side);
     const abort = new AbortController();
@@ -85,7 +85,7 @@ export class Analyses {
       const total = await jobs.run(job, () =>
         client.request(
           'analyze',
-          { handle: file.handle, side, recipe: plain(recipe), first },
+          { handle: file.handle, side, recipe: plain(recipe), mode, first },
           {
             signal: abort.signal,
             onProgress: (progress: Progress) => this.#progress(job, progress),

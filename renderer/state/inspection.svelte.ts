@@ -87,7 +87,7 @@ export class Inspection {
 
   /** Ask anew for the current tensor under the recipes as they are. Called when any of them changes. */
   async refresh(): Promise<void> {
-    const { file, compare, client } = this.#workbench;
+    const { file, compare, mode, client } = this.#workbench;
     const tried = this.#tried;
     const recipes = { ...this.#workbench.recipes };
     if (tried !== null) recipes[tried.side] = tried.recipe;
@@ -109,6 +109,7 @@ export class Inspection {
         tensor: tensor.id,
         a: plain(recipes.a),
         b: compare ? plain(recipes.b) : null,
+        mode,
         bins: BINS,
       };
       const detail = await client.request('inspect', params, { signal: abort.signal });

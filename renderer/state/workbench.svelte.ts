@@ -11,7 +11,7 @@ import type {
   Theme,
 } from '../../shared/ipc.ts';
 import { ENGINE_PORT_MESSAGE } from '../../shared/ipc.ts';
-import type { ModelSummary, Side } from '../../shared/protocol.ts';
+import type { ExportMode, ModelSummary, Side } from '../../shared/protocol.ts';
 import { MAX_RECIPE_BYTES, parseRecipe, recipeFromText, type Recipe } from '../../shared/recipe.ts';
 import { modelFacts } from '../format/models.ts';
 import { Analyses } from './analyses.svelte.ts';
@@ -80,6 +80,14 @@ export class Workbench {
     this.#reached = resolve;
   });
 
+  /** The export mode asked for; a model without it takes its format's first. */
+  #mode = $state<ExportMode | null>(null);
+
+  /** The export mode whose plan is measured and shown. */
+  readonly mode = $derived.by((): ExportMode => {
+    const modes = this.model?.modes ?? [];
+    return modes.find((mode) => mode === this.#mode) ?? modes[0] ?? 'qdq';
+  });
   readonly recipes = $derived(this.#history.present);
   readonly undoable = $derived(undoable(this.#history));
   readonly redoable = $derived(redoable(this.#history));
@@ -227,6 +235,15 @@ export class Workbench {
       if (this.view === 'compare') this.view = 'layers';
     } else void this.analyses.run('b');
     void this.api.setSettings({ compare: on });
+  }
+
+  /** Measure and show what an export in another mode would store. */
+  setMode(mode: ExportMode): void {
+    if (mode === this.mode) return;
+    this.#mode = mode;
+    // What was measured in another mode is of another plan.
+    this.analyses.reset(this.model?.tensors ?? []);
+    this.analyzeBoth();
   }
 
   setTheme(theme: Theme): void {

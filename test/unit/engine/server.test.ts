@@ -147,6 +147,7 @@ describe('the engine', () => {
       handle: 'model',
       side: 'a',
       recipe: int8,
+      mode: 'qdq',
       first: [],
     });
     expect(await answer).toMatchObject({ type: 'reply', id, result: { quantized: 27 } });
@@ -165,7 +166,7 @@ describe('the engine', () => {
   test('a newer analysis of a side ends the older one of that side, and not the other side', async () => {
     const { page } = opened();
     await page.request('open', { handle: 'model' }).answer;
-    const params = { handle: 'model', recipe: int8, first: [] } as const;
+    const params = { handle: 'model', recipe: int8, mode: 'qdq', first: [] } as const;
     const older = page.request('analyze', { ...params, side: 'a' });
     const other = page.request('analyze', { ...params, side: 'b' });
     const newer = page.request('analyze', { ...params, side: 'a' });
@@ -193,16 +194,22 @@ describe('the engine', () => {
       'a recipe that is none',
       {
         kind: 'analyze',
-        params: { handle: 'model', side: 'a', recipe: { version: 2 }, first: [] },
+        params: { handle: 'model', side: 'a', recipe: { version: 2 }, mode: 'qdq', first: [] },
       },
     ],
     [
       'a tensor that is not there',
-      { kind: 'inspect', params: { handle: 'model', tensor: 1e9, a: int8, b: null, bins: 10 } },
+      {
+        kind: 'inspect',
+        params: { handle: 'model', tensor: 1e9, a: int8, b: null, mode: 'qdq', bins: 10 },
+      },
     ],
     [
       'bins without end',
-      { kind: 'inspect', params: { handle: 'model', tensor: 0, a: int8, b: null, bins: 1e9 } },
+      {
+        kind: 'inspect',
+        params: { handle: 'model', tensor: 0, a: int8, b: null, mode: 'qdq', bins: 1e9 },
+      },
     ],
     [
       'a mode that is none',

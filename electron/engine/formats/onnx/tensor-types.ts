@@ -43,9 +43,13 @@ export function tensorType(dataType: number): TensorType | undefined {
   return types[dataType];
 }
 
-/** ONNX's number for a dtype. */
+const numbers: ReadonlyMap<DtypeName, number> = new Map(
+  Object.entries(types).map(([number, { dtype }]) => [dtype, Number(number)]),
+);
+
+/** ONNX's number for a dtype. @throws RangeError when ONNX has no such type */
 export function onnxDataType(dtype: DtypeName): number {
-  for (const [number, type] of Object.entries(types))
-    if (type.dtype === dtype) return Number(number);
-  throw new RangeError(`ONNX has no ${dtype}`);
+  const number = numbers.get(dtype);
+  if (number === undefined) throw new RangeError(`ONNX has no ${dtype}`);
+  return number;
 }

@@ -44,7 +44,7 @@ test('events reach the listeners of their request, and infinities survive', asyn
   const recipe = { version: 1, name: 'r', default: null, minElements: 0, rules: [] } as const;
   const running = client.request(
     'analyze',
-    { handle: 'a', side: 'a', recipe, first: [] },
+    { handle: 'a', side: 'a', recipe, mode: 'qdq', first: [] },
     { onReports: () => seen.push('reports'), onStatistics: () => seen.push('statistics') },
   );
   await engine.count(1);
