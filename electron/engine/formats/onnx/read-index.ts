@@ -11,6 +11,7 @@ import type {
   TypedValueRecord,
   ValueRecord,
 } from './records.ts';
+import { orderNodes } from './node-order.ts';
 import { readSparse, readTensor } from './read-tensor.ts';
 import { WireType, type Frame, type WireField, type WireReader } from './wire.ts';
 
@@ -123,11 +124,13 @@ function readGraph(wire: WireReader, frame: Frame, path: string, depth: number):
     }
   });
   checkInitializerNames(wire, initializers, sparseInitializers);
+  const stored = [...initializers, ...sparseInitializers.map(({ values }) => values)];
+  const given = [...inputs, ...stored].map(({ name }) => name);
   return {
     frame,
     path,
     kind: 'graph',
-    nodes,
+    nodes: orderNodes(wire.source.path, nodes, given),
     initializers,
     sparseInitializers,
     inputs,
@@ -176,11 +179,12 @@ function readFunction(wire: WireReader, field: WireField): GraphRecord {
   });
   const path = `function ${domain}:${name}`;
   const nodes = nodeFields.map((node) => readNode(wire, node, frame, path, 2));
+  const given = inputs.map((input) => input.name);
   return {
     frame,
     path,
     kind: 'function',
-    nodes,
+    nodes: orderNodes(wire.source.path, nodes, given),
     initializers: [],
     sparseInitializers: [],
     inputs,

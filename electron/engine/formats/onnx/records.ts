@@ -86,6 +86,7 @@ export interface GraphRecord {
   /** '' for the main graph, 'If_3.then_branch' below it, 'function domain:name' for functions. */
   readonly path: string;
   readonly kind: 'graph' | 'function';
+  /** In the order of execution, which need not be that of the file. */
   readonly nodes: readonly NodeRecord[];
   readonly initializers: readonly TensorRecord[];
   readonly sparseInitializers: readonly SparseRecord[];

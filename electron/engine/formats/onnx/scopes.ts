@@ -77,7 +77,7 @@ export class Scope {
   }
 }
 
-/** Every stored tensor of a graph and its subgraphs, in file order, each with the inputs that it reaches. */
+/** Every stored tensor of a graph and its subgraphs, each with the inputs that it reaches. */
 export function collectStored(
   graph: GraphRecord,
   parent: Scope | null,

@@ -3,6 +3,7 @@ import type { Role, TensorData, TensorRef } from '../../../../shared/model.ts';
 import type { ExternalFiles, ExternalRange } from './external-data.ts';
 import type { AttributeRecord, OnnxIndex, TensorRecord } from './records.ts';
 import { collectStored, type Stored, type Use } from './scopes.ts';
+import { executionOrder } from './node-order.ts';
 import type { FileSource } from '../../source.ts';
 import { outranks } from '../slot.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
@@ -18,7 +19,10 @@ export interface OnnxTensor {
 /** Where one stored tensor's values are, by file number. */
 type FileNumber = (range: ExternalRange) => number;
 
-/** Make the model's tensors from its structure. Tied weights are one tensor with several consumers. */
+/**
+ * Make the model's tensors from its structure, in the order in which they are first used, unused ones
+ * last. Tied weights are one tensor with several consumers.
+ */
 export function buildTensors(
   index: OnnxIndex,
   external: ExternalFiles,
@@ -29,7 +33,7 @@ export function buildTensors(
   const readIntegers = (stored: Stored): readonly number[] | null => smallIntegers(model, stored);
   collectStored(index.graph, null, readIntegers, found);
   for (const body of index.functions) collectStored(body, null, readIntegers, found);
-  return found.map((stored, id) => {
+  return inOrderOfUse(index, found).map((stored, id) => {
     const place = locate(stored, external, fileNumber);
     const use = mainUse(stored.uses);
     const by = quantizedBy(stored.uses, place.dtype);
@@ -54,6 +58,13 @@ export function buildTensors(
 
 /** Operators that add whatever they are given. */
 const ADDS: ReadonlySet<string> = new Set(['Add', 'Sum', 'QLinearAdd']);
+function inOrderOfUse(index: OnnxIndex, found: readonly Stored[]): Stored[] {
+  const positions = executionOrder(index);
+  const first = ({ uses }: Stored): number =>
+    uses.reduce((least, { record }) => Math.min(least, positions.get(record)!), positions.size);
+  const keyed = found.map((stored) => ({ stored, position: first(stored) }));
+  return keyed.sort((a, b) => a.position - b.position).map(({ stored }) => stored);
+}
 
 /** The use that says what a tensor is: the first weight, else the first embedding, and so on. */
 function mainUse(uses: readonly Use[]): Use | undefined {
