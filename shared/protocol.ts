@@ -69,7 +69,13 @@ export interface VerifyResult {
     readonly maxAbsError: number;
     /** Share of rows along the last axis whose greatest value is at the same place; null where there is none. */
     readonly top1Agreement: number | null;
+    /** The figures say nothing about the export: the output is constant, random, or was not compared. */
+    readonly inconclusive: boolean;
+    /** What is special about this output, after its name: "is zero in every sample, ..."; null for nothing. */
+    readonly note: string | null;
   }[];
+  /** What is special about the runs as a whole, each a sentence. */
+  readonly warnings: readonly string[];
   readonly bytesBefore: number;
   readonly bytesAfter: number;
   /** Medians of one run, in milliseconds. */
@@ -190,6 +196,12 @@ export interface Progress {
   readonly of: number;
   readonly bytesDone: number;
   readonly bytesOf: number;
+  /** What `done` and `of` count; layers where it is absent. */
+  readonly unit?: string;
+  /** How much is done, 0 to 1, where neither bytes nor items tell. */
+  readonly fraction?: number;
+  /** Measured by whoever does the work; null while it is unknown. Computed from the fraction where it is absent. */
+  readonly secondsLeft?: number | null;
 }
 
 /** Engine to page. Events carry the id of the request that they belong to. */

@@ -35,9 +35,9 @@ export async function verify(args: string[]): Promise<void> {
     }
     const rows = result.outputs.map((output) => [
       printable(output.name),
-      decibels(output.sqnrDb),
+      output.inconclusive && output.sqnrDb === null ? 'inconclusive' : decibels(output.sqnrDb),
       output.cosine?.toFixed(6) ?? '-',
-      output.maxAbsError.toPrecision(4),
+      Number.isNaN(output.maxAbsError) ? '-' : output.maxAbsError.toPrecision(4),
       output.top1Agreement === null ? '-' : `${(output.top1Agreement * 100).toFixed(1)} %`,
     ]);
     console.log(
@@ -46,6 +46,9 @@ export async function verify(args: string[]): Promise<void> {
         new Set([1, 2, 3, 4]),
       ),
     );
+    for (const { name, note } of result.outputs)
+      if (note !== null) console.log(`${printable(name)} ${printable(note)}`);
+    for (const warning of result.warnings) console.log(`warning: ${printable(warning)}`);
     console.log(
       `${megabytes(result.bytesBefore)} -> ${megabytes(result.bytesAfter)}, ` +
         `${result.msBefore.toFixed(2)} ms -> ${result.msAfter.toFixed(2)} ms, ` +

@@ -27,7 +27,8 @@ export async function withSession(
       await work({
         session,
         signal: abort.signal,
-        onProgress: ({ what, item, done, of }) => line.update(`${what} ${done} of ${of}  ${item}`),
+        onProgress: ({ what, item, done, of }) =>
+          line.update(`${what}${done > 0 ? ` ${done} of ${of}` : ''}  ${item}`),
       });
     } finally {
       session.close();

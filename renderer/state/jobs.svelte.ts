@@ -31,13 +31,15 @@ export class Job {
     const { seconds } = this;
     const fraction = fractionOf(progress);
     // A guess made from too little would jump about.
-    this.secondsLeft =
+    const estimate =
       seconds < 0.5 || fraction < 0.03 ? null : (seconds / fraction) * (1 - fraction);
+    this.secondsLeft = progress.secondsLeft === undefined ? estimate : progress.secondsLeft;
   }
 }
 
 function fractionOf(progress: Progress): number {
   const { bytesDone, bytesOf, done, of } = progress;
+  if (progress.fraction !== undefined) return progress.fraction;
   const fraction = bytesOf > 0 ? bytesDone / bytesOf : of > 0 ? done / of : 0;
   return Math.min(1, Math.max(0, fraction));
 }

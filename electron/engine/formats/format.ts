@@ -3,7 +3,7 @@ import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Model } from '../../../shared/model.ts';
 import type { Plan } from '../../../shared/plan.ts';
 import type { Recipe, Scheme } from '../../../shared/recipe.ts';
-import type { IndexLimits } from '../runtime/inputs.ts';
+import type { RunHints } from '../runtime/inputs.ts';
 import type { FileSource } from '../source.ts';
 import type { Layout } from '../export/layout.ts';
 
@@ -19,8 +19,8 @@ export interface OpenedModel {
   readonly candidates?: readonly Scheme[];
   /** Whether onnxruntime can run it, and with it an export be verified. */
   readonly canRun: boolean;
-  /** How far integer inputs may index, by name, where the structure tells. */
-  readonly indexLimits: IndexLimits;
+  /** What the structure tells about inputs and runs. */
+  readonly runHints: RunHints;
   /** What an export would write, to the byte, without reading a weight. */
   layout(plan: Plan, mode: ExportMode, recipe: Recipe, targetName: string): Layout;
   close(): void;

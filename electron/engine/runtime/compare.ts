@@ -1,7 +1,7 @@
 import type { VerifyResult } from '../../../shared/protocol.ts';
 import { sqnrDb } from '../../../shared/report.ts';
 
-type OutputComparison = VerifyResult['outputs'][number];
+type OutputComparison = Omit<VerifyResult['outputs'][number], 'inconclusive' | 'note'>;
 
 /** Collects the comparison of one output over samples. Sums are in float64. */
 export class OutputTally {

@@ -2,15 +2,13 @@ import { fork } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { AppError, type ErrorData } from '../../../shared/errors.ts';
 import { throwIfAborted } from '../cancel.ts';
+import type { RunProgress } from './run-progress.ts';
 import type { VerifyRequest, VerifyModelsResult } from './verify.ts';
 
-export type ToRuntime = Omit<VerifyRequest, 'given'> & {
-  /** A folder of samples, or null for random ones. */
-  readonly inputs: string | null;
-};
+export type ToRuntime = VerifyRequest;
 
 export type FromRuntime =
-  | { readonly type: 'progress'; readonly done: number; readonly of: number }
+  | { readonly type: 'progress'; readonly progress: RunProgress }
   | { readonly type: 'result'; readonly result: VerifyModelsResult }
   | { readonly type: 'error'; readonly error: ErrorData };
 
@@ -30,7 +28,7 @@ export async function runVerification(
   script: string,
   request: ToRuntime,
   signal: AbortSignal,
-  onProgress: (done: number, of: number) => void,
+  onProgress: (progress: RunProgress) => void,
 ): Promise<VerifyModelsResult> {
   throwIfAborted(signal);
   const place = process.versions['electron'] === undefined ? inProcess(script) : inThread(script);
@@ -39,7 +37,7 @@ export async function runVerification(
   try {
     return await new Promise<VerifyModelsResult>((resolve, reject) => {
       place.onMessage((message) => {
-        if (message.type === 'progress') onProgress(message.done, message.of);
+        if (message.type === 'progress') onProgress(message.progress);
         else if (message.type === 'result') resolve(message.result);
         else reject(AppError.fromData(message.error));
       });

@@ -1,6 +1,8 @@
 import { AppError } from '../../../shared/errors.ts';
 import { float16Bits } from '../../../shared/float16.ts';
+import { solveSizes, type FreeShape } from './dimensions.ts';
 import { normal, uniform } from './random.ts';
+import { carriedInputs } from './states.ts';
 
 /** A tensor as plain data; `data` is the typed array that onnxruntime takes for its type. */
 export interface ArrayValue {
@@ -19,26 +21,45 @@ export type ArrayData =
   | Int32Array
   | Uint32Array
   | BigInt64Array
-  | BigUint64Array;
+  | BigUint64Array
+  | readonly string[];
 
 /** What a runtime says of one input: each dimension a number, or a name or nothing where it is free. */
 export interface InputFacts {
   readonly name: string;
   readonly type: string;
-  readonly shape: readonly (number | string)[];
+  readonly shape: FreeShape;
 }
 
-/** What the graph says of integer inputs: how many rows the table has that they index. */
-export type IndexLimits = Readonly<Record<string, number>>;
+/** What the structure of a model's file tells about its inputs and its runs. */
+export interface RunHints {
+  /** For integer inputs that index a table: how many rows it has. */
+  readonly limits: Readonly<Record<string, number>>;
+  /** Inputs that are the first state of a recurrent operator. */
+  readonly states: readonly string[];
+  /** Operators that draw random numbers, as 'RandomNormal "n1"'. */
+  readonly random: readonly { readonly operator: string; readonly isSeeded: boolean }[];
+  /** Inputs and outputs of types that the runtime's Node interface cannot pass. */
+  readonly unpassable: readonly {
+    readonly kind: 'input' | 'output';
+    readonly name: string;
+    readonly type: string;
+  }[];
+}
 
-/**
- * Sizes for free dimensions, tried in this order until the original model runs: images and
- * sequences of common sizes (224 is ImageNet's; 512 samples are a speech frame at 16 kHz).
- */
-export const SIZE_TRIES: readonly {
+/** Of a format that no runtime runs. */
+export const NO_HINTS: RunHints = { limits: {}, states: [], random: [], unpassable: [] };
+
+/** Sizes for the free dimensions of one attempt. */
+export interface SizeTry {
   readonly image: readonly [number, number];
   readonly sequence: number;
-}[] = [
+  /** Steps that a cache holds already. */
+  readonly past: number;
+}
+
+/** Images and sequences of common sizes (224 is ImageNet's; 512 samples are a speech frame at 16 kHz). */
+const SIZES: readonly Omit<SizeTry, 'past'>[] = [
   { image: [224, 224], sequence: 16 },
   { image: [48, 192], sequence: 512 },
   { image: [64, 64], sequence: 64 },
@@ -48,100 +69,149 @@ export const SIZE_TRIES: readonly {
   { image: [640, 640], sequence: 80 },
 ];
 
+/** Sizes for free dimensions, tried in this order until the original runs; a cache is empty first, then short. */
+export function sizeTries(inputs: readonly InputFacts[]): readonly SizeTry[] {
+  const hasPast = inputs.some(({ shape }) => shape.some((dim) => PAST.test(String(dim))));
+  return SIZES.flatMap((size) => (hasPast ? [0, 4] : [0]).map((past) => ({ ...size, past })));
+}
+
 /** No single random input is larger: a free dimension must not ask for all the memory. */
 const MAX_INPUT_ELEMENTS = 1 << 26;
 
+/** Everything that random inputs are made from, besides the seed. */
+export interface InputsWanted {
+  readonly inputs: readonly InputFacts[];
+  readonly outputs: readonly InputFacts[];
+  readonly hints: RunHints;
+  readonly sizes: SizeTry;
+}
+
 /**
  * Seeded inputs for a model. Free dimensions: the first is the batch, 1; of a 4-D input the last two
- * are an image's; any other is a sequence's, and equal names get equal sizes. Floats are standard
- * normal; states, caches and masks have their neutral value; integers that index a table stay in it.
- * @throws AppError UNSUPPORTED for a type that cannot be made up.
+ * are an image's; any other is a sequence's; equal names get equal sizes, and names that are
+ * expressions of others their value. Floats are standard normal; recurrent states are zero, as at the
+ * start of a sequence; masks are 1; integers that index a table stay in it.
+ * @throws AppError UNSUPPORTED for a type that cannot be generated, LIMIT for an input over 2^26 elements.
  */
-export function makeInputs(
-  inputs: readonly InputFacts[],
-  limits: IndexLimits,
-  seed: number,
-  attempt: number,
-): Record<string, ArrayValue> {
-  const named = new Map<string, number>();
+export function makeInputs(wanted: InputsWanted, seed: number): Record<string, ArrayValue> {
+  const { inputs, sizes } = wanted;
+  const states = statesOf(wanted);
+  const size = (name: string, input: InputFacts | null, axis: number): number =>
+    freeSize(name, input, axis, sizes, states);
+  const named = solveSizes(inputs, size);
   const next = uniform(seed);
   const made = inputs.map((input): [string, ArrayValue] => {
-    const dims = fillShape(input, attempt, named);
+    const dims = input.shape.map((dim, axis) => {
+      if (typeof dim === 'number') return dim;
+      return dim === '' ? size('', input, axis) : named.get(dim)!;
+    });
     const count = dims.reduce((product, dim) => product * dim, 1);
     if (count > MAX_INPUT_ELEMENTS)
-      throw new AppError('LIMIT', 'an input is too large to make up', {
+      throw new AppError('LIMIT', 'the input is too large to generate', {
         field: input.name,
         found: dims.join(' x '),
         expected: `at most ${MAX_INPUT_ELEMENTS} elements; give it with --inputs`,
       });
-    return [input.name, { type: input.type, dims, data: fill(input, count, dims, limits, next) }];
+    const data = fill({ input, count, dims, wanted, isState: states.has(input.name), next });
+    return [input.name, { type: input.type, dims, data }];
   });
   // So that an input may be called __proto__.
   return Object.fromEntries(made);
 }
 
-function fillShape(
-  { name: input, shape }: InputFacts,
-  attempt: number,
-  named: Map<string, number>,
-): number[] {
-  return shape.map((dim, axis) => {
-    if (typeof dim === 'number' && dim > 0) return dim;
-    const name = typeof dim === 'string' ? dim : '';
-    const known = named.get(name);
-    if (name !== '' && known !== undefined) return known;
-    const size = freeSize(input, shape, axis, name, attempt);
-    if (name !== '') named.set(name, size);
-    return size;
-  });
+/**
+ * Inputs that are proven to carry a state, and so are zero at first. When nothing but masks and
+ * lengths would be left, they are the model's data, and none is zero: a model fed zeros computes nothing.
+ */
+function statesOf({ inputs, outputs, hints }: InputsWanted): ReadonlySet<string> {
+  const states = new Set([...carriedInputs(inputs, outputs), ...hints.states]);
+  const isData = ({ name, type }: InputFacts): boolean =>
+    !states.has(name) && type !== 'bool' && !CONTROLS.some((control) => control.test(name));
+  return inputs.some(isData) ? states : new Set();
 }
+
+const PAST = /past/i;
+const TOTAL = /^(total|kv)_?(seq|len)/i;
 
 function freeSize(
-  input: string,
-  shape: InputFacts['shape'],
-  axis: number,
   dim: string,
-  attempt: number,
+  input: InputFacts | null,
+  axis: number,
+  { image, sequence, past }: SizeTry,
+  states: ReadonlySet<string>,
 ): number {
-  const { image, sequence } = SIZE_TRIES[attempt]!;
-  // Nothing has been seen yet: a cache is empty, a state is one step of one item.
-  if (/^past/i.test(dim)) return 0;
-  if (/batch|^n$/i.test(dim) || STATE.test(input)) return 1;
-  if (axis === 0 && shape.length > 1) return 1;
-  return shape.length === 4 && axis >= 2 ? image[axis - 2]! : sequence;
+  if (PAST.test(dim)) return past;
+  if (/batch|^n$/i.test(dim)) return 1;
+  if (TOTAL.test(dim)) return past + sequence;
+  if (input === null) return sequence;
+  const rank = input.shape.length;
+  if (axis === 0 && rank > 1) return 1;
+  if (PAST.test(input.name) && rank === 4) return past;
+  // A state without a name for its size is one step of one item.
+  if (states.has(input.name)) return dim === '' ? 1 : sequence;
+  // A mask with a length of its own covers what the cache holds too.
+  if (MASK.test(input.name) && /mask/i.test(dim)) return past + sequence;
+  return rank === 4 && axis >= 2 ? image[axis - 2]! : sequence;
 }
 
-/** Inputs that carry something from step to step, and start as zeros. */
-const STATE = /state|hidden|cell|past|cache|memory|mems|^[hc]_?0$/i;
-const MASK = /mask/i;
+const MASK = /(^|[^a-z])masks?[^a-z]*$|attention_?mask/i;
 const RATE = /^sr$|sample_?rate/i;
 const LENGTH = /length|_len$|lens$/i;
+const POSITION = /position_?ids?/i;
+const CONTROLS = [MASK, RATE, LENGTH, POSITION];
 
-function fill(
-  { name, type }: InputFacts,
-  count: number,
-  dims: readonly number[],
-  limits: IndexLimits,
-  next: () => number,
-): ArrayData {
-  if (type === 'float32' || type === 'float64' || type === 'float16') {
-    const values = new Float64Array(count);
-    const draw = normal(next);
-    if (!STATE.test(name))
-      for (let index = 0; index < count; index++) values[index] = MASK.test(name) ? 1 : draw();
-    if (type === 'float64') return values;
-    return type === 'float32' ? Float32Array.from(values) : Uint16Array.from(values, float16Bits);
-  }
+interface Filled {
+  readonly input: InputFacts;
+  readonly count: number;
+  readonly dims: readonly number[];
+  readonly wanted: InputsWanted;
+  readonly isState: boolean;
+  readonly next: () => number;
+}
+
+function fill(filled: Filled): ArrayData {
+  const { input, count, isState, next } = filled;
+  const { name, type } = input;
+  if (type === 'string') return Array.from({ length: count }, () => word(next));
   if (type === 'bool') return new Uint8Array(count).fill(1);
-  const limit = Object.hasOwn(limits, name) ? limits[name]! : 2;
-  const integer = (): number => {
-    if (STATE.test(name)) return 0;
-    if (MASK.test(name)) return 1;
-    if (RATE.test(name)) return 16000;
-    if (LENGTH.test(name)) return dims[0] ?? 1;
-    return Math.floor(next() * limit);
-  };
-  return integers(name, type, Array.from({ length: count }, integer));
+  if (type !== 'float32' && type !== 'float64' && type !== 'float16')
+    return integers(name, type, Array.from({ length: count }, integerOf(filled)));
+  const values = new Float64Array(count);
+  const draw = normal(next);
+  if (!isState)
+    for (let index = 0; index < count; index++) values[index] = MASK.test(name) ? 1 : draw();
+  if (type === 'float64') return values;
+  return type === 'float32' ? Float32Array.from(values) : Uint16Array.from(values, float16Bits);
+}
+
+/** A word of one to eight letters. */
+function word(next: () => number): string {
+  return Array.from({ length: 1 + Math.floor(next() * 8) }, () =>
+    String.fromCharCode(97 + Math.floor(next() * 26)),
+  ).join('');
+}
+
+/** The values of an integer input by their index. */
+function integerOf({
+  input,
+  dims,
+  wanted,
+  isState,
+  next,
+}: Filled): (_: unknown, index: number) => number {
+  const { name, type } = input;
+  const { hints, sizes } = wanted;
+  const limit = Object.hasOwn(hints.limits, name) ? hints.limits[name]! : null;
+  if (isState) return () => 0;
+  if (MASK.test(name)) return () => 1;
+  if (RATE.test(name)) return () => 16000;
+  if (LENGTH.test(name)) return () => sizes.sequence;
+  if (POSITION.test(name))
+    return (_, index) => (sizes.past + (index % (dims.at(-1) ?? 1))) % (limit ?? Infinity);
+  // Pixels, and samples of a quantized input, use the whole range of 8 bits.
+  const isPixels = limit === null && (dims.length === 4 || type === 'uint8' || type === 'int8');
+  const least = isPixels && type === 'int8' ? -128 : 0;
+  return () => least + Math.floor(next() * (isPixels ? 256 : (limit ?? 2)));
 }
 
 function integers(name: string, type: string, values: readonly number[]): ArrayData {
@@ -163,10 +233,10 @@ function integers(name: string, type: string, values: readonly number[]): ArrayD
     case 'uint8':
       return Uint8Array.from(values);
     default:
-      throw new AppError('UNSUPPORTED', 'an input of a type that cannot be made up', {
+      throw new AppError('UNSUPPORTED', "onnxruntime's Node interface cannot pass the input", {
         field: name,
         found: type,
-        expected: 'a float, integer or bool type; give it with --inputs',
+        expected: 'float16, float32, float64, bool, string or integers of 8 to 64 bits',
       });
   }
 }

@@ -41,14 +41,13 @@ export async function runBeside(
     original: session.opened.files[0]!.path,
     exported,
     ...inputs,
-    limits: session.opened.indexLimits,
+    hints: session.opened.runHints,
   };
-  const result = await runVerification(script, request, options.signal, (done, of) =>
+  const result = await runVerification(script, request, options.signal, (progress) =>
     options.onProgress?.({
-      what: 'Running',
+      ...progress,
       item: path.basename(exported),
-      done,
-      of,
+      unit: 'samples',
       bytesDone: 0,
       bytesOf: 0,
     }),

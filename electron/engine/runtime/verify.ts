@@ -1,15 +1,16 @@
-import * as ort from 'onnxruntime-node';
 import { AppError } from '../../../shared/errors.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
-import { float16Value } from '../../../shared/float16.ts';
-import { OutputTally } from './compare.ts';
 import {
   makeInputs,
-  SIZE_TRIES,
+  sizeTries,
   type ArrayValue,
-  type IndexLimits,
   type InputFacts,
+  type RunHints,
 } from './inputs.ts';
+import { firstLine, OnnxModel, type OutputValue } from './onnx-model.ts';
+import { OutputCheck } from './output-check.ts';
+import { readSamples } from './read-arrays.ts';
+import { RunClock, type RunProgress } from './run-progress.ts';
 
 /** What a verification finds; the sizes of the files are known to its caller. */
 export type VerifyModelsResult = Omit<VerifyResult, 'bytesBefore' | 'bytesAfter'>;
@@ -19,169 +20,181 @@ export interface VerifyRequest {
   readonly exported: string;
   readonly samples: number;
   readonly seed: number;
-  readonly limits: IndexLimits;
-  /** Given samples, by input name; random ones are made where it is null. */
-  readonly given: readonly Readonly<Record<string, ArrayValue>>[] | null;
+  readonly hints: RunHints;
+  /** A folder of samples; null for random ones. */
+  readonly inputs: string | null;
+}
+
+type Feeds = Readonly<Record<string, ArrayValue>>;
+type Outputs = ReadonlyMap<string, OutputValue>;
+
+/** The inputs of every run, made or read when they are asked for. */
+interface Samples {
+  readonly count: number;
+  at(index: number): Feeds;
 }
 
 /**
  * Run two models in onnxruntime on the same inputs and compare every output.
- * @throws AppError RUNTIME with the runtime's own words when it refuses a model or an input.
+ * @throws AppError RUNTIME with the runtime's own words when it rejects a model or an input, or when no
+ *   output can be compared.
  */
 export async function verifyModels(
   request: VerifyRequest,
-  onProgress: (done: number, of: number) => void,
+  onProgress: (progress: RunProgress) => void,
 ): Promise<VerifyModelsResult> {
-  const original = await load(request.original);
-  const exported = await load(request.exported);
+  const clock = new RunClock(onProgress, request.inputs === null ? request.samples : 0);
+  clock.preparing('Loading the original model');
+  let original = await OnnxModel.load(request.original, request.hints);
   try {
-    const samples = await samplesOf(request, original);
-    const tallies = new Map(original.outputNames.map((name) => [name, new OutputTally(name)]));
-    const times: { before: number[]; after: number[] } = { before: [], after: [] };
-    for (const [index, feeds] of samples.entries()) {
-      const before = await timed(original, request.original, feeds, times.before);
-      const after = await timed(exported, request.exported, feeds, times.after);
-      compareOutputs(request.exported, before, after, tallies);
-      onProgress(index + 1, samples.length);
+    clock.preparing('Loading the exported model');
+    const exported = await OnnxModel.load(request.exported, request.hints);
+    try {
+      clock.preparing('Finding input sizes');
+      const samples = await samplesOf(request, original);
+      clock.of = samples.count;
+      // A generator of random numbers goes on from run to run, so both models must start a new one. With a
+      // seed they then draw the same numbers; without one onnxruntime takes it from a node's place.
+      const isRandom = request.hints.random.length > 0;
+      const renew = async (): Promise<void> => {
+        await original.release();
+        original = await OnnxModel.load(request.original, request.hints);
+      };
+      if (isRandom) await renew();
+      clock.preparing('Warming up');
+      const reference = await runOnce(original, samples.at(0));
+      const again =
+        unseeded(request.hints).length > 0 ? await runOnce(original, samples.at(0)) : null;
+      if (isRandom) await renew();
+      else await runOnce(exported, samples.at(0));
+      return await compare(request, { original, exported, samples, reference, again, clock });
+    } finally {
+      await exported.release();
     }
-    return {
-      samples: samples.length,
-      seed: request.seed,
-      outputs: [...tallies.values()].map((tally) => tally.result()),
-      msBefore: median(times.before),
-      msAfter: median(times.after),
-    };
   } finally {
     await original.release();
-    await exported.release();
   }
 }
 
-async function load(file: string): Promise<ort.InferenceSession> {
-  try {
-    return await ort.InferenceSession.create(file, {
-      logSeverityLevel: 3,
-      executionProviders: ['cpu'],
-    });
-  } catch (error) {
-    throw new AppError(
-      'RUNTIME',
-      'onnxruntime does not load it',
-      { file, found: firstLine(error), expected: 'a model that loads' },
-      error,
-    );
+interface Comparison {
+  readonly original: OnnxModel;
+  readonly exported: OnnxModel;
+  readonly samples: Samples;
+  /** What the original gave for the first sample in an earlier run. */
+  readonly reference: Outputs;
+  /** What it gave in the run after that, where it draws random numbers. */
+  readonly again: Outputs | null;
+  readonly clock: RunClock;
+}
+
+async function compare(
+  { seed, hints }: VerifyRequest,
+  { original, exported, samples, reference, again, clock }: Comparison,
+): Promise<VerifyModelsResult> {
+  const checks = new Map(original.outputs.map(({ name }) => [name, new OutputCheck(name)]));
+  for (const [name, reason] of original.unfetched) checks.set(name, new OutputCheck(name, reason));
+  for (let index = 0; index < samples.count; index++) {
+    const feeds = samples.at(index);
+    const before = await clock.run('original', index, () => runOnce(original, feeds));
+    const after = await clock.run('exported', index, () => runOnce(exported, feeds));
+    for (const [name, check] of checks) {
+      if (index === 0) check.checkStable(reference.get(name), (again ?? before).get(name));
+      if (!original.unfetched.has(name)) check.add(before.get(name), after.get(name));
+    }
   }
+  assertCompared(exported.file, checks);
+  const outputs = [...checks.values()].map((check) => check.result(unseeded(hints)));
+  return {
+    samples: samples.count,
+    seed,
+    outputs,
+    warnings: [...checks.values()].some(({ isUnstable }) => isUnstable)
+      ? [randomWarning(unseeded(hints))]
+      : [],
+    msBefore: median(clock.times.original),
+    msAfter: median(clock.times.exported),
+  };
 }
 
-function firstLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n')[0] ?? text;
-}
-
-type Feeds = Record<string, ort.Tensor>;
-
-async function samplesOf(request: VerifyRequest, session: ort.InferenceSession): Promise<Feeds[]> {
-  if (request.given !== null) return request.given.map((arrays) => toFeeds(arrays));
-  const facts = session.inputMetadata.map((input): InputFacts => {
-    if (!input.isTensor)
-      throw new AppError('UNSUPPORTED', 'an input that is no tensor cannot be made up', {
-        file: request.original,
-        field: input.name,
-      });
-    return { name: input.name, type: input.type, shape: input.shape };
-  });
-  const attempt = await workingSizes(request, session, facts);
-  return Array.from({ length: request.samples }, (_, index) =>
-    toFeeds(makeInputs(facts, request.limits, request.seed + index, attempt)),
+function assertCompared(file: string, checks: ReadonlyMap<string, OutputCheck>): void {
+  const problems = [...checks].flatMap(([name, { problem }]) =>
+    problem === null ? [] : [{ name, problem }],
   );
+  if (problems.length < checks.size || problems.length === 0) return;
+  throw new AppError('RUNTIME', 'no output can be compared', {
+    file,
+    field: problems[0]!.name,
+    found: `an output that ${problems[0]!.problem}`,
+  });
 }
 
-/** The first of the sizes for free dimensions that the original accepts. */
-async function workingSizes(
-  request: VerifyRequest,
-  session: ort.InferenceSession,
-  facts: readonly InputFacts[],
-): Promise<number> {
+/** Operators that draw other random numbers in every run and every model. */
+function unseeded({ random }: RunHints): readonly string[] {
+  return random.filter(({ isSeeded }) => !isSeeded).map(({ operator }) => operator);
+}
+
+function randomWarning(random: readonly string[]): string {
+  if (random.length === 0)
+    return 'the model gives different outputs from run to run for the same input';
+  const shown = random.slice(0, 3).join(', ') + (random.length > 3 ? ', …' : '');
+  return `the model draws random numbers (${shown}), so its outputs differ from run to run`;
+}
+
+async function samplesOf(request: VerifyRequest, original: OnnxModel): Promise<Samples> {
+  if (request.inputs !== null) {
+    const given = readSamples(
+      request.inputs,
+      original.inputs.map(({ name }) => name),
+    );
+    return { count: given.length, at: (index) => given[index]! };
+  }
+  const make = await workingInputs(request, original);
+  return { count: request.samples, at: (index) => make(request.seed + index) };
+}
+
+/** Inputs by seed, with the first of the sizes for free dimensions that the original accepts. */
+async function workingInputs(
+  { hints, seed }: VerifyRequest,
+  original: OnnxModel,
+): Promise<(seed: number) => Feeds> {
+  const { inputs, outputs, file } = original;
   let failure: unknown;
-  for (let attempt = 0; attempt < SIZE_TRIES.length; attempt++) {
+  for (const sizes of sizeTries(inputs)) {
+    const make = (from: number): Feeds => makeInputs({ inputs, outputs, hints, sizes }, from);
     try {
-      await session.run(toFeeds(makeInputs(facts, request.limits, request.seed, attempt)));
-      return attempt;
+      await original.run(make(seed));
+      return make;
     } catch (error) {
       if (error instanceof AppError && error.code !== 'LIMIT') throw error;
       failure ??= error;
     }
   }
+  if (failure instanceof AppError) throw failure;
   throw new AppError(
     'RUNTIME',
-    'the original runs on none of the inputs that were made up',
-    { file: request.original, found: firstLine(failure), expected: 'inputs given with --inputs' },
+    'onnxruntime rejected every generated input; give real ones with --inputs DIR',
+    { file, found: firstLine(failure), expected: inputs.map(described).join(', ') },
     failure,
   );
 }
 
-function toFeeds(arrays: Readonly<Record<string, ArrayValue>>): Feeds {
-  return Object.fromEntries(
-    Object.entries(arrays).map(([name, { type, data, dims }]) => [
-      name,
-      new ort.Tensor(type as 'float32', data as Float32Array, [...dims]),
-    ]),
-  );
+/** An input as its sample file would be: x.npy (float32, 1 x seq x 64). */
+function described({ name, type, shape }: InputFacts): string {
+  const dims = shape.map((dim) => (dim === '' ? '?' : dim)).join(' x ');
+  return `${name}.npy (${type}, ${dims === '' ? 'a scalar' : dims})`;
 }
 
-async function timed(
-  session: ort.InferenceSession,
-  file: string,
-  feeds: Feeds,
-  times: number[],
-): Promise<ort.InferenceSession.ReturnType> {
-  const started = performance.now();
+async function runOnce(model: OnnxModel, feeds: Feeds): Promise<Outputs> {
   try {
-    const outputs = await session.run(feeds);
-    times.push(performance.now() - started);
-    return outputs;
+    return await model.run(feeds);
   } catch (error) {
     throw new AppError(
       'RUNTIME',
       'onnxruntime does not run it',
-      { file, found: firstLine(error), expected: 'a run' },
+      { file: model.file, found: firstLine(error), expected: 'a run' },
       error,
     );
   }
-}
-
-function compareOutputs(
-  file: string,
-  before: ort.InferenceSession.ReturnType,
-  after: ort.InferenceSession.ReturnType,
-  tallies: ReadonlyMap<string, OutputTally>,
-): void {
-  for (const [name, tally] of tallies) {
-    const [original, exported] = [before[name], after[name]];
-    if (
-      original === undefined ||
-      exported === undefined ||
-      original.dims.join() !== exported.dims.join()
-    )
-      throw new AppError('RUNTIME', 'an output is not of the same shape', {
-        file,
-        field: name,
-        found: exported === undefined ? 'no such output' : exported.dims.join(' x '),
-        expected: original?.dims.join(' x '),
-      });
-    const values = numbersOf(original);
-    if (values !== null) tally.add(values, numbersOf(exported) ?? [], original.dims);
-  }
-}
-
-/** An output's values as numbers; null for strings. */
-function numbersOf(tensor: ort.OnnxValue): ArrayLike<number> | null {
-  const { data, type } = tensor;
-  if (type === 'string') return null;
-  if (type === 'float16') return Float64Array.from(data as Uint16Array, float16Value);
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array)
-    return Float64Array.from(data as BigInt64Array, Number);
-  return data as Float32Array;
 }
 
 function median(values: readonly number[]): number {

@@ -9,6 +9,7 @@ import { PagedBytes } from './paged-bytes.ts';
 import { readModel, SCHEMA_VERSION } from './read-model.ts';
 import type { LitertIndex } from './records.ts';
 import { buildTensors, type LitertTensor } from './tensors.ts';
+import { NO_HINTS } from '../../runtime/inputs.ts';
 
 /** The FlatBuffers file identifier, at byte 4. */
 const IDENTIFIER = 'TFL3';
@@ -39,7 +40,7 @@ function openLitert(source: FileSource): OpenedModel {
     modes: ['qdq', 'dynamic', 'float'],
     candidates: CANDIDATES,
     canRun: false,
-    indexLimits: {},
+    runHints: NO_HINTS,
     layout: (plan, mode, recipe) =>
       layoutLitert({ index, tensors, source: bytes, plan, mode, recipe }),
     close: () => source.close(),

@@ -1,6 +1,6 @@
 import type { Model } from '../../../../shared/model.ts';
 import { layoutOnnx } from '../../export/onnx/layout-onnx.ts';
-import { indexLimits } from '../../runtime/index-limits.ts';
+import { graphHints } from '../../runtime/graph-hints.ts';
 import type { FileSource } from '../../source.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
@@ -65,7 +65,7 @@ function openOnnx(source: FileSource): OpenedModel {
       extension: '.onnx',
       modes: ['qdq', 'dynamic', 'float', 'float16', 'nbits'],
       canRun: true,
-      indexLimits: indexLimits(index, tensors),
+      runHints: graphHints(index, tensors),
       layout: (plan, mode, recipe, targetName) =>
         layoutOnnx({ index, tensors, files, plan, mode, recipe, targetName }),
       close: () => {

@@ -10,6 +10,7 @@ import { producerOf } from './describe-model.ts';
 import { readHeader, LENGTH_BYTES, type Header } from './read-header.ts';
 import { readIndex, type ShardIndex } from './read-index.ts';
 import { buildTensors, isConverted, isCounted } from './tensors.ts';
+import { NO_HINTS } from '../../runtime/inputs.ts';
 
 const FILE = '.safetensors';
 const INDEX = '.safetensors.index.json';
@@ -97,7 +98,7 @@ function opened(
     extension: index === null ? FILE : INDEX,
     modes: ['qdq', 'float', 'cast'],
     canRun: false,
-    indexLimits: {},
+    runHints: NO_HINTS,
     layout: (plan, mode, recipe, targetName) =>
       layoutSafetensors({ headers, index, tensors, files, plan, mode, recipe, targetName }),
     close: () => {

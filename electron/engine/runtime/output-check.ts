@@ -1,0 +1,168 @@
+import type { VerifyResult } from '../../../shared/protocol.ts';
+import { OutputTally } from './compare.ts';
+import type { OutputValue } from './onnx-model.ts';
+
+type OutputResult = VerifyResult['outputs'][number];
+
+/** Compares one output over all samples, and notes why a figure says nothing where it does. */
+export class OutputCheck {
+  private readonly name: string;
+  private readonly tally: OutputTally;
+  private readonly variation = new Variation();
+  private compared = 0;
+  private skipped = 0;
+  /** Why samples were skipped: the first reason. */
+  private reason: string | null = null;
+  private readonly strings = { of: 0, equal: 0 };
+  /** The original's own outputs differ from run to run. */
+  isUnstable = false;
+
+  /** @param reason why the output cannot be compared in any sample */
+  constructor(name: string, reason: string | null = null) {
+    this.name = name;
+    this.tally = new OutputTally(name);
+    this.reason = reason;
+  }
+
+  get isCompared(): boolean {
+    return this.compared > 0;
+  }
+
+  /** Why nothing was compared, after "the output". */
+  get problem(): string | null {
+    return this.isCompared ? null : this.reason;
+  }
+
+  /** Hold two runs of the original on the same input against each other. */
+  checkStable(first: OutputValue | undefined, second: OutputValue | undefined): void {
+    if (first !== undefined && second !== undefined) this.isUnstable ||= !areEqual(first, second);
+  }
+
+  /** Add one sample. */
+  add(original: OutputValue | undefined, exported: OutputValue | undefined): void {
+    const reason = mismatch(original, exported);
+    if (reason !== null || original === undefined || exported === undefined) {
+      this.skipped++;
+      this.reason ??= reason;
+      return;
+    }
+    this.compared++;
+    this.variation.add(original);
+    if (original.isText) {
+      this.strings.of += original.data.length;
+      for (let index = 0; index < original.data.length; index++)
+        if (original.data[index] === exported.data[index]) this.strings.equal++;
+    } else
+      this.tally.add(
+        original.data as ArrayLike<number>,
+        exported.data as ArrayLike<number>,
+        original.dims,
+      );
+  }
+
+  /** @param random what draws random numbers in the model */
+  result(random: readonly string[]): OutputResult {
+    if (!this.isCompared)
+      return {
+        name: this.name,
+        ...NO_FIGURES,
+        inconclusive: true,
+        note: `${this.reason ?? 'has no values'}; not compared`,
+      };
+    const constant = this.variation.constant;
+    const unstable = this.isUnstable ? unstableNote(random) : null;
+    const notes = [this.skippedNote(), this.stringNote(), constant, unstable];
+    const figures = this.strings.of > 0 ? this.stringFigures() : this.tally.result();
+    const isExact = figures.sqnrDb === Infinity;
+    return {
+      ...figures,
+      // Equal constants prove nothing, so no figure may say "exact".
+      ...(constant !== null && isExact ? { sqnrDb: null, top1Agreement: null } : {}),
+      inconclusive: constant !== null || unstable !== null,
+      note: notes.filter((note) => note !== null).join('; ') || null,
+    };
+  }
+
+  private skippedNote(): string | null {
+    if (this.skipped === 0) return null;
+    return `${this.reason} in ${this.skipped} of ${this.skipped + this.compared} samples, which were not compared`;
+  }
+
+  private stringNote(): string | null {
+    const { of, equal } = this.strings;
+    return of === 0 ? null : `${equal} of ${of} strings are equal`;
+  }
+
+  private stringFigures(): Omit<OutputResult, 'inconclusive' | 'note'> {
+    const { of, equal } = this.strings;
+    return {
+      name: this.name,
+      ...NO_FIGURES,
+      sqnrDb: equal === of ? Infinity : null,
+      top1Agreement: equal / of,
+    };
+  }
+}
+
+const NO_FIGURES = { sqnrDb: null, cosine: null, maxAbsError: NaN, top1Agreement: null } as const;
+
+function unstableNote(random: readonly string[]): string {
+  return random.length > 0
+    ? 'depends on random numbers, so it differs from run to run'
+    : 'differs from run to run for the same input';
+}
+
+/** Why two outputs cannot be compared; null when they can. */
+function mismatch(
+  original: OutputValue | undefined,
+  exported: OutputValue | undefined,
+): string | null {
+  if (original === undefined) return 'has no value in the original';
+  if (exported === undefined) return 'is missing in the export';
+  if (original.isText !== exported.isText) return 'is text in one model and numbers in the other';
+  if (original.dims.join() === exported.dims.join()) return null;
+  return `shapes differ: ${shapeText(original.dims)} and ${shapeText(exported.dims)}`;
+}
+
+function shapeText(dims: readonly number[]): string {
+  return dims.length === 0 ? 'a scalar' : dims.join(' x ');
+}
+
+function areEqual(first: OutputValue, second: OutputValue): boolean {
+  if (mismatch(first, second) !== null) return false;
+  for (let index = 0; index < first.data.length; index++)
+    if (!Object.is(first.data[index], second.data[index])) return false;
+  return true;
+}
+
+/** Tells whether an output depends on the samples at all. */
+class Variation {
+  private samples = 0;
+  private values = 0;
+  private first: OutputValue | null = null;
+  private isSame = true;
+  private isUniform = true;
+
+  add(value: OutputValue): void {
+    this.samples++;
+    this.values += value.data.length;
+    this.first ??= value;
+    if (value !== this.first) this.isSame &&= areEqual(this.first, value);
+    const uniform = this.first.data[0];
+    for (let index = 0; this.isUniform && index < value.data.length; index++)
+      this.isUniform = Object.is(value.data[index], uniform);
+  }
+
+  /** In what way the output is constant; null when it varies, or when one value of one sample cannot tell. */
+  get constant(): string | null {
+    const uniform = this.first?.data[0];
+    if (this.values === 0) return 'is empty in every sample, so the comparison is inconclusive';
+    if (this.isUniform && uniform === 0)
+      return 'is zero in every sample, so the comparison is inconclusive';
+    if (this.isUniform && this.values > 1)
+      return `is ${JSON.stringify(uniform)} everywhere in every sample, so the comparison is inconclusive`;
+    if (this.isSame && this.samples > 1)
+      return 'is the same in every sample, so the comparison is inconclusive';
+    return null;
+  }
+}

@@ -1,0 +1,57 @@
+/** How far a run is: sample `done` of `of` is being run; 0 while it prepares. */
+export interface RunProgress {
+  readonly what: string;
+  readonly done: number;
+  readonly of: number;
+  /** Runs that ended, of all; 0 to 1. */
+  readonly fraction: number;
+  /** From the time that whole samples took; null before one has ended. */
+  readonly secondsLeft: number | null;
+}
+
+/** Times the runs of two models, and tells before each one how far the whole is. */
+export class RunClock {
+  /** How many samples there are; 0 before that is known. */
+  of: number;
+  /** Milliseconds of each run. */
+  readonly times: { readonly original: number[]; readonly exported: number[] } = {
+    original: [],
+    exported: [],
+  };
+  private readonly report: (progress: RunProgress) => void;
+  private readonly clock: () => number;
+  private started = 0;
+
+  constructor(
+    report: (progress: RunProgress) => void,
+    of: number,
+    clock: () => number = () => performance.now(),
+  ) {
+    this.report = report;
+    this.of = of;
+    this.clock = clock;
+  }
+
+  preparing(what: string): void {
+    this.report({ what, done: 0, of: this.of, fraction: 0, secondsLeft: null });
+  }
+
+  /** Run one model on sample `index`. */
+  async run<T>(side: 'original' | 'exported', index: number, work: () => Promise<T>): Promise<T> {
+    if (index === 0 && side === 'original') this.started = this.clock();
+    const ended = index + (side === 'original' ? 0 : 0.5);
+    // Only whole samples: the two models may differ in speed.
+    const perSample = index === 0 ? null : (this.clock() - this.started) / 1000 / ended;
+    this.report({
+      what: 'Sample',
+      done: index + 1,
+      of: this.of,
+      fraction: ended / this.of,
+      secondsLeft: perSample === null ? null : perSample * (this.of - ended),
+    });
+    const from = this.clock();
+    const result = await work();
+    this.times[side].push(this.clock() - from);
+    return result;
+  }
+}
