@@ -1,4 +1,4 @@
-import { integerAttribute } from '../formats/onnx/operators.ts';
+import { integerAttribute } from '../formats/onnx/node-slots.ts';
 import type { GraphRecord, NodeRecord, OnnxIndex } from '../formats/onnx/records.ts';
 import { tensorType } from '../formats/onnx/tensor-types.ts';
 import type { OnnxTensor } from '../formats/onnx/tensors.ts';

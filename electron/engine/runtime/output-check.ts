@@ -77,7 +77,7 @@ export class OutputCheck {
     return {
       ...figures,
       // Equal constants prove nothing, so no figure may say "exact".
-      ...(constant !== null && isExact ? { sqnrDb: null, top1Agreement: null } : {}),
+      ...((constant ?? unstable) !== null && isExact ? { sqnrDb: null, top1Agreement: null } : {}),
       inconclusive: constant !== null || unstable !== null,
       note: notes.filter((note) => note !== null).join('; ') || null,
     };
