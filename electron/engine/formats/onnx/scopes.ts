@@ -1,6 +1,12 @@
 import type { Consumer, Role } from '../../../../shared/model.ts';
 import { isSensitive, passThrough, slotOf, type AxisMap } from './operators.ts';
-import type { AttributeRecord, GraphRecord, NodeRecord, TensorRecord } from './records.ts';
+import type {
+  AttributeRecord,
+  GraphRecord,
+  NodeRecord,
+  SparseRecord,
+  TensorRecord,
+} from './records.ts';
 import { codesAt, type Codes } from './stored-codes.ts';
 
 /** A stored tensor found in the structure, before it is made a TensorRef. */
@@ -9,6 +15,8 @@ export interface Stored {
   readonly graph: GraphRecord;
   readonly storage: 'initializer' | 'sparse' | 'constant';
   readonly dims: readonly number[];
+  /** The whole sparse tensor, of which `tensor` holds the values. */
+  readonly sparse?: SparseRecord;
   /** The TensorProto; null for value_float(s), value_int(s) and value_string(s). */
   readonly tensor: TensorRecord | null;
   /** The Constant node and its value attribute. */
@@ -106,6 +114,7 @@ export function collectStored(
       name: sparse.values.name,
       storage: 'sparse',
       dims: sparse.dims,
+      sparse,
       tensor: sparse.values,
       uses: [],
       isHandedOn: false,
@@ -141,6 +150,7 @@ function storedConstant(node: NodeRecord, graph: GraphRecord): Stored | null {
       ...shared,
       storage: 'sparse',
       dims: attribute.sparse.dims,
+      sparse: attribute.sparse,
       tensor: attribute.sparse.values,
     };
   const floats = attribute.floats.reduce((sum, span) => sum + (span.end - span.start) / 4, 0);

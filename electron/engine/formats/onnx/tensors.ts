@@ -1,12 +1,13 @@
 import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
 import type { Role, TensorData, TensorRef } from '../../../../shared/model.ts';
 import type { ExternalFiles, ExternalRange } from './external-data.ts';
-import type { AttributeRecord, OnnxIndex, TensorRecord } from './records.ts';
+import type { AttributeRecord, OnnxIndex, SparseRecord, TensorRecord } from './records.ts';
 import { collectStored, type Stored, type Use } from './scopes.ts';
 import { executionOrder } from './node-order.ts';
 import type { FileSource } from '../../source.ts';
 import { outranks } from '../slot.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
+import { checkSparseIndices } from './sparse-indices.ts';
 import { packedValues, quantizedBy } from './stored-quantization.ts';
 import { tensorType } from './tensor-types.ts';
 
@@ -35,6 +36,7 @@ export function buildTensors(
   for (const body of index.functions) collectStored(body, null, readIntegers, found);
   return inOrderOfUse(index, found).map((stored, id) => {
     const place = locate(stored, external, fileNumber);
+    if (stored.sparse !== undefined) checkSparse(stored.name, stored.sparse, external, model);
     const use = mainUse(stored.uses);
     const by = quantizedBy(stored.uses, place.dtype);
     const parameters = packedValues(by, place);
@@ -116,6 +118,24 @@ function locate(stored: Stored, external: ExternalFiles, fileNumber: FileNumber)
   );
   const ranges = [{ file: fileNumber(range), offset: range.offset, length: range.length }];
   return { dtype, elements, bytes, storage: 'external', data: { encoding: 'raw', ranges } };
+}
+
+/** Check a sparse tensor's indices where they are: in the model, or in a file beside it. */
+function checkSparse(
+  name: string,
+  record: SparseRecord,
+  external: ExternalFiles,
+  model: FileSource,
+): void {
+  const { indices } = record;
+  const { dtype } = tensorType(indices.dataType)!;
+  const elements = product(indices.dims);
+  const shared = { name, dtype, elements };
+  if (indices.external === null)
+    return checkSparseIndices([model], record, { ...shared, data: inlineData(indices) });
+  const range = external.resolve(name, indices.external, packedBytes(dtype, elements));
+  const ranges = [{ file: 0, offset: range.offset, length: range.length }];
+  checkSparseIndices([range.file], record, { ...shared, data: { encoding: 'raw', ranges } });
 }
 
 /** Axes lists are short. */
