@@ -25,12 +25,10 @@ BY_HAND = {
     "AveragePool": {19: "padding beyond the input with ceil_mode is counted otherwise"},
     "MaxPool": {},
     "BatchNormalization": {7: "is_test is gone"},
+    "PRelu": {7: "a slope of one axis lay along axis 1, and is now broadcast along the last"},
     "Upsample": {10: "deprecated"},
     "Scatter": {11: "deprecated"},
 }
-
-FIRST = 7
-
 
 def default_of(attribute):
     return attribute.default_value.SerializeToString() if attribute.default_value.type else None
@@ -88,10 +86,7 @@ def main():
         changes = []
         for before, after in zip(ordered, ordered[1:]):
             by_hand = BY_HAND.get(name, {}).get(after)
-            if after > FIRST and (by_hand or not is_superset(versions[before], versions[after])):
-                changes.append(after)
-        for after in BY_HAND.get(name, {}):
-            if after > FIRST and after not in changes and after in ordered:
+            if by_hand or not is_superset(versions[before], versions[after]):
                 changes.append(after)
         table[name] = [ordered[0], *sorted(changes)]
     latest = max(max(versions) for versions in history.values())

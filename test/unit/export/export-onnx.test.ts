@@ -280,18 +280,35 @@ describe('the plan in the file', () => {
       expect(restoring).toMatchObject({ opType: 'DequantizeLinear', domain: 'com.microsoft' });
       await runOnnx(out, { x: { shape: [2, 64], dtype: 'float32' } });
       const blocked = { ...base, dtype, granularity: { block: 32 } };
-      const blocks = await exported(file, recipe('int8', { minElements: 0, default: blocked }));
-      // 64 rows are two blocks of 32: multiplied out at any opset, and not of three of 24.
-      const feeds = { x: { shape: [2, 64], dtype: 'float32' } } as const;
-      const [source, answer] = [await runOnnx(file, feeds), await runOnnx(blocks.out, feeds)];
-      expect(outputSqnr(source['y']!, answer['y']!)).toBeGreaterThan(dtype.endsWith('4') ? 12 : 70);
-      const odd = { ...blocked, granularity: { block: 24 } };
-      const refused = await exported(file, recipe('int8', { minElements: 0, default: odd }));
-      expect(refused.refused.join()).toMatch(
-        /blocks that do not divide their axis from opset 21 on, and the file is at opset 11/,
-      );
+      // 64 rows are two blocks of 32, two of 48 with the second cut short, and a part of one of 128.
+      for (const block of [32, 48, 128]) {
+        const scheme = { ...blocked, granularity: { block } };
+        const blocks = await exported(file, recipe('int8', { minElements: 0, default: scheme }));
+        const feeds = { x: { shape: [2, 64], dtype: 'float32' } } as const;
+        const [source, answer] = [await runOnnx(file, feeds), await runOnnx(blocks.out, feeds)];
+        const ops = onnx.ModelProto.decode(blocks.bytes).graph!.node!.map(({ opType }) => opType);
+        expect(ops.includes('Reshape')).toBe(block === 32);
+        expect(ops.includes('Gather')).toBe(block === 48);
+        const least = dtype.endsWith('4') ? 12 : 70;
+        expect(outputSqnr(source['y']!, answer['y']!)).toBeGreaterThan(least);
+      }
     },
   );
+
+  test('blocks are refused below opset 7, where arithmetic does not broadcast', async () => {
+    const graph = {
+      node: [node('Softmax', ['x'], ['h']), node('MatMul', ['h', 'w'], ['y'])],
+      initializer: [floatTensor('w', [64, 64], randomValues(4096, 3))],
+      input: [value('x', [2, 64])],
+      output: [value('y', [2, 64])],
+    };
+    const file = writeFile(folder, model(graph, { opset: 6, irVersion: 7 }));
+    const { refused, out } = await exported(file, small('int4-block32'));
+    expect(refused.join()).toMatch(
+      /Mul spreads the scales of blocks from opset 7 on, and the file is at opset 6/,
+    );
+    await runOnnx(out, { x: { shape: [2, 64], dtype: 'float32' } });
+  });
 
   test('before IR version 4 the new initializers are graph inputs too, from it on the old input goes', async () => {
     for (const irVersion of [3, 8]) {

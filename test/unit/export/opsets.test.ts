@@ -38,6 +38,8 @@ describe('an opset is raised', () => {
     ['Squeeze', 13, 21],
     ['BatchNormalization', 9, 13],
     ['LSTM', 7, 21],
+    ['MatMul', 1, 21],
+    ['Relu', 6, 21],
   ])('over %s from %i to %i, which mean the same', (opType, from, to) => {
     expect(raises([op(opType)], from, to)).toBe(true);
   });
@@ -61,6 +63,19 @@ describe('an opset is not raised', () => {
     ['BatchNormalization, whose outputs changed', 13, 14],
     ['RoiAlign, whose default moved', 15, 16],
     ['GroupNormalization, whose scale changed shape', 20, 21],
+    ['Add, which broadcasts as its attributes say', 6, 13],
+    ['Add, whose consumed_inputs went', 5, 6],
+    ['PRelu, whose slope moved to the last axis', 6, 7],
+    ['Gemm, which broadcasts as its attribute says', 6, 7],
+    ['Relu, whose consumed_inputs went', 5, 6],
+    ['Cast, whose type was a string', 5, 6],
+    ['Concat, whose axis had a default', 3, 4],
+    ['Reshape, whose shape was an attribute', 4, 5],
+    ['Pad, whose paddings were renamed', 1, 2],
+    ['Tile, whose inputs changed', 5, 6],
+    ['LSTM, whose output_sequence went', 6, 7],
+    ['Dropout, which had is_test', 6, 7],
+    ['BatchNormalization, which had is_test', 6, 7],
     ['Frobnicate, which nobody knows', 9, 10],
   ])('over %s, from %i to %i', (text, from, to) => {
     expect(raises([op(text.split(',')[0]!)], from, to)).toBe(false);

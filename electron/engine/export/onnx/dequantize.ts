@@ -3,10 +3,13 @@ import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recip
 
 /** How a stored tensor becomes float again in the graph. */
 export interface Restore {
-  /** Blocks: multiplied out in a split shape (block-restore.ts). */
+  /** Blocks: multiplied out (block-restore.ts). */
   readonly opType: 'DequantizeLinear' | 'Cast' | 'Blocks';
   readonly domain: '' | 'com.microsoft';
 }
+
+/** The opset from which arithmetic broadcasts as numpy does. */
+const BROADCAST_OPSET = 7;
 
 /** The opset from which Cast takes a float type; before 6 its `to` was a string. */
 export const CAST_OPSETS = {
@@ -30,13 +33,12 @@ export function restoreOpset(scheme: Scheme, scales: number): number {
 /**
  * The operator that turns stored codes back into float at the ai.onnx opset in force, or why there
  * is none. Below DequantizeLinear's opset there is com.microsoft's, which takes each integer type
- * per tensor and per axis at any opset; blocks are multiplied out where they divide their axis.
+ * per tensor and per axis at any opset; blocks are multiplied out.
  */
 export function restoreOperator(
   scheme: Scheme,
   scales: number,
   opset: number,
-  canSplit: boolean,
 ): Restore | { readonly refused: string } {
   if (scheme.dtype === 'int32' && !scheme.symmetric)
     return { refused: 'DequantizeLinear takes int32 with zero point 0 only, so symmetric' };
@@ -46,10 +48,11 @@ export function restoreOperator(
   const at = `the file is at opset ${opset} and cannot be raised without changing what it means`;
   if (isCast) return { refused: `Cast takes ${scheme.dtype} from opset ${needed} on, and ${at}` };
   if (typeof scheme.granularity === 'object') {
-    if (canSplit) return { opType: 'Blocks', domain: 'com.microsoft' };
-    return {
-      refused: `DequantizeLinear takes blocks that do not divide their axis from opset ${needed} on, and ${at}`,
-    };
+    if (opset < BROADCAST_OPSET)
+      return {
+        refused: `Mul spreads the scales of blocks from opset ${BROADCAST_OPSET} on, and ${at}`,
+      };
+    return { opType: 'Blocks', domain: 'com.microsoft' };
   }
   return { opType: 'DequantizeLinear', domain: 'com.microsoft' };
 }

@@ -5,8 +5,14 @@ import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { Piece } from '../layout.ts';
 import { blocksOf, columnBytes, zeroPointColumnBytes, type NBitsShape } from '../nbits-layout.ts';
-import { blockNodes, splitShape, type SplitShape } from './block-restore.ts';
-import { constantOpset, RESTORED_DTYPE, restoreOperator, type Restore } from './dequantize.ts';
+import { blockNodes, blockShape, type BlockShape } from './block-restore.ts';
+import {
+  CAST_OPSETS,
+  constantOpset,
+  RESTORED_DTYPE,
+  restoreOperator,
+  type Restore,
+} from './dequantize.ts';
 import type { Edit } from './edits.ts';
 import {
   constantMessage,
@@ -75,15 +81,19 @@ export function replaceWeight(
   const { ref, stored } = tensor;
   const scales = scaleCount(scheme, ref);
   const restore = context.isRestored
-    ? restoreOperator(scheme, scales, context.opset, splitShape(ref, scheme) !== null)
+    ? restoreOperator(scheme, scales, context.opset)
     : NOT_RESTORED;
   if ('refused' in restore) return restore;
-  const split = restore.opType === 'Blocks' ? splitShape(ref, scheme) : null;
+  if (context.isRestored && ref.dtype !== RESTORED_DTYPE && context.opset < CAST_OPSETS.float16)
+    return {
+      refused: `Cast restores ${ref.dtype} from opset ${CAST_OPSETS.float16} on, and the file is at opset ${context.opset} and cannot be raised without changing what it means`,
+    };
+  const split = restore.opType === 'Blocks' ? blockShape(ref, scheme) : null;
   const parts = partsOf(tensor, scheme, scales, context, split);
   const barred = stored.graph.kind === 'function' ? barredConstant(parts, split, context) : null;
   if (barred !== null) return { refused: barred };
   const nodes = context.isRestored
-    ? restoreNodes(tensor, scheme, restore, parts, context.names)
+    ? restoreNodes(tensor, scheme, restore, { parts, split }, context.names)
     : [];
   const edits =
     stored.storage === 'constant'
@@ -94,10 +104,10 @@ export function replaceWeight(
   return { edits, domain: restore.domain, parts: named };
 }
 
-/** Why the parts cannot be Constants of a function, or null where they can; a split shape is a Constant of int64. */
+/** Why the parts cannot be Constants of a function, or null where they can; blocks take integer Constants. */
 function barredConstant(
   parts: readonly Part[],
-  split: SplitShape | null,
+  split: BlockShape | null,
   { opset }: ReplaceContext,
 ): string | null {
   const dtypes = [
@@ -116,7 +126,7 @@ function partsOf(
   scheme: Scheme,
   scales: number,
   context: ReplaceContext,
-  split: SplitShape | null,
+  split: BlockShape | null,
 ): Part[] {
   const part = (
     suffix: string,
@@ -195,13 +205,13 @@ function restoreNodes(
   { ref }: OnnxTensor,
   scheme: Scheme,
   restore: Restore,
-  parts: readonly Part[],
+  { parts, split }: { readonly parts: readonly Part[]; readonly split: BlockShape | null },
   names: FreshNames,
 ): Piece[] {
   const inputs = parts.map((part) => part.name);
-  if (restore.opType === 'Blocks') {
+  if (split !== null) {
     const [codes, scale, zeroPoint = null] = inputs;
-    return blockNodes(ref, { codes: codes!, scale: scale!, zeroPoint }, names);
+    return blockNodes(ref, { codes: codes!, scale: scale!, zeroPoint }, split, names);
   }
   const cast = (input: string, output: string): Piece =>
     nodeMessage({
