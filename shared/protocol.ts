@@ -46,7 +46,16 @@ export interface ExportResult {
   readonly kept: number;
   /** Why float tensors were kept, largest first. */
   readonly keptByReason: readonly KeptGroup[];
+  /** Mode float16: the operators that compute in float32. */
+  readonly operators?: readonly KeptOperator[];
   readonly seconds: number;
+}
+
+/** An operator whose arithmetic a mode would change and that stays as it is. */
+export interface KeptOperator {
+  readonly name: string;
+  readonly op: string;
+  readonly reason: string;
 }
 
 /** What models are run on. */

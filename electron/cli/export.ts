@@ -1,3 +1,5 @@
+import { printable } from '../../shared/errors.ts';
+import type { KeptOperator } from '../../shared/protocol.ts';
 import { megabytes, printKept, toJson } from './output.ts';
 import { loadRecipe, modeOf, readArguments, required } from './usage.ts';
 import { withSession } from './with-session.ts';
@@ -25,5 +27,19 @@ export async function exportModel(args: string[]): Promise<void> {
         `${result.quantized} quantized, ${result.kept} kept, ${result.seconds.toFixed(2)} s`,
     );
     printKept(result.quantized, result.keptByReason);
+    for (const line of operatorLines(result.operators ?? [])) console.log(line);
+  });
+}
+
+/** One line for each reason, with how many operators of each kind it keeps. */
+function operatorLines(operators: readonly KeptOperator[]): string[] {
+  const reasons = new Map<string, Map<string, number>>();
+  for (const { op, reason } of operators) {
+    const counts = reasons.get(reason) ?? new Map<string, number>();
+    reasons.set(reason, counts.set(op, (counts.get(op) ?? 0) + 1));
+  }
+  return [...reasons].map(([reason, counts]) => {
+    const kinds = [...counts].map(([op, count]) => `${count} ${printable(op)}`);
+    return `in float32: ${kinds.join(', ')}: ${reason}`;
   });
 }

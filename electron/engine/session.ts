@@ -254,6 +254,7 @@ export class Session {
       quantized: layout.quantized.length,
       kept: this.tensors.length - layout.quantized.length,
       keptByReason: this.keptByReason(plan, layout),
+      ...(layout.operators === undefined ? {} : { operators: layout.operators }),
       seconds: (performance.now() - started) / 1000,
     };
   }
@@ -279,7 +280,7 @@ export class Session {
   /** A plan as the format's layout carries it out; as it is where the model cannot be exported at all. */
   private fitted(asked: Plan, mode: ExportMode, recipe: Recipe): Plan {
     try {
-      return fitPlan(asked, this.opened.layout(asked, mode, recipe, this.suggestedName(recipe)));
+      return fitPlan(asked, this.layoutOf(asked, mode, recipe, this.suggestedName(recipe)));
     } catch (error) {
       if (error instanceof AppError && error.code === 'UNSUPPORTED') return asked;
       throw error;
@@ -333,10 +334,12 @@ export class Session {
   ): Promise<{ layout: Layout; plan: Plan }> {
     this.assertMode(mode);
     const asked = planModel(this.tensors, recipe);
-    const unknown = asked.filter(
-      ({ scheme, tensor }) =>
-        scheme !== null && !isFloatCast(scheme.dtype) && !this.passes.has(tensor),
-    );
+    // Float16 arithmetic depends on what constants hold, too.
+    const isWanted = ({ scheme, tensor }: TensorPlan): boolean =>
+      mode === 'float16'
+        ? isReadable(this.tensors[tensor]!)
+        : scheme !== null && !isFloatCast(scheme.dtype);
+    const unknown = asked.filter((entry) => isWanted(entry) && !this.passes.has(entry.tensor));
     await this.runBatches(
       unknown.map((entry) => ({ ...entry, scheme: null })),
       'Reading',
@@ -344,7 +347,12 @@ export class Session {
       () => undefined,
     );
     const plan = asked.map((entry) => this.withoutNonFinite(entry));
-    return { layout: this.opened.layout(plan, mode, recipe, targetName), plan };
+    return { layout: this.layoutOf(plan, mode, recipe, targetName), plan };
+  }
+
+  private layoutOf(plan: Plan, mode: ExportMode, recipe: Recipe, targetName: string): Layout {
+    const statistics = new Map([...this.passes].map(([id, pass]) => [id, pass.statistics]));
+    return this.opened.layout(plan, mode, recipe, targetName, statistics);
   }
 
   private withoutNonFinite(entry: TensorPlan): TensorPlan {

@@ -65,6 +65,7 @@ async function exerciseModel(file: string, random: Random, pool: WorkerPool): Pr
         mode,
         recipe,
         `out${session.opened.extension}`,
+        new Map(),
       );
     if (random.oneIn(6)) await look(session, recipe, random);
     if (random.oneIn(12)) await exportAndReopen(session, file, recipe, random, pool);
@@ -253,6 +254,7 @@ async function exerciseRecipe(file: string, random: Random, pool: WorkerPool): P
         mode,
         recipe,
         `out${session.opened.extension}`,
+        new Map(),
       );
     if (random.oneIn(4)) await look(session, recipe, random);
   } finally {

@@ -1,3 +1,4 @@
+import type { KeptOperator } from '../../../shared/protocol.ts';
 import type { Scheme } from '../../../shared/recipe.ts';
 import type { CodeLayout } from './write-model.ts';
 
@@ -43,6 +44,8 @@ export interface Layout {
   }[];
   /** Tensors that the plan wanted to change and this format or mode cannot, or not to a profit. */
   readonly refused: readonly { readonly tensor: number; readonly reason: string }[];
+  /** Operators whose arithmetic the mode would change and that stay as they are. */
+  readonly operators?: readonly KeptOperator[];
 }
 
 export function pieceLength(piece: Piece): number {

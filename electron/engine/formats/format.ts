@@ -2,6 +2,7 @@ import type { FormatFacts } from '../../../shared/formats.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Model } from '../../../shared/model.ts';
 import type { Plan } from '../../../shared/plan.ts';
+import type { Statistics } from '../../../shared/report.ts';
 import type { Recipe, Scheme } from '../../../shared/recipe.ts';
 import type { RunHints } from '../runtime/inputs.ts';
 import type { FileSource } from '../source.ts';
@@ -21,8 +22,17 @@ export interface OpenedModel {
   readonly canRun: boolean;
   /** What the structure tells about inputs and runs. */
   readonly runHints: RunHints;
-  /** What an export would write, to the byte, without reading a weight. */
-  layout(plan: Plan, mode: ExportMode, recipe: Recipe, targetName: string): Layout;
+  /**
+   * What an export would write, to the byte, without reading a weight.
+   * @param statistics of the tensors that were read, by id; mode float16 wants those of every float tensor
+   */
+  layout(
+    plan: Plan,
+    mode: ExportMode,
+    recipe: Recipe,
+    targetName: string,
+    statistics: ReadonlyMap<number, Statistics>,
+  ): Layout;
   close(): void;
 }
 

@@ -4,12 +4,17 @@ import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import type { Rule } from '../../../shared/recipe.ts';
 import { applyEdits } from '../../../electron/engine/export/onnx/edits.ts';
+import type { ConstantRange } from '../../../electron/engine/export/onnx/half-effects.ts';
 import { HalfNodes } from '../../../electron/engine/export/onnx/half-nodes.ts';
 import { HalfPlan } from '../../../electron/engine/export/onnx/half-plan.ts';
+import { floatNodes } from '../../../electron/engine/export/onnx/half-ranges.ts';
 import { FreshNames } from '../../../electron/engine/export/onnx/names.ts';
 import { readIndex } from '../../../electron/engine/formats/onnx/read-index.ts';
+import type { GraphRecord } from '../../../electron/engine/formats/onnx/records.ts';
+import { inlineData } from '../../../electron/engine/formats/onnx/tensors.ts';
 import { WireReader } from '../../../electron/engine/formats/onnx/wire.ts';
 import { FileSource } from '../../../electron/engine/source.ts';
+import { readNumbers } from '../../../electron/engine/tensor-bytes.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
 import { answer, CORPUS, modelFiles } from '../../helpers/onnx-corpus.ts';
@@ -226,6 +231,20 @@ test.each(REAL_MODELS)(
   },
 );
 
+function rangeOf(
+  source: FileSource,
+  { initializers }: GraphRecord,
+  name: string,
+): ConstantRange | null {
+  const tensor = initializers.find((entry) => entry.name === name);
+  if (tensor?.dataType !== 1) return null;
+  const elements = tensor.dims.reduce((a, b) => a * b, 1);
+  const data = inlineData(tensor);
+  const values = readNumbers([source], { name, dtype: 'float32', elements, data });
+  const finite = values.filter(Number.isFinite).sort((a, b) => Math.abs(b) - Math.abs(a));
+  return { extreme: finite[0] ?? 0, value: new Set(values).size === 1 ? values[0]! : null };
+}
+
 /** A graph's nodes in float16 whatever its weights, written to a file. */
 function converted(file: string): string | null {
   const source = FileSource.open(file);
@@ -233,9 +252,14 @@ function converted(file: string): string | null {
     const index = readIndex(new WireReader(source));
     const opset = index.opsets.find(({ domain }) => domain === '')?.version ?? 1;
     if (opset < 6) return null;
+    const wide = floatNodes(index.graph, {
+      opset,
+      constant: (graph, name) => rangeOf(source, graph, name),
+      fill: () => null,
+    });
     const plan = new HalfPlan(index.graph, {
       opset,
-      isKept: () => false,
+      whyKept: (entry) => wide.get(entry) ?? null,
       isFloatOnly: () => false,
     });
     const edits = new HalfNodes(plan, new FreshNames(index)).editsOf(index.graph);

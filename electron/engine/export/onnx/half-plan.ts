@@ -32,6 +32,8 @@ const BLOCKED: ReadonlySet<string> = new Set([
   'Upsample',
 ]);
 
+const BLOCKED_REASON = 'onnxruntime does not run it in float16, or not well';
+
 /** Which inputs and outputs of a node become float16. */
 export interface HalfNode {
   readonly inputs: readonly boolean[];
@@ -41,8 +43,8 @@ export interface HalfNode {
 export interface HalfRules {
   /** The version of ai.onnx in force. */
   readonly opset: number;
-  /** Whether the recipe keeps an operator as it is. */
-  isKept(opType: string): boolean;
+  /** Why a node stays in float32, or null where it may compute in float16. */
+  whyKept(node: NodeRecord): string | null;
   /** Whether a stored tensor must meet float32 arithmetic: it is kept so, or float16 cannot hold it. */
   isFloatOnly(graph: GraphRecord, name: string): boolean;
 }
@@ -83,6 +85,8 @@ export class Names {
 export class HalfPlan {
   readonly names = new Map<GraphRecord, Names>();
   readonly nodes = new Map<NodeRecord, HalfNode>();
+  /** Nodes that stay in float32 where their types would let them compute in float16, and why. */
+  readonly kept = new Map<NodeRecord, string>();
   private readonly rules: HalfRules;
 
   constructor(graph: GraphRecord, rules: HalfRules) {
@@ -131,8 +135,9 @@ export class HalfPlan {
     formals: Formals,
     floats: ReadonlySet<string>,
   ): HalfNode | null {
-    if (BLOCKED.has(node.opType) || this.rules.isKept(node.opType)) return null;
     if (![...floats].some(takesHalf)) return null;
+    const reason = BLOCKED.has(node.opType) ? BLOCKED_REASON : this.rules.whyKept(node);
+    if (reason !== null) return this.keep(node, reason);
     const isHalf = (symbol: string): boolean => takesHalf(symbol) && floats.has(symbol);
     const inputs = node.inputs.map((name, at) => name !== '' && isHalf(formals.input(at)));
     // One type parameter is one type: a value that is not known to be float32 is in the way.
@@ -141,9 +146,14 @@ export class HalfPlan {
       const owner = inputs[at] === true ? names.owner(name) : null;
       return owner !== null && this.rules.isFloatOnly(owner.graph, name);
     });
-    if (isBarred) return null;
+    if (isBarred) return this.keep(node, 'takes a stored tensor that stays in float32');
     const outputs = node.outputs.map((name, at) => name !== '' && isHalf(formals.output(at)));
     return { inputs, outputs };
+  }
+
+  private keep(node: NodeRecord, reason: string): null {
+    this.kept.set(node, reason);
+    return null;
   }
 }
 

@@ -1,57 +1,89 @@
-import type { GraphRecord } from '../../formats/onnx/records.ts';
-import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
+import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
+import type { GraphRecord, NodeRecord } from '../../formats/onnx/records.ts';
+import { inlineData, type OnnxTensor } from '../../formats/onnx/tensors.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
+import type { ConstantRange } from './half-effects.ts';
 import { CAST_OPSETS } from './dequantize.ts';
 import { HalfPlan } from './half-plan.ts';
+import { floatNodes } from './half-ranges.ts';
+import { HALF_LARGEST } from './half-tables.ts';
 import type { OnnxExport } from './request.ts';
-
-/** The largest float16. */
-const LARGEST = 65504;
-
-/** Constants of up to this many elements are looked at; what is larger is a weight, whose report says what overflows. */
-const MAX_CONSTANT = 4096;
 
 /**
  * Plan which nodes compute in float16. Rules of the recipe that keep an operator (`op` alone, scheme
  * null) are its block list; a node whose weight a rule keeps stays in float32 too, and so does one
- * with a constant that float16 cannot hold. null where no Cast takes float16.
+ * with a constant that float16 cannot hold or whose values may leave float16's range (half-ranges.ts).
+ * null where no Cast takes float16.
  */
 export function planHalf(request: OnnxExport, opset: number): HalfPlan | null {
   if (opset < CAST_OPSETS.float16) return null;
-  const tensors = new Map<GraphRecord, Map<string, OnnxTensor>>();
-  for (const tensor of request.tensors) {
-    const { graph, name } = tensor.stored;
-    const known = tensors.get(graph);
-    if (known === undefined) tensors.set(graph, new Map([[name, tensor]]));
-    else known.set(name, tensor);
-  }
-  const answers = new Map<OnnxTensor, boolean>();
-  const isBarred = (tensor: OnnxTensor): boolean => {
-    const answer = answers.get(tensor) ?? isFloatOnly(request, tensor);
-    answers.set(tensor, answer);
-    return answer;
-  };
+  const find = tensorFinder(request);
+  const wide = floatNodes(request.index.graph, {
+    opset,
+    constant: (graph, name) => constantRange(request, find(graph, name)),
+    fill: (node) => fillOf(request, node),
+  });
   return new HalfPlan(request.index.graph, {
     opset,
-    isKept: (opType) => {
-      const rule = request.recipe.rules.findLast(
-        ({ match }) => match.op === opType && match.name === undefined && match.role === undefined,
-      );
-      return rule !== undefined && rule.scheme === null;
-    },
+    whyKept: (node) => (isKept(request, node.opType) ? 'kept by a rule' : (wide.get(node) ?? null)),
     isFloatOnly: (graph, name) => {
-      const tensor = tensors.get(graph)?.get(name);
-      return tensor !== undefined && isBarred(tensor);
+      const tensor = find(graph, name);
+      return tensor !== undefined && isFloatOnly(request, tensor);
     },
   });
 }
 
-function isFloatOnly({ plan, files }: OnnxExport, { ref }: OnnxTensor): boolean {
-  const entry = plan[ref.id];
-  if (entry !== undefined && entry.scheme !== null) return false;
-  if (entry?.byRule === true && (ref.role === 'weight' || ref.role === 'embedding')) return true;
-  if (ref.dtype !== 'float32' || ref.elements > MAX_CONSTANT) return false;
-  return readNumbers(files, ref).some(
-    (value) => Math.abs(value) > LARGEST && Math.abs(value) < Infinity,
+/** Why float16 does not hold a tensor's values, or null where it does. */
+export function whyNotHalf(request: OnnxExport, tensor: OnnxTensor): string | null {
+  const range = constantRange(request, tensor);
+  if (range === null || Math.abs(range.extreme) <= HALF_LARGEST) return null;
+  return `holds ${range.extreme}, and float16 ends at ${HALF_LARGEST}`;
+}
+
+type Find = (graph: GraphRecord, name: string) => OnnxTensor | undefined;
+
+function tensorFinder({ tensors }: OnnxExport): Find {
+  const found = new Map<GraphRecord, Map<string, OnnxTensor>>();
+  for (const tensor of tensors) {
+    const { graph, name } = tensor.stored;
+    const known = found.get(graph);
+    if (known === undefined) found.set(graph, new Map([[name, tensor]]));
+    else known.set(name, tensor);
+  }
+  return (graph, name) => found.get(graph)?.get(name);
+}
+
+function isKept({ recipe }: OnnxExport, opType: string): boolean {
+  const rule = recipe.rules.findLast(
+    ({ match }) => match.op === opType && match.name === undefined && match.role === undefined,
   );
+  return rule !== undefined && rule.scheme === null;
+}
+
+/** Whether a stored tensor meets float32 arithmetic: a rule keeps it, or float16 does not hold it. */
+function isFloatOnly(request: OnnxExport, tensor: OnnxTensor): boolean {
+  const { ref } = tensor;
+  const entry = request.plan[ref.id];
+  const isWeight = ref.role === 'weight' || ref.role === 'embedding';
+  if (entry?.scheme === null && entry.byRule && isWeight) return true;
+  return whyNotHalf(request, tensor) !== null;
+}
+
+function constantRange(request: OnnxExport, tensor: OnnxTensor | undefined): ConstantRange | null {
+  const statistics = tensor === undefined ? undefined : request.statistics?.get(tensor.ref.id);
+  if (statistics === undefined || tensor?.ref.dtype !== 'float32') return null;
+  const { min, max, absMax, nans, infinities } = statistics;
+  return {
+    extreme: absMax > max ? min : max,
+    value: min === max && nans + infinities === 0 ? min : null,
+  };
+}
+
+/** What a ConstantOfShape is filled with: one element, 0 where it has none. */
+function fillOf({ files }: OnnxExport, { name, attributes }: NodeRecord): number | null {
+  const tensor = attributes.find((attribute) => attribute.name === 'value')?.tensor;
+  if (tensor === undefined || tensor === null) return 0;
+  if (tensor.dataType !== onnxDataType('float32') || tensor.external !== null) return null;
+  const data = inlineData(tensor);
+  return readNumbers(files, { name, dtype: 'float32', elements: 1, data })[0] ?? null;
 }

@@ -9,7 +9,7 @@ import { applyEdits, type Edit } from './edits.ts';
 import { constantOpset, irVersionOf, restoreOpset } from './dequantize.ts';
 import { HalfNodes } from './half-nodes.ts';
 import type { HalfPlan } from './half-plan.ts';
-import { planHalf } from './half-rules.ts';
+import { planHalf, whyNotHalf } from './half-rules.ts';
 import { entryMessage, field } from './messages.ts';
 import { FreshNames } from './names.ts';
 import { Opsets, type WantedOpsets } from './opsets.ts';
@@ -87,7 +87,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const pieces = applyEdits(edits, size);
   const beside = side.layout();
   const bytes = beside.reduce((sum, file) => sum + piecesLength(file.pieces), piecesLength(pieces));
-  const made: Layout = { pieces, beside, bytes, quantized, refused };
+  const made: Layout = { pieces, beside, bytes, quantized, refused, ...keptNodes(plannedHalf) };
   const before = files.reduce((sum, file) => sum + file.size, 0);
   // With nothing quantized only the names of side files differ.
   if (quantized.length === 0 || bytes < before) return made;
@@ -95,6 +95,17 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const nothing = plan.map((entry) => ({ ...entry, scheme: null }));
   const kept = quantized.map(({ tensor }) => ({ tensor, reason }));
   return { ...layoutOnnx({ ...request, plan: nothing }), refused: [...refused, ...kept] };
+}
+
+/** The nodes that a float16 export keeps in float32, in order. */
+function keptNodes(half: HalfPlan | null): Pick<Layout, 'operators'> {
+  if (half === null) return {};
+  const operators = [...half.kept].map(([{ name, opType }, reason]) => ({
+    name,
+    op: opType,
+    reason,
+  }));
+  return { operators };
 }
 
 /** Bytes that the messages around an external tensor take in the model, and padding in its side file, at most. */
@@ -132,6 +143,8 @@ function editsFor(
     return { refused: `the float mode stores float types only, not ${scheme.dtype}` };
   if (half !== null && scheme.dtype !== 'float16')
     return { refused: `the float16 mode stores float16 only, not ${scheme.dtype}` };
+  const overflow = half === null ? null : whyNotHalf(request, tensor);
+  if (overflow !== null) return { refused: overflow };
   if (tensor.ref.storage === 'external') {
     const bytes = schemeBytes(scheme, tensor.ref) + EXTERNAL_BYTES;
     if (bytes >= tensor.ref.bytes)

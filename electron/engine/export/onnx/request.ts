@@ -1,5 +1,6 @@
 import type { Plan } from '../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
+import type { Statistics } from '../../../../shared/report.ts';
 import type { Recipe } from '../../../../shared/recipe.ts';
 import type { NodeRecord, OnnxIndex } from '../../formats/onnx/records.ts';
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
@@ -15,6 +16,8 @@ export interface OnnxExport {
   readonly recipe: Recipe;
   /** The file name of the export, after which its side file is named. */
   readonly targetName: string;
+  /** What the values of tensors are like, by id, where the mode depends on it. */
+  readonly statistics?: ReadonlyMap<number, Statistics>;
   /** Nodes that are known not to run on integers. */
   readonly floating?: ReadonlySet<NodeRecord>;
 }

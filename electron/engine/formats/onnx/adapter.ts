@@ -66,8 +66,8 @@ function openOnnx(source: FileSource): OpenedModel {
       modes: ['qdq', 'dynamic', 'float', 'float16', 'nbits'],
       canRun: true,
       runHints: graphHints(index, tensors),
-      layout: (plan, mode, recipe, targetName) =>
-        layoutOnnx({ index, tensors, files, plan, mode, recipe, targetName }),
+      layout: (plan, mode, recipe, targetName, statistics) =>
+        layoutOnnx({ index, tensors, files, plan, mode, recipe, targetName, statistics }),
       close: () => {
         source.close();
         external.close();

@@ -182,7 +182,8 @@ function locateList(attribute: AttributeRecord, dims: readonly number[]): Place 
   };
 }
 
-function inlineData(tensor: TensorRecord): TensorData {
+/** Where a tensor that is stored in the model itself has its values. */
+export function inlineData(tensor: TensorRecord): TensorData {
   if (tensor.payload === null) return { encoding: 'raw', ranges: [] };
   const isVarint =
     tensor.payload.field === 'int32_data' ||
