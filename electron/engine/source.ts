@@ -13,41 +13,39 @@ export interface FileIdentity {
 const READ_CHUNK = 1 << 30;
 
 /**
+ * Descriptors that one thread keeps open. Systems allow a process 1024 at times, and a model may have
+ * thousands of files: the file that was used longest ago is closed, and opened again by its identity.
+ */
+const MAX_OPEN = 64;
+
+/** The sources with an open descriptor, the one used last at the end. */
+const openSources = new Set<FileSource>();
+
+/**
  * Bounded, read-only access to a regular file. Every read is checked against the size the
  * file had when it was opened; a short read is an error, never zeros.
  */
 export class FileSource {
   readonly path: string;
   readonly identity: FileIdentity;
-  private readonly fd: number;
+  private fd: number | null;
+  private isClosed = false;
 
   private constructor(path: string, fd: number, identity: FileIdentity) {
     this.path = path;
     this.fd = fd;
     this.identity = identity;
+    this.use();
   }
 
   /**
    * @param expected when given, the identity the file must still have.
+   * @param real when given, what the path's links lead to, opened in its place without following links.
    * @throws AppError NOT_A_FILE, EMPTY_FILE, CHANGED or IO.
    */
-  static open(path: string, expected?: FileIdentity): FileSource {
-    const kind = statKind(path);
-    if (kind !== 'a regular file')
-      throw new AppError('NOT_A_FILE', 'cannot be opened as a model', {
-        file: path,
-        found: kind,
-        expected: 'a regular file',
-      });
-    let fd: number;
+  static open(path: string, expected?: FileIdentity, real?: string): FileSource {
+    const { fd, identity } = openFile(path, real);
     try {
-      // Non-blocking, so that a FIFO put in the file's place since the stat cannot hang the open.
-      fd = fs.openSync(path, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
-    } catch (error) {
-      throw ioError('cannot be opened', path, error);
-    }
-    try {
-      const identity = identityOf(fs.fstatSync(fd, { bigint: true }));
       if (identity.size === 0)
         throw new AppError('EMPTY_FILE', 'is empty', {
           file: path,
@@ -75,12 +73,13 @@ export class FileSource {
         found: `${target.length} bytes wanted`,
         expected: `at most ${Math.max(0, this.size - offset)}`,
       });
+    const fd = this.use();
     let done = 0;
     while (done < target.length) {
       const wanted = Math.min(target.length - done, READ_CHUNK);
       let count: number;
       try {
-        count = fs.readSync(this.fd, target, done, wanted, offset + done);
+        count = fs.readSync(fd, target, done, wanted, offset + done);
       } catch (error) {
         throw ioError('cannot be read', this.path, error);
       }
@@ -105,7 +104,7 @@ export class FileSource {
 
   /** @throws AppError CHANGED when the path no longer leads to the bytes that were opened. */
   assertUnchanged(): void {
-    assertSame(this.path, this.identity, identityOf(fs.fstatSync(this.fd, { bigint: true })));
+    assertSame(this.path, this.identity, identityOf(fs.fstatSync(this.use(), { bigint: true })));
     let now: fs.BigIntStats;
     try {
       now = fs.statSync(this.path, { bigint: true });
@@ -116,8 +115,61 @@ export class FileSource {
   }
 
   close(): void {
-    fs.closeSync(this.fd);
+    this.isClosed = true;
+    this.release();
   }
+
+  /** The open descriptor, which is the last to be closed from now on. */
+  private use(): number {
+    if (this.isClosed) throw new AppError('IO', 'is read after it was closed', { file: this.path });
+    this.fd ??= reopen(this.path, this.identity);
+    openSources.delete(this);
+    openSources.add(this);
+    const [oldest] = openSources;
+    if (openSources.size > MAX_OPEN) oldest!.release();
+    return this.fd;
+  }
+
+  private release(): void {
+    openSources.delete(this);
+    if (this.fd !== null) fs.closeSync(this.fd);
+    this.fd = null;
+  }
+}
+
+function reopen(path: string, expected: FileIdentity): number {
+  const { fd, identity } = openFile(path);
+  try {
+    assertSame(path, expected, identity);
+    return fd;
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
+}
+
+/** Open a regular file. @param real the path without links, where these must not be followed */
+function openFile(path: string, real?: string): { fd: number; identity: FileIdentity } {
+  const refuse = (found: string): AppError =>
+    new AppError('NOT_A_FILE', 'cannot be opened as a model', {
+      file: path,
+      found,
+      expected: 'a regular file',
+    });
+  const kind = statKind(path);
+  if (kind !== 'a regular file') throw refuse(kind);
+  const { O_RDONLY, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = fs.constants;
+  let fd: number;
+  try {
+    // Non-blocking, so that a FIFO put in the file's place since the stat cannot hang the open.
+    fd = fs.openSync(real ?? path, O_RDONLY | O_NONBLOCK | (real === undefined ? 0 : O_NOFOLLOW));
+  } catch (error) {
+    throw ioError('cannot be opened', path, error);
+  }
+  const stat = fs.fstatSync(fd, { bigint: true });
+  if (stat.isFile()) return { fd, identity: identityOf(stat) };
+  fs.closeSync(fd);
+  throw refuse('a file of another kind');
 }
 
 function statKind(path: string): string {

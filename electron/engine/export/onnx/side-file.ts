@@ -10,8 +10,14 @@ export interface SidePlace {
   readonly length: number;
 }
 
-/** onnxruntime maps tensors into memory where they begin on a page. */
-const ALIGNMENT = 4096;
+/**
+ * onnxruntime maps tensors into memory where they begin on a page, which pays for large ones (it aligns
+ * those over 1 MiB when it saves a model). Small ones on pages of their own would make thousands of them
+ * larger than their source; they begin at a multiple of the widest element.
+ */
+const PAGE = 4096;
+const PAGED_BYTES = 1 << 20;
+const ELEMENT = 8;
 
 /** TensorProto.external_data */
 const EXTERNAL_DATA = 13;
@@ -26,31 +32,36 @@ export class SideFile {
     this.name = `${targetName}.data`;
   }
 
-  /** Put a piece at the next page. */
+  /** Put a piece behind the others, aligned. */
   add(piece: Piece): SidePlace {
-    const padding = (ALIGNMENT - (this.bytes % ALIGNMENT)) % ALIGNMENT;
+    const length = pieceLength(piece);
+    const alignment = length > PAGED_BYTES ? PAGE : ELEMENT;
+    const padding = (alignment - (this.bytes % alignment)) % alignment;
     if (padding > 0) this.pieces.push({ kind: 'bytes', bytes: new Uint8Array(padding) });
     const offset = this.bytes + padding;
-    const length = pieceLength(piece);
     this.pieces.push(piece);
     this.bytes = offset + length;
     return { location: this.name, offset, length };
   }
 
   /**
-   * Copy a tensor that stays as it is. Its external_data says where it is now; its other entries,
-   * and the rest of the message, stay byte for byte.
+   * Copy a tensor that stays as it is. Its external_data says where it is now. A checksum of the old
+   * file and places of prepacked weights in it are dropped: they would be wrong. The rest of the message
+   * stays byte for byte.
    */
   move({ ref, stored }: OnnxTensor): Edit[] {
     const { external, frame } = stored.tensor!;
     const [range] = ref.data.ranges;
     if (external === null || range === undefined) return [];
     const place = this.add({ kind: 'copy', ...range });
-    const moved = external.filter(({ key }) => Object.hasOwn(place, key));
     const pieces = Object.entries(place).flatMap(([key, value]) =>
       field(EXTERNAL_DATA, [entryMessage(key, String(value))]),
     );
-    return moved.map(({ span }, at): Edit => ({ ...span, pieces: at === 0 ? pieces : [], frame }));
+    return external.map(({ span }, at): Edit => ({
+      ...span,
+      pieces: at === 0 ? pieces : [],
+      frame,
+    }));
   }
 
   /** The file, when anything is in it. */

@@ -1,12 +1,11 @@
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { AppError } from '../../../../shared/errors.ts';
-import { FileSource, reasonOf } from '../../source.ts';
+import type { FileSource } from '../../source.ts';
+import { SideFiles } from '../side-files.ts';
 import { JsonReader } from './json-reader.ts';
 import { failJson, MAX_HEADER_BYTES, readHeader, type Header } from './read-header.ts';
 
-/** Every shard stays open, and systems allow a process 1024 open files at times. */
-const MAX_SHARDS = 512;
+/** No checkpoint is near this; each shard costs a header that is kept in memory. */
+const MAX_SHARDS = 65_536;
 
 /** What an index says: where each tensor is, and what else is written there. */
 export interface ShardIndex {
@@ -34,18 +33,19 @@ export function readIndex(source: FileSource): ShardIndex {
       found: `${names.length} files`,
       expected: `at most ${MAX_SHARDS}`,
     });
-  const shards: Header[] = [];
-  const opened: FileSource[] = [];
+  const files = new SideFiles(source, 'a shard');
+  const open = (name: string): FileSource =>
+    files.open(
+      name,
+      (summary, found, expected) =>
+        new AppError('EXTERNAL_DATA', summary, { file: source.path, field: name, found, expected }),
+    );
   try {
-    for (const name of names) {
-      const shard = openShard(source, name);
-      opened.push(shard);
-      shards.push(readHeader(shard));
-    }
+    const shards = names.map((name) => readHeader(open(name)));
     checkPlaces(source, weightMap, names, shards);
     return { source, metadata, extra, shards };
   } catch (error) {
-    for (const shard of opened) shard.close();
+    files.close();
     throw error;
   }
 }
@@ -73,7 +73,7 @@ function readMap(source: FileSource): MapParts {
   reader.object((key) => {
     if (key === 'weight_map') {
       const found = new Map<string, string>();
-      reader.object((tensor) => found.set(tensor, checkedName(reader, reader.string())));
+      reader.object((tensor) => found.set(tensor, reader.string()));
       weightMap = found;
     } else if (key === 'metadata') reader.object((name) => metadata.set(name, reader.skip()));
     else extra += `,${JSON.stringify(key)}:${reader.skip()}`;
@@ -101,52 +101,6 @@ function indexText(source: FileSource): string {
       error,
     );
   }
-}
-
-/** A shard is a plain name in the folder of its index. */
-function checkedName(reader: JsonReader, name: string): string {
-  const isPlain =
-    name !== '' && name !== '.' && name !== '..' && !/[/\\\u0000]|^[A-Za-z]:/.test(name);
-  return isPlain
-    ? name
-    : reader.refuse('names a shard outside of its folder', name, 'a plain file name');
-}
-
-function openShard(index: FileSource, name: string): FileSource {
-  const file = path.join(path.dirname(index.path), name);
-  const problem = (summary: string, found: string, expected: string): AppError =>
-    new AppError('EXTERNAL_DATA', summary, { file: index.path, field: name, found, expected });
-  let stat: fs.Stats;
-  try {
-    stat = fs.lstatSync(file);
-  } catch (error) {
-    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    const summary = isMissing ? 'a shard is missing' : 'a shard cannot be opened';
-    throw problem(summary, reasonOf(error), 'a file beside the index');
-  }
-  if (stat.isSymbolicLink() && !isHubLink(file))
-    throw problem('a shard is a link', 'a symbolic link', 'a regular file beside the index');
-  const shard = FileSource.open(file);
-  const { ino, dev } = index.identity;
-  if (shard.identity.ino !== ino || shard.identity.dev !== dev) return shard;
-  shard.close();
-  throw problem('a shard is the index itself', name, 'a safetensors file');
-}
-
-/**
- * Whether a link is one that huggingface_hub makes in its cache: snapshots hold links to the blobs
- * beside them, named by their hashes, and nothing else leads out of a folder by a link.
- */
-function isHubLink(file: string): boolean {
-  const [, , snapshots, model] = path.resolve(file).split(path.sep).reverse();
-  if (snapshots !== 'snapshots' || model === undefined || !/^models--./.test(model)) return false;
-  const target = fs.readlinkSync(file).split(path.sep);
-  const isBlob = target.length === 4 && target.slice(0, 3).join('/') === '../../blobs';
-  if (!isBlob || !/^[0-9a-f]{40}(?:[0-9a-f]{24})?$/.test(target[3]!)) return false;
-  const blobs = path.join(path.dirname(file), '..', '..', 'blobs');
-  return [blobs, path.join(blobs, target[3]!)].every(
-    (part) => fs.lstatSync(part, { throwIfNoEntry: false })?.isSymbolicLink() === false,
-  );
 }
 
 function checkPlaces(
