@@ -73,12 +73,12 @@ function indexLimits(
     if (input !== '' && rows > 0) limits.set(input, Math.min(limits.get(input) ?? rows, rows));
   };
   for (const { ref, stored } of tensors)
-    for (const { op, input, record } of stored.uses) {
+    for (const { op, input, record, inputs } of stored.uses) {
       const axis = integerAttribute(record, op === 'Gather' ? 'axis' : 'gather_axis', 0);
       const rows = ref.shape.at(axis) ?? 1;
-      if (INDEXED.has(op) && input === 0) limit(record.inputs[1] ?? '', rows);
+      if (INDEXED.has(op) && input === 0) limit(inputs[1] ?? '', rows);
       const indices = op === 'EmbedLayerNormalization' ? EMBED_INDICES[input] : undefined;
-      if (indices !== undefined) limit(record.inputs[indices] ?? '', rows);
+      if (indices !== undefined) limit(inputs[indices] ?? '', rows);
     }
   return Object.fromEntries(limits);
 }

@@ -2,6 +2,7 @@ import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import type { TensorRef } from '../../../shared/model.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
+import { call, functionModel, type TestFunction } from '../../helpers/onnx-functions.ts';
 import {
   constant,
   floatTensor,
@@ -213,11 +214,13 @@ describe('stored tensors are found', () => {
   });
 
   test('functions that call each other in a circle are refused', () => {
-    const calling = (name: string, callee: string): onnx.IFunctionProto => ({
+    const calling = (name: string, callee: string): TestFunction => ({
       name,
-      node: [node(callee, ['x'], ['y'])],
+      inputs: ['x'],
+      outputs: ['y'],
+      nodes: [call(callee, ['x'], ['y'])],
     });
-    const bytes = model({}, { functions: [calling('A', 'B'), calling('B', 'A')] });
+    const bytes = functionModel({ node: [] }, [calling('A', 'B'), calling('B', 'A')]);
     expect(() => openModel(writeFile(folder, bytes))).toThrow(
       /functions call each other in a circle.*:A/,
     );

@@ -1,5 +1,5 @@
 import { isFloatCast, isFixedPoint, type Scheme } from '../../../../shared/recipe.ts';
-import { integerAttribute } from '../../formats/onnx/node-slots.ts';
+import { integerAttribute, isVarious } from '../../formats/onnx/node-slots.ts';
 import type { GraphRecord, NodeRecord } from '../../formats/onnx/records.ts';
 import type { Use } from '../../formats/onnx/scopes.ts';
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
@@ -114,6 +114,7 @@ function isPlainLstm({ record, input, isDirect }: Use): boolean {
     (input === 1 || input === 2) &&
     record.domain === '' &&
     record.inputs[1] !== record.inputs[2] &&
+    !isVarious(record, 'layout') &&
     integerAttribute(record, 'layout', 0) === 0
   );
 }
@@ -145,6 +146,8 @@ function isRightHand({ isDirect, input, record }: Use): boolean {
 
 /** A Gemm that is x W + C: nothing is scaled, and x is not transposed. */
 function isPlainGemm(node: NodeRecord): boolean {
+  // In a function the calls may give what is scaled or transposed.
+  if (['alpha', 'beta', 'transA', 'transB'].some((name) => isVarious(node, name))) return false;
   const real = (name: string): number =>
     node.attributes.find((attribute) => attribute.name === name)?.real ?? 1;
   const hasBias = (node.inputs[2] ?? '') !== '';

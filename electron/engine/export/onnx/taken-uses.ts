@@ -93,7 +93,7 @@ function byStored(tensors: readonly OnnxTensor[]): ReadonlyMap<Stored, OnnxTenso
 
 /** The stored weight that a node takes at another input, and what is planned for it. */
 function weightAt({ tensors, plan }: OnnxExport, use: Use, input: number): PlannedWeight | null {
-  const name = use.record.inputs[input] ?? '';
+  const name = use.inputs[input] ?? '';
   const stored = use.scope.stored(name);
   if (stored === undefined || stored.name !== name) return null;
   const tensor = byStored(tensors).get(stored);

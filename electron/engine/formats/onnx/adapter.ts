@@ -6,7 +6,6 @@ import { readNumbers } from '../../tensor-bytes.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
 import { sumsOf } from '../sums.ts';
 import { ExternalFiles, type ExternalRange } from './external-data.ts';
-import { checkFunctions } from './functions.ts';
 import { readIndex } from './read-index.ts';
 import type { OnnxIndex } from './records.ts';
 import { withStoredQuantization } from './stored-quantization.ts';
@@ -45,7 +44,6 @@ function matchOnnx(head: Uint8Array, size: number): boolean {
 
 function openOnnx(source: FileSource): OpenedModel {
   const index = readIndex(new WireReader(source));
-  checkFunctions(source.path, index.functions);
   const external = new ExternalFiles(source);
   try {
     const numbers = new Map<FileSource, number>([[source, 0]]);

@@ -6,6 +6,11 @@ export function integerAttribute(node: NodeRecord, name: string, fallback: numbe
   return node.attributes.find((attribute) => attribute.name === name)?.integer ?? fallback;
 }
 
+/** Whether the value of an attribute differs between the calls of the function that the node is in. */
+export function isVarious(node: NodeRecord, name: string): boolean {
+  return node.attributes.some((attribute) => attribute.name === name && attribute.reference !== '');
+}
+
 /** An axis attribute counted from the front; out of range where the attribute is. */
 export function axisAttribute(
   node: NodeRecord,
@@ -30,6 +35,8 @@ export function factor(side: 'left' | 'right'): SlotRule {
   const suffix = side === 'left' ? 'A' : 'B';
   return (node, rank) => {
     if (rank < 2) return other;
+    if (isVarious(node, `trans${suffix}`) || isVarious(node, `transBatch${suffix}`))
+      return weight(null);
     const isTransposed = integerAttribute(node, `trans${suffix}`, 0) !== 0;
     // transBatch moves axis 0 behind the other batch axes, so that it is the matrix's first one.
     const isBatch = integerAttribute(node, `transBatch${suffix}`, 0) !== 0;

@@ -1,11 +1,18 @@
 import { atRank, bias, constant, norm, other, weight, type Slot } from '../slot.ts';
 import { microsoftSlot } from './microsoft-slots.ts';
-import { axisAttribute, convolution, factor, integerAttribute, recurrent } from './node-slots.ts';
+import {
+  axisAttribute,
+  convolution,
+  factor,
+  integerAttribute,
+  isVarious,
+  recurrent,
+} from './node-slots.ts';
 import type { NodeRecord } from './records.ts';
 import { codesAt } from './stored-codes.ts';
 
 /** Whether the operator is one that ONNX or onnxruntime defines; others are never interpreted. */
-function isKnownDomain(domain: string): boolean {
+export function isKnownDomain(domain: string): boolean {
   return domain === '' || domain === 'com.microsoft';
 }
 
@@ -38,7 +45,9 @@ function standardSlot(node: NodeRecord, input: number, rank: number): Slot {
     case 'Gemm':
       return input === 2 ? bias : factor(input === 0 ? 'left' : 'right')(node, rank);
     case 'Gather':
-      return input === 0 ? table(rank, axisAttribute(node, 'axis', 0, rank)) : constant;
+      return input === 0 && !isVarious(node, 'axis')
+        ? table(rank, axisAttribute(node, 'axis', 0, rank))
+        : constant;
     case 'GatherND':
       // With batch axes its slices are no rows of one table.
       return input === 0 && integerAttribute(node, 'batch_dims', 0) === 0
@@ -132,6 +141,8 @@ export function passThrough(
   const same = Array.from({ length: rank }, (_, axis) => axis);
   if (node.opType === 'Concat') return same;
   if (input !== 0) return null;
+  // Where the axes go differs between the calls of a function.
+  if (['perm', 'axes'].some((name) => isVarious(node, name))) return [];
   const listed = (name: string): readonly number[] | null =>
     node.attributes.find((attribute) => attribute.name === name)?.integers ?? integersOf(1);
   switch (node.opType) {

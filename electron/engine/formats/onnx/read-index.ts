@@ -1,6 +1,8 @@
 import { AppError } from '../../../../shared/errors.ts';
+import { functionPath } from './functions.ts';
 import type {
   AttributeRecord,
+  FunctionRecord,
   GraphRecord,
   NodeRecord,
   OnnxIndex,
@@ -158,10 +160,10 @@ function checkInitializerNames(
   }
 }
 
-function readFunction(wire: WireReader, field: WireField): GraphRecord {
+function readFunction(wire: WireReader, field: WireField): FunctionRecord {
   const frame = wire.frame(field, null, 'a function');
-  let name = '';
-  let domain = '';
+  let [name, domain, overload] = ['', '', ''];
+  const defaultFields: WireField[] = [];
   const opsets: OpsetRecord[] = [];
   const nodeFields: WireField[] = [];
   const inputs: TypedValueRecord[] = [];
@@ -176,10 +178,13 @@ function readFunction(wire: WireReader, field: WireField): GraphRecord {
     else if (part.number === 7) nodeFields.push(part);
     else if (part.number === 9) opsets.push(readOpset(wire, part, 2));
     else if (part.number === 10) domain = wire.text(part, 'a function domain');
+    else if (part.number === 11) defaultFields.push(part);
+    else if (part.number === 13) overload = wire.text(part, 'a function overload');
   });
-  const path = `function ${domain}:${name}`;
+  const path = functionPath(domain, name, overload);
   const nodes = nodeFields.map((node) => readNode(wire, node, frame, path, 2));
   const given = inputs.map((input) => input.name);
+  const defaults = defaultFields.map((part) => readAttribute(wire, part, frame, path, 2));
   return {
     frame,
     path,
@@ -190,6 +195,7 @@ function readFunction(wire: WireReader, field: WireField): GraphRecord {
     inputs,
     outputs,
     opsets,
+    defaults,
   };
 }
 
@@ -225,9 +231,7 @@ function readNode(
   depth: number,
 ): NodeRecord {
   const frame = wire.frame(field, parent, 'a node');
-  let name = '';
-  let opType = '';
-  let domain = '';
+  let [name, opType, domain, overload] = ['', '', '', ''];
   const inputs: string[] = [];
   const outputs: string[] = [];
   const inputSpans: Span[] = [];
@@ -245,6 +249,7 @@ function readNode(
     else if (part.number === 4) opType = wire.text(part, 'an operator type');
     else if (part.number === 5) attributeFields.push(part);
     else if (part.number === 7) domain = wire.text(part, 'a node domain');
+    else if (part.number === 8) overload = wire.text(part, 'a node overload');
   });
   if (domain === 'ai.onnx') domain = '';
   const label = name !== '' ? name : (outputs[0] ?? opType);
@@ -252,7 +257,18 @@ function readNode(
   const attributes = attributeFields.map((part) =>
     readAttribute(wire, part, frame, scope, depth + 1),
   );
-  return { frame, name, opType, domain, inputs, outputs, inputSpans, outputSpans, attributes };
+  return {
+    frame,
+    name,
+    opType,
+    domain,
+    overload,
+    inputs,
+    outputs,
+    inputSpans,
+    outputSpans,
+    attributes,
+  };
 }
 
 function readAttribute(
@@ -263,7 +279,8 @@ function readAttribute(
   depth: number,
 ): AttributeRecord {
   const frame = wire.frame(field, parent, 'an attribute');
-  let [name, type, integer, listLength] = ['', 0, null as number | null, 0];
+  let [name, reference, type, listLength] = ['', '', 0, 0];
+  let integer: number | null = null;
   let real: number | null = null;
   let tensor: TensorRecord | null = null;
   let sparse: SparseRecord | null = null;
@@ -272,6 +289,7 @@ function readAttribute(
   const graphFields: WireField[] = [];
   wire.forEachField(frame.payload, frame.end, depth, (part) => {
     if (part.number === 1) name = wire.text(part, 'an attribute name');
+    else if (part.number === 21) reference = wire.text(part, 'an attribute reference');
     else if (part.number === 20) type = wire.int64(part, 'an attribute type');
     else if (part.number === 2 || part.number === 7) {
       floats.push(floatSpan(wire, part));
@@ -288,7 +306,20 @@ function readAttribute(
     return readGraph(wire, wire.frame(part, frame, 'a subgraph'), path, depth + 1);
   });
   const span = { start: field.start, end: field.end };
-  return { name, type, span, real, integer, integers, tensor, sparse, floats, listLength, graphs };
+  return {
+    name,
+    type,
+    reference,
+    span,
+    real,
+    integer,
+    integers,
+    tensor,
+    sparse,
+    floats,
+    listLength,
+    graphs,
+  };
 }
 
 function floatSpan(wire: WireReader, field: WireField): Span {

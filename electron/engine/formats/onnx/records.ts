@@ -35,6 +35,8 @@ export interface TensorRecord {
 export interface AttributeRecord {
   readonly name: string;
   readonly type: number;
+  /** In a function: the attribute of the call that gives the value (ref_attr_name); '' elsewhere. */
+  readonly reference: string;
   readonly span: Span;
   /** AttributeProto.f, where it is set. */
   readonly real: number | null;
@@ -56,6 +58,8 @@ export interface NodeRecord {
   readonly name: string;
   readonly opType: string;
   readonly domain: string;
+  /** Which of several functions of one name is called (IR 10). */
+  readonly overload: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** The fields that hold the names of the inputs and outputs. */
@@ -80,10 +84,16 @@ export interface SparseRecord {
   readonly dims: readonly number[];
 }
 
+/** The body of a function, which is a graph, and what calls of it may leave out. */
+export interface FunctionRecord extends GraphRecord {
+  /** Values of attributes that a call does not give (attribute_proto). */
+  readonly defaults: readonly AttributeRecord[];
+}
+
 /** A graph, a subgraph, or the body of a function. */
 export interface GraphRecord {
   readonly frame: Frame;
-  /** '' for the main graph, 'If_3.then_branch' below it, 'function domain:name' for functions. */
+  /** '' for the main graph, 'If_3.then_branch' below it, functionPath() for functions. */
   readonly path: string;
   readonly kind: 'graph' | 'function';
   /** In the order of execution, which need not be that of the file. */
@@ -112,5 +122,5 @@ export interface OnnxIndex {
   /** metadata_props by key, with the span of each entry. */
   readonly metadata: readonly ValueRecord[];
   readonly graph: GraphRecord;
-  readonly functions: readonly GraphRecord[];
+  readonly functions: readonly FunctionRecord[];
 }

@@ -1,7 +1,17 @@
 import type { Consumer, Role } from '../../../../shared/model.ts';
+import {
+  decidingUses,
+  parameter,
+  withAttributes,
+  type Attributes,
+  type Calls,
+  type Flow,
+  type WalkBody,
+} from './calls.ts';
 import { isSensitive, passThrough, slotOf, type AxisMap } from './operators.ts';
 import type {
   AttributeRecord,
+  FunctionRecord,
   GraphRecord,
   NodeRecord,
   SparseRecord,
@@ -30,6 +40,13 @@ export interface Stored {
 /** One operator input that a stored tensor reaches, directly or through nodes that only hand it on. */
 export interface Use extends Consumer {
   readonly record: NodeRecord;
+  /**
+   * The names of the node's inputs in the scope. Of a node in a function, which is reached through a
+   * call, they are those that the call gives; '' where an input is the function's own.
+   */
+  readonly inputs: readonly string[];
+  /** The node, or the outermost call that it is reached through. */
+  readonly reachedBy: NodeRecord;
   /** The graph that the node is in. */
   readonly graph: GraphRecord;
   /** Whether the node takes the stored tensor itself, not something handed on from it. */
@@ -85,14 +102,25 @@ export class Scope {
   }
 }
 
+/** What following tensors through a graph needs to know. */
+export interface Following {
+  readonly readIntegers: ReadIntegers;
+  readonly calls: Calls;
+  /** In a function: what its calls give. */
+  readonly attributes: Attributes;
+}
+
 /** Every stored tensor of a graph and its subgraphs, each with the inputs that it reaches. */
 export function collectStored(
   graph: GraphRecord,
   parent: Scope | null,
-  readIntegers: ReadIntegers,
+  following: Following,
   into: Stored[],
 ): void {
-  const scope = new Scope(parent);
+  collectInto(graph, new Scope(parent), following, into);
+}
+
+function collectInto(graph: GraphRecord, scope: Scope, following: Following, into: Stored[]): void {
   const add = (stored: Stored): void => {
     into.push(stored);
     scope.bind(stored.name, [{ stored, axes: stored.dims.map((_, axis) => axis) }]);
@@ -124,9 +152,10 @@ export function collectStored(
       const stored = storedConstant(node, graph);
       if (stored !== null) add(stored);
     } else {
-      recordUses(node, graph, scope, readIntegers);
+      if (following.calls.callee(node) === null) recordUses(node, graph, scope, following);
+      else recordCall(node, graph, scope, following);
       for (const attribute of node.attributes)
-        for (const subgraph of attribute.graphs) collectStored(subgraph, scope, readIntegers, into);
+        for (const subgraph of attribute.graphs) collectStored(subgraph, scope, following, into);
     }
   }
 }
@@ -136,7 +165,8 @@ function storedConstant(node: NodeRecord, graph: GraphRecord): Stored | null {
   const attribute = node.attributes.find(
     (candidate) => candidate.name.startsWith('value') || candidate.name === 'sparse_value',
   );
-  if (name === undefined || attribute === undefined) return null;
+  // A value that calls of a function give is theirs.
+  if (name === undefined || attribute === undefined || attribute.reference !== '') return null;
   const shared = { name, graph, node, attribute, uses: [], isHandedOn: false };
   if (attribute.tensor !== null)
     return {
@@ -164,12 +194,12 @@ function storedConstant(node: NodeRecord, graph: GraphRecord): Stored | null {
 }
 
 function recordUses(
-  node: NodeRecord,
+  record: NodeRecord,
   graph: GraphRecord,
   scope: Scope,
-  readIntegers: ReadIntegers,
+  { readIntegers, attributes }: Following,
 ): void {
-  const label = node.name !== '' ? node.name : (node.outputs[0] ?? node.opType);
+  const node = withAttributes(record, attributes);
   const integersOf = (input: number): readonly number[] | null => {
     const stored = scope.stored(node.inputs[input] ?? '');
     return stored === undefined ? null : readIntegers(stored);
@@ -177,21 +207,21 @@ function recordUses(
   for (const [input, name] of node.inputs.entries()) {
     if (name === '') continue;
     for (const bound of scope.find(name)) {
-      const rank = bound.axes?.length ?? bound.stored.dims.length;
+      const rank = rankOf(bound);
       const handedOn = passThrough(node, input, rank, integersOf);
       if (handedOn !== null) {
         bindOutputs(node, scope, bound, handedOn);
         if (name === bound.stored.name) bound.stored.isHandedOn = true;
       }
-      const use = useOf(
-        node,
-        label,
-        input,
-        bound,
-        graph,
-        scope,
-        codesAt(node, input, rank, integersOf),
-      );
+      const { role, axis } = slotOf(node, input, rank);
+      const use: Use = {
+        ...plainUse(record, input, graph, scope),
+        isDirect: name === bound.stored.name,
+        role,
+        axis: axisOf(bound, axis),
+        isSensitive: isSensitive(node, input),
+        codes: codesAt(node, input, rank, integersOf),
+      };
       if (handedOn === null) bound.stored.uses.push(use);
       // A quantized tensor's own DequantizeLinear is a use as well as a hand-over.
       else if (node.opType.endsWith('quantizeLinear') || node.opType === 'QuantizeLinear')
@@ -200,30 +230,112 @@ function recordUses(
   }
 }
 
-function useOf(
+/** A use of which only its place is known. */
+function plainUse(record: NodeRecord, input: number, graph: GraphRecord, scope: Scope): Use {
+  return {
+    node: labelOf(record),
+    op: record.opType,
+    input,
+    record,
+    inputs: record.inputs,
+    reachedBy: record,
+    graph,
+    isDirect: false,
+    scope,
+    role: 'other',
+    axis: null,
+    isSensitive: false,
+    codes: null,
+  };
+}
+
+function labelOf(node: NodeRecord): string {
+  return node.name !== '' ? node.name : (node.outputs[0] ?? node.opType);
+}
+
+function rankOf({ axes, stored }: Bound): number {
+  return axes?.length ?? stored.dims.length;
+}
+
+/** The axis of the stored tensor that became an axis of what it is handed on as. */
+function axisOf({ axes }: Bound, axis: number | null): number | null {
+  return axis === null ? null : (axes?.[axis] ?? null);
+}
+
+/**
+ * The tensors that a call gives a function reach what the body's nodes do with its inputs. A call
+ * that is not followed is a use of its own, of which nothing is known.
+ */
+function recordCall(
   node: NodeRecord,
-  label: string,
-  input: number,
-  bound: Bound,
   graph: GraphRecord,
   scope: Scope,
-  codes: Codes | null,
-): Use {
-  const slot = slotOf(node, input, bound.axes?.length ?? bound.stored.dims.length);
-  const axis = slot.axis === null ? null : (bound.axes?.[slot.axis] ?? null);
-  return {
-    node: label,
-    op: node.opType,
-    input,
-    record: node,
-    graph,
-    isDirect: node.inputs[input] === bound.stored.name,
-    scope,
-    role: slot.role,
-    axis,
-    isSensitive: isSensitive(node, input),
-    codes,
-  };
+  following: Following,
+): void {
+  const given = node.inputs.map((name) => (name === '' ? [] : scope.find(name)));
+  if (given.every((bounds) => bounds.length === 0)) return;
+  const ranks = given.map(([first]) => (first === undefined ? null : rankOf(first)));
+  const walk: WalkBody = (body, of, attributes) => flowsOf(body, of, { ...following, attributes });
+  const flows = following.calls.flow(node, ranks, following.attributes, walk);
+  const body = following.calls.callee(node)!;
+  const places = new Map(body.inputs.map(({ name }, at) => [name, node.inputs[at] ?? '']));
+  for (const [input, bounds] of given.entries())
+    for (const bound of bounds) {
+      // Whatever its body does, the call takes the name.
+      if (node.inputs[input] === bound.stored.name) bound.stored.isHandedOn = true;
+      const flow = rankOf(bound) === ranks[input] ? (flows?.[input] ?? null) : null;
+      if (flow === null) bound.stored.uses.push(plainUse(node, input, graph, scope));
+      for (const use of flow?.uses ?? [])
+        bound.stored.uses.push({
+          ...use,
+          node: insideLabel(labelOf(node), use.node),
+          inputs: use.inputs.map((name) => places.get(name) ?? ''),
+          reachedBy: node,
+          scope,
+          isDirect: false,
+          axis: axisOf(bound, use.axis),
+        });
+      for (const { output, axes } of flow?.outputs ?? []) {
+        const name = node.outputs[output] ?? '';
+        const now = axes?.map((axis) => axisOf(bound, axis)) ?? null;
+        if (name !== '') scope.extend(name, { stored: bound.stored, axes: bound.axes && now });
+      }
+    }
+}
+
+/** Labels of nested calls longer than this keep their outer part only. */
+const MAX_LABEL = 200;
+
+function insideLabel(call: string, inner: string): string {
+  return call.length + inner.length < MAX_LABEL ? `${call}/${inner}` : call;
+}
+
+/** What becomes of the inputs of a function's body: they are followed as tensors of their ranks. */
+function flowsOf(
+  body: FunctionRecord,
+  ranks: readonly (number | null)[],
+  following: Following,
+): (Flow | null)[] {
+  const scope = new Scope(null);
+  const parameters = ranks.map((rank, at) => {
+    const name = body.inputs[at]?.name;
+    if (rank === null || name === undefined) return null;
+    const stored = parameter(body, name, rank);
+    scope.bind(name, [{ stored, axes: stored.dims.map((_, axis) => axis) }]);
+    return stored;
+  });
+  collectInto(body, scope, following, []);
+  const outputs = body.outputs.map(({ name }) => scope.find(name));
+  return parameters.map((stored) =>
+    stored === null
+      ? null
+      : {
+          uses: decidingUses(stored.uses),
+          outputs: outputs.flatMap((bounds, output) =>
+            bounds.filter((bound) => bound.stored === stored).map(({ axes }) => ({ output, axes })),
+          ),
+        },
+  );
 }
 
 function bindOutputs(node: NodeRecord, scope: Scope, bound: Bound, handedOn: AxisMap): void {

@@ -45,7 +45,7 @@ export function withStoredQuantization(
 ): OnnxTensor[] {
   const byStored = new Map(tensors.map((tensor) => [tensor.stored, tensor.ref]));
   const numbers = (use: Use, input: number | null): readonly number[] => {
-    const name = input === null ? undefined : use.record.inputs[input];
+    const name = input === null ? undefined : use.inputs[input];
     const stored: Stored | undefined =
       name === undefined || name === '' ? undefined : use.scope.stored(name);
     const ref = stored === undefined ? undefined : byStored.get(stored);

@@ -1,8 +1,16 @@
 import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
 import type { Role, TensorData, TensorRef } from '../../../../shared/model.ts';
+import { Calls, NO_ATTRIBUTES, type Attributes } from './calls.ts';
 import type { ExternalFiles, ExternalRange } from './external-data.ts';
-import type { AttributeRecord, OnnxIndex, SparseRecord, TensorRecord } from './records.ts';
-import { collectStored, type Stored, type Use } from './scopes.ts';
+import { checkFunctions } from './functions.ts';
+import type {
+  AttributeRecord,
+  FunctionRecord,
+  OnnxIndex,
+  SparseRecord,
+  TensorRecord,
+} from './records.ts';
+import { collectStored, type Following, type Stored, type Use } from './scopes.ts';
 import { executionOrder } from './node-order.ts';
 import type { FileSource } from '../../source.ts';
 import { outranks } from '../slot.ts';
@@ -31,9 +39,21 @@ export function buildTensors(
   model: FileSource,
 ): OnnxTensor[] {
   const found: Stored[] = [];
-  const readIntegers = (stored: Stored): readonly number[] | null => smallIntegers(model, stored);
-  collectStored(index.graph, null, readIntegers, found);
-  for (const body of index.functions) collectStored(body, null, readIntegers, found);
+  const calls = new Calls(index.functions, checkFunctions(model.path, index.functions));
+  const following: Following = {
+    readIntegers: (stored) => smallIntegers(model, stored),
+    calls,
+    attributes: NO_ATTRIBUTES,
+  };
+  collectStored(index.graph, null, following, found);
+  const common = calls.commonAttributes([index.graph, ...index.functions]);
+  for (const body of index.functions)
+    collectStored(
+      body,
+      null,
+      { ...following, attributes: common.get(body) ?? defaultsOf(body) },
+      found,
+    );
   return inOrderOfUse(index, found).map((stored, id) => {
     const place = locate(stored, external, fileNumber);
     if (stored.sparse !== undefined) checkSparse(stored.name, stored.sparse, external, model);
@@ -63,9 +83,14 @@ const ADDS: ReadonlySet<string> = new Set(['Add', 'Sum', 'QLinearAdd']);
 function inOrderOfUse(index: OnnxIndex, found: readonly Stored[]): Stored[] {
   const positions = executionOrder(index);
   const first = ({ uses }: Stored): number =>
-    uses.reduce((least, { record }) => Math.min(least, positions.get(record)!), positions.size);
+    uses.reduce((least, use) => Math.min(least, positions.get(use.reachedBy)!), positions.size);
   const keyed = found.map((stored) => ({ stored, position: first(stored) }));
   return keyed.sort((a, b) => a.position - b.position).map(({ stored }) => stored);
+}
+
+/** What a function that nothing calls would compute with. */
+function defaultsOf(body: FunctionRecord): Attributes {
+  return new Map(body.defaults.map((value) => [value.name, value]));
 }
 
 /** The use that says what a tensor is: the first weight, else the first embedding, and so on. */
