@@ -244,7 +244,7 @@ describe('the bias of a float16 weight', () => {
     const { plan } = fitted(file, float16, 'float');
     expect(plan[5]).toMatchObject({
       scheme: null,
-      reason: 'a bias with values over 65504, the largest of float16',
+      reason: 'holds values over 65504, the largest of float16',
     });
     const { out, kept } = await exported(file, float16, 'float');
     expect(kept.map(({ reason }) => reason)).toEqual([plan[5]!.reason]);
@@ -260,4 +260,22 @@ describe('the bias of a float16 weight', () => {
     const output = fitted(model(STORED, [], [9, 11, 3]), float16, 'float');
     expect(output.plan[3]).toEqual(output.asked[3]);
   });
+});
+
+test('a weight with values that float16 makes infinite stays float32, and so does its bias', async () => {
+  const large = Float32Array.from(STORED[4]![2]);
+  large[large.length - 1] = 1e5;
+  const values = STORED.map((entry, at) =>
+    at === 4 ? ([entry[0], entry[1], large] as const) : entry,
+  );
+  const file = model(values);
+  const { plan } = fitted(file, recipe('float16'), 'float');
+  expect(plan.map(({ scheme }) => scheme?.dtype ?? null)).toEqual([
+    ...['float16', 'float16', 'float16', 'float16', null, null, 'float16'],
+  ]);
+  const { out, kept } = await exported(file, recipe('float16'), 'float');
+  expect(kept.map(({ reason }) => reason)).toContain(
+    'holds values over 65504, the largest of float16',
+  );
+  expect(storedIn(out).get('dense w')!.codes.equals(bytesOf(large))).toBe(true);
 });

@@ -71,7 +71,7 @@ describe.each(Object.entries(LITERT_MODELS))('%s', (name, file) => {
       );
       if (mode === 'qdq') expect(changed).toHaveLength(2 * names.length);
       expect(refused).toContain(
-        'float32 with the same values, so that XNNPACK takes it beside int8 weights',
+        'float32 with the same values, so that XNNPACK takes it beside integer weights',
       );
       // The least runtime is raised to what the operators need.
       const runtime = list(source, 'metadata').filter(

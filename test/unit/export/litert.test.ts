@@ -472,6 +472,34 @@ describe('a dynamic export', () => {
     expect(tensorsOf(out)[0]!.quantization).toMatchObject({ axis: 3 });
   });
 
+  test('restores a weight for a BATCH_MATMUL that shares it with a FULLY_CONNECTED', async () => {
+    const file = write({
+      graphs: [
+        {
+          tensors: [
+            { name: 'x', shape: [4, 40] },
+            { name: 'w', shape: [40, 40], buffer: 1 },
+            { name: 'h', shape: [4, 40] },
+            { name: 'y', shape: [4, 40] },
+          ],
+          operators: [
+            { op: 'FULLY_CONNECTED', inputs: [0, 1, -1], outputs: [2], options: [8, table({})] },
+            { op: 'BATCH_MATMUL', inputs: [2, 1], outputs: [3], options: [101, table({})] },
+          ],
+          inputs: [0],
+          outputs: [3],
+        },
+      ],
+      buffers: [bytesOf(normalValues(1600, 3))],
+    });
+    const { out } = await exported(file, recipe('int8-tensor'), 'dynamic');
+    expect(operatorsOf(plainModel(out)).map(([op, { inputs }]) => [op, inputs])).toEqual([
+      [9, [0, 1, -1]],
+      [6, [1]],
+      [126, [2, 4]],
+    ]);
+  });
+
   test('a GATHER of one scale gives codes, and a DEQUANTIZE behind it the old result', async () => {
     const file = write({
       graphs: [

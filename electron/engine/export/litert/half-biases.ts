@@ -63,7 +63,7 @@ export class HalfBiases {
 
   /** What becomes of the chosen biases, for whoever asks why they are not quantized. */
   reasons(): { readonly tensor: number; readonly reason: string }[] {
-    const reason = 'float32 with the same values, so that XNNPACK takes it beside int8 weights';
+    const reason = 'float32 with the same values, so that XNNPACK takes it beside integer weights';
     return [...this.chosen].map(({ ref }) => ({ tensor: ref.id, reason }));
   }
 

@@ -38,7 +38,7 @@ export function hybridOperators(
     if (forms === undefined) continue;
     for (const operator of graph.operators) {
       const form = hybridForm(operator, graph);
-      if (form === null || !isFloat(graph, operator)) continue;
+      if (form === null || !isFloat(graph, operator) || isTied(graph, operator)) continue;
       const inputs = weightInputs(operator, graph);
       const weights = inputs.map((input) => forms.get(operator.inputs[input]!));
       const isTaken = weights.every(
@@ -96,6 +96,19 @@ function storedForms(replaced: readonly Replaced[]): Map<GraphRecord, Map<number
       found.set(graph, forms);
     }
   return found;
+}
+
+/**
+ * Whether a BATCH_MATMUL shares its weights with an operator of another kind. XNNPACK (tf.lite 2.21) fails to
+ * prepare both on the same codes: FULLY_CONNECTED and BATCH_MATMUL of one square matrix.
+ */
+function isTied(graph: GraphRecord, operator: OperatorRecord): boolean {
+  if (operator.op !== 'BATCH_MATMUL') return false;
+  return weightInputs(operator, graph).some((input) =>
+    consumersOf(graph)
+      .get(operator.inputs[input]!)!
+      .some((use) => use.operator.op !== operator.op && hybridForm(use.operator, graph) !== null),
+  );
 }
 
 /** Hybrid kernels take and give float32. */

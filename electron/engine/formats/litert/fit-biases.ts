@@ -3,6 +3,7 @@ import type { Plan, TensorPlan } from '../../../../shared/plan.ts';
 import type { PagedBytes } from './paged-bytes.ts';
 import type { GraphRecord, LitertIndex, OperatorRecord } from './records.ts';
 import type { LitertTensor } from './tensors.ts';
+import { overflowsFloat16 } from './overflow.ts';
 import { whyUntouchable } from './untouchable.ts';
 
 /** An open model, as far as planning looks at it. */
@@ -22,10 +23,10 @@ const PAIRED: ReadonlySet<string> = new Set(['CONV_2D', 'DEPTHWISE_CONV_2D', 'FU
 /** Values of a bias that are read while planning; more are no bias of a layer. */
 export const MAX_BIAS_ELEMENTS = 1 << 20;
 
-/** The least magnitude that rounds to infinity in float16. */
-const FLOAT16_OVERFLOW = 65520;
-
 const HALF: Scheme = { ...BASE_SCHEME, dtype: 'float16', granularity: 'tensor' };
+/** Why a tensor is not float16. */
+export const OVERFLOW_REASON = 'holds values over 65504, the largest of float16';
+
 const REASON = 'float16 as its weight is, so that XNNPACK runs the operator';
 
 /** The plan with float16 for each float32 bias all of whose operators get a float16 weight. */
@@ -35,8 +36,8 @@ export function withHalfBiases(model: LitertModel, plan: Plan): Plan {
   for (const bias of biasesOfHalfWeights(model, plan)) {
     const entry = plan[bias.ref.id]!;
     if (entry.scheme !== null || !isPlainBias(bias)) continue;
-    const isKept = overflows(model, bias);
-    const reason = isKept ? 'a bias with values over 65504, the largest of float16' : REASON;
+    const isKept = overflowsFloat16(model.source, bias);
+    const reason = isKept ? OVERFLOW_REASON : REASON;
     changed.set(bias.ref.id, { ...entry, scheme: isKept ? null : HALF, reason });
   }
   return changed.size === 0 ? plan : plan.map((entry) => changed.get(entry.tensor) ?? entry);
@@ -96,15 +97,4 @@ function isHalf(tensor: number, { direct, restored }: StoredInGraph, plan: Plan)
   if (stored !== undefined) return plan[stored.ref.id]!.scheme?.dtype === 'float16';
   const behind = restored.get(tensor);
   return behind?.ref.dtype === 'float16' && plan[behind.ref.id]!.scheme === null;
-}
-
-function overflows({ source }: LitertModel, { ref }: LitertTensor): boolean {
-  const [{ offset, length } = { offset: 0, length: 0 }] = ref.data.ranges;
-  const bytes = source.read(offset, length);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at + 4 <= length; at += 4) {
-    const magnitude = Math.abs(view.getFloat32(at, true));
-    if (magnitude >= FLOAT16_OVERFLOW && magnitude !== Infinity) return true;
-  }
-  return false;
 }

@@ -2,7 +2,8 @@ import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
 import { scaleCount, type Plan, type TensorPlan } from '../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
 import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recipe.ts';
-import { withHalfBiases, type LitertModel } from './fit-biases.ts';
+import { OVERFLOW_REASON, withHalfBiases, type LitertModel } from './fit-biases.ts';
+import { overflowsFloat16 } from './overflow.ts';
 import { typeOfDtype } from './tensor-types.ts';
 import type { LitertTensor } from './tensors.ts';
 import { whyUntouchable } from './untouchable.ts';
@@ -45,14 +46,17 @@ const PARAMETER_BYTES = 40;
  * @param plan of all the model's tensors, in their order
  */
 export function fitLitertPlan(model: LitertModel, plan: Plan, mode: ExportMode): Plan {
-  const fitted = plan.map((entry) => fitEntry(model.tensors[entry.tensor]!, entry, mode));
+  const fitted = plan.map((entry) => fitEntry(model, entry, mode));
   return withHalfBiases(model, fitted);
 }
 
-function fitEntry(tensor: LitertTensor, entry: TensorPlan, mode: ExportMode): TensorPlan {
+function fitEntry(model: LitertModel, entry: TensorPlan, mode: ExportMode): TensorPlan {
   if (entry.scheme === null) return entry;
+  const tensor = model.tensors[entry.tensor]!;
   const fit = fitLitert(tensor, entry.scheme, mode);
   if ('refused' in fit) return { ...entry, scheme: null, reason: fit.refused };
+  if (fit.scheme.dtype === 'float16' && overflowsFloat16(model.source, tensor))
+    return { ...entry, scheme: null, reason: OVERFLOW_REASON };
   const reasons = [entry.reason, fit.reason].filter((reason) => reason !== null);
   return { ...entry, scheme: fit.scheme, reason: reasons.length === 0 ? null : reasons.join('; ') };
 }
