@@ -1,4 +1,6 @@
 import { dtypeOf, type DtypeName } from '../../../../shared/dtypes.ts';
+import type { TensorRef } from '../../../../shared/model.ts';
+import { scaleCount } from '../../../../shared/plan.ts';
 import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recipe.ts';
 
 /** How a stored tensor becomes float again in the graph. */
@@ -23,11 +25,25 @@ export const CAST_OPSETS = {
  * The opset from which ai.onnx restores a scheme. DequantizeLinear takes int8, uint8 and int32 with
  * one scale from 10 and one per channel from 13; 4- and 16-bit types and blocks from 21.
  */
-export function restoreOpset(scheme: Scheme, scales: number): number {
+function restoreOpset(scheme: Scheme, scales: number): number {
   if (isFloatCast(scheme.dtype)) return CAST_OPSETS[scheme.dtype];
   const { bits } = dtypeOf(storageDtype(scheme.dtype));
   if (typeof scheme.granularity === 'object' || bits === 4 || bits === 16) return 21;
   return scales === 1 ? 10 : 13;
+}
+
+/**
+ * The opsets at which more ways to restore a scheme open up: that of its own operator; of arithmetic
+ * that multiplies out blocks where 21 is out of reach; of the Cast to a type other than float32.
+ */
+export function usefulOpsets(
+  scheme: Scheme,
+  ref: Pick<TensorRef, 'shape' | 'axis' | 'elements' | 'dtype'>,
+): readonly number[] {
+  const useful = [restoreOpset(scheme, scaleCount(scheme, ref))];
+  if (typeof scheme.granularity === 'object') useful.push(BROADCAST_OPSET);
+  if (ref.dtype !== RESTORED_DTYPE) useful.push(CAST_OPSETS.float16);
+  return useful;
 }
 
 /**

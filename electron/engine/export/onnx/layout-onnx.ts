@@ -1,12 +1,12 @@
 import { printable } from '../../../../shared/errors.ts';
-import { scaleCount, schemeBytes, type TensorPlan } from '../../../../shared/plan.ts';
+import { schemeBytes, type TensorPlan } from '../../../../shared/plan.ts';
 import { isFloatCast, storageDtype } from '../../../../shared/recipe.ts';
 import type { GraphRecord, NodeRecord, OnnxIndex } from '../../formats/onnx/records.ts';
 import { piecesLength, type Layout, type Piece } from '../layout.ts';
 import { TOOL_VERSION } from '../version.ts';
 import type { CodeLayout } from '../write-model.ts';
 import { applyEdits, type Edit } from './edits.ts';
-import { constantOpset, irVersionOf, restoreOpset } from './dequantize.ts';
+import { constantOpset, irVersionOf, usefulOpsets } from './dequantize.ts';
 import { HalfNodes } from './half-nodes.ts';
 import type { HalfPlan } from './half-plan.ts';
 import { planHalf, whyNotHalf } from './half-rules.ts';
@@ -203,7 +203,7 @@ function wantedOpsets(request: OnnxExport, ownerOf: OwnerOf): WantedOpsets {
     if (request.mode === 'dynamic') versions.add(DYNAMIC_OPSET);
     const isTaken =
       request.mode === 'nbits' && nbitsUses(request.tensors[tensor]!, scheme).length > 0;
-    if (!isTaken) versions.add(restoreOpset(scheme, scaleCount(scheme, ref)));
+    if (!isTaken) for (const version of usefulOpsets(scheme, ref)) versions.add(version);
     const stored = isTaken ? 'uint8' : storageDtype(scheme.dtype);
     if (owner !== null) versions.add(constantOpset(stored));
   }
