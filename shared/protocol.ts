@@ -232,13 +232,23 @@ export type FromEngine =
 
 /** Main to engine, over the utility process's own port. Ports for pages come with `connect`. */
 /** Engine to main, as soon as it runs. */
-export interface EngineToMain {
-  readonly type: 'formats';
-  readonly formats: readonly FormatFacts[];
-}
+export type EngineToMain =
+  | { readonly type: 'formats'; readonly formats: readonly FormatFacts[] }
+  /** Start a process of onnxruntime, send it a message, or kill it. */
+  | { readonly type: 'runtime-start'; readonly id: number }
+  | { readonly type: 'runtime-post'; readonly id: number; readonly message: unknown }
+  | { readonly type: 'runtime-kill'; readonly id: number };
 
 export type MainToEngine =
   | { readonly type: 'connect' }
+  | { readonly type: 'runtime-message'; readonly id: number; readonly message: unknown }
+  /** It ended by itself; `said` is the end of its standard error. */
+  | {
+      readonly type: 'runtime-ended';
+      readonly id: number;
+      readonly code: number;
+      readonly said: string;
+    }
   | {
       readonly type: 'grant';
       readonly handle: Handle;

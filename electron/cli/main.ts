@@ -9,6 +9,7 @@ import { plan } from './plan.ts';
 import { recipes } from './recipes.ts';
 import { verify } from './verify.ts';
 import { UsageError } from './usage.ts';
+import { interruptedStatus } from './with-session.ts';
 
 type Command = (args: string[]) => Promise<void> | void;
 
@@ -56,7 +57,7 @@ async function run(): Promise<number> {
     const { code, message } =
       error instanceof AppError ? error : { code: 'INTERNAL', message: String(error) };
     console.error(`quantscope: ${code}: ${message}`);
-    return 1;
+    return (code === 'CANCELLED' ? interruptedStatus() : null) ?? 1;
   }
 }
 

@@ -1,3 +1,4 @@
+import * as os from 'node:os';
 import * as path from 'node:path';
 import { WorkerPool } from '../engine/pool.ts';
 import { Session } from '../engine/session.ts';
@@ -10,6 +11,15 @@ export interface Tools {
   readonly onProgress: (progress: Progress) => void;
 }
 
+/** Ctrl+C, a request to end, and a closed terminal. */
+const INTERRUPTIONS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+let interruption: NodeJS.Signals | null = null;
+
+/** The exit status of a command that a signal interrupted, 128 and its number, as shells have it; null without one. */
+export function interruptedStatus(): number | null {
+  return interruption === null ? null : 128 + os.constants.signals[interruption];
+}
+
 /** Open a model, do something with it, and leave no worker or progress line behind. Ctrl+C cancels cleanly. */
 export async function withSession(
   model: string,
@@ -17,9 +27,11 @@ export async function withSession(
 ): Promise<void> {
   const pool = new WorkerPool(path.join(__dirname, 'worker.js'));
   const abort = new AbortController();
-  const onInterrupt = (): void => abort.abort();
-  process.once('SIGINT', onInterrupt);
-  process.once('SIGTERM', onInterrupt);
+  const onInterrupt = (signal: NodeJS.Signals): void => {
+    interruption = signal;
+    abort.abort();
+  };
+  for (const signal of INTERRUPTIONS) process.once(signal, onInterrupt);
   const line = progressLine();
   try {
     const session = Session.open(model, pool);
@@ -35,8 +47,7 @@ export async function withSession(
     }
   } finally {
     line.end();
-    process.off('SIGINT', onInterrupt);
-    process.off('SIGTERM', onInterrupt);
+    for (const signal of INTERRUPTIONS) process.off(signal, onInterrupt);
     await pool.close();
   }
 }

@@ -2,6 +2,7 @@ import * as path from 'node:path';
 import type { EngineToMain, MainToEngine, ToEngine } from '../../shared/protocol.ts';
 import { FORMATS } from './formats/registry.ts';
 import { WorkerPool } from './pool.ts';
+import { MainRuntimes } from './runtime/main-runtimes.ts';
 import { EngineServer, type Port } from './server.ts';
 
 /** What Electron gives a utility process; the engine imports nothing from 'electron'. */
@@ -14,9 +15,10 @@ interface ElectronPort {
 const parentPort = (process as unknown as { parentPort?: ElectronPort }).parentPort;
 if (parentPort === undefined) throw new Error('the engine runs in a utility process of the app');
 
-const server = new EngineServer(
-  new WorkerPool(path.join(__dirname, 'worker.js')),
-  path.join(__dirname, 'runtime.js'),
+const main = parentPort;
+const runtimes = new MainRuntimes((message) => main.postMessage(message));
+const server = new EngineServer(new WorkerPool(path.join(__dirname, 'worker.js')), () =>
+  runtimes.start(),
 );
 
 const facts: EngineToMain = { type: 'formats', formats: FORMATS };
@@ -24,7 +26,8 @@ parentPort.postMessage(facts);
 parentPort.on('message', ({ data, ports }) => {
   const message = data as MainToEngine;
   if (message.type === 'grant') server.grant(message);
-  else if (message.type === 'connect' && ports[0] !== undefined) server.connect(wrap(ports[0]));
+  else if (message.type !== 'connect') runtimes.receive(message);
+  else if (ports[0] !== undefined) server.connect(wrap(ports[0]));
 });
 
 function wrap(port: ElectronPort): Port {

@@ -17,6 +17,7 @@ import { measureBudget } from './budget.ts';
 import { FORMATS } from './formats/registry.ts';
 import { thisComputer } from './computer/this-computer.ts';
 import type { WorkerPool } from './pool.ts';
+import type { Runtime } from './runtime/host.ts';
 import { runBeside, runUnder, type Inputs } from './runtime/run-models.ts';
 import { Session, type RunOptions } from './session.ts';
 
@@ -34,16 +35,15 @@ interface Running {
 /** Answers the requests of pages. Paths come from main as grants; a page names them by handle only. */
 export class EngineServer {
   private readonly pool: WorkerPool;
-  private readonly runtimeScript: string;
+  private readonly runtime: Runtime;
   private readonly grants = new Map<Handle, { path: string; use: 'read' | 'write' }>();
   /** Requests that came before the grant of their file: main and the page speak over different channels. */
   private readonly waiting = new Map<Handle, () => void>();
   private readonly sessions = new Map<Handle, Session>();
 
-  /** @param runtimeScript the built runtime.js */
-  constructor(pool: WorkerPool, runtimeScript: string) {
+  constructor(pool: WorkerPool, runtime: Runtime) {
     this.pool = pool;
-    this.runtimeScript = runtimeScript;
+    this.runtime = runtime;
   }
 
   grant(message: Extract<MainToEngine, { type: 'grant' }>): void {
@@ -169,7 +169,7 @@ export class EngineServer {
   ): Promise<Requests['verify']['reply']> {
     const path = await this.path(exported, 'read', 'write');
     const wanted = await this.runInputs(inputs);
-    return runBeside(this.session(handle), this.runtimeScript, path, wanted, options);
+    return runBeside(this.session(handle), this.runtime, path, wanted, options);
   }
 
   private async runRecipe(
@@ -178,7 +178,7 @@ export class EngineServer {
   ): Promise<Requests['run']['reply']> {
     const wanted = await this.runInputs(inputs);
     const under = { recipe: parseRecipe(recipe), mode };
-    return runUnder(this.session(handle), this.runtimeScript, under, wanted, options);
+    return runUnder(this.session(handle), this.runtime, under, wanted, options);
   }
 
   private dotProduct(

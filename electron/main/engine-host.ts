@@ -4,6 +4,7 @@ import { AppError } from '../../shared/errors.ts';
 import type { FormatFacts } from '../../shared/formats.ts';
 import type { EngineToMain, MainToEngine } from '../../shared/protocol.ts';
 import type { Handles } from './handles.ts';
+import { RuntimeProcesses } from './runtime-processes.ts';
 import type { MainWindow } from './window.ts';
 
 /** An engine that dies this often within this time is not started again until it is asked for. */
@@ -49,8 +50,15 @@ export class EngineHost {
       serviceName: 'quantscope-engine',
     });
     this.engine = engine;
-    engine.on('message', ({ formats }: EngineToMain) => (this.formats = formats));
-    engine.once('exit', (code) => this.died(engine, code));
+    const runtimes = new RuntimeProcesses((message) => engine.postMessage(message));
+    engine.on('message', (message: EngineToMain) => {
+      if (message.type === 'formats') this.formats = message.formats;
+      else runtimes.receive(message);
+    });
+    engine.once('exit', (code) => {
+      runtimes.killAll();
+      this.died(engine, code);
+    });
     this.handles.replay();
   }
 

@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { zipSync } from 'fflate';
-import { matMulModel } from '../helpers/onnx-model.ts';
-import { expect, figuresSettle, SAMPLE, test } from './app.ts';
+import { endlessModel, matMulModel } from '../helpers/onnx-model.ts';
+import { enginePids, expect, figuresSettle, SAMPLE, test } from './app.ts';
 
 test('A and B run beside the original, and what they answered is stale after a change', async ({
   launch,
@@ -66,7 +66,7 @@ test('what onnxruntime refuses is said in its own words, and the window works on
   const main = page.getByRole('main', { name: 'Run' });
   await app.answerOpen(other);
   await main.getByRole('button', { name: 'Run a file…' }).click();
-  await expect(main.getByRole('alert')).toContainText('not of the same shape');
+  await expect(main.getByRole('alert')).toContainText('no output can be compared');
   await page.getByRole('button', { name: 'Layers' }).click();
   await expect(page.getByRole('grid', { name: 'Layers' })).toBeVisible();
 });
@@ -79,3 +79,36 @@ function npy(shape: readonly number[]): Uint8Array {
   const head = Buffer.from([0x93, ...Buffer.from('NUMPY'), 1, 0, header.length, 0]);
   return Buffer.concat([head, header, new Uint8Array(new Float32Array(count).fill(1).buffer)]);
 }
+
+test('Cancel in the middle of an inference ends the runtime, and the engine lives', async ({
+  launch,
+  folder,
+}) => {
+  const model = path.join(folder, 'endless.onnx');
+  fs.writeFileSync(model, endlessModel());
+  const app = await launch([model]);
+  const { page, electron } = app;
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  const main = page.getByRole('main', { name: 'Run' });
+  const engines = await enginePids(app);
+  const runtimes = (): Promise<number> =>
+    electron.evaluate(
+      ({ app: electronApp }) =>
+        electronApp
+          .getAppMetrics()
+          .filter(({ serviceName, name }) => [serviceName, name].includes('quantscope-runtime'))
+          .length,
+    );
+  for (let time = 0; time < 3; time++) {
+    await app.answerOpen(model);
+    await main.getByRole('button', { name: 'Run a file…' }).click();
+    await expect.poll(runtimes).toBe(1);
+    // Until it is in the middle of the inference.
+    await page.waitForTimeout(1500);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await expect.poll(runtimes).toBe(0);
+    await expect(main.getByRole('button', { name: 'Run a file…' })).toBeEnabled();
+  }
+  expect(await enginePids(app)).toEqual(engines);
+  expect(app.complaints).toEqual([]);
+});

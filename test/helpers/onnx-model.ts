@@ -86,3 +86,43 @@ export function matMulModel(
     options,
   );
 }
+
+/** A Loop that adds to its value 10^15 times: an inference that does not end. */
+export function endlessModel(): Uint8Array {
+  return loopModel([node('Identity', ['go'], ['on']), node('Add', ['a', 'a'], ['b'])], [1, 4]);
+}
+
+/** A Loop whose value doubles each time: an inference that takes all the memory. */
+export function growingModel(): Uint8Array {
+  return loopModel(
+    [
+      node('Identity', ['go'], ['on']),
+      node('Concat', ['a', 'a'], ['b'], { attribute: [{ name: 'axis', type: 2, i: 0 }] }),
+    ],
+    [1, 1024],
+  );
+}
+
+function loopModel(body: onnx.INodeProto[], shape: readonly number[]): Uint8Array {
+  const graph = {
+    name: 'body',
+    node: body,
+    input: [value('i', [], 7), value('go', [], 9), value('a', ['n', 'm'])],
+    output: [value('on', [], 9), value('b', ['k', 'm'])],
+  };
+  return model({
+    node: [
+      node('Loop', ['times', '', 'x'], ['y'], { attribute: [{ name: 'body', type: 5, g: graph }] }),
+    ],
+    initializer: [
+      {
+        name: 'times',
+        dims: [],
+        dataType: 7,
+        rawData: new Uint8Array(BigInt64Array.of(10n ** 15n).buffer),
+      },
+    ],
+    input: [value('x', shape)],
+    output: [value('y', ['r', 'm'])],
+  });
+}

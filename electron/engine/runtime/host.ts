@@ -1,88 +1,115 @@
 import { fork } from 'node:child_process';
-import { Worker } from 'node:worker_threads';
+import * as os from 'node:os';
 import { AppError, type ErrorData } from '../../../shared/errors.ts';
 import { throwIfAborted } from '../cancel.ts';
 import type { RunProgress } from './run-progress.ts';
 import type { VerifyRequest, VerifyModelsResult } from './verify.ts';
 
-export type ToRuntime = VerifyRequest;
+/** What a runtime process may use before it is ended. */
+export interface RuntimeLimits {
+  /** Resident memory. Nothing bounds native allocations from inside, so the process watches its own size. */
+  readonly memoryBytes: number;
+  /** Time without any progress: one load or one inference. */
+  readonly silenceMs: number;
+}
+
+/** Three quarters of the computer's memory: more of it and everything else is swapped out. */
+const MEMORY_SHARE = 0.75;
+/** No inference of one sample takes an hour; a loop that never ends does. */
+const MAX_SILENCE_MS = 3_600_000;
+
+export type ToRuntime = VerifyRequest & { readonly processLimits: RuntimeLimits };
 
 export type FromRuntime =
   | { readonly type: 'progress'; readonly progress: RunProgress }
   | { readonly type: 'result'; readonly result: VerifyModelsResult }
   | { readonly type: 'error'; readonly error: ErrorData };
 
-interface Place {
+/** A process of its own that runs onnxruntime, and that may be killed in the middle of an inference. */
+export interface RuntimeProcess {
   post(message: ToRuntime): void;
   onMessage(listener: (message: FromRuntime) => void): void;
+  /** `how` is what the system and the runtime said when the process ended. */
   onEnd(listener: (how: string) => void): void;
-  end(): void;
+  kill(): void;
 }
 
+/** Starts a runtime process; in plain Node the path of the built runtime.js is enough. */
+export type Runtime = string | (() => RuntimeProcess);
+
 /**
- * Run a verification where a crash of the runtime is an error and not the end of us.
- * @param script the built runtime.js
- * @throws AppError the runtime's own; RUNTIME when it died; CANCELLED on abort, at once.
+ * Run a verification in a process of its own, so that a crash, a hang or an allocation without end is
+ * an error and the engine lives.
+ * @throws AppError the runtime's own; RUNTIME when it died; LIMIT past a limit; CANCELLED on abort, at once.
  */
 export async function runVerification(
-  script: string,
-  request: ToRuntime,
+  runtime: Runtime,
+  request: VerifyRequest,
   signal: AbortSignal,
   onProgress: (progress: RunProgress) => void,
+  limits: Partial<RuntimeLimits> = {},
 ): Promise<VerifyModelsResult> {
   throwIfAborted(signal);
-  const place = process.versions['electron'] === undefined ? inProcess(script) : inThread(script);
-  const onAbort = (): void => place.end();
-  signal.addEventListener('abort', onAbort, { once: true });
+  const child = typeof runtime === 'string' ? forked(runtime) : runtime();
+  let onAbort = (): void => undefined;
   try {
     return await new Promise<VerifyModelsResult>((resolve, reject) => {
-      place.onMessage((message) => {
+      onAbort = () => reject(new AppError('CANCELLED', 'cancelled'));
+      signal.addEventListener('abort', onAbort, { once: true });
+      child.onMessage((message) => {
         if (message.type === 'progress') onProgress(message.progress);
         else if (message.type === 'result') resolve(message.result);
         else reject(AppError.fromData(message.error));
       });
-      place.onEnd((how) => {
+      child.onEnd((how) =>
         reject(
-          signal.aborted
-            ? new AppError('CANCELLED', 'cancelled')
-            : new AppError('RUNTIME', 'onnxruntime crashed', {
-                file: request.exported,
-                found: how,
-                expected: 'outputs',
-              }),
-        );
+          new AppError('RUNTIME', 'onnxruntime crashed', {
+            file: request.exported,
+            found: how,
+            expected: 'outputs',
+          }),
+        ),
+      );
+      const memoryBytes = Math.floor(os.totalmem() * MEMORY_SHARE);
+      child.post({
+        ...request,
+        processLimits: { memoryBytes, silenceMs: MAX_SILENCE_MS, ...limits },
       });
-      place.post(request);
     });
   } finally {
     signal.removeEventListener('abort', onAbort);
-    place.end();
+    child.kill();
   }
 }
 
-function inProcess(script: string): Place {
+/** How much of what a dying process says is kept. */
+const KEPT_CHARACTERS = 4096;
+
+function forked(script: string): RuntimeProcess {
   const child = fork(script, {
     serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
+  let said = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-KEPT_CHARACTERS);
+  });
+  // A child that has just died is told by its end.
+  child.on('error', () => undefined);
   return {
-    post: (message) => void child.send(message),
+    post: (message) => void child.send(message, () => undefined),
     onMessage: (listener) => void child.on('message', listener),
     onEnd: (listener) =>
-      void child.on('exit', (code, ended) => listener(ended ?? `exit status ${code}`)),
-    end: () => void child.kill('SIGKILL'),
+      void child.on('close', (code, ended) =>
+        listener(howItEnded(ended ?? `exit status ${code}`, said)),
+      ),
+    kill: () => void child.kill('SIGKILL'),
   };
 }
 
-function inThread(script: string): Place {
-  const worker = new Worker(script);
-  return {
-    post: (message) => worker.postMessage(message),
-    onMessage: (listener) => void worker.on('message', listener),
-    onEnd: (listener) => {
-      worker.on('error', (error) => listener(error.message));
-      worker.on('exit', (code) => listener(`exit status ${code}`));
-    },
-    end: () => void worker.terminate(),
-  };
+/** The status of a process that ended, with the line of its last words that tells most. */
+export function howItEnded(status: string, said: string): string {
+  const lines = said.split('\n').filter((line) => line.trim() !== '');
+  const line = lines.find((each) => /FATAL|terminate called|what\(\)/.test(each)) ?? lines.at(-1);
+  return line === undefined ? status : `${status}: ${line.trim()}`;
 }

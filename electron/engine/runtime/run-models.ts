@@ -10,7 +10,7 @@ import { formatName } from '../formats/registry.ts';
 import { openModel } from '../formats/registry.ts';
 import type { RunOptions, Session } from '../session.ts';
 import { ioError } from '../source.ts';
-import { runVerification } from './host.ts';
+import { runVerification, type Runtime } from './host.ts';
 
 /** What models are run on: so many seeded random samples, or those of a folder. */
 export interface Inputs {
@@ -21,12 +21,11 @@ export interface Inputs {
 
 /**
  * Run the open model and an exported copy in onnxruntime on the same inputs.
- * @param script the built runtime.js
  * @throws AppError UNSUPPORTED for a format that onnxruntime does not run, RUNTIME with its own words.
  */
 export async function runBeside(
   session: Session,
-  script: string,
+  runtime: Runtime,
   exported: string,
   inputs: Inputs,
   options: RunOptions,
@@ -43,7 +42,7 @@ export async function runBeside(
     ...inputs,
     hints: session.opened.runHints,
   };
-  const result = await runVerification(script, request, options.signal, (progress) =>
+  const result = await runVerification(runtime, request, options.signal, (progress) =>
     options.onProgress?.({
       ...progress,
       item: path.basename(exported),
@@ -58,7 +57,7 @@ export async function runBeside(
 /** The same with a copy that is exported under a recipe for it, and deleted afterwards. */
 export async function runUnder(
   session: Session,
-  script: string,
+  runtime: Runtime,
   { recipe, mode }: { readonly recipe: Recipe; readonly mode: ExportMode },
   inputs: Inputs,
   options: RunOptions,
@@ -68,7 +67,7 @@ export async function runUnder(
   try {
     const exported = path.join(folder, `model${session.opened.extension}`);
     await session.export(recipe, mode, exported, options);
-    return await runBeside(session, script, exported, inputs, options);
+    return await runBeside(session, runtime, exported, inputs, options);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }

@@ -1,22 +1,120 @@
-import { parentPort } from 'node:worker_threads';
-import { toErrorData } from '../../../shared/errors.ts';
-import type { FromRuntime, ToRuntime } from './host.ts';
-import { verifyModels } from './verify.ts';
+import * as fs from 'node:fs';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
+import { AppError, toErrorData } from '../../../shared/errors.ts';
+import type { FromRuntime, RuntimeLimits, ToRuntime } from './host.ts';
 
-/** Runs onnxruntime apart from the engine: in a worker thread of the app, in a process of its own for the command line. */
-function send(message: FromRuntime): void {
-  if (parentPort !== null) parentPort.postMessage(message);
-  else process.send?.(message);
+/*
+ * The process that runs onnxruntime. An inference blocks its thread, so it runs in a worker thread, and
+ * the main thread is free to watch the memory, the time and the host. Only SIGKILL ends a process whose
+ * thread is in native code: terminating the thread, or exiting, throws in onnxruntime and aborts.
+ */
+
+const WATCH_MS = 50;
+
+/** What Electron gives a utility process. */
+interface ElectronPort {
+  on(event: 'message', listener: (event: { data: unknown }) => void): void;
+  postMessage(message: unknown): void;
 }
 
-async function verify(request: ToRuntime): Promise<void> {
-  const result = await verifyModels(request, (progress) => send({ type: 'progress', progress }));
-  send({ type: 'result', result });
+function die(): void {
+  process.kill(process.pid, 'SIGKILL');
 }
 
-function receive(message: ToRuntime): void {
-  verify(message).catch((error: unknown) => send({ type: 'error', error: toErrorData(error) }));
+function watch(): void {
+  const electron = (process as unknown as { parentPort?: ElectronPort }).parentPort;
+  const worker = new Worker(__filename);
+  const send = (message: FromRuntime, sent: () => void = () => undefined): void => {
+    if (electron === undefined) process.send?.(message, undefined, undefined, sent);
+    else {
+      electron.postMessage(message);
+      setTimeout(sent, WATCH_MS);
+    }
+  };
+  const watchdog = new Watchdog((error) => send({ type: 'error', error: error.toData() }, die));
+  worker.on('message', (message: FromRuntime) => {
+    watchdog.heard();
+    send(message);
+  });
+  worker.on('error', (error) => send({ type: 'error', error: toErrorData(error) }, die));
+  const receive = (message: ToRuntime): void => {
+    watchdog.start(message);
+    worker.postMessage(message);
+  };
+  if (electron === undefined) process.on('message', receive);
+  else electron.on('message', ({ data }) => receive(data as ToRuntime));
+  // The host is told first by a signal to the whole group (Ctrl+C, a closed terminal), and ends this process.
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM']) process.on(signal, () => undefined);
+  process.on('disconnect', die);
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && die(), WATCH_MS).unref();
+  sacrificeFirst();
 }
 
-if (parentPort !== null) parentPort.on('message', receive);
-else process.on('message', receive);
+/** On Linux: when memory runs out, the kernel ends this process and not another. */
+function sacrificeFirst(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    fs.writeFileSync('/proc/self/oom_score_adj', '1000');
+  } catch {
+    // A sandbox without /proc; the memory limit still holds.
+  }
+}
+
+/** Reports the first limit that the process exceeds. */
+class Watchdog {
+  private readonly onLimit: (error: AppError) => void;
+  private last = performance.now();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(onLimit: (error: AppError) => void) {
+    this.onLimit = onLimit;
+  }
+
+  heard(): void {
+    this.last = performance.now();
+  }
+
+  start({ exported, processLimits }: ToRuntime): void {
+    this.heard();
+    this.timer = setInterval(() => this.check(exported, processLimits), WATCH_MS);
+  }
+
+  private check(file: string, { memoryBytes, silenceMs }: RuntimeLimits): void {
+    const bytes = process.memoryUsage.rss();
+    if (bytes > memoryBytes)
+      this.end('onnxruntime was stopped: it takes too much memory', file, {
+        field: 'resident memory',
+        found: `${(bytes / 1e9).toFixed(1)} GB`,
+        expected: `at most ${(memoryBytes / 1e9).toFixed(1)} GB`,
+      });
+    else if (performance.now() - this.last > silenceMs)
+      this.end('onnxruntime was stopped: one run takes too long', file, {
+        field: 'time',
+        found: `over ${silenceMs / 1000} s without an answer`,
+        expected: `at most ${silenceMs / 1000} s`,
+      });
+  }
+
+  private end(summary: string, file: string, details: Record<string, string>): void {
+    clearInterval(this.timer);
+    this.onLimit(new AppError('LIMIT', summary, { file, ...details }));
+  }
+}
+
+function serve(): void {
+  const send = (message: FromRuntime): void => parentPort?.postMessage(message);
+  parentPort?.on('message', (request: ToRuntime) => {
+    // Loaded in this thread only: the main thread needs no onnxruntime.
+    import('./verify.ts')
+      .then(({ verifyModels }) =>
+        verifyModels(request, (progress) => send({ type: 'progress', progress })),
+      )
+      .then((result) => send({ type: 'result', result }))
+      .catch((error: unknown) => send({ type: 'error', error: toErrorData(error) }));
+  });
+}
+
+// After the class: it is not hoisted.
+if (isMainThread) watch();
+else serve();

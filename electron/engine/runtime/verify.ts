@@ -124,7 +124,7 @@ function assertCompared(file: string, checks: ReadonlyMap<string, OutputCheck>):
   throw new AppError('RUNTIME', 'no output can be compared', {
     file,
     field: problems[0]!.name,
-    found: `an output that ${problems[0]!.problem}`,
+    found: problems[0]!.problem ?? undefined,
   });
 }
 
