@@ -5,6 +5,7 @@ import { FileSource } from '../source.ts';
 import type { FormatAdapter, OpenedModel } from './format.ts';
 import { litertAdapter } from './litert/adapter.ts';
 import { onnxAdapter } from './onnx/adapter.ts';
+import { lookalikeOf } from './lookalikes.ts';
 import { safetensorsAdapter } from './safetensors/adapter.ts';
 
 /** Every format there is, the strictest first: ONNX has no magic number. A new one is a folder beside the others and a line here, and nothing else. */
@@ -24,30 +25,28 @@ export function formatName(format: string): string {
 
 const HEAD_BYTES = 512;
 
-/** Files that are often met under a model's name, by how they begin. */
-const lookalikes: readonly { readonly what: string; readonly begins: RegExp }[] = [
-  {
-    what: 'a Git LFS pointer; fetch the real file with git lfs pull',
-    begins: /^version https:\/\/git-lfs/,
-  },
-  { what: 'a web page', begins: /^\s*(<!doctype html|<html|<\?xml)/i },
-  { what: 'a zip archive (PyTorch checkpoints are such)', begins: /^PK\u0003\u0004/ },
-  { what: 'a GGUF file', begins: /^GGUF/ },
-  { what: 'a gzip archive', begins: /^\u001f\u008b/ },
-  { what: 'a pickle', begins: /^\u0080[\u0002-\u0005]/ },
-  { what: 'an HDF5 file', begins: /^\u0089HDF/ },
-];
-
 /** Open a model of any known format, from its file or its folder. @throws AppError naming what it is instead. */
 export function openModel(path: string): OpenedModel {
   const source = FileSource.open(isFolder(path) ? fileInFolder(path) : path);
   try {
     const head = source.read(0, Math.min(HEAD_BYTES, source.size));
     const adapter = adapterOf(source, head);
-    if (adapter !== undefined) return adapter.open(source);
+    if (adapter !== undefined) return openAs(adapter, source, head);
     throw unknownFormat(source.path, head);
   } catch (error) {
     source.close();
+    throw error;
+  }
+}
+
+/** What a guess was wrong about is named for what it is; a model of the guessed format opens whatever it resembles. */
+function openAs(adapter: FormatAdapter, source: FileSource, head: Uint8Array): OpenedModel {
+  try {
+    return adapter.open(source);
+  } catch (error) {
+    const isMistaken = adapter.guesses === true && lookalikeOf(head) !== undefined;
+    if (isMistaken && error instanceof AppError && error.code === 'MALFORMED')
+      throw unknownFormat(source.path, head);
     throw error;
   }
 }
@@ -61,11 +60,6 @@ function adapterOf(source: FileSource, head: Uint8Array): FormatAdapter | undefi
     (candidate) => candidate.explains === true && extensionOf(source.path, candidate) !== undefined,
   );
   return named ?? matching;
-}
-
-function lookalikeOf(head: Uint8Array): string | undefined {
-  const text = Buffer.from(head).toString('latin1');
-  return lookalikes.find(({ begins }) => begins.test(text))?.what;
 }
 
 function isFolder(path: string): boolean {

@@ -250,6 +250,16 @@ describe('a sharded set', () => {
 });
 
 describe('a folder', () => {
+  test('of a diffusers variant is its index', () => {
+    const name = 'diffusion_pytorch_model.safetensors.index.fp16.json';
+    const opened = openModel(
+      folderOf({ '1.safetensors': one, '2.safetensors': two, [name]: index(map) }),
+    );
+    opened.close();
+    expect(path.basename(opened.model.files[0]!.path)).toBe(name);
+    expect(opened.model.tensors).toHaveLength(3);
+  });
+
   test('is its only safetensors file', () => {
     const folder = folderOf({
       'weights.safetensors': one,

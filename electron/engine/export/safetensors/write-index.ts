@@ -4,14 +4,16 @@ import { member } from './write-header.ts';
 
 /** The name of a shard beside its index, as Hugging Face names them: model-00001-of-00002.safetensors. */
 export function shardName(targetName: string, shard: number, count: number): string {
-  const stem = /^(.+)\.safetensors\.index\.json$/i.exec(targetName)?.[1];
-  if (stem === undefined)
+  const match = /^(.+)\.safetensors\.index(\.[\w.-]+)?\.json$/i.exec(targetName);
+  if (match === null)
     throw new AppError('TARGET', 'is no name for a set of shards; choose another', {
       file: targetName,
       found: targetName,
       expected: 'a name that ends with .safetensors.index.json, or with .safetensors for one file',
     });
   const digits = (value: number): string => String(value).padStart(5, '0');
+  // A variant stands before the number, as diffusers writes it.
+  const stem = `${match[1]}${match[2] ?? ''}`;
   return `${stem}-${digits(shard + 1)}-of-${digits(count)}.safetensors`;
 }
 

@@ -14,6 +14,8 @@ import { NO_HINTS } from '../../runtime/inputs.ts';
 
 const FILE = '.safetensors';
 const INDEX = '.safetensors.index.json';
+/** diffusers names the index of a variant so: `model.safetensors.index.fp16.json`. */
+const VARIANT_INDEX = /\.safetensors\.index\.[\w.-]+\.json$/;
 
 export const safetensorsAdapter: FormatAdapter = {
   format: 'safetensors',
@@ -59,7 +61,10 @@ function inFolder(folder: string): string | null {
   };
   const indices = names.filter((name) => name.endsWith(INDEX)).sort();
   if (indices.includes(`model${INDEX}`)) return path.join(folder, `model${INDEX}`);
-  return only(indices) ?? only(names.filter((name) => name.endsWith(FILE)).sort());
+  const variants = names.filter((name) => VARIANT_INDEX.test(name)).sort();
+  return (
+    only(indices) ?? only(variants) ?? only(names.filter((name) => name.endsWith(FILE)).sort())
+  );
 }
 
 function openSingle(source: FileSource): OpenedModel {

@@ -26,7 +26,11 @@ const TOKENS =
   /embed|_token$|^(?:cls|mask|pos|dist|class)_?(?:token|emb)|^rel_pos|position_bias_table$/i;
 
 /** Parameters that weigh a product though they are no module's `weight`. */
-const PRODUCTS = /weight|proj|kernel|expert|(?:^|_)w\d*$/i;
+const PRODUCTS =
+  /weight|proj|kernel|expert|(?:^|_)w\d*$|^lora_(?:embedding_)?(?:[AB]|up|down)$|^(?:hada|lokr)_w\d(?:_[ab])?$|^[UV]$/i;
+
+/** XLNet's attention: [d_model, n_head, d_head], of which `o` alone has its products summed over heads. */
+const XLNET = /(?:^|\.)rel_attn$/;
 
 const NORMS = /norm|(?:^|_)(?:ln|bn|gn)(?:_?\w{0,2})$/i;
 
@@ -55,13 +59,13 @@ export function describeTensors(tensors: readonly Named[]): Described[] {
 }
 
 /** Weight norm's two parts, as torch names them now and before: a direction of the weight's shape, and a gain. */
-const WEIGHT_NORM = /^(.+)\.(?:parametrizations\.weight\.original([01])|weight_([gv]))$/;
+const WEIGHT_NORM = /^(.+)\.(?:parametrizations\.weight\.original([01]?)|weight_([gv]))$/;
 
 /** A tensor's module, and what it is called in it. */
 function split(name: string): { layer: string; last: string } {
   const normed = WEIGHT_NORM.exec(name);
   if (normed !== null) {
-    const isDirection = normed[2] === '1' || normed[3] === 'v';
+    const isDirection = normed[2] === '1' || normed[2] === '' || normed[3] === 'v';
     return { layer: normed[1]!, last: isDirection ? 'weight' : 'weight_g' };
   }
   const dot = name.lastIndexOf('.');
@@ -94,6 +98,11 @@ function slotOf(
     return slot(recurrentOp(layer, last.replace('bias', 'weight'), shapes), 'bias');
   if (last === 'weight_g') return slot('WeightNorm', 'norm');
   if (shape.length <= 1) return vectorSlot(module, last, weight, { layer, shapes, hasConv1D });
+  if (XLNET.test(layer) && shape.length === 3 && /^[qkvor]$/.test(last))
+    return slot('Parameter', 'weight', last === 'o' ? 0 : 1);
+  // A stack of experts' matrices, [experts, out, in], not a convolution.
+  if (last === 'weight' && shape.length === 3 && /expert|moe/i.test(layer))
+    return slot('Parameter', 'weight', 0);
   if (last === 'weight') return matrixSlot(module, shape, shapes.get(`${layer}.bias`), hasConv1D);
   if (last === 'in_proj_weight') return slot('MultiheadAttention', 'weight', 0);
   if (TOKENS.test(last)) return slot('Embedding', 'embedding', shape.length === 2 ? 0 : null);
