@@ -1,7 +1,8 @@
 // A recipe that reaches a goal, from what each tensor costs under each scheme that it may have.
 import { frontier, frugalChoice, leastWithin, type Cost } from './budget.ts';
+import { AppError } from './errors.ts';
 import { patternsOf } from './patterns.ts';
-import type { Recipe, Scheme } from './recipe.ts';
+import { BASE_SCHEME, type Recipe, type Scheme } from './recipe.ts';
 import { sqnrDb, type TensorReport, type Total } from './report.ts';
 
 /** A floor of exactly what a recipe has is met by that recipe: sums of floats are good to this. */
@@ -51,6 +52,54 @@ export interface BudgetPlan {
   readonly meets: boolean;
   /** The option of each name. */
   readonly chosen: readonly number[];
+}
+
+/** A plan with the size of the file that an export under it has. */
+export interface FilePlan extends BudgetPlan {
+  /** Of all files of the model, to the byte. */
+  readonly fileBytes: { readonly before: number; readonly after: number };
+}
+
+/** A scheme that a budget may choose, under the name by which the command line takes it. */
+export interface Candidate {
+  readonly name: string;
+  readonly scheme: Scheme;
+}
+
+const block = (dtype: 'int4' | 'uint4' | 'int8', size: number): Candidate => ({
+  name: `${dtype}-block${size}`,
+  scheme: { ...BASE_SCHEME, dtype, symmetric: dtype !== 'uint4', granularity: { block: size } },
+});
+
+/** What a budget may choose from. */
+export const CANDIDATES: readonly Candidate[] = [
+  ...[16, 32, 64, 128].map((size) => block('int4', size)),
+  ...[32, 128].map((size) => block('uint4', size)),
+  { name: 'int4', scheme: { ...BASE_SCHEME, dtype: 'int4' } },
+  // LiteRT's 4 and 8 bits, per channel in the narrow range.
+  { name: 'litert-int4', scheme: { ...BASE_SCHEME, dtype: 'int4', narrowRange: true } },
+  { name: 'litert-int8', scheme: { ...BASE_SCHEME, dtype: 'int8', narrowRange: true } },
+  { name: 'int8', scheme: BASE_SCHEME },
+  block('int8', 128),
+  { name: 'int16', scheme: { ...BASE_SCHEME, dtype: 'int16' } },
+  { name: 'float16', scheme: { ...BASE_SCHEME, dtype: 'float16' } },
+  { name: 'bfloat16', scheme: { ...BASE_SCHEME, dtype: 'bfloat16' } },
+];
+
+/** The candidates that are taken where the user chooses none. */
+export const DEFAULT_CANDIDATES: readonly string[] = ['int4-block32', 'int8', 'int16', 'float16'];
+
+/** The schemes of candidates by name. @throws AppError BAD_USAGE when a name is not known */
+export function candidateSchemes(names: readonly string[]): readonly Scheme[] {
+  return names.map((name) => {
+    const known = CANDIDATES.find((candidate) => candidate.name === name);
+    if (known !== undefined) return known.scheme;
+    throw new AppError('BAD_USAGE', 'is not a candidate scheme of a budget', {
+      field: 'candidates',
+      found: name,
+      expected: CANDIDATES.map((candidate) => candidate.name).join(', '),
+    });
+  });
 }
 
 const NOTHING: BudgetSums = {

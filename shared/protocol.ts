@@ -1,4 +1,4 @@
-import type { Budget } from './budget-plan.ts';
+import type { Budget, FilePlan, Goal } from './budget-plan.ts';
 import type { Computer } from './computer.ts';
 import type { DotProduct } from './dot-product.ts';
 import type { ErrorData } from './errors.ts';
@@ -155,7 +155,18 @@ export interface Requests {
     reply: ExportResult;
   };
   /** Measure what each tensor costs under each scheme that a budget chooses from. */
-  budget: { params: { handle: Handle; recipe: Recipe }; reply: Budget };
+  budget: {
+    params: {
+      handle: Handle;
+      recipe: Recipe;
+      mode: ExportMode;
+      /** Names of the schemes to choose from; null takes those of the format. */
+      candidates: readonly string[] | null;
+    };
+    reply: { readonly budget: Budget; readonly candidates: readonly string[] };
+  };
+  /** Solve the budget that was measured last for a goal, so that the exported file meets it. */
+  budgetPlan: { params: { handle: Handle; goal: Goal }; reply: FilePlan };
   /**
    * The dot product of two seeded vectors in [-1, 1), or of a tensor's first values and one, before and
    * after a downcast; `length` is at most what the tensor has.

@@ -30,7 +30,7 @@ const HELP = `usage:
   quantscope analyze MODEL --recipe R [--versus R2] [--mode M] [--json | --csv FILE]
   quantscope export  MODEL --recipe R --out FILE [--mode qdq|dynamic|float|float16|nbits|cast] [--json]
   quantscope verify  MODEL EXPORTED [--samples N] [--seed S] [--inputs DIR] [--json]
-  quantscope plan    MODEL --recipe R (--max-bytes N | --min-sqnr DB) [--out RECIPE.json] [--json]
+  quantscope plan    MODEL --recipe R (--max-bytes N | --min-sqnr DB) [--mode M] [--candidates S,S] [--out RECIPE.json] [--json]
   quantscope recipes [--json]
   quantscope dtypes [--json]
   quantscope number  VALUE [--json]

@@ -1,34 +1,48 @@
 import * as fs from 'node:fs';
 import { printable } from '../../shared/errors.ts';
-import type { Goal } from '../../shared/budget-plan.ts';
+import { candidateSchemes, type Goal } from '../../shared/budget-plan.ts';
 import type { Recipe } from '../../shared/recipe.ts';
-import { planBudget } from '../engine/budget.ts';
+import { defaultCandidates, measureBudget, planFile } from '../engine/budget.ts';
 import { AtomicFile } from '../engine/export/atomic-file.ts';
 import { decibels, megabytes, toJson } from './output.ts';
-import { loadRecipe, readArguments, required, UsageError, wholeNumber } from './usage.ts';
+import { loadRecipe, modeOf, readArguments, required, UsageError, wholeNumber } from './usage.ts';
 import { withSession } from './with-session.ts';
 
-/** quantscope plan MODEL --recipe R (--max-bytes N | --min-sqnr DB) [--out RECIPE.json] [--json] */
+/** quantscope plan MODEL --recipe R (--max-bytes N | --min-sqnr DB) [--mode M] [--candidates S,S,...] [--out RECIPE.json] [--json] */
 export async function plan(args: string[]): Promise<void> {
   const { model, values } = readArguments(args, {
     recipe: { type: 'string' },
     'max-bytes': { type: 'string' },
     'min-sqnr': { type: 'string' },
+    mode: { type: 'string' },
+    candidates: { type: 'string' },
     out: { type: 'string' },
     json: { type: 'boolean' },
   });
   const base = loadRecipe(required(values, 'recipe'));
   const goal = goalOf(values);
   const out = values['out'] === undefined ? null : required(values, 'out');
+  const asked = modeOf(values);
+  const names = values['candidates'] === undefined ? null : required(values, 'candidates');
   await withSession(model, async ({ session, signal, onProgress }) => {
-    const { recipe, total, meets } = await planBudget(session, base, goal, { signal, onProgress });
+    const mode = asked ?? session.opened.modes[0]!;
+    const candidates = candidateSchemes(names?.split(',') ?? defaultCandidates(session));
+    const options = { signal, onProgress };
+    const budget = await measureBudget(session, { base, mode, candidates }, options);
+    const { recipe, total, meets, fileBytes } = await planFile(
+      session,
+      budget,
+      goal,
+      mode,
+      options,
+    );
     if (out !== null) writeRecipe(out, recipe, session.opened.files);
     if (values['json'] === true) {
-      console.log(toJson({ recipe, total, meets }));
+      console.log(toJson({ recipe, total, meets, fileBytes, mode }));
       return;
     }
     console.log(
-      `${meets ? 'meets' : 'does not meet'} the budget: ${megabytes(total.bytesBefore)} -> ${megabytes(total.bytesAfter)}, ` +
+      `${meets ? 'meets' : 'does not meet'} the goal: file ${megabytes(fileBytes.before)} -> ${megabytes(fileBytes.after)}, ` +
         `SQNR ${decibels(total.sqnrDb)} dB, ${total.quantized} quantized, ${total.kept} kept, ` +
         `${recipe.rules.length} rules`,
     );

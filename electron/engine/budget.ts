@@ -1,39 +1,80 @@
 import {
+  DEFAULT_CANDIDATES,
   planWithin,
   sumsOf,
   type Budget,
   type BudgetOption,
   type BudgetPlan,
+  type FilePlan,
   type Goal,
 } from '../../shared/budget-plan.ts';
 import { isQuantizable } from '../../shared/model.ts';
 import { planModel } from '../../shared/plan.ts';
-import { BASE_SCHEME, describeScheme, type Recipe, type Scheme } from '../../shared/recipe.ts';
+import type { ExportMode } from '../../shared/protocol.ts';
+import { describeScheme, type Recipe, type Scheme } from '../../shared/recipe.ts';
 import type { TensorReport } from '../../shared/report.ts';
 import type { RunOptions, Session } from './session.ts';
 
 /** Longer names do not fit the pattern of a rule when each character is escaped. */
 const MAX_NAME = 2000;
 
-/** What each tensor may become, beside what the recipe makes of it and staying as it is. */
-export const CANDIDATES: readonly Scheme[] = [
-  { ...BASE_SCHEME, dtype: 'int4', granularity: { block: 32 } },
-  { ...BASE_SCHEME, dtype: 'int8' },
-  { ...BASE_SCHEME, dtype: 'int16' },
-  { ...BASE_SCHEME, dtype: 'float16' },
-];
+/** What a budget is measured for. */
+export interface BudgetRequest {
+  /** The recipe whose exceptions and minimum size the plan keeps. */
+  readonly base: Recipe;
+  /** The export mode whose file is to fit. */
+  readonly mode: ExportMode;
+  /** What each tensor may become, beside what the recipe makes of it and staying as it is. */
+  readonly candidates: readonly Scheme[];
+}
+
+/** The names of the candidates that a model's format stores well. */
+export function defaultCandidates(session: Session): readonly string[] {
+  return session.opened.candidates ?? DEFAULT_CANDIDATES;
+}
+
+/** How often a plan is solved anew to come closer to a limit of the file. */
+const MAX_ROUNDS = 8;
+
+/** A plan this close under its limit is not improved on: a thousandth of the limit. */
+const CLOSE = 1e-3;
 
 /**
- * The mix of schemes that reaches a goal: the least noise in so many bytes, or the fewest bytes for
- * so many dB. @throws AppError as Session.analyze does
+ * The mix of schemes that reaches a goal: the least noise in a file of so many bytes, or the fewest
+ * bytes for so many dB. A file is more than its tensors (operators, names, the recipe itself), so that
+ * the limit on tensors is moved until the file, laid out, meets its own.
+ * @throws AppError as Session.previewExport does
  */
-export async function planBudget(
+export async function planFile(
   session: Session,
-  base: Recipe,
+  budget: Budget,
   goal: Goal,
+  mode: ExportMode,
   options: RunOptions,
-): Promise<BudgetPlan> {
-  return planWithin(await measureBudget(session, base, options), goal);
+): Promise<FilePlan> {
+  const sized = async (plan: BudgetPlan): Promise<FilePlan> => {
+    const { bytesBefore, bytesAfter } = await session.previewExport(plan.recipe, mode, options);
+    const meets = 'maxBytes' in goal ? bytesAfter <= goal.maxBytes : plan.meets;
+    return { ...plan, meets, fileBytes: { before: bytesBefore, after: bytesAfter } };
+  };
+  if (!('maxBytes' in goal)) return sized(planWithin(budget, goal));
+  let best = await sized(planWithin(budget, { maxBytes: 0 }));
+  let limit = goal.maxBytes - (best.fileBytes.after - best.total.bytesAfter);
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const plan = planWithin(budget, { maxBytes: limit });
+    const next = await sized(plan);
+    const spare = goal.maxBytes - next.fileBytes.after;
+    if (spare >= 0 && (!best.meets || noiseOf(next) <= noiseOf(best))) best = next;
+    // One step down from a limit that was too high, or up from one with much to spare.
+    if (spare >= 0 && spare <= goal.maxBytes * CLOSE) break;
+    if (!plan.meets) break;
+    limit += spare >= 0 ? spare / 2 : spare;
+  }
+  return best;
+}
+
+function noiseOf({ total }: BudgetPlan): number {
+  return total.sqnrDb === null ? 0 : -total.sqnrDb;
 }
 
 /**
@@ -42,19 +83,19 @@ export async function planBudget(
  */
 export async function measureBudget(
   session: Session,
-  base: Recipe,
+  request: BudgetRequest,
   options: RunOptions,
 ): Promise<Budget> {
-  const { kept, measured } = await measure(session, base, options);
+  const { kept, measured } = await measure(session, request, options);
   const elements = (tensor: number): number => session.tensors[tensor]!.elements;
-  const names = freeNames(session, base).map(({ name, tensors }) => ({
+  const names = freeNames(session, request.base).map(({ name, tensors }) => ({
     name,
     tensors,
     options: optionsOf(tensors, kept, measured, elements),
   }));
   const free = new Set(names.flatMap(({ tensors }) => tensors));
   const fixed = kept.filter((report) => !free.has(report.tensor));
-  return { base, names, fixed: sumsOf(fixed, elements) };
+  return { base: request.base, names, fixed: sumsOf(fixed, elements) };
 }
 
 type Reports = readonly TensorReport[];
@@ -62,12 +103,13 @@ type Reports = readonly TensorReport[];
 /** Every tensor as it is, under the recipe, and under each candidate. */
 async function measure(
   session: Session,
-  base: Recipe,
+  { base, mode, candidates }: BudgetRequest,
   options: RunOptions,
 ): Promise<{ kept: Reports; measured: readonly Reports[] }> {
   const run = async (recipe: Recipe, what: string): Promise<Reports> => {
     const { reports } = await session.analyze(recipe, {
       signal: options.signal,
+      mode,
       onProgress: (progress) => options.onProgress?.({ ...progress, what }),
     });
     return reports;
@@ -80,7 +122,7 @@ async function measure(
   });
   const kept = await run(only(null), 'Reading');
   const measured = [await run(base, 'Measuring the recipe')];
-  for (const scheme of session.opened.candidates ?? CANDIDATES)
+  for (const scheme of candidates)
     measured.push(await run(only(scheme), `Measuring ${describeScheme(scheme)}`));
   return { kept, measured };
 }

@@ -1,3 +1,4 @@
+import { candidateSchemes, type Budget, type Goal } from '../../shared/budget-plan.ts';
 import { MAX_DOT_LENGTH } from '../../shared/dot-product.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type {
@@ -13,7 +14,7 @@ import type {
   ToEngine,
 } from '../../shared/protocol.ts';
 import { parseRecipe, type Recipe } from '../../shared/recipe.ts';
-import { measureBudget } from './budget.ts';
+import { defaultCandidates, measureBudget, planFile } from './budget.ts';
 import { FORMATS } from './formats/registry.ts';
 import { thisComputer } from './computer/this-computer.ts';
 import type { WorkerPool } from './pool.ts';
@@ -40,6 +41,8 @@ export class EngineServer {
   /** Requests that came before the grant of their file: main and the page speak over different channels. */
   private readonly waiting = new Map<Handle, () => void>();
   private readonly sessions = new Map<Handle, Session>();
+  /** The budget that was measured last of each model, which goals are solved in. */
+  private readonly budgets = new WeakMap<Session, { budget: Budget; mode: ExportMode }>();
 
   constructor(pool: WorkerPool, runtime: Runtime) {
     this.pool = pool;
@@ -115,9 +118,12 @@ export class EngineServer {
       }
       case 'export':
         return this.export(request.params, options);
-      case 'budget': {
-        const { handle, recipe } = request.params;
-        return measureBudget(this.session(handle), parseRecipe(recipe), options);
+      case 'budget':
+        return this.budget(request.params, options);
+      case 'budgetPlan': {
+        const { handle, goal } = request.params;
+        const { budget, mode } = this.measuredBudget(handle);
+        return planFile(this.session(handle), budget, checkedGoal(goal), mode, options);
       }
       case 'dotProduct':
         return this.dotProduct(request.params, signal);
@@ -179,6 +185,27 @@ export class EngineServer {
     const wanted = await this.runInputs(inputs);
     const under = { recipe: parseRecipe(recipe), mode };
     return runUnder(this.session(handle), this.runtime, under, wanted, options);
+  }
+
+  private async budget(
+    { handle, recipe, mode, candidates }: Requests['budget']['params'],
+    options: RunOptions,
+  ): Promise<Requests['budget']['reply']> {
+    const session = this.session(handle);
+    const names = candidates ?? defaultCandidates(session);
+    const request = { base: parseRecipe(recipe), mode, candidates: candidateSchemes(names) };
+    const budget = await measureBudget(session, request, options);
+    this.budgets.set(session, { budget, mode });
+    return { budget, candidates: names };
+  }
+
+  private measuredBudget(handle: Handle): { budget: Budget; mode: ExportMode } {
+    const measured = this.budgets.get(this.session(handle));
+    if (measured !== undefined) return measured;
+    throw new AppError('BAD_USAGE', 'no budget of this model is measured', {
+      field: 'handle',
+      found: handle,
+    });
   }
 
   private dotProduct(
@@ -286,6 +313,16 @@ function checkedLength(length: number): number {
     field: 'length',
     found: String(length),
     expected: `1 to ${MAX_DOT_LENGTH}`,
+  });
+}
+
+function checkedGoal(goal: Goal): Goal {
+  const value: unknown = 'maxBytes' in goal ? goal.maxBytes : goal.minSqnrDb;
+  if (typeof value === 'number' && Number.isFinite(value)) return goal;
+  throw new AppError('BAD_USAGE', 'the goal of a budget must be a number', {
+    field: 'goal',
+    found: String(value),
+    expected: 'bytes or dB',
   });
 }
 

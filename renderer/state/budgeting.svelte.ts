@@ -1,4 +1,10 @@
-import { curveOf, planWithin, totalOfChoice, type Budget } from '../../shared/budget-plan.ts';
+import {
+  curveOf,
+  totalOfChoice,
+  type Budget,
+  type FilePlan,
+  type Goal,
+} from '../../shared/budget-plan.ts';
 import type { ErrorData } from '../../shared/errors.ts';
 import { toErrorData } from '../../shared/errors.ts';
 import type { Side } from '../../shared/protocol.ts';
@@ -29,7 +35,7 @@ export interface Share {
   readonly share: number;
 }
 
-/** The budget of a model: measured once by the engine, solved here as the goal moves. */
+/** The budget of a model: measured once by the engine, and solved by it as the goal moves. */
 export class Budgeting {
   readonly #workbench: Workbench;
   #abort: AbortController | null = null;
@@ -37,19 +43,37 @@ export class Budgeting {
   error = $state.raw<ErrorData | null>(null);
   isMeasuring = $state(false);
   kind = $state<GoalKind>('bytes');
+  /** Of the exported file. */
   maxBytes = $state(0);
   minSqnrDb = $state(40);
+  /** The names of the schemes that a plan may choose; null for those of the format. */
+  candidates = $state.raw<readonly string[] | null>(null);
+  /** The names that were measured. */
+  measured = $state.raw<readonly string[]>([]);
+  /** The plan for the goal; the one before it stays until the engine has solved the new one. */
+  plan = $state.raw<FilePlan | null>(null);
+  /** Of the exports of A and B. */
+  fileBytes = $state.raw<Readonly<Partial<Record<Side, number>>>>({});
+  #solving: AbortController | null = null;
 
-  readonly plan = $derived(
-    this.budget === null
-      ? null
-      : planWithin(
-          this.budget,
-          this.kind === 'bytes' ? { maxBytes: this.maxBytes } : { minSqnrDb: this.minSqnrDb },
-        ),
+  readonly goal = $derived<Goal>(
+    this.kind === 'bytes' ? { maxBytes: this.maxBytes } : { minSqnrDb: this.minSqnrDb },
   );
-  readonly curve = $derived(this.budget === null ? [] : curveOf(this.budget));
-  readonly references = $derived(this.budget === null ? [] : referencesOf(this.budget));
+  /** What the file has beside its tensors: names, operators, the recipe. */
+  readonly #beside = $derived(
+    this.plan === null ? 0 : this.plan.fileBytes.after - this.plan.total.bytesAfter,
+  );
+  /** In bytes of the file, as the goal is. */
+  readonly curve = $derived(
+    this.budget === null
+      ? []
+      : curveOf(this.budget).map((point) => ({ ...point, bytes: point.bytes + this.#beside })),
+  );
+  readonly references = $derived(
+    this.budget === null
+      ? []
+      : referencesOf(this.budget).map((mark) => ({ ...mark, bytes: mark.bytes + this.#beside })),
+  );
   readonly shares = $derived.by((): readonly Share[] => {
     const { budget, plan } = this;
     if (budget === null || plan === null) return [];
@@ -95,34 +119,85 @@ export class Budgeting {
   /** Another model is open. */
   reset(): void {
     this.#abort?.abort();
+    this.#solving?.abort();
     this.budget = null;
+    this.fileBytes = {};
+    this.maxBytes = 0;
+    this.plan = null;
+    this.candidates = null;
     this.error = null;
+  }
+
+  /** Take or leave a candidate scheme, and measure anew. */
+  async choose(name: string, isTaken: boolean): Promise<void> {
+    const names = this.candidates ?? this.measured;
+    this.candidates = isTaken ? [...names, name] : names.filter((each) => each !== name);
+    await this.measure();
+  }
+
+  /** Ask how large the exports of A and B are. */
+  async #sizeSides(): Promise<void> {
+    const { file, recipes, mode, compare, client } = this.#workbench;
+    if (file === null) return;
+    const sides: readonly Side[] = compare ? ['a', 'b'] : ['a'];
+    const sizes = await Promise.all(
+      sides.map(async (side) => {
+        const params = { handle: file.handle, recipe: plain(recipes[side]), mode };
+        return [side, (await client.request('previewExport', params)).bytesAfter] as const;
+      }),
+    );
+    if (this.#workbench.file === file) this.fileBytes = Object.fromEntries(sizes);
+  }
+
+  /** Solve for the goal as it is; a newer goal ends the solving of an older one. */
+  async solve(): Promise<void> {
+    const { file, client } = this.#workbench;
+    if (file === null || this.budget === null) return;
+    this.#solving?.abort();
+    const abort = new AbortController();
+    this.#solving = abort;
+    try {
+      const params = { handle: file.handle, goal: plain(this.goal) };
+      const plan = await client.request('budgetPlan', params, { signal: abort.signal });
+      if (this.#solving === abort) this.plan = plan;
+    } catch (error) {
+      if (!isCancelled(error)) this.error = toErrorData(error);
+    }
   }
 
   /** Measure under recipe A, whose exceptions and minimum size the plan keeps. */
   async measure(): Promise<void> {
-    const { file, recipes, client, jobs, sides } = this.#workbench;
-    if (file === null || this.isMeasuring) return;
+    const { file, recipes, mode, client, jobs, model } = this.#workbench;
+    if (file === null || model === null) return;
+    this.#abort?.abort();
     const abort = new AbortController();
     this.#abort = abort;
     this.isMeasuring = true;
     this.error = null;
     const job = new Job('Measuring every scheme of the budget', () => abort.abort());
     try {
-      const budget = await jobs.run(job, () =>
+      const { budget, candidates } = await jobs.run(job, () =>
         client.request(
           'budget',
-          { handle: file.handle, recipe: plain(recipes.a) },
+          {
+            handle: file.handle,
+            recipe: plain(recipes.a),
+            mode,
+            candidates: plain(this.candidates),
+          },
           { signal: abort.signal, onProgress: (progress) => job.update(progress) },
         ),
       );
       if (this.#workbench.file !== file) return;
-      if (this.budget === null) this.maxBytes = sides.a.bytes;
+      await this.#sizeSides();
+      if (this.maxBytes === 0) this.maxBytes = this.fileBytes.a ?? model.fileBytes;
       this.budget = budget;
+      this.measured = candidates;
+      await this.solve();
     } catch (error) {
-      if (!isCancelled(error) || this.#workbench.file === file) this.error = toErrorData(error);
+      if (this.#abort === abort && !isCancelled(error)) this.error = toErrorData(error);
     } finally {
-      this.isMeasuring = false;
+      if (this.#abort === abort) this.isMeasuring = false;
     }
   }
 
@@ -132,14 +207,15 @@ export class Budgeting {
   }
 }
 
-/** Recipes A and B as they are now, as marks beside the curve. */
+/** Recipes A and B as they are now, in bytes of the file, as marks beside the curve. */
 export function sidePoints(workbench: Workbench): Readonly<Partial<Record<Side, Reference>>> {
-  const point = (side: Side): Reference => ({
-    label: `${side.toUpperCase()}, ${recipeTitle(workbench.recipes[side])}`,
-    bytes: workbench.sides[side].bytes,
-    sqnrDb: workbench.sides[side].total?.sqnrDb ?? null,
-  });
-  return { a: point('a'), ...(workbench.compare ? { b: point('b') } : {}) };
+  const point = (side: Side): Partial<Record<Side, Reference>> => {
+    const bytes = workbench.budgeting.fileBytes[side];
+    if (bytes === undefined) return {};
+    const label = `${side.toUpperCase()}, ${recipeTitle(workbench.recipes[side])}`;
+    return { [side]: { label, bytes, sqnrDb: workbench.sides[side].total?.sqnrDb ?? null } };
+  };
+  return { ...point('a'), ...(workbench.compare ? point('b') : {}) };
 }
 
 /**

@@ -3,7 +3,7 @@ import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Model } from '../../../shared/model.ts';
 import type { Plan } from '../../../shared/plan.ts';
 import type { Statistics } from '../../../shared/report.ts';
-import type { Recipe, Scheme } from '../../../shared/recipe.ts';
+import type { Recipe } from '../../../shared/recipe.ts';
 import type { RunHints } from '../runtime/inputs.ts';
 import type { FileSource } from '../source.ts';
 import type { Layout } from '../export/layout.ts';
@@ -16,8 +16,8 @@ export interface OpenedModel {
   readonly extension: string;
   /** The export modes there are, the first of them the one that is taken when none is asked for. */
   readonly modes: readonly ExportMode[];
-  /** What a budget chooses from for each tensor; absent for what every format stores. */
-  readonly candidates?: readonly Scheme[];
+  /** Names of the schemes that a budget chooses from where the user names none; absent for those of every format. */
+  readonly candidates?: readonly string[];
   /** Whether onnxruntime can run it, and with it an export be verified. */
   readonly canRun: boolean;
   /** What the structure tells about inputs and runs. */

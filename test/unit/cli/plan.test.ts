@@ -16,31 +16,57 @@ function run(...args: string[]): { status: number | null; stdout: string; stderr
   return spawnSync(process.execPath, [CLI_SCRIPT, ...args], { encoding: 'utf8' });
 }
 
-function totalOf(...args: string[]): { total: Total; meets: boolean; recipe: unknown } {
+interface Planned {
+  readonly total: Total;
+  readonly meets: boolean;
+  readonly recipe: unknown;
+  readonly fileBytes: { readonly before: number; readonly after: number };
+}
+
+function totalOf(...args: string[]): Planned {
   const { status, stdout, stderr } = run(...args, '--json');
   expect(stderr).toBe('');
   expect(status).toBe(0);
-  return JSON.parse(stdout) as { total: Total; meets: boolean; recipe: unknown };
+  return JSON.parse(stdout) as Planned;
 }
 
 const int8 = totalOf('analyze', sample, '--recipe', 'int8').total;
 
 describe('plan', () => {
-  test('in the bytes of int8 has no more noise, and its recipe gives the totals it says', () => {
+  test('fits a file of so many bytes, and its recipe gives the totals and the size it says', () => {
     const out = path.join(folder, 'budget.json');
-    const limit = String(int8.bytesAfter);
+    const limit = '240000';
     const plan = totalOf(
       ...['plan', sample, '--recipe', 'int8', '--max-bytes', limit, '--out', out],
     );
     expect(plan.meets).toBe(true);
-    expect(plan.total.bytesAfter).toBeLessThanOrEqual(int8.bytesAfter);
-    expect(plan.total.sqnrDb).toBeGreaterThanOrEqual(int8.sqnrDb!);
+    expect(plan.fileBytes.after).toBeLessThanOrEqual(240_000);
     const written: unknown = JSON.parse(fs.readFileSync(out, 'utf8'));
     expect(written).toEqual(plan.recipe);
     expect(parseRecipe(written)).toEqual(written);
     const { total } = totalOf('analyze', sample, '--recipe', out);
     expect(total.bytesAfter).toBe(plan.total.bytesAfter);
     expect(total.sqnrDb).toBeCloseTo(plan.total.sqnrDb!, 9);
+    const target = path.join(folder, 'budget.onnx');
+    expect(run('export', sample, '--recipe', out, '--out', target).status).toBe(0);
+    expect(fs.statSync(target).size).toBe(plan.fileBytes.after);
+  });
+
+  test('in the file of int8 has no more noise', () => {
+    const target = path.join(folder, 'int8.onnx');
+    expect(run('export', sample, '--recipe', 'int8', '--out', target).status).toBe(0);
+    const limit = String(fs.statSync(target).size + 2000);
+    const plan = totalOf('plan', sample, '--recipe', 'int8', '--max-bytes', limit);
+    expect(plan.meets).toBe(true);
+    expect(plan.total.sqnrDb).toBeGreaterThanOrEqual(int8.sqnrDb!);
+  });
+
+  test('chooses from the candidates that are named, and refuses others', () => {
+    const args = ['plan', sample, '--recipe', 'float16', '--max-bytes', '400000'];
+    const plan = totalOf(...args, '--candidates', 'int16');
+    expect(JSON.stringify(plan.recipe)).not.toMatch(/int8|int4/);
+    const { status, stderr } = run(...args, '--candidates', 'int3');
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/BAD_USAGE.*int3.*int4-block32/)]);
   });
 
   test('at the dB of int8 takes no more bytes', () => {

@@ -1,5 +1,4 @@
 import type { Model } from '../../../../shared/model.ts';
-import { BASE_SCHEME, type Scheme } from '../../../../shared/recipe.ts';
 import type { FileSource } from '../../source.ts';
 import { layoutLitert } from '../../export/litert/layout-litert.ts';
 import { MAX_WORD, MIN_RUNTIME_VERSION } from '../../export/litert/runtime-versions.ts';
@@ -23,11 +22,7 @@ export const litertAdapter: FormatAdapter = {
 };
 
 /** What LiteRT stores per channel and restores: blocks and 16 bits per channel it does not. */
-const CANDIDATES: readonly Scheme[] = [
-  { ...BASE_SCHEME, dtype: 'int4', narrowRange: true },
-  { ...BASE_SCHEME, dtype: 'int8', narrowRange: true },
-  { ...BASE_SCHEME, dtype: 'float16' },
-];
+const CANDIDATES: readonly string[] = ['litert-int4', 'litert-int8', 'float16'];
 
 function openLitert(source: FileSource): OpenedModel {
   const bytes = new PagedBytes(source);
