@@ -66,6 +66,26 @@ export interface RunInputs {
   readonly inputs: Handle | null;
 }
 
+/** How many values of an output are NaN or infinite, over all samples. */
+export interface NonFinite {
+  readonly before: number;
+  readonly after: number;
+  /** NaN where the original gives none. */
+  readonly newNaN: number;
+  /** Infinite where the original is finite. */
+  readonly newInfinity: number;
+}
+
+/** What an export gives that its original does not, in words; null where there is nothing. */
+export function newNonFinite({ newNaN, newInfinity }: NonFinite): string | null {
+  const counts = [
+    ...(newNaN > 0 ? [`${newNaN} NaN`] : []),
+    ...(newInfinity > 0 ? [`${newInfinity} infinite`] : []),
+  ];
+  if (counts.length === 0) return null;
+  return `${counts.join(' and ')} that the original does not have`;
+}
+
 /** How an exported model answers beside its original, in onnxruntime. */
 export interface VerifyResult {
   readonly samples: number;
@@ -78,6 +98,7 @@ export interface VerifyResult {
     readonly maxAbsError: number;
     /** Share of rows along the last axis whose greatest value is at the same place; null where there is none. */
     readonly top1Agreement: number | null;
+    readonly nonFinite: NonFinite;
     /** The figures say nothing about the export: the output is constant, random, or was not compared. */
     readonly inconclusive: boolean;
     /** What is special about this output, after its name: "is zero in every sample, ..."; null for nothing. */

@@ -1,5 +1,6 @@
 import * as path from 'node:path';
-import { printable } from '../../shared/errors.ts';
+import { AppError, printable } from '../../shared/errors.ts';
+import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
 import { runBeside } from '../engine/runtime/run-models.ts';
 import { decibels, megabytes, toJson, toTable } from './output.ts';
 import { readArguments, wholeNumber } from './usage.ts';
@@ -29,30 +30,42 @@ export async function verify(args: string[]): Promise<void> {
       signal,
       onProgress,
     });
-    if (values['json'] === true) {
-      console.log(toJson(result));
-      return;
-    }
-    const rows = result.outputs.map((output) => [
-      printable(output.name),
-      output.inconclusive && output.sqnrDb === null ? 'inconclusive' : decibels(output.sqnrDb),
-      output.cosine?.toFixed(6) ?? '-',
-      Number.isNaN(output.maxAbsError) ? '-' : output.maxAbsError.toPrecision(4),
-      output.top1Agreement === null ? '-' : `${(output.top1Agreement * 100).toFixed(1)} %`,
-    ]);
-    console.log(
-      toTable(
-        [['output', 'SQNR dB', 'cosine', 'max error', 'top-1'], ...rows],
-        new Set([1, 2, 3, 4]),
-      ),
-    );
-    for (const { name, note } of result.outputs)
-      if (note !== null) console.log(`${printable(name)} ${printable(note)}`);
-    for (const warning of result.warnings) console.log(`warning: ${printable(warning)}`);
-    console.log(
-      `${megabytes(result.bytesBefore)} -> ${megabytes(result.bytesAfter)}, ` +
-        `${result.msBefore.toFixed(2)} ms -> ${result.msAfter.toFixed(2)} ms, ` +
-        `${result.samples} samples, seed ${result.seed}`,
-    );
+    if (values['json'] === true) console.log(toJson(result));
+    else printTable(result);
+    assertFinite(exported, result);
   });
+}
+
+/** @throws AppError where an output has NaN or infinity that the original does not have, as such an export is unusable. */
+function assertFinite(file: string, { outputs }: VerifyResult): void {
+  const found = outputs.flatMap(({ name, nonFinite }) => {
+    const words = newNonFinite(nonFinite);
+    return words === null ? [] : [`output ${printable(name)}: ${words}`];
+  });
+  if (found.length === 0) return;
+  throw new AppError('RUNTIME', found.join('; '), { file });
+}
+
+function printTable(result: VerifyResult): void {
+  const rows = result.outputs.map((output) => [
+    printable(output.name),
+    output.inconclusive && output.sqnrDb === null ? 'inconclusive' : decibels(output.sqnrDb),
+    output.cosine?.toFixed(6) ?? '-',
+    Number.isNaN(output.maxAbsError) ? '-' : output.maxAbsError.toPrecision(4),
+    output.top1Agreement === null ? '-' : `${(output.top1Agreement * 100).toFixed(1)} %`,
+  ]);
+  console.log(
+    toTable(
+      [['output', 'SQNR dB', 'cosine', 'max error', 'top-1'], ...rows],
+      new Set([1, 2, 3, 4]),
+    ),
+  );
+  for (const { name, note } of result.outputs)
+    if (note !== null) console.log(`${printable(name)} ${printable(note)}`);
+  for (const warning of result.warnings) console.log(`warning: ${printable(warning)}`);
+  console.log(
+    `${megabytes(result.bytesBefore)} -> ${megabytes(result.bytesAfter)}, ` +
+      `${result.msBefore.toFixed(2)} ms -> ${result.msAfter.toFixed(2)} ms, ` +
+      `${result.samples} samples, seed ${result.seed}`,
+  );
 }

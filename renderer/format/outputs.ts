@@ -1,4 +1,4 @@
-import type { VerifyResult } from '../../shared/protocol.ts';
+import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
 import { shownName } from './names.ts';
 import { decibels, NONE, real } from './numbers.ts';
 
@@ -19,5 +19,9 @@ export function runNotes({ outputs, warnings }: VerifyResult): readonly string[]
   const notes = outputs.flatMap(({ name, note }) =>
     note === null ? [] : [`${shownName(name)} ${note}`],
   );
-  return [...warnings, ...notes];
+  const failures = outputs.flatMap(({ name, nonFinite }) => {
+    const words = newNonFinite(nonFinite);
+    return words === null ? [] : [`Output ${shownName(name)}: ${words}`];
+  });
+  return [...failures, ...warnings, ...notes];
 }

@@ -13,6 +13,7 @@ export class OutputTally {
   private largest = 0;
   private rows = 0;
   private agreeing = 0;
+  private readonly nonFinite = { before: 0, after: 0, newNaN: 0, newInfinity: 0 };
 
   constructor(name: string) {
     this.name = name;
@@ -22,6 +23,7 @@ export class OutputTally {
   add(original: ArrayLike<number>, exported: ArrayLike<number>, dims: readonly number[]): void {
     for (let index = 0; index < original.length; index++) {
       const [x, y] = [original[index]!, exported[index]!];
+      this.countNonFinite(x, y);
       if (Object.is(x, y) && !Number.isFinite(x)) continue;
       const error = y - x;
       this.signal += x * x;
@@ -32,6 +34,15 @@ export class OutputTally {
       this.largest = Math.max(this.largest, Math.abs(error));
     }
     this.addRows(original, exported, dims.at(-1) ?? 1);
+  }
+
+  private countNonFinite(x: number, y: number): void {
+    const [isFinite, staysFinite] = [Number.isFinite(x), Number.isFinite(y)];
+    if (!isFinite) this.nonFinite.before++;
+    if (staysFinite) return;
+    this.nonFinite.after++;
+    if (Number.isNaN(y)) this.nonFinite.newNaN += Number.isNaN(x) ? 0 : 1;
+    else if (isFinite) this.nonFinite.newInfinity++;
   }
 
   private addRows(original: ArrayLike<number>, exported: ArrayLike<number>, width: number): void {
@@ -51,6 +62,7 @@ export class OutputTally {
       cosine: norm > 0 && Number.isFinite(norm) ? this.dot / norm : null,
       maxAbsError: this.largest,
       top1Agreement: this.rows === 0 ? null : this.agreeing / this.rows,
+      nonFinite: this.nonFinite,
     };
   }
 }

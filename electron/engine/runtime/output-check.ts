@@ -104,7 +104,13 @@ export class OutputCheck {
   }
 }
 
-const NO_FIGURES = { sqnrDb: null, cosine: null, maxAbsError: NaN, top1Agreement: null } as const;
+const NO_FIGURES = {
+  sqnrDb: null,
+  cosine: null,
+  maxAbsError: NaN,
+  top1Agreement: null,
+  nonFinite: { before: 0, after: 0, newNaN: 0, newInfinity: 0 },
+} as const;
 
 function unstableNote(random: readonly string[]): string {
   return random.length > 0

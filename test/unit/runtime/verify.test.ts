@@ -277,6 +277,44 @@ describe('the comparison', () => {
     expect(compare([1, 1], [NaN, 1], [2]).sqnrDb).toBeNull();
     expect(compare([1, 1], [NaN, 1], [2]).maxAbsError).toBeNaN();
   });
+
+  test('counts NaN and infinity that the original does not have', () => {
+    const original = [1, 2, NaN, Infinity, 3, Infinity];
+    const exported = [NaN, Infinity, NaN, NaN, 3, -Infinity];
+    expect(compare(original, exported, [6]).nonFinite).toEqual({
+      before: 3,
+      after: 5,
+      newNaN: 2,
+      newInfinity: 1,
+    });
+    expect(compare([NaN, 1], [0, 1], [2]).nonFinite).toMatchObject({ before: 1, after: 0 });
+  });
+});
+
+test('quantscope verify fails where the export gives NaN or infinity that the original does not', () => {
+  const rooted = (offset: number) => ({
+    node: [node('Add', ['x', 'offset'], ['s']), node('Sqrt', ['s'], ['y'])],
+    initializer: [floatTensor('offset', [], [offset])],
+    input: [value('x', [2, 3])],
+    output: [value('y', [2, 3])],
+  });
+  const file = writeFile(folder, model(rooted(100)));
+  const other = writeFile(folder, model(rooted(-100)));
+  for (const json of [[], ['--json']]) {
+    const { stdout, stderr, status } = spawnSync(
+      process.execPath,
+      [CLI_SCRIPT, 'verify', file, other, '--samples', '2', ...json],
+      { encoding: 'utf8' },
+    );
+    expect(status).toBe(1);
+    expect(stderr).toContain('output y: 12 NaN that the original does not have');
+    expect(stdout.split('\n').length).toBeGreaterThan(2);
+    if (json.length > 0)
+      expect((JSON.parse(stdout) as VerifyResult).outputs[0]!.nonFinite).toMatchObject({
+        before: 0,
+        newNaN: 12,
+      });
+  }
 });
 
 test('quantscope verify --json keeps the contract', () => {
