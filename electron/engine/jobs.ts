@@ -31,6 +31,13 @@ export function forWorker({
   return { id, name, dtype, shape, axis, elements, data };
 }
 
+/** The files that tensors lie in, under their numbers: all of thousands of files in each of thousands of jobs take seconds. */
+export function filesOf(files: WorkerFiles, tensors: readonly TensorRef[]): WorkerFiles {
+  const used: WorkerFiles[number][] = [];
+  for (const { data } of tensors) for (const { file } of data.ranges) used[file] = files[file]!;
+  return used;
+}
+
 /** What measuring one tensor under one scheme gives: a report without what the plan already knows. */
 export type Measures = QuantizeResult;
 

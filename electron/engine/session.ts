@@ -29,7 +29,13 @@ import { writeModel } from './export/write-model.ts';
 import type { OpenedModel } from './formats/format.ts';
 import { formatName, openModel } from './formats/registry.ts';
 import { Inspector } from './inspector.ts';
-import { forWorker, type AnalyzedItem, type AnalyzeItem, type WorkerFiles } from './jobs.ts';
+import {
+  filesOf,
+  forWorker,
+  type AnalyzedItem,
+  type AnalyzeItem,
+  type WorkerFiles,
+} from './jobs.ts';
 import type { WorkerPool } from './pool.ts';
 import { batchesOf, split } from './batches.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
@@ -225,7 +231,7 @@ export class Session {
         const ref = this.tensor(tensor);
         const known = this.passes.get(tensor) ?? null;
         const params = {
-          files: this.files,
+          files: filesOf(this.files, [ref]),
           tensor: forWorker(ref),
           known,
           scheme: planned.get(tensor)!.scheme,
