@@ -100,6 +100,21 @@ export default ts.config(
     languageOptions: { parserOptions: { parser: ts.parser } },
     rules: { 'no-undef': 'off', 'prefer-const': 'off' },
   },
+  {
+    // Each element of a spread takes stack, which a list of a file's 200,000 tensors overflows.
+    files: ['shared/**', 'electron/**', 'renderer/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            'CallExpression[callee.property.name=/^(push|unshift|splice|min|max|fromCharCode|fromCodePoint)$/] > SpreadElement',
+          message:
+            'a long list overflows the stack: use append, largest or smallest of shared/lists.ts',
+        },
+      ],
+    },
+  },
   forbid(['shared/**'], [ELECTRON, NODE, OTHER('electron'), OTHER('renderer')]),
   forbid(['electron/engine/**'], [ELECTRON, OTHER('main'), OTHER('cli'), OTHER('renderer')]),
   forbid(['electron/cli/**'], [ELECTRON, OTHER('main'), OTHER('renderer')]),

@@ -1,3 +1,4 @@
+import { largest } from '../../shared/lists.ts';
 import type { KeptGroup } from '../../shared/report.ts';
 
 /**
@@ -19,7 +20,7 @@ export function toJson(value: unknown): string {
 /** Rows as aligned columns for a terminal; columns named in `right` align right. */
 export function toTable(rows: readonly (readonly string[])[], right: ReadonlySet<number>): string {
   const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+    largest(rows.map((row) => row[column]?.length ?? 0)),
   );
   return rows
     .map((row) =>

@@ -1,4 +1,5 @@
 // The plane of size against error: what both the Budget and the Compare view draw.
+import { largest, smallest } from '../../shared/lists.ts';
 import { decibelsWithUnit, megabytes, THIN } from '../format/numbers.ts';
 import type { CurvePoint } from '../../shared/budget-plan.ts';
 import { paddedExtent, type Scale } from './scales.ts';
@@ -27,7 +28,7 @@ export function domains(points: readonly CurvePoint[]): {
 } {
   const shown = placed(points);
   const sizes = shown.map(({ bytes }) => bytes);
-  const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
+  const [least, most] = [smallest(sizes), largest(sizes)];
   return {
     bytes: sizes.length === 0 ? [1, 10] : [least / 1.06, most * 1.06],
     decibels: paddedExtent(

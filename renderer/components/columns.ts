@@ -1,3 +1,4 @@
+import { largest } from '../../shared/lists.ts';
 import { max, sum } from 'd3';
 import type { TensorSummary } from '../../shared/protocol.ts';
 import { integer, kilobytes, MINUS, shape } from '../format/numbers.ts';
@@ -187,7 +188,7 @@ function schemeTexts({ tensors, schemes }: TableRoom): Set<string> {
 }
 
 function widest(texts: Iterable<string>, measure: (text: string) => number): number {
-  return Math.max(0, ...longest(texts).map(measure));
+  return largest([0, ...longest(texts).map(measure)]);
 }
 
 /** Those few texts among which the widest is: some of the most characters, some of one fewer. */

@@ -1,4 +1,5 @@
 // Layers that are alike in every block of a stack, as one row of the table.
+import { smallest } from '../../shared/lists.ts';
 import type { TensorSummary } from '../../shared/protocol.ts';
 import { sameScheme } from '../format/schemes.ts';
 import type { Figures } from './figures.ts';
@@ -80,5 +81,5 @@ export function groupFigures(members: readonly Figures[]): GroupFigures {
 function worst(members: readonly Figures[]): number | null | undefined {
   if (members.some(({ db }) => db === undefined)) return undefined;
   const values = members.flatMap(({ db }) => (db === null || db === undefined ? [] : [db]));
-  return values.length === 0 ? null : Math.min(...values);
+  return values.length === 0 ? null : smallest(values);
 }

@@ -1,3 +1,4 @@
+import { append, largest } from '../../../shared/lists.ts';
 import { CASTS } from '../quantize/casts.ts';
 import type { Bins } from '../quantize/histogram.ts';
 import type { IntegerFormat } from '../quantize/integer-format.ts';
@@ -118,7 +119,7 @@ function readSums(kernels: Kernels): { sums: ErrorSums; clipped: number } {
     sums: {
       noise: at(0) + at(1),
       cross: at(2) + at(3),
-      maxAbsError: Math.max(at(6), ...kernels.float32(pointer + 32, 4)),
+      maxAbsError: largest([at(6), ...kernels.float32(pointer + 32, 4)]),
     },
     clipped: at(7),
   };
@@ -171,8 +172,8 @@ export function inspect(
   reader.forEachBlock((pointer, count, start) => {
     encoder.run(pointer, count, start);
     if (start < first) {
-      firstCodes.push(...codesAt(kernels, encoder, Math.min(first, count)));
-      firstValues.push(...kernels.float32(restored, Math.min(first, count)));
+      append(firstCodes, codesAt(kernels, encoder, Math.min(first, count)));
+      append(firstValues, kernels.float32(restored, Math.min(first, count)));
     }
     if (tally !== 0) exports.countBytes(codes, count, tally);
     const largest = exports.largestDifference(pointer, restored, count);

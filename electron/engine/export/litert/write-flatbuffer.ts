@@ -1,3 +1,4 @@
+import { largest } from '../../../../shared/lists.ts';
 import { AppError } from '../../../../shared/errors.ts';
 import type { FieldValue, TableNode, TablesNode, VectorNode } from '../../formats/litert/nodes.ts';
 import { fieldsOf, SCALAR_BYTES, type ScalarType } from '../../formats/litert/schema.ts';
@@ -231,7 +232,7 @@ function shapeOf(node: TableNode): TableShape {
     const width = type.kind === 'scalar' ? SCALAR_BYTES[type.scalar] : 4;
     return value === undefined ? [] : [{ id, width }];
   });
-  const offsets = new Array<number>(Math.max(0, ...present.map(({ id }) => id + 1))).fill(0);
+  const offsets = new Array<number>(largest([0, ...present.map(({ id }) => id + 1)])).fill(0);
   let size = 4;
   let alignment = 4;
   for (const { id, width } of present.sort((a, b) => b.width - a.width || a.id - b.id)) {

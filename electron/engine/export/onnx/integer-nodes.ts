@@ -1,3 +1,4 @@
+import { append } from '../../../../shared/lists.ts';
 import { integerAttribute } from '../../formats/onnx/node-slots.ts';
 import type { AttributeRecord, GraphRecord, NodeRecord } from '../../formats/onnx/records.ts';
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
@@ -120,7 +121,7 @@ export class IntegerNodes {
       outputs: node.outputs,
       name: node.name,
     });
-    this.made.at(-1)!.push(...copiedAttributes(node.attributes.filter(isLstmAttribute)));
+    append(this.made.at(-1)!, copiedAttributes(node.attributes.filter(isLstmAttribute)));
     return this.edit(node, graph);
   }
 
@@ -174,7 +175,7 @@ export class IntegerNodes {
     this.add(output, { opType, inputs });
     if (use.form !== 'ConvInteger') return output;
     // Conv's attributes are ConvInteger's, and are copied through as they stand in the file.
-    this.made.at(-1)!.push(...copiedAttributes(node.attributes));
+    append(this.made.at(-1)!, copiedAttributes(node.attributes));
     return output;
   }
 

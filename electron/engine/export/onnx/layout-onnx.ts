@@ -1,3 +1,4 @@
+import { append } from '../../../../shared/lists.ts';
 import { printable } from '../../../../shared/errors.ts';
 import { schemeBytes, type TensorPlan } from '../../../../shared/plan.ts';
 import { isFloatCast, storageDtype } from '../../../../shared/recipe.ts';
@@ -50,8 +51,8 @@ export function layoutOnnx(request: OnnxExport): Layout {
     if (outcome === null || entry.scheme === null) continue;
     if ('refused' in outcome) refused.push({ tensor: entry.tensor, reason: outcome.refused });
     else {
-      edits.push(...outcome.edits);
-      integers.push(...outcome.integers);
+      append(edits, outcome.edits);
+      append(integers, outcome.integers);
       const { graph, name } = request.tensors[entry.tensor]!.stored;
       half?.store(graph, name, outcome.stored);
       quantized.push({ tensor: entry.tensor, scheme: entry.scheme, codes: outcome.codes });
@@ -77,13 +78,13 @@ export function layoutOnnx(request: OnnxExport): Layout {
     const floating = new Set([...(request.floating ?? []), ...halves.keys()]);
     return layoutOnnx({ ...request, floating });
   }
-  if (half !== null && quantized.length > 0) edits.push(...half.editsOf(index.graph));
+  if (half !== null && quantized.length > 0) append(edits, half.editsOf(index.graph));
   const isChanged = new Set(quantized.map(({ tensor }) => tensor));
   for (const tensor of request.tensors)
     if (tensor.ref.storage === 'external' && !isChanged.has(tensor.ref.id))
-      edits.push(...side.move(tensor));
+      append(edits, side.move(tensor));
   const { size } = files[0]!;
-  if (quantized.length > 0) edits.push(...opsets.edits(size), ...metadataEdits(request));
+  if (quantized.length > 0) append(edits, [...opsets.edits(size), ...metadataEdits(request)]);
   const pieces = applyEdits(edits, size);
   const beside = side.layout();
   const bytes = beside.reduce((sum, file) => sum + piecesLength(file.pieces), piecesLength(pieces));

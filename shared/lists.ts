@@ -1,0 +1,23 @@
+/**
+ * Lists of any length. A call with a spread list puts every element on the stack, which overflows at
+ * about 100,000: `push(...list)` and `Math.max(...list)` are for short lists only.
+ */
+
+/** Add all elements to the end of a list. */
+export function append<T>(into: T[], from: Iterable<T>): void {
+  for (const element of from) into.push(element);
+}
+
+/** The largest of some numbers, or `-Infinity` of none. */
+export function largest(values: Iterable<number>): number {
+  let most = -Infinity;
+  for (const value of values) most = Math.max(most, value);
+  return most;
+}
+
+/** The smallest of some numbers, or `Infinity` of none. */
+export function smallest(values: Iterable<number>): number {
+  let least = Infinity;
+  for (const value of values) least = Math.min(least, value);
+  return least;
+}
