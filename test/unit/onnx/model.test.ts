@@ -12,6 +12,7 @@ import {
   value,
   type ModelOptions,
 } from '../../helpers/onnx-model.ts';
+import { concat, integer, tag, varint } from '../../helpers/protobuf.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -331,4 +332,11 @@ test('the model states its opsets, producer, parameters and footprint', () => {
     tensorBytes: 160,
     footprint: { float32: 160, float16: 88, bfloat16: 88, int8: 52, int4: 34 },
   });
+});
+
+test('refuses a model of more than 2,000,000 nodes before its records fill the memory', () => {
+  const nodes = Buffer.alloc(2 * 2_000_001);
+  for (let at = 0; at < nodes.length; at += 2) nodes[at] = 0x0a;
+  const bytes = concat(integer(1, 8), tag(7, 2), varint(nodes.length), nodes);
+  expect(() => openModel(writeFile(folder, bytes))).toThrow(/too many nodes.*2000000/s);
 });

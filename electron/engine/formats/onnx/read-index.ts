@@ -20,6 +20,12 @@ import { WireType, type Frame, type WireField, type WireReader } from './wire.ts
 /** Permutations and axes are short; a longer ints attribute is data that nothing here needs. */
 const MAX_INTEGERS = 256;
 
+/**
+ * A record of a node takes about 300 bytes, and a node of a file may take two: 30 MB of these took 4.2 GB.
+ * Models of a hundred thousand layers have fewer than a million nodes.
+ */
+const MAX_NODES = 2_000_000;
+
 /** Index an ONNX file at the wire level. @throws AppError for anything that is not a model. */
 export function readIndex(wire: WireReader): OnnxIndex {
   let irVersion = 0;
@@ -230,6 +236,14 @@ function readNode(
   path: string,
   depth: number,
 ): NodeRecord {
+  wire.nodes += 1;
+  if (wire.nodes > MAX_NODES)
+    throw new AppError('LIMIT', 'the model has too many nodes', {
+      file: wire.source.path,
+      offset: field.start,
+      found: `over ${MAX_NODES}`,
+      expected: `at most ${MAX_NODES}`,
+    });
   const frame = wire.frame(field, parent, 'a node');
   let [name, opType, domain, overload] = ['', '', '', ''];
   const inputs: string[] = [];

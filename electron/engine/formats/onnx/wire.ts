@@ -47,6 +47,8 @@ export class WireReader {
   private windowStart = 0;
   /** Bytes really read, which a test holds against the file's size. */
   bytesRead = 0;
+  /** Nodes read so far, which the reader of the structure limits. */
+  nodes = 0;
 
   constructor(source: FileSource) {
     this.source = source;
