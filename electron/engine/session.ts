@@ -117,7 +117,9 @@ export class Session {
     options: AnalyzeOptions,
   ): Promise<{ reports: TensorReport[]; total: Total }> {
     this.assertUnchanged();
-    const plan = this.plan(recipe, options.mode);
+    const { mode = this.opened.modes[0]! } = options;
+    await this.readConstants(mode, options);
+    const plan = this.plan(recipe, mode);
     const reports = new Array<TensorReport>(plan.length);
     const settle = (made: readonly TensorReport[]): void => {
       for (const report of made) reports[report.tensor] = report;
@@ -340,20 +342,34 @@ export class Session {
   ): Promise<{ layout: Layout; plan: Plan }> {
     this.assertMode(mode);
     const asked = planModel(this.tensors, recipe);
-    // Float16 arithmetic depends on what constants hold, too.
-    const isWanted = ({ scheme, tensor }: TensorPlan): boolean =>
-      mode === 'float16'
-        ? isReadable(this.tensors[tensor]!)
-        : scheme !== null && !isFloatCast(scheme.dtype);
-    const unknown = asked.filter((entry) => isWanted(entry) && !this.passes.has(entry.tensor));
+    await this.readUnknown(
+      asked.filter(({ scheme }) => scheme !== null && !isFloatCast(scheme.dtype)),
+      options,
+    );
+    await this.readConstants(mode, options);
+    const plan = asked.map((entry) => this.withoutNonFinite(entry));
+    return { layout: this.layoutOf(plan, mode, recipe, targetName), plan };
+  }
+
+  /** Float16 arithmetic is planned by what every float tensor holds, constants too. */
+  private async readConstants(mode: ExportMode, options: RunOptions): Promise<void> {
+    if (mode !== 'float16') return;
+    const readable = this.tensors.filter((ref) => isReadable(ref));
+    await this.readUnknown(
+      readable.map(({ id }) => ({ tensor: id, scheme: null, reason: null, byRule: false })),
+      options,
+    );
+  }
+
+  /** Make the first pass over the tensors that were not read yet. */
+  private async readUnknown(entries: Plan, options: RunOptions): Promise<void> {
+    const unknown = entries.filter(({ tensor }) => !this.passes.has(tensor));
     await this.runBatches(
       unknown.map((entry) => ({ ...entry, scheme: null })),
       'Reading',
       options,
       () => undefined,
     );
-    const plan = asked.map((entry) => this.withoutNonFinite(entry));
-    return { layout: this.layoutOf(plan, mode, recipe, targetName), plan };
   }
 
   private layoutOf(plan: Plan, mode: ExportMode, recipe: Recipe, targetName: string): Layout {

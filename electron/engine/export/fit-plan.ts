@@ -1,6 +1,6 @@
 import { dtypeOf } from '../../../shared/dtypes.ts';
 import type { Plan, TensorPlan } from '../../../shared/plan.ts';
-import { storageDtype, type Scheme } from '../../../shared/recipe.ts';
+import { storageDtype } from '../../../shared/recipe.ts';
 import type { Layout } from './layout.ts';
 
 /**
@@ -13,15 +13,20 @@ import type { Layout } from './layout.ts';
  * to see its error. They stay in the plan, and the reason says that an export keeps the tensor.
  */
 export function fitPlan(asked: Plan, layout: Layout): Plan {
-  const written = new Map(layout.quantized.map(({ tensor, scheme }) => [tensor, scheme]));
+  const written = new Map(layout.quantized.map((entry) => [entry.tensor, entry]));
   const refused = new Map(layout.refused.map(({ tensor, reason }) => [tensor, reason]));
   return asked.map((entry) =>
     fitEntry(entry, written.get(entry.tensor) ?? null, refused.get(entry.tensor) ?? null),
   );
 }
 
-function fitEntry(entry: TensorPlan, written: Scheme | null, refused: string | null): TensorPlan {
-  if (written !== null) return written === entry.scheme ? entry : { ...entry, scheme: written };
+function fitEntry(
+  entry: TensorPlan,
+  written: Layout['quantized'][number] | null,
+  refused: string | null,
+): TensorPlan {
+  if (written !== null)
+    return { ...entry, scheme: written.scheme, reason: written.reason ?? entry.reason };
   if (entry.scheme === null) return refused === null ? entry : { ...entry, reason: refused };
   const reason = refused ?? 'not stored by this export mode';
   if (dtypeOf(storageDtype(entry.scheme.dtype)).bits >= 32)
