@@ -167,9 +167,14 @@ const RECIPE_WORDS = [
   '"\\\\p{L}"',
 ];
 
+const SAMPLE_INPUTS = [
+  { name: 'x', type: 'float32', shape: [] },
+  { name: 'ids', type: 'int64', shape: [] },
+];
+
 /** Samples whose arrays hold as many values as their shapes say. */
 async function exerciseSamples(file: string): Promise<void> {
-  for (const sample of readSamples(path.dirname(file), ['x', 'ids']))
+  for (const sample of readSamples(path.dirname(file), SAMPLE_INPUTS))
     for (const [name, { dims, data }] of Object.entries(sample))
       if (data.length !== dims.reduce((product, dim) => product * dim, 1))
         throw new Error(`${name} of shape ${dims.join(' x ')} has ${data.length} values`);

@@ -27,7 +27,12 @@ export async function answer(file: string, model = file): Promise<Outputs | null
   const inputs = path.join(path.dirname(file), 'test_data_set_0');
   try {
     session = await ort.InferenceSession.create(model, { logSeverityLevel: 4 });
-    const [sample] = readSamples(inputs, session.inputNames);
+    const [sample] = readSamples(
+      inputs,
+      session.inputMetadata.map((input) =>
+        input.isTensor ? input : { name: input.name, type: '', shape: [] },
+      ),
+    );
     const feeds = Object.entries(sample!).map(
       ([name, { type, data, dims }]: [string, ArrayValue]) => [
         name,

@@ -1,15 +1,9 @@
 import { AppError } from '../../../shared/errors.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
-import {
-  makeInputs,
-  sizeTries,
-  type ArrayValue,
-  type InputFacts,
-  type RunHints,
-} from './inputs.ts';
+import { makeInputs, sizeTries, type ArrayValue, type RunHints } from './inputs.ts';
 import { firstLine, OnnxModel, type OutputValue } from './onnx-model.ts';
 import { OutputCheck } from './output-check.ts';
-import { readSamples } from './read-arrays.ts';
+import { described, readSamples } from './read-arrays.ts';
 import { RunClock, type RunProgress } from './run-progress.ts';
 
 /** What a verification finds; the sizes of the files are known to its caller. */
@@ -142,10 +136,7 @@ function randomWarning(random: readonly string[]): string {
 
 async function samplesOf(request: VerifyRequest, original: OnnxModel): Promise<Samples> {
   if (request.inputs !== null) {
-    const given = readSamples(
-      request.inputs,
-      original.inputs.map(({ name }) => name),
-    );
+    const given = readSamples(request.inputs, original.inputs);
     return { count: given.length, at: (index) => given[index]! };
   }
   const make = await workingInputs(request, original);
@@ -173,15 +164,13 @@ async function workingInputs(
   throw new AppError(
     'RUNTIME',
     'onnxruntime rejected every generated input; give real ones with --inputs DIR',
-    { file, found: firstLine(failure), expected: inputs.map(described).join(', ') },
+    {
+      file,
+      found: firstLine(failure),
+      expected: `for each input a NAME.npy: ${inputs.map(described).join(', ')}`,
+    },
     failure,
   );
-}
-
-/** An input as its sample file would be: x.npy (float32, 1 x seq x 64). */
-function described({ name, type, shape }: InputFacts): string {
-  const dims = shape.map((dim) => (dim === '' ? '?' : dim)).join(' x ');
-  return `${name}.npy (${type}, ${dims === '' ? 'a scalar' : dims})`;
 }
 
 async function runOnce(model: OnnxModel, feeds: Feeds): Promise<Outputs> {

@@ -101,17 +101,61 @@ describe('given inputs', () => {
     expect(result).toMatchObject({ samples: 1, outputs: [{ name: 'y', sqnrDb: Infinity }] });
   });
 
+  test('the one array for a model with one input may have any name', async () => {
+    const target = samples('any name', { 'zebra.npy': npy(header, floats([1, 2, 3, 4])) });
+    expect((await verify(file, file, target)).outputs[0]!.sqnrDb).toBe(Infinity);
+  });
+
+  test('a pipe or device named x.npy is refused', async () => {
+    const pipe = samples('pipe', {});
+    spawnSync('mkfifo', [path.join(pipe, 'x.npy')]);
+    await expect(verify(file, file, pipe)).rejects.toThrow(/x\.npy: cannot be read as a sample/);
+    const device = samples('device', {});
+    fs.symlinkSync('/dev/zero', path.join(device, 'x.npy'));
+    await expect(verify(file, file, device)).rejects.toThrow(/x\.npy: cannot be read as a sample/);
+  });
+
+  test('an archive whose entry claims size 0 is held to the size of the input', async () => {
+    const fixed = writeFile(
+      folder,
+      model({
+        node: [node('Relu', ['x'], ['y'])],
+        input: [value('x', [1, 4])],
+        output: [value('y', [1, 4])],
+      }),
+    );
+    const zip = zipSync({ 'x.npy': new Uint8Array(8 << 20) });
+    for (let at = 0; at < zip.length - 4; at++) {
+      const signature = Buffer.from(zip.subarray(at, at + 4)).toString('latin1');
+      if (signature === 'PK\u0003\u0004') zip.fill(0, at + 22, at + 26);
+      if (signature === 'PK\u0001\u0002') zip.fill(0, at + 24, at + 28);
+    }
+    await expect(verify(fixed, fixed, samples('bomb', { 'x.npz': zip }))).rejects.toThrow(
+      /x\.npz, x\.npy: is too large for the model's inputs.*at most 65576 bytes/,
+    );
+  });
+
   test.each<[string, Record<string, Uint8Array>, RegExp]>([
-    ['nothing', {}, /holds no samples/],
+    ['nothing', {}, /contains no samples/],
     [
-      'an array of another name',
-      { 'z.npy': npy(header, floats([1, 2, 3, 4])) },
-      /lacks an input.*found z.*expected x/,
+      'an array for another model',
+      { 'z.npy': npy(header.replace('(1, 4)', '(2, 2)'), floats([1, 2, 3, 4])) },
+      /not for this model \(found x \(float32, 2 x 2\), expected x \(float32, batch x 4\)\)/,
+    ],
+    [
+      'arrays of other names',
+      { 'z.npy': npy(header, floats([1, 2, 3, 4])), 'w.npy': npy(header, floats([1, 2, 3, 4])) },
+      /x: a sample has no array for the input \(found w \(float32, 1 x 4\), z .*expected x \(float32, batch x 4\)/,
+    ],
+    [
+      'a tensor with more dimensions than any has',
+      { 'input_0.pb': pb({ name: 'x', dims: new Array<number>(5000).fill(1), dataType: 1 }) },
+      /input_0\.pb, dims: takes too much memory to decode/,
     ],
     [
       'an array with too few values',
       { 'x.npy': npy(header, floats([1, 2])) },
-      /x\.npy.*not as many values/,
+      /x\.npy.*as many values/,
     ],
     [
       'an array in Fortran order',
@@ -148,12 +192,12 @@ describe('given inputs', () => {
       { 'input_0.pb': pb({ name: 'x', dims: [-1], dataType: 1, floatData: [1] }) },
       /input_0\.pb, dims: .*found -1/,
     ],
-    ['a file that is no array', { 'x.npy': Buffer.from('hello world!') }, /x\.npy.*no array/],
-    ['an archive that is none', { 'x.npz': Buffer.from('PK no') }, /x\.npz.*no \.npz archive/],
+    ['a file that is no array', { 'x.npy': Buffer.from('hello world!') }, /x\.npy.*not an array/],
+    ['an archive that is none', { 'x.npz': Buffer.from('PK no') }, /x\.npz.*not a \.npz archive/],
     [
       'a tensor that is none',
       { 'input_0.pb': Uint8Array.of(255, 255) },
-      /input_0\.pb.*no TensorProto/,
+      /input_0\.pb.*not a TensorProto/,
     ],
   ])('are refused: %s', async (name, files, pattern) => {
     await expect(verify(file, file, samples(`bad ${name}`, files))).rejects.toThrow(pattern);
