@@ -26,7 +26,16 @@ export interface StoredQuantization {
   readonly zeroPoint: readonly number[];
   readonly axis: number | null;
   readonly blockSize: number | null;
+  /**
+   * The type of the codes that the model itself makes of the tensor's float values before it uses them
+   * (a QuantizeLinear with these parameters); absent where the values are codes already.
+   */
+  readonly pending?: PendingDtype;
 }
+
+/** Types of codes that an export stores in place of the float values from which the model makes them. */
+export const PENDING_DTYPES = ['int8', 'uint8', 'int4', 'uint4', 'int16', 'uint16'] as const;
+export type PendingDtype = (typeof PENDING_DTYPES)[number];
 
 /** One operator input that a tensor feeds. */
 export interface Consumer {
@@ -100,7 +109,7 @@ export function isQuantizable(
   tensor: Pick<TensorRef, 'role' | 'dtype' | 'elements' | 'quantization' | 'fixed'>,
 ): boolean {
   return (
-    tensor.quantization === null &&
+    (tensor.quantization === null || tensor.quantization.pending !== undefined) &&
     tensor.fixed === undefined &&
     (tensor.role === 'weight' || tensor.role === 'embedding') &&
     (tensor.dtype === 'float32' ||

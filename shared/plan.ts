@@ -71,12 +71,14 @@ function planTensor(tensor: PlannedTensor, recipe: Recipe, rule: Rule | undefine
   if (!isQuantizable(tensor)) return kept(whyNotQuantizable(tensor));
   if (rule !== undefined && rule.scheme === null) return kept('kept by a rule');
   if (rule === undefined && recipe.default === null) return kept('kept: the recipe has no default');
-  const asked: Scheme = { ...(recipe.default ?? BASE_SCHEME), ...rule?.scheme };
+  const own = ownScheme(tensor);
+  const asked: Scheme = own ?? { ...(recipe.default ?? BASE_SCHEME), ...rule?.scheme };
   if (!byRule && tensor.elements < recipe.minElements)
     return kept(`under ${recipe.minElements} elements, the minimum size of the recipe`);
   if (isFloatCast(asked.dtype) && dtypeOf(tensor.dtype).bits <= dtypeOf(asked.dtype).bits)
     return kept(`stored in ${tensor.dtype} already`);
-  const { scheme, reason } = fitGranularity(tensor, asked);
+  const { scheme, reason } =
+    own === null ? fitGranularity(tensor, asked) : { scheme: own, reason: OWN_CODES };
   const bytes = schemeBytes(scheme, tensor);
   // Types of 32 bits never save anything: whoever asks for one wants to see its error.
   if (bytes >= tensor.bytes && dtypeOf(storageDtype(scheme.dtype)).bits < 32)
@@ -84,6 +86,21 @@ function planTensor(tensor: PlannedTensor, recipe: Recipe, rule: Rule | undefine
       `${scheme.dtype} with its scales takes ${bytes} bytes, not fewer than ${tensor.bytes}`,
     );
   return { tensor: tensor.id, scheme, reason, byRule };
+}
+
+const OWN_CODES = "stored as the codes that the model's own QuantizeLinear makes of it";
+
+/**
+ * The scheme by which the model itself quantizes a float tensor, as after quantization-aware training.
+ * Storing those codes changes no result, so that no recipe chooses another one; null elsewhere.
+ */
+function ownScheme({ quantization }: PlannedTensor): Scheme | null {
+  if (quantization?.pending === undefined) return null;
+  const { pending, scale, zeroPoint, blockSize } = quantization;
+  const granularity =
+    blockSize !== null ? { block: blockSize } : scale.length > 1 ? 'channel' : 'tensor';
+  const symmetric = zeroPoint.every((code) => code === 0);
+  return { ...BASE_SCHEME, dtype: pending, symmetric, granularity };
 }
 
 function whyNotQuantizable(tensor: PlannedTensor): string {
@@ -147,11 +164,12 @@ export function blockAxisOf(shape: readonly number[], axis: number): number {
 /** Bytes of a tensor under a scheme: packed codes, float32 scales, and zero points where asymmetric or unsigned. */
 export function schemeBytes(
   scheme: Scheme,
-  tensor: Pick<TensorRef, 'shape' | 'axis' | 'elements'>,
+  tensor: Pick<TensorRef, 'shape' | 'axis' | 'elements' | 'quantization'>,
 ): number {
   const stored = storageDtype(scheme.dtype);
   const codes = packedBytes(stored, tensor.elements);
-  if (isFloatCast(scheme.dtype)) return codes;
+  // The model has the parameters of codes that it makes itself.
+  if (isFloatCast(scheme.dtype) || tensor.quantization?.pending !== undefined) return codes;
   const scales = scaleCount(scheme, tensor);
   // A zero point of int32 is 0 by rule and not stored (ONNX DequantizeLinear).
   return codes + scales * 4 + (stored === 'int32' ? 0 : packedBytes(stored, scales));

@@ -15,7 +15,7 @@ export type WorkerFiles = readonly { readonly path: string; readonly identity: F
 /** What a worker needs to know of a tensor. */
 export type WorkerTensor = Pick<
   TensorRef,
-  'id' | 'name' | 'dtype' | 'shape' | 'axis' | 'elements' | 'data'
+  'id' | 'name' | 'dtype' | 'shape' | 'axis' | 'elements' | 'data' | 'quantization'
 >;
 
 /** A tensor as its worker is told of it. */
@@ -27,8 +27,9 @@ export function forWorker({
   axis,
   elements,
   data,
+  quantization,
 }: TensorRef): WorkerTensor {
-  return { id, name, dtype, shape, axis, elements, data };
+  return { id, name, dtype, shape, axis, elements, data, quantization };
 }
 
 /** The files that tensors lie in, under their numbers: all of thousands of files in each of thousands of jobs take seconds. */

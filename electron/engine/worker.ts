@@ -91,10 +91,10 @@ function analyzeItem(
   const source = valuesOf(files, tensor, throwIfCancelled);
   const statistics = known ?? firstPass(tensor, source);
   const pass = known === null ? statistics : null;
-  const { id, name, shape, axis } = tensor;
+  const { id, name, shape, axis, quantization: stored } = tensor;
   if (scheme === null) return { tensor: id, pass, measures: null, error: null };
   try {
-    const measures = quantizeTensor({ name, source, shape, axis, scheme, statistics });
+    const measures = quantizeTensor({ name, source, shape, axis, scheme, statistics, stored });
     return { tensor: id, pass, measures, error: null };
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'NON_FINITE') throw error;
@@ -104,14 +104,17 @@ function analyzeItem(
 
 function inspectSide(
   source: Passes,
-  { name, shape, axis }: WorkerTensor,
+  { name, shape, axis, quantization: stored }: WorkerTensor,
   scheme: Scheme | null,
   statistics: TensorStatistics,
   bins: number,
 ): InspectedSide | null {
   if (scheme === null) return null;
   try {
-    const { result, side } = describeSide({ name, source, shape, axis, scheme, statistics }, bins);
+    const { result, side } = describeSide(
+      { name, source, shape, axis, scheme, statistics, stored },
+      bins,
+    );
     return { measures: result, detail: side };
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'NON_FINITE') throw error;
@@ -164,13 +167,13 @@ const encode: Implementation<'encode'> = (
 ) =>
   withFiles(files, [tensor], (sources) => {
     const source = valuesOf(sources, tensor, throwIfCancelled);
-    const { name, shape, axis } = tensor;
+    const { name, shape, axis, quantization: stored } = tensor;
     if (isFloatCast(scheme.dtype)) {
       castTensor(source, scheme.dtype, place);
       return null;
     }
     const statistics = known ?? firstPass(tensor, source);
-    encodeTensor({ name, source, shape, axis, scheme, statistics }, codes, place);
+    encodeTensor({ name, source, shape, axis, scheme, statistics, stored }, codes, place);
     return null;
   });
 

@@ -1,8 +1,9 @@
 import { AppError } from '../../../shared/errors.ts';
+import type { StoredQuantization } from '../../../shared/model.ts';
 import { blockAxisOf } from '../../../shared/plan.ts';
 import type { Statistics, TensorReport } from '../../../shared/report.ts';
 import { integerFormatOf } from './integer-format.ts';
-import { groupingOf, type Grouping } from './layout.ts';
+import { groupingOf, layoutOf, type Grouping } from './layout.ts';
 import { measuresOf } from './metrics.ts';
 import { parameterRule, type ParameterRule } from './parameters.ts';
 import type {
@@ -30,6 +31,8 @@ export interface QuantizeInput {
   readonly scheme: KernelScheme;
   /** What computeStatistics gave for the same tensor, best with the layout of the same axis. */
   readonly statistics: TensorStatistics;
+  /** The model's own parameters, where it makes the codes itself: they are taken as they are. */
+  readonly stored?: StoredQuantization | null | undefined;
   /** Receives the packed codes, or bit patterns for casts: little-endian, in order. */
   readonly sink?: CodeSink | undefined;
 }
@@ -64,6 +67,12 @@ export function prepareTensor(input: QuantizeInput): EncodeJob {
   }
   requireFinite(name, statistics.statistics);
   const format = integerFormatOf(scheme);
+  if (input.stored?.pending !== undefined)
+    return {
+      encoding: { kind: 'integer', format },
+      ...storedParameters(shape, input.stored),
+      sink,
+    };
   const isFixed = isFixedPoint(scheme.dtype) && scheme.powerOfTwo !== true;
   const grouping = groupingOf(shape, axis, isFixed ? 'tensor' : scheme.granularity);
   const rule = parameterRule(scheme, grouping.kind, format);
@@ -102,6 +111,21 @@ function parametersOf(name: string, ranges: GroupRanges, rule: ParameterRule): P
   return { scale, zeroPoint };
 }
 
+/** The groups and parameters of a QuantizeLinear; its axis is that of the blocks, too. */
+function storedParameters(
+  shape: readonly number[],
+  { scale, zeroPoint, axis, blockSize }: StoredQuantization,
+): Pick<EncodeJob, 'grouping' | 'parameters'> {
+  const kind = axis === null ? 'tensor' : blockSize === null ? 'channel' : 'block';
+  const groups = scale.length;
+  const grouping = { kind, layout: layoutOf(shape, axis), block: blockSize ?? 0, groups } as const;
+  const zeros = zeroPoint.length > 0 ? zeroPoint : new Array<number>(groups).fill(0);
+  return {
+    grouping,
+    parameters: { scale: Float64Array.from(scale), zeroPoint: Int32Array.from(zeros) },
+  };
+}
+
 /** The report's numbers from what encoding a tensor gave. */
 export function resultOf(
   input: QuantizeInput,
@@ -122,7 +146,8 @@ export function resultOf(
 }
 
 /** The axis that scales run along, or blocks; null for one scale. */
-function axisOf({ kind }: Grouping, { shape, axis }: QuantizeInput): number | null {
+function axisOf({ kind }: Grouping, { shape, axis, stored }: QuantizeInput): number | null {
+  if (stored?.pending !== undefined) return stored.axis;
   if (kind === 'tensor' || axis === null) return null;
   return kind === 'block' ? blockAxisOf(shape, axis) : axis;
 }

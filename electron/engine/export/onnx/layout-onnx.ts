@@ -18,6 +18,7 @@ import { DYNAMIC_OPSET } from './integer-uses.ts';
 import { IntegerNodes, type LstmWeight } from './integer-nodes.ts';
 import { SideFile } from './side-file.ts';
 import { replaceWeight } from './replace-weight.ts';
+import { storePending } from './store-pending.ts';
 import type { OnnxExport } from './request.ts';
 import { isNeeded, MICROSOFT_FORMS, nbitsUses, usesTakenOver } from './taken-uses.ts';
 
@@ -151,6 +152,11 @@ function editsFor(
     if (bytes >= tensor.ref.bytes)
       return { refused: `takes ${bytes} bytes, not fewer than ${tensor.ref.bytes}` };
   }
+  const pending = tensor.ref.quantization?.pending;
+  if (pending !== undefined) {
+    const { edits, codes } = storePending(tensor, pending, side);
+    return { codes: 'tensor', edits, integers: [], stored: codes };
+  }
   const owner = ownerOf(tensor.stored.graph);
   const opset = opsets.version(owner);
   const uses = usesTakenOver(request, { tensor, scheme }, opset);
@@ -198,6 +204,7 @@ function wantedOpsets(request: OnnxExport, ownerOf: OwnerOf): WantedOpsets {
   for (const { tensor, scheme } of request.plan) {
     if (scheme === null) continue;
     const { ref, stored: place } = request.tensors[tensor]!;
+    if (ref.quantization?.pending !== undefined) continue;
     const owner = ownerOf(place.graph);
     const versions = wanted.get(owner) ?? new Set();
     wanted.set(owner, versions);

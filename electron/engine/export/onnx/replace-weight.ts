@@ -1,6 +1,7 @@
 import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
 import { blockAxisOf, scaleCount } from '../../../../shared/plan.ts';
 import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recipe.ts';
+import type { GraphRecord } from '../../formats/onnx/records.ts';
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { Piece } from '../layout.ts';
@@ -27,7 +28,7 @@ import type { SideFile } from './side-file.ts';
 
 /** Field numbers of GraphProto and FunctionProto (onnx.proto). */
 const GRAPH_NODE = 1;
-const GRAPH_INITIALIZER = 5;
+export const GRAPH_INITIALIZER = 5;
 const GRAPH_INPUT = 11;
 const FUNCTION_NODE = 7;
 
@@ -138,10 +139,10 @@ function partsOf(
     const name = context.names.make(`${ref.name}_${suffix}`);
     const data = { kind: 'tensor', tensor: ref.id, part: which, length } as const;
     // Codes go where the values were; the few scales go into the model.
-    const message =
-      which === 'codes' && ref.storage === 'external'
-        ? externalMessage(name, dtype, dims, context.side.add(data))
-        : tensorMessage(name, dtype, dims, data);
+    const isOutside = which === 'codes' && ref.storage === 'external';
+    const message = isOutside
+      ? externalMessage(name, dtype, dims, context.side.add(data))
+      : tensorMessage(name, dtype, dims, data);
     return { name, dtype, dims, message };
   };
   if (context.nbits !== null) return nbitsParts(context.nbits, context.needsZeroPoint, part);
@@ -236,6 +237,11 @@ function restoreNodes(
   return needsCast ? [dequantize, cast(output, ref.name)] : [dequantize];
 }
 
+/** The field of a graph or a function that holds a node. */
+export function nodeField({ kind }: GraphRecord): number {
+  return kind === 'function' ? FUNCTION_NODE : GRAPH_NODE;
+}
+
 /**
  * A Constant node becomes initializers of the parts and the restoring nodes, in the same place. A
  * function has no initializers, and before IR 4 they would have to be graph inputs: there the parts
@@ -248,7 +254,7 @@ function constantEdits(
   { irVersion }: ReplaceContext,
 ): Edit[] {
   const { frame } = stored.node!;
-  const number = stored.graph.kind === 'function' ? FUNCTION_NODE : GRAPH_NODE;
+  const number = nodeField(stored.graph);
   const pieces = [
     ...parts.flatMap((part) =>
       stored.graph.kind === 'graph' && irVersion >= IR_WITHOUT_INPUTS

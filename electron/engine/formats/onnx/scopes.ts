@@ -211,7 +211,7 @@ function recordUses(
       const handedOn = passThrough(node, input, rank, integersOf);
       if (handedOn !== null) {
         bindOutputs(node, scope, bound, handedOn);
-        if (name === bound.stored.name) bound.stored.isHandedOn = true;
+        if (name === bound.stored.name && !isQuantizer(node)) bound.stored.isHandedOn = true;
       }
       const { role, axis } = slotOf(node, input, rank);
       const use: Use = {
@@ -224,10 +224,14 @@ function recordUses(
       };
       if (handedOn === null) bound.stored.uses.push(use);
       // A quantized tensor's own DequantizeLinear is a use as well as a hand-over.
-      else if (node.opType.endsWith('quantizeLinear') || node.opType === 'QuantizeLinear')
-        bound.stored.uses.push({ ...use, role: 'other', axis: null });
+      else if (isQuantizer(node)) bound.stored.uses.push({ ...use, role: 'other', axis: null });
     }
   }
+}
+
+/** Whether a node's use of a tensor is one of its own, although it hands the values on. */
+function isQuantizer({ opType }: NodeRecord): boolean {
+  return opType === 'QuantizeLinear' || opType === 'DequantizeLinear';
 }
 
 /** A use of which only its place is known. */

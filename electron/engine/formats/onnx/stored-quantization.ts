@@ -1,5 +1,6 @@
 import { dtypeOf, isSourceDtype, type DtypeName } from '../../../../shared/dtypes.ts';
 import type { StoredQuantization, TensorRef } from '../../../../shared/model.ts';
+import { pendingCodes } from './pending-codes.ts';
 import type { Stored, Use } from './scopes.ts';
 import type { Codes, Packing } from './stored-codes.ts';
 import type { OnnxTensor } from './tensors.ts';
@@ -63,7 +64,12 @@ export function withStoredQuantization(
       axis: scale.length > 1 && isAxis(codes.axis, ref.shape.length) ? codes.axis : null,
       blockSize: codes.blockSize,
     };
-    return { ref: { ...ref, quantization }, stored };
+    if (!isSourceDtype(ref.dtype)) return { ref: { ...ref, quantization }, stored };
+    // Floats that the model quantizes itself: an export may store the codes in their place.
+    const codesOf = pendingCodes(stored, by, ref, quantization);
+    return 'pending' in codesOf
+      ? { ref: { ...ref, quantization: { ...quantization, ...codesOf } }, stored }
+      : { ref: { ...ref, quantization, ...codesOf }, stored };
   });
 }
 
