@@ -103,7 +103,7 @@ function mostBytes(inputs: readonly InputFacts[]): number {
         shape.reduce<number>((product, dim) => product * Number(dim), 10) + MAX_HEADER_BYTES
       : MAX_FILE_BYTES,
   );
-  return Math.min(MAX_FILE_BYTES, Math.max(0, ...sizes));
+  return sizes.reduce((most, size) => Math.min(MAX_FILE_BYTES, Math.max(most, size)), 0);
 }
 
 function list(folder: string): string[] {
