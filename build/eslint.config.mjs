@@ -2,7 +2,7 @@ import svelte from 'eslint-plugin-svelte';
 import ts from 'typescript-eslint';
 import { root } from './paths.mjs';
 
-const LAYERS = ['shared', 'engine', 'cli', 'main', 'preload', 'renderer', 'test'];
+const LAYERS = ['shared', 'files', 'engine', 'cli', 'main', 'preload', 'renderer', 'test'];
 
 /** Imports go down only: what a layer may not name, by the reason that the message gives. */
 function forbid(files, patterns, paths = []) {
@@ -116,11 +116,16 @@ export default ts.config(
     },
   },
   forbid(['shared/**'], [ELECTRON, NODE, OTHER('electron'), OTHER('renderer')]),
+  // What main and the engine both write with: they must not import each other.
+  forbid(['electron/files/**'], [ELECTRON, ...['main', 'engine', 'cli', 'renderer'].map(OTHER)]),
   forbid(['electron/engine/**'], [ELECTRON, OTHER('main'), OTHER('cli'), OTHER('renderer')]),
   forbid(['electron/cli/**'], [ELECTRON, OTHER('main'), OTHER('renderer')]),
   forbid(['electron/main/**'], [OTHER('engine'), OTHER('cli'), OTHER('renderer')], [IPC_MAIN]),
   forbid(['electron/main/ipc.ts'], [OTHER('engine'), OTHER('cli'), OTHER('renderer')]),
-  forbid(['electron/preload.ts'], [NODE, OTHER('main'), OTHER('engine'), OTHER('renderer')]),
+  forbid(
+    ['electron/preload.ts'],
+    [NODE, OTHER('main'), OTHER('engine'), OTHER('files'), OTHER('renderer')],
+  ),
   forbid(['renderer/**'], [ELECTRON, NODE, OTHER('electron')]),
   {
     files: ['**/*.mjs'],

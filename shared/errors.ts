@@ -62,11 +62,67 @@ export class AppError extends Error {
   }
 }
 
-/** Any thrown value as plain data; what is not an AppError becomes INTERNAL, without its stack. */
+const REASONS: Partial<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EBUSY: 'a file that another program uses',
+  EDQUOT: 'the disk quota is used up',
+  EFBIG: 'a file larger than the system allows',
+  EIO: 'a read or write error of the disk',
+  EISDIR: 'a directory',
+  ELOOP: 'a loop of symbolic links',
+  EMFILE: 'too many open files in this process',
+  ENAMETOOLONG: 'a name that is too long',
+  ENFILE: 'too many open files on this computer',
+  ENOENT: 'no such file',
+  ENOSPC: 'no space left on the disk',
+  ENOTDIR: 'not a folder on the way',
+  ENXIO: 'a device that is not there',
+  EPERM: 'not permitted',
+  EROFS: 'a read-only file system',
+  ETXTBSY: 'a program that is running',
+  EXDEV: 'two different disks',
+};
+
+/** Why the operating system refused, in words where there are some for it. */
+export function reasonOf(error: unknown): string {
+  const code = (error as { readonly code?: string }).code ?? String(error);
+  return REASONS[code] ?? code;
+}
+
+/** An operating system error as an AppError, its reason in `found`. An AppError stays as it is. */
+export function ioError(summary: string, file: string, error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const isMissing = (error as { readonly code?: string }).code === 'ENOENT';
+  const details = { file, found: reasonOf(error) };
+  return new AppError(isMissing ? 'NOT_A_FILE' : 'IO', summary, details, error);
+}
+
+/**
+ * Any thrown value as plain data, without its stack. What the operating system refused is IO, whoever
+ * forgot to say so; anything else that is not an AppError is INTERNAL.
+ */
 export function toErrorData(error: unknown, file?: string): ErrorData {
   if (error instanceof AppError) return error.toData();
+  if (isSystemError(error)) {
+    const found = reasonOf(error);
+    return new AppError('IO', `the system refused ${error.syscall}`, {
+      file: error.path ?? file,
+      found,
+    }).toData();
+  }
   const message = error instanceof Error ? error.message : String(error);
   return new AppError('INTERNAL', message, { file }).toData();
+}
+
+/** Node's errors of system calls carry the call and, mostly, the path. */
+function isSystemError(
+  error: unknown,
+): error is Error & { readonly syscall: string; readonly path?: string } {
+  const { code, syscall } = (error ?? {}) as {
+    readonly code?: unknown;
+    readonly syscall?: unknown;
+  };
+  return typeof code === 'string' && typeof syscall === 'string' && /^E[A-Z0-9]+$/.test(code);
 }
 
 function sentence(summary: string, details: ErrorDetails): string {

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { AppError } from './errors.ts';
+import { JsonReader } from './json-reader.ts';
 
 /** Types that weights can be stored in. q7, q15 and q31 are CMSIS-DSP fixed point. */
 export const SCHEME_DTYPES = [
@@ -173,7 +174,11 @@ const recipeSchema = v.strictObject({
 /** No recipe that a person wrote is near this. */
 export const MAX_RECIPE_BYTES = 16 << 20;
 
-/** A recipe from the text of a file. @throws AppError BAD_RECIPE naming what is wrong, and the file. */
+/**
+ * A recipe from the text of a file.
+ * @throws AppError BAD_RECIPE naming what is wrong, and the file. A key that comes twice is wrong:
+ * JSON.parse keeps the last, which may not be the one that its writer looks at.
+ */
 export function recipeFromText(text: string, file: string): Recipe {
   let value: unknown;
   try {
@@ -186,6 +191,10 @@ export function recipeFromText(text: string, file: string): Recipe {
       error,
     );
   }
+  new JsonReader(text, ({ summary, path, found, expected }) => {
+    const field = path.length === 0 ? 'recipe' : path.join('.');
+    throw new AppError('BAD_RECIPE', summary, { file, field, found, expected });
+  }).skip();
   return parseRecipe(value, file);
 }
 

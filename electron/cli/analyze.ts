@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import { csv } from '../../shared/csv.ts';
 import { printable } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
@@ -10,9 +9,9 @@ import {
   type TensorReport,
   type Total,
 } from '../../shared/report.ts';
-import { ioError } from '../engine/source.ts';
+import { checkWritable, writeWhole } from '../files/atomic-file.ts';
 import { decibels, megabytes, printKept, toJson, toTable } from './output.ts';
-import { loadRecipe, modeOf, readArguments, required, UsageError } from './usage.ts';
+import { loadRecipe, modeOf, readArguments, recipeFiles, required, UsageError } from './usage.ts';
 import { withSession } from './with-session.ts';
 
 /** A tensor's line: what the model and the report say of it. */
@@ -41,6 +40,9 @@ export async function analyze(args: string[]): Promise<void> {
   const asked = modeOf(values);
   await withSession(model, async ({ session, signal, onProgress }) => {
     const mode = asked ?? session.opened.modes[0]!;
+    const inputs = [...session.opened.files, ...recipeFiles(values['recipe'], values['versus'])];
+    const csvFile = typeof values['csv'] === 'string' ? values['csv'] : null;
+    if (csvFile !== null) checkWritable(csvFile, inputs);
     const run = async (wanted: Recipe): Promise<Analysis> => {
       const { reports, total } = await session.analyze(wanted, { signal, onProgress, mode });
       return {
@@ -56,7 +58,7 @@ export async function analyze(args: string[]): Promise<void> {
       console.log(
         toJson({ file: model, ...first, ...(second === null ? {} : { versus: second }) }),
       );
-    } else if (typeof values['csv'] === 'string') writeCsv(values['csv'], first, second);
+    } else if (csvFile !== null) writeWhole(csvFile, csvOf(first, second), inputs);
     else printAnalysis(first, second);
   });
 }
@@ -111,15 +113,11 @@ const CSV_COLUMNS = [
   'bytesAfter',
 ] as const;
 
-function writeCsv(file: string, first: Analysis, second: Analysis | null): void {
+function csvOf(first: Analysis, second: Analysis | null): string {
   const rows = (second === null ? [first] : [first, second]).flatMap(({ recipe, tensors }) =>
     tensors.map((row) => [recipe.name, ...CSV_COLUMNS.map((column) => cellOf(row, column))]),
   );
-  try {
-    fs.writeFileSync(file, csv([['recipe', ...CSV_COLUMNS], ...rows]));
-  } catch (error) {
-    throw ioError('cannot be written', file, error);
-  }
+  return csv([['recipe', ...CSV_COLUMNS], ...rows]);
 }
 
 function cellOf(row: Row, column: (typeof CSV_COLUMNS)[number]): string | number | null {

@@ -1,15 +1,16 @@
 import { printable } from '../../shared/errors.ts';
 import type { KeptOperator } from '../../shared/protocol.ts';
 import { megabytes, printKept, toJson } from './output.ts';
-import { loadRecipe, modeOf, readArguments, required } from './usage.ts';
+import { loadRecipe, modeOf, readArguments, recipeFiles, required } from './usage.ts';
 import { withSession } from './with-session.ts';
 
-/** quantscope export MODEL --recipe R --out FILE [--mode qdq|dynamic|float|float16|nbits|cast] [--json] */
+/** quantscope export MODEL --recipe R --out FILE [--mode qdq|dynamic|float|float16|nbits|cast] [--overwrite] [--json] */
 export async function exportModel(args: string[]): Promise<void> {
   const { model, values } = readArguments(args, {
     recipe: { type: 'string' },
     out: { type: 'string' },
     mode: { type: 'string' },
+    overwrite: { type: 'boolean' },
     json: { type: 'boolean' },
   });
   const recipe = loadRecipe(required(values, 'recipe'));
@@ -17,7 +18,12 @@ export async function exportModel(args: string[]): Promise<void> {
   const asked = modeOf(values);
   await withSession(model, async ({ session, signal, onProgress }) => {
     const mode = asked ?? session.opened.modes[0]!;
-    const result = await session.export(recipe, mode, out, { signal, onProgress });
+    const result = await session.export(recipe, mode, out, {
+      signal,
+      onProgress,
+      overwrite: values['overwrite'] === true,
+      inputs: recipeFiles(values['recipe']),
+    });
     if (values['json'] === true) {
       console.log(toJson(result));
       return;

@@ -1,11 +1,17 @@
-import * as fs from 'node:fs';
 import { printable } from '../../shared/errors.ts';
 import { candidateSchemes, type Goal } from '../../shared/budget-plan.ts';
-import type { Recipe } from '../../shared/recipe.ts';
 import { defaultCandidates, measureBudget, planFile } from '../engine/budget.ts';
-import { AtomicFile } from '../engine/export/atomic-file.ts';
+import { checkWritable, writeWhole } from '../files/atomic-file.ts';
 import { decibels, megabytes, toJson } from './output.ts';
-import { loadRecipe, modeOf, readArguments, required, UsageError, wholeNumber } from './usage.ts';
+import {
+  loadRecipe,
+  modeOf,
+  readArguments,
+  recipeFiles,
+  required,
+  UsageError,
+  wholeNumber,
+} from './usage.ts';
 import { withSession } from './with-session.ts';
 
 /** quantscope plan MODEL --recipe R (--max-bytes N | --min-sqnr DB) [--mode M] [--candidates S,S,...] [--out RECIPE.json] [--json] */
@@ -25,6 +31,8 @@ export async function plan(args: string[]): Promise<void> {
   const asked = modeOf(values);
   const names = values['candidates'] === undefined ? null : required(values, 'candidates');
   await withSession(model, async ({ session, signal, onProgress }) => {
+    const inputs = [...session.opened.files, ...recipeFiles(values['recipe'])];
+    if (out !== null) checkWritable(out, inputs);
     const mode = asked ?? session.opened.modes[0]!;
     const candidates = candidateSchemes(names?.split(',') ?? defaultCandidates(session));
     const options = { signal, onProgress };
@@ -36,7 +44,7 @@ export async function plan(args: string[]): Promise<void> {
       mode,
       options,
     );
-    if (out !== null) writeRecipe(out, recipe, session.opened.files);
+    if (out !== null) writeWhole(out, `${toJson(recipe)}\n`, inputs);
     if (values['json'] === true) {
       console.log(toJson({ recipe, total, meets, fileBytes, mode }));
       return;
@@ -60,19 +68,4 @@ function goalOf(values: Parameters<typeof required>[0]): Goal {
   if (!/^-?[\d.]+$/.test(text) || !(Math.abs(minSqnrDb) <= 1000))
     throw new UsageError(`--min-sqnr is a number of dB up to 1000, not ${printable(text)}`);
   return { minSqnrDb };
-}
-
-function writeRecipe(
-  target: string,
-  recipe: Recipe,
-  sources: ConstructorParameters<typeof AtomicFile>[1],
-): void {
-  const file = new AtomicFile(target, sources);
-  try {
-    fs.writeFileSync(file.fd, `${toJson(recipe)}\n`);
-    file.commit();
-  } catch (error) {
-    file.discard();
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { AppError, printable } from '../../shared/errors.ts';
+import { AppError, ioError, printable } from '../../shared/errors.ts';
 import {
   findPreset,
   MAX_RECIPE_BYTES,
@@ -9,7 +9,7 @@ import {
   type Recipe,
 } from '../../shared/recipe.ts';
 import { EXPORT_MODES, type ExportMode } from '../../shared/protocol.ts';
-import { ioError } from '../engine/source.ts';
+import { fileKey, type InputFile } from '../files/atomic-file.ts';
 
 /** The command line itself is wrong: exit status 2. */
 export class UsageError extends Error {}
@@ -83,6 +83,14 @@ export function required(values: Values, name: string): string {
   return value;
 }
 
+/** The files among recipes named on the command line: what is written must not be one of them. */
+export function recipeFiles(...namesOrFiles: readonly unknown[]): InputFile[] {
+  return namesOrFiles.flatMap((name) => {
+    const key = typeof name === 'string' && findPreset(name) === undefined ? fileKey(name) : null;
+    return key === null ? [] : [{ identity: key, role: 'the recipe' as const }];
+  });
+}
+
 /** A recipe by preset name or from a file. @throws AppError BAD_RECIPE or NOT_A_FILE */
 export function loadRecipe(nameOrFile: string): Recipe {
   const preset = findPreset(nameOrFile);
@@ -107,5 +115,13 @@ export function loadRecipe(nameOrFile: string): Recipe {
       found: stat.isFile() ? `${stat.size} bytes` : 'no regular file',
       expected: `a JSON file of at most ${MAX_RECIPE_BYTES} bytes`,
     });
-  return recipeFromText(fs.readFileSync(nameOrFile, 'utf8'), nameOrFile);
+  return recipeFromText(readText(nameOrFile), nameOrFile);
+}
+
+function readText(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    throw ioError('cannot be read as a recipe', file, error);
+  }
 }

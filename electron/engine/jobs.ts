@@ -7,10 +7,10 @@ import type { CodeLayout, EncodePlace } from './export/write-model.ts';
 import type { ValuesDetail } from './quantize/detail.ts';
 import type { QuantizeResult } from './quantize/quantize-tensor.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
-import type { FileIdentity } from './source.ts';
+import type { FileSource } from './source.ts';
 
 /** The model's files as a worker opens them itself. */
-export type WorkerFiles = readonly { readonly path: string; readonly identity: FileIdentity }[];
+export type WorkerFiles = readonly Pick<FileSource, 'path' | 'identity' | 'owner'>[];
 
 /** What a worker needs to know of a tensor. */
 export type WorkerTensor = Pick<

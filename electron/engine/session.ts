@@ -22,10 +22,13 @@ import {
   type TensorReport,
   type Total,
 } from '../../shared/report.ts';
+import type { InputFile } from '../files/atomic-file.ts';
 import { throwIfAborted } from './cancel.ts';
 import { fitPlan } from './export/fit-plan.ts';
+import { recoverFolder } from './export/journal.ts';
 import type { Layout } from './export/layout.ts';
 import { writeModel } from './export/write-model.ts';
+import { planTarget, refuseInTheWay, type TargetPlan } from './export-target.ts';
 import type { OpenedModel } from './formats/format.ts';
 import { formatName, openModel } from './formats/registry.ts';
 import { Inspector } from './inspector.ts';
@@ -44,6 +47,13 @@ import { keptReport, nonFiniteReason, reportOf } from './reports.ts';
 export interface RunOptions {
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface ExportOptions extends RunOptions {
+  /** Whether files may be replaced that have the names of the export's parts, and belong to something else. */
+  readonly overwrite?: boolean;
+  /** Other files that are being read, which the target must not be. */
+  readonly inputs?: readonly InputFile[];
 }
 
 export interface AnalyzeOptions extends RunOptions {
@@ -79,7 +89,7 @@ export class Session {
     this.label = path.basename(path.resolve(file));
     this.opened = opened;
     this.pool = pool;
-    this.files = opened.files.map((file) => ({ path: file.path, identity: file.identity }));
+    this.files = opened.files.map(({ path, identity, owner }) => ({ path, identity, owner }));
     this.inspector = new Inspector(pool, this.files);
   }
 
@@ -202,7 +212,8 @@ export class Session {
     mode: ExportMode,
     options: RunOptions,
   ): Promise<ExportPreview> {
-    const { layout, plan } = await this.layout(recipe, mode, this.suggestedName(recipe), options);
+    const { plan, layoutFor } = await this.layouts(recipe, mode, options);
+    const layout = layoutFor(this.suggestedName(recipe));
     return {
       mode,
       bytesBefore: this.bytes,
@@ -217,17 +228,20 @@ export class Session {
     recipe: Recipe,
     mode: ExportMode,
     target: string,
-    options: RunOptions,
+    options: ExportOptions,
   ): Promise<ExportResult> {
     const started = performance.now();
     this.assertUnchanged();
-    const { layout, plan } = await this.layout(recipe, mode, path.basename(target), options);
+    const place = await this.planTarget(recipe, mode, target, options);
+    if (options.overwrite !== true) refuseInTheWay(target, place);
+    const { layout, plan } = place;
     const planned = new Map(layout.quantized.map((entry) => [entry.tensor, entry]));
     let [item, done] = ['', 0];
     await writeModel({
       layout,
       files: this.opened.files,
       target,
+      replaced: [...place.ownParts, ...place.inTheWay],
       signal: options.signal,
       encode: async (tensor, place) => {
         const ref = this.tensor(tensor);
@@ -265,6 +279,29 @@ export class Session {
       ...(layout.operators === undefined ? {} : { operators: layout.operators }),
       seconds: (performance.now() - started) / 1000,
     };
+  }
+
+  /** Names of the files besides the target that an export would replace. @throws AppError TARGET */
+  async replacedBy(
+    recipe: Recipe,
+    mode: ExportMode,
+    target: string,
+    options: RunOptions,
+  ): Promise<string[]> {
+    const { ownParts, inTheWay } = await this.planTarget(recipe, mode, target, options);
+    return [...ownParts, ...inTheWay].map((file) => path.basename(file));
+  }
+
+  private async planTarget(
+    recipe: Recipe,
+    mode: ExportMode,
+    target: string,
+    options: ExportOptions,
+  ): Promise<TargetPlan & { readonly plan: Plan }> {
+    recoverFolder(path.dirname(path.resolve(target)));
+    const { plan, layoutFor } = await this.layouts(recipe, mode, options);
+    const inputs = [...this.opened.files, ...(options.inputs ?? [])];
+    return { ...planTarget(target, layoutFor, inputs), plan };
   }
 
   close(): void {
@@ -334,12 +371,11 @@ export class Session {
   }
 
   /** Lay out an export. NaN and infinity are known only after the first pass, so that is made here where it is missing. */
-  private async layout(
+  private async layouts(
     recipe: Recipe,
     mode: ExportMode,
-    targetName: string,
     options: RunOptions,
-  ): Promise<{ layout: Layout; plan: Plan }> {
+  ): Promise<{ plan: Plan; layoutFor: (targetName: string) => Layout }> {
     this.assertMode(mode);
     const asked = planModel(this.tensors, recipe);
     await this.readUnknown(
@@ -348,7 +384,7 @@ export class Session {
     );
     await this.readConstants(mode, options);
     const plan = asked.map((entry) => this.withoutNonFinite(entry));
-    return { layout: this.layoutOf(plan, mode, recipe, targetName), plan };
+    return { plan, layoutFor: (name) => this.layoutOf(plan, mode, recipe, name) };
   }
 
   /** Float16 arithmetic is planned by what every float tensor holds, constants too. */

@@ -1,5 +1,9 @@
 import * as fs from 'node:fs';
-import { AppError } from '../../shared/errors.ts';
+import * as files from 'node:path';
+import { AppError, ioError, reasonOf } from '../../shared/errors.ts';
+import { keyOf } from '../files/atomic-file.ts';
+
+export { ioError, reasonOf };
 
 /** What tells one version of a file from another: if any of it differs, the bytes may differ. */
 export interface FileIdentity {
@@ -7,6 +11,8 @@ export interface FileIdentity {
   readonly ino: string;
   readonly size: number;
   readonly mtimeNs: string;
+  /** Set by the system at each change, and by nobody else: a rewrite that restores mtime does not restore it. */
+  readonly ctimeNs: string;
 }
 
 /** Reads are split below this, as one read may return at most 2^31 - 4096 bytes on Linux. */
@@ -28,32 +34,45 @@ const openSources = new Set<FileSource>();
 export class FileSource {
   readonly path: string;
   readonly identity: FileIdentity;
+  /** The model's main file, of which this is a part; null for the main file itself. */
+  readonly owner: string | null;
+  /** How errors name the file: a part also by the model that asked for it. */
+  readonly label: string;
   private fd: number | null;
   private isClosed = false;
 
-  private constructor(path: string, fd: number, identity: FileIdentity) {
+  private constructor(path: string, fd: number, identity: FileIdentity, owner: string | null) {
     this.path = path;
     this.fd = fd;
     this.identity = identity;
+    this.owner = owner;
+    this.label = labelOf(path, owner);
     this.use();
   }
 
   /**
    * @param expected when given, the identity the file must still have.
    * @param real when given, what the path's links lead to, opened in its place without following links.
+   * @param owner the model that the file is a part of, named by errors too.
    * @throws AppError NOT_A_FILE, EMPTY_FILE, CHANGED or IO.
    */
-  static open(path: string, expected?: FileIdentity, real?: string): FileSource {
+  static open(
+    path: string,
+    expected?: FileIdentity,
+    real?: string,
+    owner: string | null = null,
+  ): FileSource {
+    const label = labelOf(path, owner);
     const { fd, identity } = openFile(path, real);
     try {
       if (identity.size === 0)
         throw new AppError('EMPTY_FILE', 'is empty', {
-          file: path,
+          file: label,
           found: '0 bytes',
           expected: 'a model',
         });
-      if (expected !== undefined) assertSame(path, expected, identity);
-      return new FileSource(path, fd, identity);
+      if (expected !== undefined) assertSame(label, expected, identity);
+      return new FileSource(path, fd, identity, owner);
     } catch (error) {
       fs.closeSync(fd);
       throw error;
@@ -64,11 +83,16 @@ export class FileSource {
     return this.identity.size;
   }
 
+  /** Permission bits, as the system has them now. */
+  get mode(): number {
+    return fs.fstatSync(this.use()).mode & 0o777;
+  }
+
   /** Fill `target` from `offset`. @throws AppError MALFORMED past the end, CHANGED on a short read. */
   readInto(target: Uint8Array, offset: number): void {
     if (!Number.isSafeInteger(offset) || offset < 0 || offset + target.length > this.size)
       throw new AppError('MALFORMED', 'a read past the end of the file', {
-        file: this.path,
+        file: this.label,
         offset,
         found: `${target.length} bytes wanted`,
         expected: `at most ${Math.max(0, this.size - offset)}`,
@@ -81,11 +105,11 @@ export class FileSource {
       try {
         count = fs.readSync(fd, target, done, wanted, offset + done);
       } catch (error) {
-        throw ioError('cannot be read', this.path, error);
+        throw ioError('cannot be read', this.label, error);
       }
       if (count === 0)
         throw new AppError('CHANGED', 'became shorter since it was opened', {
-          file: this.path,
+          file: this.label,
           offset: offset + done,
           found: `${done} bytes`,
           expected: `${target.length} bytes`,
@@ -104,14 +128,14 @@ export class FileSource {
 
   /** @throws AppError CHANGED when the path no longer leads to the bytes that were opened. */
   assertUnchanged(): void {
-    assertSame(this.path, this.identity, identityOf(fs.fstatSync(this.use(), { bigint: true })));
+    assertSame(this.label, this.identity, identityOf(fs.fstatSync(this.use(), { bigint: true })));
     let now: fs.BigIntStats;
     try {
       now = fs.statSync(this.path, { bigint: true });
     } catch (error) {
-      throw new AppError('CHANGED', 'is gone since it was opened', { file: this.path }, error);
+      throw new AppError('CHANGED', 'is gone since it was opened', { file: this.label }, error);
     }
-    assertSame(this.path, this.identity, identityOf(now));
+    assertSame(this.label, this.identity, identityOf(now));
   }
 
   close(): void {
@@ -121,7 +145,7 @@ export class FileSource {
 
   /** The open descriptor, which is the last to be closed from now on. */
   private use(): number {
-    if (this.isClosed) throw new AppError('IO', 'is read after it was closed', { file: this.path });
+    if (this.isClosed) throw new AppError('IO', 'is read after it was closed', { file: this.label });
     this.fd ??= reopen(this.path, this.identity);
     openSources.delete(this);
     openSources.add(this);
@@ -188,45 +212,34 @@ function statKind(path: string): string {
 
 function identityOf(stat: fs.BigIntStats): FileIdentity {
   return {
-    dev: String(stat.dev),
-    ino: String(stat.ino),
+    ...keyOf(stat),
     size: Number(stat.size),
     mtimeNs: String(stat.mtimeNs),
+    ctimeNs: String(stat.ctimeNs),
   };
 }
 
+/** What people call the parts of an identity. */
+const FIELDS = {
+  size: 'size',
+  mtimeNs: 'time of modification',
+  ctimeNs: 'time of the last change',
+  ino: 'inode',
+  dev: 'device',
+} as const;
+
+function labelOf(path: string, owner: string | null): string {
+  return owner === null ? path : `${path} (part of ${files.basename(owner)})`;
+}
+
 function assertSame(path: string, expected: FileIdentity, found: FileIdentity): void {
-  for (const key of ['size', 'mtimeNs', 'ino', 'dev'] as const) {
+  for (const key of ['size', 'mtimeNs', 'ino', 'dev', 'ctimeNs'] as const) {
     if (expected[key] === found[key]) continue;
     throw new AppError('CHANGED', 'changed since it was opened; open it again', {
       file: path,
-      field: key === 'mtimeNs' ? 'time of modification' : key,
+      field: FIELDS[key],
       found: String(found[key]),
       expected: String(expected[key]),
     });
   }
-}
-
-const REASONS: Partial<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EPERM: 'not permitted',
-  ENOSPC: 'no space left on the disk',
-  EROFS: 'a read-only file system',
-  EISDIR: 'a directory',
-  ENOTDIR: 'not a folder on the way',
-  ENAMETOOLONG: 'a name that is too long',
-};
-
-/** Why the operating system refused, in words where there are some for it. */
-export function reasonOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code ?? String(error);
-  return REASONS[code] ?? code;
-}
-
-/** An operating system error as an AppError, its reason in `found`. */
-export function ioError(summary: string, file: string, error: unknown): AppError {
-  const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-  const details = { file, found: reasonOf(error) };
-  return new AppError(isMissing ? 'NOT_A_FILE' : 'IO', summary, details, error);
 }

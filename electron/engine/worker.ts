@@ -60,13 +60,16 @@ function withFiles<T>(
   const sources: FileSource[] = [];
   try {
     for (const { data } of tensors)
-      for (const { file } of data.ranges)
-        sources[file] ??= FileSource.open(files[file]!.path, files[file]!.identity);
+      for (const { file } of data.ranges) sources[file] ??= openFile(files[file]!);
     return work(sources);
   } finally {
     // forEach passes over holes.
     sources.forEach((source) => source.close());
   }
+}
+
+function openFile({ path, identity, owner }: WorkerFiles[number]): FileSource {
+  return FileSource.open(path, identity, undefined, owner);
 }
 
 /** The passes over a tensor's values, by this thread's kernels. */

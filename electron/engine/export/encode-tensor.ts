@@ -9,7 +9,7 @@ import {
   type QuantizeInput,
   type QuantizeResult,
 } from '../quantize/quantize-tensor.ts';
-import { ioError } from '../source.ts';
+import { ioError } from '../../../shared/errors.ts';
 import {
   ColumnCodes,
   columnBytes,
@@ -17,7 +17,7 @@ import {
   columnZeroPoints,
   type NBitsShape,
 } from './nbits-layout.ts';
-import { writeFully } from './write-fully.ts';
+import { writeFully } from '../../files/write-fully.ts';
 import type { CodeLayout, EncodePlace } from './write-model.ts';
 
 type PartPlace = NonNullable<EncodePlace['codes']>;

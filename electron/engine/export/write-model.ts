@@ -2,7 +2,9 @@ import * as fs from 'node:fs';
 import { AppError } from '../../../shared/errors.ts';
 import { throwIfAborted } from '../cancel.ts';
 import type { FileSource } from '../source.ts';
-import { AtomicFile, commitAll, sweepOrphans } from './atomic-file.ts';
+import { AtomicFile } from '../../files/atomic-file.ts';
+import { writeFully } from '../../files/write-fully.ts';
+import { commitSet } from './commit-set.ts';
 import {
   pieceLength,
   piecesLength,
@@ -11,7 +13,6 @@ import {
   type Piece,
   type TensorPart,
 } from './layout.ts';
-import { writeFully } from './write-fully.ts';
 import * as path from 'node:path';
 
 /** Bytes copied between two looks at the abort signal. */
@@ -32,13 +33,15 @@ export interface WriteRequest {
   readonly layout: Layout;
   readonly files: readonly FileSource[];
   readonly target: string;
+  /** Paths of files that the export replaces besides its target, removed once it is in place. */
+  readonly replaced: readonly string[];
   readonly signal: AbortSignal;
   /** Quantize one tensor into its place; run for all tensors at once, bounded by the pool. */
   readonly encode: (tensor: number, place: EncodePlace) => Promise<void>;
   readonly onProgress: (bytesDone: number) => void;
 }
 
-/** One file of an export and what goes into it. */
+/** One file of an export, the model first, and what goes into it. */
 interface Output {
   readonly file: AtomicFile;
   readonly pieces: readonly Piece[];
@@ -47,13 +50,11 @@ interface Output {
 /**
  * Write a laid-out model. Lengths are known beforehand, so that workers write their tensors straight
  * into place while the untouched bytes are copied through. Every file is on the disk whole before the
- * first is put in place, and the model comes last, as it names the others.
- * On any failure or abort before that the targets stay as they were; no temporary file is ever left.
- * Should the system refuse a rename after others, those that were new are taken away again.
+ * first is put in place (commit-set.ts). On any failure or abort before that the targets stay as they
+ * were, and no temporary file is left.
  */
 export async function writeModel(request: WriteRequest): Promise<void> {
   const { files, signal } = request;
-  sweepOrphans(path.dirname(path.resolve(request.target)));
   const outputs: Output[] = [];
   try {
     openOutputs(request, outputs);
@@ -69,7 +70,8 @@ export async function writeModel(request: WriteRequest): Promise<void> {
     for (const source of files) source.assertUnchanged();
     for (const output of outputs) checkSize(output);
     throwIfAborted(signal);
-    commitAll(outputs.map(({ file }) => file));
+    const [main, ...parts] = outputs.map(({ file }) => file);
+    commitSet(main!, parts, request.replaced);
   } catch (error) {
     for (const { file } of outputs) file.discard();
     throw error;
@@ -78,9 +80,13 @@ export async function writeModel(request: WriteRequest): Promise<void> {
 
 function openOutputs({ layout, files, target }: WriteRequest, outputs: Output[]): void {
   const folder = path.dirname(path.resolve(target));
-  for (const { name, pieces } of layout.beside)
-    outputs.push({ file: new AtomicFile(path.join(folder, name), files), pieces });
-  outputs.push({ file: new AtomicFile(target, files), pieces: layout.pieces });
+  // No file of an export is open to more people than any file that it was made of.
+  const mode = files.reduce((bits, file) => bits & file.mode, 0o666);
+  const add = (file: string, pieces: readonly Piece[]): void => {
+    outputs.push({ file: new AtomicFile(file, files, mode), pieces });
+  };
+  add(target, layout.pieces);
+  for (const { name, pieces } of layout.beside) add(path.join(folder, name), pieces);
 }
 
 function checkSize({ file, pieces }: Output): void {

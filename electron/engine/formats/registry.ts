@@ -63,7 +63,11 @@ function adapterOf(source: FileSource, head: Uint8Array): FormatAdapter | undefi
 }
 
 function isFolder(path: string): boolean {
-  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  try {
+    return fs.statSync(path).isDirectory();
+  } catch {
+    return false; // Opening it says why.
+  }
 }
 
 function fileInFolder(folder: string): string {

@@ -89,7 +89,7 @@ export class SideFiles {
     if (fs.statSync(real, { throwIfNoEntry: false })?.isFile() !== true)
       throw problem(`${this.what} is not a regular file`, name, 'a regular file');
     // A link that is changed after it was resolved is caught: the last part is opened without following it.
-    const source = FileSource.open(named, undefined, real);
+    const source = FileSource.open(named, undefined, real, this.model.path);
     const { ino, dev } = source.identity;
     const isModel = ino === this.model.identity.ino && dev === this.model.identity.dev;
     if (!isModel && fs.realpathSync.native(named) === real) return source;

@@ -4,9 +4,8 @@ import { Unzip, UnzipInflate } from 'fflate';
 import { onnx } from 'onnx-proto';
 import { Reader } from 'protobufjs/minimal.js';
 import { packedBytes, type DtypeName } from '../../../shared/dtypes.ts';
-import { AppError } from '../../../shared/errors.ts';
+import { AppError, ioError } from '../../../shared/errors.ts';
 import { tensorType } from '../formats/onnx/tensor-types.ts';
-import { ioError } from '../source.ts';
 import type { ArrayData, ArrayValue, InputFacts } from './inputs.ts';
 
 /** Sample files are read whole; larger ones are no sample. */

@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { AppError } from '../../../shared/errors.ts';
 import type { ExportMode, VerifyResult } from '../../../shared/protocol.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
-import { isRunning } from '../export/atomic-file.ts';
+import { isRunning } from '../../files/sweep.ts';
 import type { OpenedModel } from '../formats/format.ts';
 import { formatName } from '../formats/registry.ts';
 import { openModel } from '../formats/registry.ts';

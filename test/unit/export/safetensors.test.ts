@@ -1,7 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect, test } from 'vitest';
-import { AtomicFile, commitAll } from '../../../electron/engine/export/atomic-file.ts';
 import { runBeside } from '../../../electron/engine/runtime/run-models.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
@@ -45,15 +44,4 @@ test('onnxruntime is not asked to run it', async () => {
     message: `${file}, format: is safetensors, which onnxruntime cannot run (found safetensors, expected ONNX)`,
   });
   session.close();
-});
-
-test('files that were put in place before one that cannot be are taken away again, unless something was there before', () => {
-  const where = exporter.folderOf({ 'old.bin': 'old' });
-  const names = ['new.bin', 'old.bin', 'blocked.bin'];
-  const files = names.map((name) => new AtomicFile(path.join(where, name), []));
-  for (const file of files) fs.writeSync(file.fd, 'new');
-  fs.mkdirSync(path.join(where, 'blocked.bin'));
-  expect(() => commitAll(files)).toThrow(/cannot be put in place/);
-  for (const file of files) file.discard();
-  expect(fs.readdirSync(where).sort()).toEqual(['blocked.bin', 'old.bin']);
 });

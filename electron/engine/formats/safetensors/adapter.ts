@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { AppError } from '../../../../shared/errors.ts';
+import { AppError, ioError } from '../../../../shared/errors.ts';
 import type { Model } from '../../../../shared/model.ts';
 import { layoutSafetensors } from '../../export/safetensors/layout-safetensors.ts';
-import { ioError, type FileSource } from '../../source.ts';
+import type { FileSource } from '../../source.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
 import { sumsOf } from '../sums.ts';
 import { producerOf } from './describe-model.ts';

@@ -2,7 +2,7 @@ import { dtypeOf, type DtypeName } from '../../../../shared/dtypes.ts';
 import { AppError } from '../../../../shared/errors.ts';
 import type { FileSource } from '../../source.ts';
 import { ELEMENT_TYPES } from './element-types.ts';
-import { JsonReader, type JsonProblem } from './json-reader.ts';
+import { JsonReader, type JsonProblem } from '../../../../shared/json-reader.ts';
 
 /** Bytes of the little-endian header length that a file begins with. */
 export const LENGTH_BYTES = 8;
@@ -45,7 +45,7 @@ export function readHeader(source: FileSource): Header {
   const length = headerLength(source);
   const dataStart = LENGTH_BYTES + length;
   const reader: JsonReader = new JsonReader(headerText(source, length), (problem) =>
-    failJson(source.path, problem, LENGTH_BYTES, reader.text),
+    failJson(source.label, problem, LENGTH_BYTES, reader.text),
   );
   let metadata: ReadonlyMap<string, string> = new Map();
   const tensors: HeaderTensor[] = [];
@@ -62,7 +62,7 @@ export function readHeader(source: FileSource): Header {
 function headerLength(source: FileSource): number {
   const problem = (code: 'MALFORMED' | 'LIMIT', summary: string, found: string, expected: string) =>
     new AppError(code, summary, {
-      file: source.path,
+      file: source.label,
       field: 'header length',
       offset: 0,
       found,
@@ -102,7 +102,7 @@ function headerText(source: FileSource, length: number): string {
     new AppError(
       'MALFORMED',
       summary,
-      { file: source.path, field: 'header', offset: LENGTH_BYTES, found, expected },
+      { file: source.label, field: 'header', offset: LENGTH_BYTES, found, expected },
       cause,
     );
   if (bytes[0] !== 0x7b)
@@ -231,7 +231,7 @@ function checkRanges(
   }
   if (at < source.size)
     throw new AppError('MALFORMED', `has bytes that no tensor owns behind ${before}`, {
-      file: source.path,
+      file: source.label,
       field: 'data',
       offset: at,
       found: `${source.size - at} bytes more`,
@@ -246,5 +246,5 @@ function malformed(
   found: string,
   expected: string,
 ): AppError {
-  return new AppError('MALFORMED', summary, { file: source.path, field, found, expected });
+  return new AppError('MALFORMED', summary, { file: source.label, field, found, expected });
 }

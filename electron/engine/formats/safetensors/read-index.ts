@@ -1,7 +1,7 @@
 import { AppError } from '../../../../shared/errors.ts';
 import type { FileSource } from '../../source.ts';
 import { SideFiles } from '../side-files.ts';
-import { JsonReader } from './json-reader.ts';
+import { JsonReader } from '../../../../shared/json-reader.ts';
 import { failJson, MAX_HEADER_BYTES, readHeader, type Header } from './read-header.ts';
 
 /** No checkpoint is near this; each shard costs a header that is kept in memory. */

@@ -1,6 +1,5 @@
 import * as fs from 'node:fs';
-import { AppError } from '../../../shared/errors.ts';
-import { ioError } from '../source.ts';
+import { AppError, ioError } from '../../shared/errors.ts';
 
 /** Writes are split below this: one write may take at most 2^31 - 4096 bytes on Linux. */
 const WRITE_CHUNK = 1 << 30;

@@ -1,0 +1,4 @@
+export function buildScripts(
+  outDir: string,
+  scripts: Readonly<Record<string, string>>,
+): Promise<void>;
