@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import type { EngineToMain, MainToEngine, ToEngine } from '../../shared/protocol.ts';
+import { recoverFolder } from './export/journal.ts';
 import { FORMATS } from './formats/registry.ts';
 import { WorkerPool } from './pool.ts';
 import { MainRuntimes } from './runtime/main-runtimes.ts';
@@ -17,15 +18,22 @@ if (parentPort === undefined) throw new Error('the engine runs in a utility proc
 
 const main = parentPort;
 const runtimes = new MainRuntimes((message) => main.postMessage(message));
-const server = new EngineServer(new WorkerPool(path.join(__dirname, 'worker.js')), () =>
-  runtimes.start(),
+const server = new EngineServer(
+  new WorkerPool(path.join(__dirname, 'worker.js')),
+  () => runtimes.start(),
+  (state) => tellMain({ type: 'state', state }),
 );
 
-const facts: EngineToMain = { type: 'formats', formats: FORMATS };
-parentPort.postMessage(facts);
+function tellMain(message: EngineToMain): void {
+  parentPort?.postMessage(message);
+}
+
+tellMain({ type: 'formats', formats: FORMATS });
 parentPort.on('message', ({ data, ports }) => {
   const message = data as MainToEngine;
   if (message.type === 'grant') server.grant(message);
+  else if (message.type === 'recover') message.folders.forEach(recoverFolder);
+  else if (message.type === 'cancel-exports') server.cancelExports();
   else if (message.type !== 'connect') runtimes.receive(message);
   else if (ports[0] !== undefined) server.connect(wrap(ports[0]));
 });

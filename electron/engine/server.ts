@@ -1,7 +1,9 @@
+import { dirname } from 'node:path';
 import { candidateSchemes, type Budget, type Goal } from '../../shared/budget-plan.ts';
 import { MAX_DOT_LENGTH } from '../../shared/dot-product.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type {
+  EngineState,
   ExportMode,
   FromEngine,
   Handle,
@@ -43,8 +45,17 @@ export class EngineServer {
   private readonly sessions = new Map<Handle, Session>();
   /** The budget that was measured last of each model, which goals are solved in. */
   private readonly budgets = new WeakMap<Session, { budget: Budget; mode: ExportMode }>();
+  /** Running exports, and the folders that they write to. */
+  private readonly exports = new Map<AbortController, string>();
+  private readonly onState: (state: EngineState) => void;
 
-  constructor(pool: WorkerPool, runtime: Runtime) {
+  /** @param onState told of the state whenever it changes */
+  constructor(
+    pool: WorkerPool,
+    runtime: Runtime,
+    onState: (state: EngineState) => void = () => undefined,
+  ) {
+    this.onState = onState;
     this.pool = pool;
     this.runtime = runtime;
   }
@@ -52,6 +63,11 @@ export class EngineServer {
   grant(message: Extract<MainToEngine, { type: 'grant' }>): void {
     this.grants.set(message.handle, { path: message.path, use: message.use });
     this.waiting.get(message.handle)?.();
+  }
+
+  /** Stop running exports: their targets stay as they were. */
+  cancelExports(): void {
+    for (const abort of this.exports.keys()) abort.abort();
   }
 
   connect(port: Port): void {
@@ -76,7 +92,7 @@ export class EngineServer {
       for (const other of running.values()) if (other.side === side) other.abort.abort();
     running.set(id, { abort, side });
     try {
-      const result = await this.run(port, request, abort.signal);
+      const result = await this.run(port, request, abort);
       port.post({ type: 'reply', id, result });
     } catch (error) {
       port.post({ type: 'error', id, error: toErrorData(error) });
@@ -88,9 +104,10 @@ export class EngineServer {
   private run(
     port: Port,
     request: Extract<ToEngine, { type: 'request' }>,
-    signal: AbortSignal,
+    abort: AbortController,
   ): Promise<Requests[RequestKind]['reply']> | Requests[RequestKind]['reply'] {
     const { id } = request;
+    const { signal } = abort;
     const options: RunOptions = {
       signal,
       onProgress: throttled((progress) => port.post({ type: 'progress', id, progress })),
@@ -117,7 +134,9 @@ export class EngineServer {
         return this.session(handle).previewExport(parseRecipe(recipe), mode, options);
       }
       case 'export':
-        return this.export(request.params, options);
+        return this.export(request.params, options, abort);
+      case 'replacedFiles':
+        return this.replacedFiles(request.params, options);
       case 'budget':
         return this.budget(request.params, options);
       case 'budgetPlan': {
@@ -161,11 +180,36 @@ export class EngineServer {
   }
 
   private async export(
-    { handle, recipe, mode, target }: Requests['export']['params'],
+    { handle, recipe, mode, target, overwrite }: Requests['export']['params'],
     options: RunOptions,
+    abort: AbortController,
   ): Promise<Requests['export']['reply']> {
     const path = await this.path(target, 'write');
-    return this.session(handle).export(parseRecipe(recipe), mode, path, options);
+    const wanted = parseRecipe(recipe);
+    const session = this.session(handle);
+    this.exports.set(abort, dirname(path));
+    this.tellState();
+    try {
+      return await session.export(wanted, mode, path, { ...options, overwrite });
+    } finally {
+      this.exports.delete(abort);
+      this.tellState();
+    }
+  }
+
+  private async replacedFiles(
+    { handle, recipe, mode, target }: Requests['replacedFiles']['params'],
+    options: RunOptions,
+  ): Promise<Requests['replacedFiles']['reply']> {
+    const path = await this.path(target, 'write');
+    return this.session(handle).replacedBy(parseRecipe(recipe), mode, path, options);
+  }
+
+  private tellState(): void {
+    const sources = [...this.sessions.values()].flatMap(({ opened }) =>
+      opened.files.map(({ identity: { dev, ino } }) => ({ identity: { dev, ino } })),
+    );
+    this.onState({ sources, exporting: [...this.exports.values()] });
   }
 
   /** An exported model is one that was just written, or one that was chosen to be read. */
@@ -227,12 +271,13 @@ export class EngineServer {
     this.close(handle);
     const session = Session.open(await this.path(handle, 'read'), this.pool);
     this.sessions.set(handle, session);
+    this.tellState();
     return session.summary();
   }
 
   private close(handle: Handle): void {
     this.sessions.get(handle)?.close();
-    this.sessions.delete(handle);
+    if (this.sessions.delete(handle)) this.tellState();
   }
 
   private session(handle: Handle): Session {

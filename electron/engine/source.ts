@@ -145,7 +145,8 @@ export class FileSource {
 
   /** The open descriptor, which is the last to be closed from now on. */
   private use(): number {
-    if (this.isClosed) throw new AppError('IO', 'is read after it was closed', { file: this.label });
+    if (this.isClosed)
+      throw new AppError('IO', 'is read after it was closed', { file: this.label });
     this.fd ??= reopen(this.path, this.identity);
     openSources.delete(this);
     openSources.add(this);

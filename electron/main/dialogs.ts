@@ -31,6 +31,20 @@ export async function askForInputs(window: BrowserWindow): Promise<string | null
   return canceled ? null : (filePaths[0] ?? null);
 }
 
+/** Ask whether to stop a running export. */
+export async function askToStopExport(window: BrowserWindow): Promise<boolean> {
+  const { response } = await dialog.showMessageBox(window, {
+    type: 'question',
+    message: 'An export is still running',
+    detail: 'Closing the window stops it. The file that it writes to stays as it was.',
+    buttons: ['Keep exporting', 'Stop and close'],
+    defaultId: 0,
+    cancelId: 0,
+    noLink: true,
+  });
+  return response === 1;
+}
+
 /** Ask where to write an export, beside its source at first. */
 export async function askForTarget(
   window: BrowserWindow,

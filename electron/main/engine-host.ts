@@ -1,9 +1,10 @@
 import * as path from 'node:path';
-import { MessageChannelMain, utilityProcess, type UtilityProcess } from 'electron';
+import { app, MessageChannelMain, utilityProcess, type UtilityProcess } from 'electron';
 import { AppError } from '../../shared/errors.ts';
 import type { FormatFacts } from '../../shared/formats.ts';
-import type { EngineToMain, MainToEngine } from '../../shared/protocol.ts';
+import type { EngineState, EngineToMain, MainToEngine } from '../../shared/protocol.ts';
 import type { Handles } from './handles.ts';
+import { readJson, writeJson } from './json-file.ts';
 import { RuntimeProcesses } from './runtime-processes.ts';
 import type { MainWindow } from './window.ts';
 
@@ -11,10 +12,20 @@ import type { MainWindow } from './window.ts';
 const MOST_DEATHS = 3;
 const DEATHS_WITHIN_MS = 60_000;
 
+/** An engine that takes longer to stop its exports is killed; what it leaves is removed by the next one. */
+const CANCEL_WITHIN_MS = 3000;
+
+const IDLE: EngineState = { sources: [], exporting: [] };
+
 /** Keeps an engine running in a process of its own, and gives pages a port to it. */
 export class EngineHost {
   /** What the engine opens; nothing before it has said so. */
   formats: readonly FormatFacts[] = [];
+  /** Of its latest word; a new engine has no exports. */
+  state = IDLE;
+  private onState: () => void = () => undefined;
+  /** Folders in which exports run, kept so that the next start can put in order what a kill leaves there. */
+  private readonly unfinishedFile = path.join(app.getPath('userData'), 'unfinished.json');
   private readonly handles: Handles;
   private readonly window: MainWindow;
   private engine: UtilityProcess | null = null;
@@ -40,6 +51,24 @@ export class EngineHost {
     this.window.current?.webContents.postMessage('engine-port', null, [port2]);
   }
 
+  get isExporting(): boolean {
+    return this.state.exporting.length > 0;
+  }
+
+  /** Stop all exports. Resolves when nothing of them is left, or the engine was killed for being slow. */
+  async cancelExports(): Promise<void> {
+    this.post({ type: 'cancel-exports' });
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => this.engine?.kill(), CANCEL_WITHIN_MS);
+      this.onState = () => {
+        if (this.isExporting) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.onState();
+    });
+  }
+
   stop(): void {
     this.isStopping = true;
     this.engine?.kill();
@@ -53,6 +82,7 @@ export class EngineHost {
     const runtimes = new RuntimeProcesses((message) => engine.postMessage(message));
     engine.on('message', (message: EngineToMain) => {
       if (message.type === 'formats') this.formats = message.formats;
+      else if (message.type === 'state') this.setState(message.state);
       else runtimes.receive(message);
     });
     engine.once('exit', (code) => {
@@ -60,12 +90,34 @@ export class EngineHost {
       this.died(engine, code);
     });
     this.handles.replay();
+    this.recover();
+  }
+
+  private setState(state: EngineState): void {
+    const before = JSON.stringify(this.state.exporting);
+    this.state = state;
+    if (JSON.stringify(state.exporting) !== before) writeJson(this.unfinishedFile, state.exporting);
+    this.onState();
+  }
+
+  /** Have the folders put in order in which exports of an engine that is gone ran. */
+  private recover(): void {
+    const stored = readJson<unknown>(this.unfinishedFile);
+    const folders = Array.isArray(stored)
+      ? stored.filter((folder): folder is string => typeof folder === 'string')
+      : [];
+    if (folders.length === 0) return;
+    this.post({ type: 'recover', folders });
+    writeJson(this.unfinishedFile, []);
   }
 
   private died(engine: UtilityProcess, code: number): void {
     if (this.engine !== engine) return;
     this.engine = null;
     if (this.isStopping) return;
+    // Its exports ended with it; unfinished.json still names their folders, for the next engine.
+    this.state = { ...this.state, exporting: [] };
+    this.onState();
     const now = Date.now();
     this.deaths = [...this.deaths.filter((time) => now - time < DEATHS_WITHIN_MS), now];
     const hasGivenUp = this.deaths.length >= MOST_DEATHS;

@@ -157,7 +157,7 @@ function handlersOf({ window, handles, engine, recent, settings, openFiles }: Pa
       return folder === null ? null : read(folder);
     },
     openRecipe: () => openRecipe(window.current!),
-    saveRecipe: (recipe) => saveRecipe(window.current!, recipe),
+    saveRecipe: (recipe) => saveRecipe(window.current!, recipe, () => engine.state.sources),
     saveDialog: async (source, suggestedName) => {
       const file = await askForTarget(
         window.current!,

@@ -1,5 +1,6 @@
 import { app } from 'electron';
 import { serveApp, registerAppScheme } from './app-protocol.ts';
+import { askToStopExport } from './dialogs.ts';
 import { EngineHost } from './engine-host.ts';
 import { Handles } from './handles.ts';
 import { registerIpc } from './ipc.ts';
@@ -28,6 +29,13 @@ function start(): void {
   const recent = new RecentFiles();
   const window = new MainWindow(settings);
   const engine = new EngineHost(handles, window);
+  window.beforeClose((open) => {
+    if (!engine.isExporting) return null;
+    return askToStopExport(open).then(async (stops) => {
+      if (stops) await engine.cancelExports();
+      return stops;
+    });
+  });
   hardenSession();
   serveApp();
   registerIpc({ window, handles, engine, recent, settings, openFiles });
@@ -41,5 +49,6 @@ function start(): void {
   app.on('window-all-closed', () => {
     if (process.platform !== 'darwin') app.quit();
   });
-  app.on('before-quit', () => engine.stop());
+  // Not before-quit: the window may still stay open, for its export.
+  app.on('will-quit', () => engine.stop());
 }

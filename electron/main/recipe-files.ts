@@ -1,9 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { app, dialog, type BrowserWindow } from 'electron';
-import { AppError } from '../../shared/errors.ts';
+import { AppError, ioError } from '../../shared/errors.ts';
 import type { RecipeFile } from '../../shared/ipc.ts';
 import { MAX_RECIPE_BYTES, parseRecipe } from '../../shared/recipe.ts';
+import { writeWhole, type InputFile } from '../files/atomic-file.ts';
 
 const FILTERS = [{ name: 'Recipes', extensions: ['json'] }];
 
@@ -28,12 +29,20 @@ function readText(file: string): string {
       expected: `a JSON file of at most ${MAX_RECIPE_BYTES} bytes`,
     });
   } catch (error) {
-    throw ioFailure('cannot be read', file, error);
+    throw ioError('cannot be read', file, error);
   }
 }
 
-/** Ask where to save a recipe, and write it whole or not at all. Gives the file's name. */
-export async function saveRecipe(window: BrowserWindow, value: unknown): Promise<string | null> {
+/**
+ * Ask where to save a recipe, and write it whole or not at all.
+ * @param sources files of open models, none of which may be written over: an index is a JSON file, too
+ * @returns the file's name
+ */
+export async function saveRecipe(
+  window: BrowserWindow,
+  value: unknown,
+  sources: () => readonly InputFile[],
+): Promise<string | null> {
   const recipe = parseRecipe(value);
   const stem = recipe.name.replace(/[^\w-]+/g, '-').replace(/^-+|-+$/g, '');
   const { canceled, filePath } = await dialog.showSaveDialog(window, {
@@ -42,19 +51,6 @@ export async function saveRecipe(window: BrowserWindow, value: unknown): Promise
     filters: FILTERS,
   });
   if (canceled || filePath === undefined || filePath === '') return null;
-  const temporary = `${filePath}.${process.pid}.tmp`;
-  try {
-    fs.writeFileSync(temporary, `${JSON.stringify(recipe, null, 2)}\n`, { flag: 'wx' });
-    fs.renameSync(temporary, filePath);
-  } catch (error) {
-    fs.rmSync(temporary, { force: true });
-    throw ioFailure('cannot be written', filePath, error);
-  }
+  writeWhole(filePath, `${JSON.stringify(recipe, null, 2)}\n`, sources());
   return path.basename(filePath);
-}
-
-function ioFailure(summary: string, file: string, error: unknown): AppError {
-  if (error instanceof AppError) return error;
-  const found = (error as NodeJS.ErrnoException).code ?? String(error);
-  return new AppError('IO', summary, { file, found }, error);
 }

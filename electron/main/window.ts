@@ -28,12 +28,21 @@ export class MainWindow {
   private window: BrowserWindow | null = null;
   private waiting: MainEvent[] = [];
   private isListening = false;
+  private isQuitting = false;
+  private isAsking = false;
+  private askToClose: (window: BrowserWindow) => Promise<boolean> | null = () => null;
 
   constructor(settings: SettingsStore) {
     nativeTheme.themeSource = settings.get().theme;
     settings.onChange(({ theme }) => {
       nativeTheme.themeSource = theme;
     });
+    app.on('before-quit', () => (this.isQuitting = true));
+  }
+
+  /** Have someone asked before the window closes. The answer null closes it at once; false keeps it open. */
+  beforeClose(ask: (window: BrowserWindow) => Promise<boolean> | null): void {
+    this.askToClose = ask;
   }
 
   get current(): BrowserWindow | null {
@@ -67,7 +76,7 @@ export class MainWindow {
     this.window = window;
     if (place?.maximized === true) window.maximize();
     window.once('ready-to-show', () => window.show());
-    window.on('close', () => this.savePlace(window));
+    window.on('close', (event) => this.close(event, window));
     window.on('closed', () => {
       this.window = null;
       this.isListening = false;
@@ -99,6 +108,26 @@ export class MainWindow {
     const events = this.waiting;
     this.waiting = [];
     for (const event of events) this.send(event);
+  }
+
+  private close(event: Electron.Event, window: BrowserWindow): void {
+    const answer = this.isAsking ? Promise.resolve(false) : this.askToClose(window);
+    if (answer === null) {
+      this.savePlace(window);
+      return;
+    }
+    event.preventDefault();
+    if (this.isAsking) return;
+    this.isAsking = true;
+    void answer.then((mayClose) => {
+      this.isAsking = false;
+      const { isQuitting } = this;
+      this.isQuitting = false;
+      if (!mayClose) return;
+      // To prevent a window from closing ends the quit that asked for it.
+      if (isQuitting) app.quit();
+      else if (!window.isDestroyed()) window.close();
+    });
   }
 
   private lastPlace(): Place | null {

@@ -1,8 +1,10 @@
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { DOT_FORMATS, type DotProduct } from '../../../shared/dot-product.ts';
 import type {
+  EngineState,
   FromEngine,
   ModelSummary,
   RequestKind,
@@ -123,8 +125,13 @@ describe('the engine', () => {
       });
     await page.request('open', { handle: 'model' }).answer;
     expect(
-      await page.request('export', { handle: 'model', recipe: int8, mode: 'qdq', target: 'model' })
-        .answer,
+      await page.request('export', {
+        handle: 'model',
+        recipe: int8,
+        mode: 'qdq',
+        target: 'model',
+        overwrite: false,
+      }).answer,
     ).toMatchObject({
       type: 'error',
       error: { code: 'BAD_USAGE' },
@@ -183,9 +190,38 @@ describe('the engine', () => {
       recipe: int8,
       mode: 'qdq',
       target: 'target',
+      overwrite: false,
     });
     page.cancel(id);
     expect(await answer).toMatchObject({ type: 'error', error: { code: 'CANCELLED' } });
+  });
+
+  test('tells main of open files and running exports, and stops those', async () => {
+    const states: EngineState[] = [];
+    const server = new EngineServer(pool, RUNTIME_SCRIPT, (state) => {
+      states.push(state);
+      if (state.exporting.length > 0) server.cancelExports();
+    });
+    const target = path.join(folder, 'stopped.onnx');
+    server.grant({ type: 'grant', handle: 'm', path: REAL_MODELS[0]!.file, use: 'read' });
+    server.grant({ type: 'grant', handle: 't', path: target, use: 'write' });
+    const page = new Page(server);
+    await page.request('open', { handle: 'm' }).answer;
+    const { dev, ino } = fs.statSync(REAL_MODELS[0]!.file, { bigint: true });
+    const sources = [{ identity: { dev: String(dev), ino: String(ino) } }];
+    const params = { handle: 'm', recipe: int8, mode: 'qdq', target: 't' } as const;
+    expect(await page.request('replacedFiles', params).answer).toMatchObject({ result: [] });
+    expect(await page.request('export', { ...params, overwrite: false }).answer).toMatchObject({
+      error: { code: 'CANCELLED' },
+    });
+    await page.request('close', { handle: 'm' }).answer;
+    expect(states).toEqual([
+      { sources, exporting: [] },
+      { sources, exporting: [folder] },
+      { sources, exporting: [] },
+      { sources: [], exporting: [] },
+    ]);
+    expect(fs.existsSync(target)).toBe(false);
   });
 
   test.each([

@@ -1,0 +1,132 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { writeBigModel } from '../helpers/big-model.ts';
+import { writeExternalModel } from '../helpers/external-model.ts';
+import { floats, safetensorsFile } from '../helpers/safetensors.ts';
+import { enginePids, expect, figuresSettle, test, type App } from './app.ts';
+
+const BIG = 'big.onnx';
+
+/** Answer questions with a button, by its index, and count them. */
+async function answerQuestions(
+  { electron }: App,
+  response: number,
+): Promise<() => Promise<number>> {
+  await electron.evaluate(({ dialog }, button) => {
+    const counted = globalThis as unknown as { questions: number };
+    counted.questions = 0;
+    dialog.showMessageBox = () => {
+      counted.questions++;
+      return Promise.resolve({ response: button, checkboxChecked: false });
+    };
+  }, response);
+  return () => electron.evaluate(() => (globalThis as unknown as { questions: number }).questions);
+}
+
+async function startExport(app: App, target: string): Promise<void> {
+  await app.answerSave(target);
+  await app.page.getByRole('button', { name: 'Export…' }).click();
+  const dialog = app.page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Export', exact: true }).click();
+}
+
+const temporaryIn = (folder: string): string[] =>
+  fs.readdirSync(folder).filter((name) => name.startsWith('.'));
+
+/** A large model that is being exported: its temporary file is there. */
+async function exporting(
+  launch: (args: string[], profile?: string) => Promise<App>,
+  folder: string,
+): Promise<{ app: App; where: string; profile: string }> {
+  const [where, profile] = [path.join(folder, 'models'), path.join(folder, 'profile')];
+  fs.mkdirSync(where);
+  writeBigModel(path.join(where, BIG), 16, 4096, 4096);
+  const app = await launch([path.join(where, BIG)], profile);
+  await figuresSettle(app);
+  await startExport(app, path.join(where, 'out.onnx'));
+  await expect.poll(() => temporaryIn(where), { intervals: [5] }).toHaveLength(1);
+  return { app, where, profile };
+}
+
+const closeWindow = ({ electron }: App): Promise<void> =>
+  electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.close());
+
+test('closing the window during an export asks, and may go on with it', async ({
+  launch,
+  folder,
+}) => {
+  const { app, where } = await exporting(launch, folder);
+  const questions = await answerQuestions(app, 0);
+  await closeWindow(app);
+  await expect.poll(questions).toBe(1);
+  await expect(app.page.getByText('Written: out.onnx')).toBeVisible({ timeout: 60_000 });
+  expect(fs.readdirSync(where).sort()).toEqual([BIG, 'out.onnx']);
+});
+
+test('closing the window during an export may stop it, and leaves nothing of it', async ({
+  launch,
+  folder,
+}) => {
+  const { app, where } = await exporting(launch, folder);
+  await answerQuestions(app, 1);
+  const ended = app.electron.waitForEvent('close');
+  await closeWindow(app);
+  await ended;
+  expect(fs.readdirSync(where)).toEqual([BIG]);
+});
+
+test('what a killed app leaves of an export is gone after the next start', async ({
+  launch,
+  folder,
+}) => {
+  const { app, where, profile } = await exporting(launch, folder);
+  for (const pid of [app.electron.process().pid!, ...(await enginePids(app))])
+    process.kill(pid, 'SIGKILL');
+  expect(temporaryIn(where)).toHaveLength(1);
+  await launch([], profile);
+  await expect.poll(() => fs.readdirSync(where)).toEqual([BIG]);
+});
+
+test('what a killed engine leaves of an export is gone when it was started again', async ({
+  launch,
+  folder,
+}) => {
+  const { app, where } = await exporting(launch, folder);
+  process.kill((await enginePids(app))[0]!, 'SIGKILL');
+  await expect.poll(() => fs.readdirSync(where)).toEqual([BIG]);
+});
+
+test('an export that replaces more than the chosen file names it first', async ({
+  launch,
+  folder,
+}) => {
+  const model = writeExternalModel(folder, 'source');
+  const out = path.join(folder, 'out');
+  fs.mkdirSync(out);
+  fs.writeFileSync(path.join(out, 'o.onnx.data'), 'mine');
+  const app = await launch([model]);
+  await figuresSettle(app);
+  await startExport(app, path.join(out, 'o.onnx'));
+  const dialog = app.page.getByRole('dialog');
+  await expect(dialog.getByRole('alert')).toHaveText(/also replaces 1 file: o\.onnx\.data/);
+  expect(fs.readdirSync(out)).toEqual(['o.onnx.data']);
+  await dialog.getByRole('button', { name: 'Replace and export' }).click();
+  await expect(dialog.getByText('Written: o.onnx')).toBeVisible();
+  expect(fs.readdirSync(out).sort()).toEqual(['o-2.onnx.data', 'o.onnx']);
+});
+
+test('a recipe is not saved over the index of the open model', async ({ launch, folder }) => {
+  const index = path.join(folder, 'model.safetensors.index.json');
+  fs.writeFileSync(path.join(folder, 'x.safetensors'), safetensorsFile({ w: floats([64, 64]) }));
+  fs.writeFileSync(index, JSON.stringify({ weight_map: { w: 'x.safetensors' } }));
+  const before = fs.readFileSync(index);
+  const app = await launch([index]);
+  await figuresSettle(app);
+  await app.answerSave(index);
+  await app.page.getByRole('button', { name: 'Recipe A: open, save, copy, swap' }).click();
+  await app.page.getByRole('menuitem', { name: 'Save recipe A…' }).click();
+  await expect(app.page.getByRole('alert')).toContainText(
+    'is the model itself or one of its files',
+  );
+  expect(fs.readFileSync(index).equals(before)).toBe(true);
+});
