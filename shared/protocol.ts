@@ -46,6 +46,8 @@ export interface ExportResult {
   readonly kept: number;
   /** Why float tensors were kept, largest first. */
   readonly keptByReason: readonly KeptGroup[];
+  /** Modes that run operators on codes (dynamic, nbits): how many do. */
+  readonly integerOperators?: number;
   /** Mode float16: the operators that compute in float32. */
   readonly operators?: readonly KeptOperator[];
   readonly seconds: number;

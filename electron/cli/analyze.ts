@@ -127,6 +127,11 @@ function cellOf(row: Row, column: (typeof CSV_COLUMNS)[number]): string | number
   return Number.isNaN(value) ? null : value;
 }
 
+function schemeCell({ quantized, scheme, reason }: Row): string {
+  if (!quantized || scheme === null) return `kept: ${reason}`;
+  return reason === null ? describeScheme(scheme) : `${describeScheme(scheme)}; ${reason}`;
+}
+
 function keptGroups({ tensors }: Analysis): readonly KeptGroup[] {
   return keptByReason(
     tensors.flatMap(({ quantized, reason, bytesBefore }) =>
@@ -140,7 +145,7 @@ function printAnalysis(first: Analysis, second: Analysis | null): void {
     const rows = analysis.tensors.map((row) => [
       printable(row.name),
       row.op,
-      row.quantized && row.scheme !== null ? describeScheme(row.scheme) : `kept: ${row.reason}`,
+      schemeCell(row),
       row.quantized ? decibels(row.sqnrDb) : '',
       String(row.bytesBefore),
       String(row.bytesAfter),

@@ -1,5 +1,5 @@
 import { printable } from '../../shared/errors.ts';
-import type { KeptOperator } from '../../shared/protocol.ts';
+import type { ExportResult, KeptOperator } from '../../shared/protocol.ts';
 import { megabytes, printKept, toJson } from './output.ts';
 import { loadRecipe, modeOf, readArguments, recipeFiles, required } from './usage.ts';
 import { withSession } from './with-session.ts';
@@ -33,8 +33,19 @@ export async function exportModel(args: string[]): Promise<void> {
         `${result.quantized} quantized, ${result.kept} kept, ${result.seconds.toFixed(2)} s`,
     );
     printKept(result.quantized, result.keptByReason);
+    printIntegerOperators(result);
     for (const line of operatorLines(result.operators ?? [])) console.log(line);
   });
+}
+
+/** How many operators run on codes, in the modes that are for that; a warning when none does. */
+function printIntegerOperators({ mode, integerOperators, quantized }: ExportResult): void {
+  if (integerOperators === undefined) return;
+  console.log(`${integerOperators} operators take codes`);
+  if (integerOperators === 0 && quantized > 0)
+    console.error(
+      `quantscope: warning: no operator takes codes, so this ${mode} export computes in float; quantscope analyze --mode ${mode} says why`,
+    );
 }
 
 /** One line for each reason, with how many operators of each kind it keeps. */

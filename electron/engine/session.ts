@@ -277,6 +277,9 @@ export class Session {
       kept: this.tensors.length - layout.quantized.length,
       keptByReason: this.keptByReason(plan, layout),
       ...(layout.operators === undefined ? {} : { operators: layout.operators }),
+      ...(layout.integerOperators === undefined
+        ? {}
+        : { integerOperators: layout.integerOperators }),
       seconds: (performance.now() - started) / 1000,
     };
   }
@@ -489,5 +492,9 @@ export class Session {
 }
 
 function isReadable(ref: TensorRef): boolean {
-  return isQuantizable({ ...ref, role: 'weight', quantization: null });
+  const { quantization } = ref;
+  // What keeps a tensor from being quantized again does not keep its float values from being read.
+  const isFloatStill = quantization?.pending !== undefined;
+  const { fixed: _, ...readable } = ref;
+  return isQuantizable({ ...(isFloatStill ? readable : ref), role: 'weight', quantization: null });
 }

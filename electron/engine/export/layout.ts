@@ -44,6 +44,8 @@ export interface Layout {
   }[];
   /** Tensors that the plan wanted to change and this format or mode cannot, or not to a profit. */
   readonly refused: readonly { readonly tensor: number; readonly reason: string }[];
+  /** In modes that run operators on codes: how many do. */
+  readonly integerOperators?: number;
   /** Operators whose arithmetic the mode would change and that stay as they are. */
   readonly operators?: readonly KeptOperator[];
 }

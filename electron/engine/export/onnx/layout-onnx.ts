@@ -1,6 +1,7 @@
 import { append } from '../../../../shared/lists.ts';
 import { printable } from '../../../../shared/errors.ts';
 import { schemeBytes, type TensorPlan } from '../../../../shared/plan.ts';
+import type { ExportMode } from '../../../../shared/protocol.ts';
 import { isFloatCast, storageDtype } from '../../../../shared/recipe.ts';
 import type { GraphRecord, NodeRecord, OnnxIndex } from '../../formats/onnx/records.ts';
 import { piecesLength, type Layout, type Piece } from '../layout.ts';
@@ -20,11 +21,15 @@ import { SideFile } from './side-file.ts';
 import { replaceWeight } from './replace-weight.ts';
 import { storePending } from './store-pending.ts';
 import type { OnnxExport } from './request.ts';
+import { whyRestored } from './why-restored.ts';
 import { isNeeded, MICROSOFT_FORMS, nbitsUses, usesTakenOver } from './taken-uses.ts';
 
 /** Keys of metadata_props by which an export says how it was made. */
 export const RECIPE_KEY = 'quantscope.recipe';
 export const VERSION_KEY = 'quantscope.version';
+
+/** Modes in which operators take codes as they are. */
+const RUNS_ON_CODES: ReadonlySet<ExportMode> = new Set(['dynamic', 'nbits']);
 
 /** Field numbers of ModelProto (onnx.proto). */
 const MODEL_METADATA = 14;
@@ -56,10 +61,12 @@ export function layoutOnnx(request: OnnxExport): Layout {
       append(integers, outcome.integers);
       const { graph, name } = request.tensors[entry.tensor]!.stored;
       half?.store(graph, name, outcome.stored);
-      quantized.push({ tensor: entry.tensor, scheme: entry.scheme, codes: outcome.codes });
+      const { codes, reason } = outcome;
+      quantized.push({ tensor: entry.tensor, scheme: entry.scheme, codes, reason });
     }
   }
   const nodes = new IntegerNodes(names);
+  const onCodes = new Set(integers.map(({ use }) => use.node));
   integers.sort((a, b) => a.use.node.frame.start - b.use.node.frame.start);
   const halves = new Map<NodeRecord, LstmWeight>();
   for (const integer of integers) {
@@ -89,7 +96,15 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const pieces = applyEdits(edits, size);
   const beside = side.layout();
   const bytes = beside.reduce((sum, file) => sum + piecesLength(file.pieces), piecesLength(pieces));
-  const made: Layout = { pieces, beside, bytes, quantized, refused, ...keptNodes(plannedHalf) };
+  const made: Layout = {
+    pieces,
+    beside,
+    bytes,
+    quantized,
+    refused,
+    ...keptNodes(plannedHalf),
+    ...(RUNS_ON_CODES.has(request.mode) ? { integerOperators: onCodes.size } : {}),
+  };
   const before = files.reduce((sum, file) => sum + file.size, 0);
   // With nothing quantized only the names of side files differ.
   if (quantized.length === 0 || bytes < before) return made;
@@ -122,6 +137,8 @@ interface TensorEdits {
   readonly integers: readonly LstmWeight[];
   /** The name of the codes. */
   readonly stored: string;
+  /** Why the weight is restored to float in a mode that runs operators on codes. */
+  readonly reason: string | null;
 }
 
 /** What an export is made with. */
@@ -192,7 +209,8 @@ function editsFor(
   opsets.needIr(irVersionOf(storageDtype(scheme.dtype)));
   const codes = uses.some((use) => use.nbits !== null) ? 'nbits' : 'tensor';
   const integers = uses.map((use) => ({ use, parts: replaced.parts }));
-  return { codes, edits: replaced.edits, integers, stored: replaced.parts.codes };
+  const reason = whyRestored(request.mode, { tensor, scheme, opset }, uses);
+  return { codes, edits: replaced.edits, integers, stored: replaced.parts.codes, reason };
 }
 
 /**
