@@ -172,7 +172,7 @@ function editsFor(
   const pending = tensor.ref.quantization?.pending;
   if (pending !== undefined) {
     const { edits, codes } = storePending(tensor, pending, side);
-    return { codes: 'tensor', edits, integers: [], stored: codes };
+    return { codes: 'tensor', edits, integers: [], stored: codes, reason: null };
   }
   const owner = ownerOf(tensor.stored.graph);
   const opset = opsets.version(owner);
