@@ -1,6 +1,6 @@
 // Builds the app into dist/: main, engine, worker and cli as CommonJS for Node 18 (Electron 25 has
 // it), the preload as one file, the page for Chromium 114.
-import { chmodSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, rmSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import path from 'node:path';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
@@ -86,6 +86,11 @@ async function buildPage() {
       modulePreload: { polyfill: false },
     },
   });
+  // The Open Font License must go where the font goes.
+  copyFileSync(
+    path.join(root, 'node_modules/@fontsource-variable/inter/LICENSE'),
+    path.join(outDir, 'renderer/assets/inter-license.txt'),
+  );
 }
 
 /** Builds everything anew. */

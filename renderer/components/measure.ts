@@ -1,12 +1,24 @@
+const SIZE = 12;
 const context = document.createElement('canvas').getContext('2d');
 
-/**
- * The width of a text in px in the font of table cells. Digits count as zeros: they are tabular in the
- * table, and a canvas does not know.
- */
+let digitWidth = 0;
+
+/** The width of a tabular digit in px: a canvas draws proportional ones, so that the page is asked once. */
+function tabularDigit(): number {
+  if (digitWidth > 0) return digitWidth;
+  const ruler = document.createElement('span');
+  ruler.style.cssText = `position: absolute; visibility: hidden; font-size: ${SIZE}px; font-variant-numeric: tabular-nums`;
+  ruler.textContent = '0'.repeat(100);
+  document.body.append(ruler);
+  digitWidth = ruler.getBoundingClientRect().width / 100;
+  ruler.remove();
+  return digitWidth;
+}
+
+/** The width of a text in px as table cells show it: regular, 12px, with tabular digits. */
 export function measureText(text: string): number {
   if (context === null) return text.length * 7;
-  const { fontFamily } = getComputedStyle(document.body);
-  context.font = `12px ${fontFamily}`;
-  return context.measureText(text.replace(/\d/g, '0')).width;
+  context.font = `${SIZE}px ${getComputedStyle(document.body).fontFamily}`;
+  const others = text.replace(/\d/g, '');
+  return context.measureText(others).width + (text.length - others.length) * tabularDigit();
 }

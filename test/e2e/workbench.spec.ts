@@ -200,3 +200,24 @@ test('nothing moves while figures stream in, and nothing is cut at 1024 by 640',
     expect(found, view).toEqual({ over: [0, 0], small: [] });
   }
 });
+
+test('the window is set in Inter, which comes with the app', async ({ launch }) => {
+  const { page, complaints } = await openDetector(launch);
+  const faces = await page.evaluate(() =>
+    [...document.fonts].filter(({ status }) => status === 'loaded').map(({ family }) => family),
+  );
+  expect(faces.map((family) => family.replaceAll('"', ''))).toContain('Inter Variable');
+  // Text falls back to another font where Inter is missing: then both widths are the same.
+  const [inter, other] = await page.evaluate(() => {
+    const context = document.createElement('canvas').getContext('2d')!;
+    return ['"Inter Variable", monospace', 'monospace'].map((family) => {
+      context.font = `12px ${family}`;
+      return context.measureText('stage4d/Conv').width;
+    });
+  });
+  expect(inter).not.toBe(other);
+  expect(await page.evaluate(() => getComputedStyle(document.body).fontFamily)).toMatch(
+    /^"Inter Variable"/,
+  );
+  expect(complaints).toEqual([]);
+});
