@@ -143,7 +143,7 @@ const PRINTED_LENGTH = 200;
 
 /**
  * Text from a file made fit for one line of a terminal or a message: control and
- * bidirectional characters escaped, and cut in the middle when over 200 characters.
+ * bidirectional characters and lone surrogates escaped, and cut in the middle when over 200 characters.
  */
 export function printable(text: string): string {
   const short =
@@ -151,7 +151,7 @@ export function printable(text: string): string {
       ? text
       : `${text.slice(0, PRINTED_LENGTH / 2)}…${text.slice(-PRINTED_LENGTH / 2)}`;
   return short.replace(
-    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

@@ -92,17 +92,6 @@ describe('a tensor is refused', () => {
     );
     opened.close();
   });
-
-  test('when two initializers have one name, or one has none', () => {
-    const tensor = (name: string): Uint8Array =>
-      message(5, text(8, name), dims(1), type(1), raw(4));
-    const open =
-      (...tensors: Uint8Array[]) =>
-      () =>
-        openModel(writeFile(folder, concat(integer(1, 8), message(7, ...tensors)))).close();
-    expect(open(tensor('a'), tensor('a'))).toThrow(/name of its own.*the same name twice/);
-    expect(open(tensor(''))).toThrow(/name of its own.*an empty name/);
-  });
 });
 
 describe('a tensor is read the same from every encoding', () => {

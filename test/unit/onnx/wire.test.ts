@@ -97,12 +97,6 @@ describe('the wire reader refuses', () => {
       /second graph/,
     ],
     ['no graph', head, 'MALFORMED', /without a graph/],
-    [
-      'a name that is not UTF-8',
-      concat(head, message(7, message(1, message(1, [0xff, 0xfe])))),
-      'MALFORMED',
-      /not UTF-8/,
-    ],
   ])('%s', (_, bytes, code, pattern) => {
     const error = failure(bytes);
     expect(error.code).toBe(code);

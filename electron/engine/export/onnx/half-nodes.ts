@@ -1,5 +1,6 @@
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { GraphRecord, NodeRecord, Span } from '../../formats/onnx/records.ts';
+import { encodeText } from '../../formats/onnx/text.ts';
 import type { Edit } from './edits.ts';
 import type { HalfNode, HalfPlan } from './half-plan.ts';
 import { bytesPiece, field, nodeMessage } from './messages.ts';
@@ -102,6 +103,6 @@ export class HalfNodes {
   }
 
   private rename({ frame }: NodeRecord, span: Span, number: number, name: string): void {
-    this.edits.push({ ...span, pieces: field(number, [bytesPiece(Buffer.from(name))]), frame });
+    this.edits.push({ ...span, pieces: field(number, [bytesPiece(encodeText(name))]), frame });
   }
 }

@@ -1,6 +1,7 @@
 import { onnx } from 'onnx-proto';
 import type { DtypeName } from '../../../../shared/dtypes.ts';
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
+import { encodeText } from '../../formats/onnx/text.ts';
 import { encodeVarint } from '../../formats/onnx/wire.ts';
 import { piecesLength, type Piece } from '../layout.ts';
 import type { SidePlace } from './side-file.ts';
@@ -18,6 +19,27 @@ export function field(number: number, pieces: readonly Piece[]): Piece[] {
   return [{ kind: 'bytes', bytes: head }, ...pieces];
 }
 
+/** A string field. The schema library writes UTF-8 only, which names need not be. */
+function textField(number: number, text: string): Buffer {
+  const bytes = encodeText(text);
+  return Buffer.concat([encodeVarint(number * 8 + 2), encodeVarint(bytes.length), bytes]);
+}
+
+/** A NodeProto's inputs (1), outputs (2) and name (3). */
+function nodeNames(inputs: readonly string[], outputs: readonly string[], name: string): Buffer {
+  return Buffer.concat([
+    ...inputs.map((input) => textField(1, input)),
+    ...outputs.map((output) => textField(2, output)),
+    textField(3, name),
+  ]);
+}
+
+/** A TensorProto's dims (1), data_type (2) and name (8). */
+function tensorHead(name: string, dtype: DtypeName, dims: readonly number[]): Buffer {
+  const fields = onnx.TensorProto.encode({ dims: [...dims], dataType: onnxDataType(dtype) });
+  return Buffer.concat([fields.finish(), textField(8, name)]);
+}
+
 export function bytesPiece(bytes: Uint8Array): Piece {
   return { kind: 'bytes', bytes };
 }
@@ -29,12 +51,7 @@ export function tensorMessage(
   dims: readonly number[],
   data: Extract<Piece, { kind: 'tensor' }>,
 ): Piece[] {
-  const head = onnx.TensorProto.encode({
-    dims: [...dims],
-    dataType: onnxDataType(dtype),
-    name,
-  }).finish();
-  return [bytesPiece(head), ...field(RAW_DATA, [data])];
+  return [bytesPiece(tensorHead(name, dtype, dims)), ...field(RAW_DATA, [data])];
 }
 
 /** A TensorProto whose values are in a side file. */
@@ -44,14 +61,11 @@ export function externalMessage(
   dims: readonly number[],
   place: SidePlace,
 ): Piece[] {
-  const head = onnx.TensorProto.encode({
-    dims: [...dims],
-    dataType: onnxDataType(dtype),
-    name,
+  const outside = onnx.TensorProto.encode({
     externalData: Object.entries(place).map(([key, value]) => ({ key, value: String(value) })),
     dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,
   }).finish();
-  return [bytesPiece(head)];
+  return [bytesPiece(tensorHead(name, dtype, dims)), bytesPiece(outside)];
 }
 
 /** A node that an export adds. Attributes of the node that it replaces may be copied through as they are. */
@@ -66,10 +80,7 @@ export interface NewNode {
 
 /** A NodeProto with integer attributes. */
 export function nodeMessage(node: NewNode): Piece {
-  const bytes = onnx.NodeProto.encode({
-    input: [...node.inputs],
-    output: [...node.outputs],
-    name: node.name,
+  const rest = onnx.NodeProto.encode({
     opType: node.opType,
     ...(node.domain === '' ? {} : { domain: node.domain }),
     attribute: Object.entries(node.integers).map(([name, value]) =>
@@ -78,40 +89,29 @@ export function nodeMessage(node: NewNode): Piece {
         : { name, type: ATTRIBUTE_INTS, ints: [...value] },
     ),
   }).finish();
-  return bytesPiece(bytes);
+  return bytesPiece(Buffer.concat([nodeNames(node.inputs, node.outputs, node.name), rest]));
 }
 
 /** A whole Constant node around a few values. */
 export function smallConstant(output: string, t: onnx.ITensorProto): Piece {
   const attribute = [{ name: 'value', type: ATTRIBUTE_TENSOR, t }];
-  return bytesPiece(
-    onnx.NodeProto.encode({
-      output: [output],
-      name: output,
-      opType: 'Constant',
-      attribute,
-    }).finish(),
-  );
+  const rest = onnx.NodeProto.encode({ opType: 'Constant', attribute }).finish();
+  return bytesPiece(Buffer.concat([nodeNames([], [output], output), rest]));
 }
 
 /** A Constant node around a tensor message. */
 export function constantMessage(output: string, tensor: readonly Piece[]): Piece[] {
-  const head = onnx.NodeProto.encode({
-    output: [output],
-    name: output,
-    opType: 'Constant',
-  }).finish();
+  const type = onnx.NodeProto.encode({ opType: 'Constant' }).finish();
   const attribute = [
     bytesPiece(onnx.AttributeProto.encode({ name: 'value', type: ATTRIBUTE_TENSOR }).finish()),
     ...field(5, tensor),
   ];
-  return [bytesPiece(head), ...field(5, attribute)];
+  return [bytesPiece(nodeNames([], [output], output)), bytesPiece(type), ...field(5, attribute)];
 }
 
 /** A ValueInfoProto of a tensor of fixed shape. */
 export function valueMessage(name: string, dtype: DtypeName, dims: readonly number[]): Piece {
-  const bytes = onnx.ValueInfoProto.encode({
-    name,
+  const type = onnx.ValueInfoProto.encode({
     type: {
       tensorType: {
         elemType: onnxDataType(dtype),
@@ -119,7 +119,7 @@ export function valueMessage(name: string, dtype: DtypeName, dims: readonly numb
       },
     },
   }).finish();
-  return bytesPiece(bytes);
+  return bytesPiece(Buffer.concat([textField(1, name), type]));
 }
 
 /** A metadata_props entry. */

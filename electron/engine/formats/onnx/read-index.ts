@@ -15,6 +15,7 @@ import type {
 } from './records.ts';
 import { orderNodes } from './node-order.ts';
 import { readSparse, readTensor } from './read-tensor.ts';
+import { tensorType } from './tensor-types.ts';
 import { WireType, type Frame, type WireField, type WireReader } from './wire.ts';
 
 /** Permutations and axes are short; a longer ints attribute is data that nothing here needs. */
@@ -147,22 +148,37 @@ function readGraph(wire: WireReader, frame: Frame, path: string, depth: number):
   };
 }
 
+/**
+ * Hold initializers of one name to onnxruntime's rules (graph.cc, Graph::Graph): the last one counts,
+ * all are of one type and shape, and at most one is sparse. One without a name is used by nothing.
+ */
 function checkInitializerNames(
   wire: WireReader,
   initializers: readonly TensorRecord[],
   sparse: readonly SparseRecord[],
 ): void {
+  const forms = new Map<string, string>();
+  const problem = (tensor: TensorRecord, summary: string, found?: string, expected?: string) =>
+    new AppError('MALFORMED', summary, {
+      file: wire.source.path,
+      field: tensor.name,
+      offset: tensor.frame.start,
+      found,
+      expected,
+    });
+  const check = (tensor: TensorRecord, dims: readonly number[]): void => {
+    const form = `${tensorType(tensor.dataType)!.dtype} [${dims.join(', ')}]`;
+    const known = forms.get(tensor.name) ?? form;
+    if (known !== form)
+      throw problem(tensor, 'two initializers of one name differ in type or shape', form, known);
+    forms.set(tensor.name, form);
+  };
+  for (const tensor of initializers) check(tensor, tensor.dims);
   const seen = new Set<string>();
-  for (const tensor of [...initializers, ...sparse.map((entry) => entry.values)]) {
-    if (tensor.name === '' || seen.has(tensor.name))
-      throw new AppError('MALFORMED', 'an initializer needs a name of its own', {
-        file: wire.source.path,
-        field: tensor.name,
-        offset: tensor.frame.start,
-        found: tensor.name === '' ? 'an empty name' : 'the same name twice',
-        expected: 'a unique name',
-      });
-    seen.add(tensor.name);
+  for (const { values, dims } of sparse) {
+    if (seen.has(values.name)) throw problem(values, 'two sparse initializers of one name');
+    seen.add(values.name);
+    check(values, dims);
   }
 }
 

@@ -35,6 +35,8 @@ export interface Stored {
   readonly uses: Use[];
   /** Whether a node takes it by its name only to hand it on; whoever gets it is among the uses, if anybody is. */
   isHandedOn: boolean;
+  /** Whether another stored tensor of the graph has its name: nodes take the last one (`Scope.declare`). */
+  hasDouble?: boolean;
 }
 
 /** One operator input that a stored tensor reaches, directly or through nodes that only hand it on. */
@@ -80,6 +82,19 @@ export class Scope {
     this.parent = parent;
   }
 
+  /**
+   * Bind a stored tensor of the graph to its name. Of several onnxruntime takes the last one, in the
+   * order of initializers, Constants and sparse initializers (graph.cc, Graph::Graph).
+   */
+  declare(stored: Stored): void {
+    const [known] = this.names.get(stored.name) ?? [];
+    const isFirst = known?.stored.storage === 'sparse' && stored.storage === 'constant';
+    if (!isFirst) this.bind(stored.name, [{ stored, axes: stored.dims.map((_, axis) => axis) }]);
+    if (known === undefined || known.stored.graph !== stored.graph) return;
+    known.stored.hasDouble = true;
+    stored.hasDouble = true;
+  }
+
   bind(name: string, bound: readonly Bound[]): void {
     this.names.set(name, bound);
   }
@@ -123,7 +138,7 @@ export function collectStored(
 function collectInto(graph: GraphRecord, scope: Scope, following: Following, into: Stored[]): void {
   const add = (stored: Stored): void => {
     into.push(stored);
-    scope.bind(stored.name, [{ stored, axes: stored.dims.map((_, axis) => axis) }]);
+    scope.declare(stored);
   };
   const shared = { graph, node: null, attribute: null };
   for (const tensor of graph.initializers)

@@ -73,10 +73,13 @@ export function buildTensors(
       graph: stored.graph.path,
       consumers: stored.uses.map(({ node, op, input }) => ({ node, op, input })),
       quantization: null,
+      ...(stored.hasDouble === true ? { fixed: DOUBLE } : {}),
     };
     return { ref, stored };
   });
 }
+
+const DOUBLE = 'one of several tensors that the graph stores under this name';
 
 /** Operators that add whatever they are given. */
 const ADDS: ReadonlySet<string> = new Set(['Add', 'Sum', 'QLinearAdd']);

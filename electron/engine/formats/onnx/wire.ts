@@ -1,5 +1,6 @@
 import { AppError } from '../../../../shared/errors.ts';
 import type { FileSource } from '../../source.ts';
+import { decodeText } from './text.ts';
 
 /** Nested messages deeper than this are refused; protobuf implementations stop at 100. */
 export const MAX_DEPTH = 100;
@@ -160,7 +161,7 @@ export class WireReader {
     return BigInt.asUintN(64, value);
   }
 
-  /** The text of a string field. `what` names it in errors. @throws AppError when it is not UTF-8. */
+  /** The text of a string field, without loss where it is not UTF-8. `what` names it in errors. */
   text(field: WireField, what: string): string {
     this.expectType(field, WireType.Bytes, what);
     const length = field.end - field.payload;
@@ -171,11 +172,7 @@ export class WireReader {
         found: `${length} bytes`,
         expected: `at most ${MAX_STRING_BYTES}`,
       });
-    const bytes = this.bytes(field.payload, length);
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('utf8');
-    if (text.includes('\ufffd') && !Buffer.from(text, 'utf8').equals(bytes))
-      throw this.malformed(`${what} is not UTF-8`, field.start);
-    return text;
+    return decodeText(this.bytes(field.payload, length));
   }
 
   /** A view of `length` bytes at `at`, valid until the next read. Up to a window they come from the window. */
