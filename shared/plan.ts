@@ -2,6 +2,7 @@ import { dtypeOf, packedBytes } from './dtypes.ts';
 import { isQuantizable, type TensorRef } from './model.ts';
 import {
   BASE_SCHEME,
+  isFixedPoint,
   isFloatCast,
   storageDtype,
   type Recipe,
@@ -161,6 +162,14 @@ export function blockAxisOf(shape: readonly number[], axis: number): number {
   return after !== undefined && shape[axis - 1]! < after ? axis + 1 : axis - 1;
 }
 
+/**
+ * Whether every zero point of a scheme is 0, so that a file that leaves them out says the same: an absent
+ * zero point is 0 (ONNX DequantizeLinear), and compressed-tensors stores none of a symmetric scheme.
+ */
+export function isCentred({ dtype, symmetric }: Pick<Scheme, 'dtype' | 'symmetric'>): boolean {
+  return isFixedPoint(dtype) || (symmetric && storageDtype(dtype).startsWith('int'));
+}
+
 /** Bytes of a tensor under a scheme: packed codes, float32 scales, and zero points where asymmetric or unsigned. */
 export function schemeBytes(
   scheme: Scheme,
@@ -171,6 +180,5 @@ export function schemeBytes(
   // The model has the parameters of codes that it makes itself.
   if (isFloatCast(scheme.dtype) || tensor.quantization?.pending !== undefined) return codes;
   const scales = scaleCount(scheme, tensor);
-  // A zero point of int32 is 0 by rule and not stored (ONNX DequantizeLinear).
-  return codes + scales * 4 + (stored === 'int32' ? 0 : packedBytes(stored, scales));
+  return codes + scales * 4 + (isCentred(scheme) ? 0 : packedBytes(stored, scales));
 }

@@ -61,8 +61,9 @@ def unpack(codes, entry):
 def check_codes(weight, tensors, entry):
     """Codes are numpy's rounding of the weight by the stored scales."""
     scale = tensors[entry["scale"]].numpy()
-    zeros = tensors[entry["zero_point"]]
-    zeros = unpack(zeros, {**entry, "shape": list(scale.shape)})
+    zeros = np.zeros(scale.shape, np.int64)
+    if "zero_point" in entry:
+        zeros = unpack(tensors[entry["zero_point"]], {**entry, "shape": list(scale.shape)})
     codes = unpack(tensors[entry["codes"]], entry)
     block = entry.get("block_size")
     if block is not None:

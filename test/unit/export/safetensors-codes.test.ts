@@ -20,22 +20,20 @@ const never = new AbortController().signal;
 const odd: TestTensor = { dtype: 'U8', shape: [3], bytes: Uint8Array.of(1, 2, 3) };
 
 describe('codes', () => {
-  test('of 8 bits keep the name; scales and zero points stand beside them and restore the weight', async () => {
+  test('of 8 bits keep the name; their scales stand beside them and restore the weight', async () => {
     const weight = floats([32, 64]);
     const { file } = await exporter.single({ 'fc.weight': weight }, recipe('int8'));
-    const [codes, scale, zeroPoint] = ['', '_scale', '_zero_point'].map(
-      (end) => file.tensors[`fc.weight${end}`]!,
-    );
+    const [codes, scale] = ['', '_scale'].map((end) => file.tensors[`fc.weight${end}`]!);
+    // As in compressed-tensors, a symmetric scheme stores no zero points.
+    expect(Object.keys(file.tensors).sort()).toEqual(['fc.weight', 'fc.weight_scale']);
     expect([codes!.dtype, codes!.shape]).toEqual(['I8', [32, 64]]);
     expect([scale!.dtype, scale!.shape]).toEqual(['F32', [32, 1]]);
-    expect([zeroPoint!.dtype, zeroPoint!.shape]).toEqual(['I8', [32, 1]]);
     expect(JSON.parse(file.metadata['quantscope.quantization']!)).toEqual({
       'fc.weight': {
         dtype: 'int8',
         shape: [32, 64],
         codes: 'fc.weight',
         scale: 'fc.weight_scale',
-        zero_point: 'fc.weight_zero_point',
         axis: 0,
       },
     });
@@ -62,7 +60,7 @@ describe('codes', () => {
     expect(file.tensors['fc.weight']).toBeUndefined();
     expect([packed.dtype, packed.shape]).toEqual(['U8', [32, 32]]);
     expect(file.tensors['fc.weight_scale']!.shape).toEqual([32, 2]);
-    expect(file.tensors['fc.weight_zero_point']!.shape).toEqual([32]);
+    expect(file.tensors['fc.weight_zero_point']).toBeUndefined();
     const scales = float32Values(file.tensors['fc.weight_scale']!);
     const values = float32Values(weight);
     for (let index = 0; index < values.length; index++) {
@@ -74,12 +72,28 @@ describe('codes', () => {
     }
   });
 
+  test('of 32 bits with zero points store them, without which they mean something else', async () => {
+    const values = Float64Array.from({ length: 4096 }, (_, index) => 1 + index / 4096);
+    const weight = { dtype: 'F64', shape: [64, 64], bytes: new Uint8Array(values.buffer) };
+    const scheme = { ...recipe('int8-tensor').default!, dtype: 'int32', symmetric: false } as const;
+    const wanted = recipe('int8', { default: scheme });
+    const { file } = await exporter.single({ 'fc.weight': weight }, wanted);
+    const [scale] = float32Values(file.tensors['fc.weight_scale']!);
+    const zeroPoint = file.tensors['fc.weight_zero_point']!;
+    expect([zeroPoint.dtype, zeroPoint.shape]).toEqual(['I32', [1]]);
+    const read = (bytes: Uint8Array): Int32Array => new Int32Array(bytes.slice().buffer);
+    const codes = read(file.tensors['fc.weight']!.bytes);
+    const restored = (codes[4095]! - read(zeroPoint.bytes)[0]!) * scale!;
+    expect(Math.abs(restored - values[4095]!)).toBeLessThan(1e-6);
+  });
+
   test('of 4 bits in rows of odd length are one row of bytes', async () => {
     const { file } = await exporter.single(
       { 'fc.weight': floats([41, 63]) },
       recipe('uint4-block32'),
     );
     expect(file.tensors['fc.weight_packed']!.shape).toEqual([Math.ceil((41 * 63) / 2)]);
+    expect(file.tensors['fc.weight_zero_point']!.shape).toEqual([41]);
     expect(JSON.parse(file.metadata['quantscope.quantization']!)).toMatchObject({
       'fc.weight': { dtype: 'uint4', shape: [41, 63], axis: 1, block_size: 32 },
     });
@@ -92,7 +106,7 @@ describe('codes', () => {
         'fc.weight_scale': floats([2]),
         'fc.weight_zero_point': odd,
       },
-      recipe('int8'),
+      recipe('uint8'),
     );
     expect(Object.keys(file.tensors).sort()).toEqual([
       'fc.weight',

@@ -1,7 +1,7 @@
 import { packedBytes } from '../../../../shared/dtypes.ts';
-import { scaleCount } from '../../../../shared/plan.ts';
+import { isCentred, scaleCount } from '../../../../shared/plan.ts';
 import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recipe.ts';
-import { isCentred, RESTORED } from '../../formats/litert/fit.ts';
+import { RESTORED } from '../../formats/litert/fit.ts';
 import {
   makeTable,
   makeVector,

@@ -1,6 +1,6 @@
 import { append } from '../../../../shared/lists.ts';
 import { printable } from '../../../../shared/errors.ts';
-import { schemeBytes, type TensorPlan } from '../../../../shared/plan.ts';
+import { isCentred, schemeBytes, type TensorPlan } from '../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
 import { isFloatCast, storageDtype } from '../../../../shared/recipe.ts';
 import type { GraphRecord, NodeRecord, OnnxIndex } from '../../formats/onnx/records.ts';
@@ -188,7 +188,7 @@ function editsFor(
     side,
     isRestored,
     nbits: uses[0]?.nbits ?? null,
-    needsZeroPoint: isRestored || uses.some((use) => use.hasZeroPoint),
+    needsZeroPoint: uses.some((use) => use.hasZeroPoint) || (isRestored && !isCentred(scheme)),
     ...(isConv
       ? { channelDims: [1, tensor.ref.shape[0]!, ...tensor.ref.shape.slice(2).map(() => 1)] }
       : {}),

@@ -44,7 +44,7 @@ export interface ReplaceContext {
   readonly side: SideFile;
   /** Whether anything still takes the old name; where integer operators took all uses over, nothing does. */
   readonly isRestored: boolean;
-  /** Whether the zero points are read: integer operators take none that are all 0. */
+  /** Whether the zero points are stored: an operator that has none takes them as 0. */
   readonly needsZeroPoint: boolean;
   /** How the weight is stored for MatMulNBits; null stores it as the tensor is. */
   readonly nbits: NBitsShape | null;
@@ -156,9 +156,7 @@ function partsOf(
     part('quantized', 'codes', stored, split?.codes ?? ref.shape, codes),
     part('scale', 'scale', 'float32', dims, scales * 4),
   ];
-  // A zero point of int32 is 0 by rule and not stored (ONNX DequantizeLinear).
-  const isCentred = split !== null && scheme.symmetric && stored.startsWith('int');
-  if (stored === 'int32' || !context.needsZeroPoint || isCentred) return parts;
+  if (!context.needsZeroPoint) return parts;
   return [...parts, part('zero_point', 'zeroPoint', stored, dims, packedBytes(stored, scales))];
 }
 

@@ -1,5 +1,5 @@
 import { dtypeOf, packedBytes } from '../../../../shared/dtypes.ts';
-import { blockAxisOf, scaleCount } from '../../../../shared/plan.ts';
+import { blockAxisOf, isCentred, scaleCount } from '../../../../shared/plan.ts';
 import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recipe.ts';
 import { elementTypeName } from '../../formats/safetensors/element-types.ts';
 import type { StoredCodes } from '../../formats/safetensors/stored-quantization.ts';
@@ -17,7 +17,7 @@ export interface Replacement {
  * compressed-tensors names them: those of 8 bits and more keep the weight's name, smaller ones are
  * bytes named `_packed`, two codes in each, the first in the low nibble; beside them `_scale`
  * (float32, of a shape that broadcasts against the weight, or with the count of blocks on their
- * axis) and `_zero_point`, in the codes' type.
+ * axis) and, where not all of them are 0, `_zero_point`, in the codes' type.
  * @param fresh makes a name that no other tensor has
  */
 export function replaceTensor(
@@ -64,8 +64,7 @@ export function replaceTensor(
     piece: codesPiece,
     ...whole,
   };
-  // Zero points of int32 are 0 by rule and not stored, as in every other format.
-  const hasZeroPoint = dtype !== 'int32';
+  const hasZeroPoint = !isCentred(scheme);
   return {
     tensors: hasZeroPoint ? [codes, scale, zeroPoint] : [codes, scale],
     codes: {

@@ -1,5 +1,5 @@
 import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
-import { scaleCount, type Plan, type TensorPlan } from '../../../../shared/plan.ts';
+import { isCentred, scaleCount, type Plan, type TensorPlan } from '../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
 import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recipe.ts';
 import { OVERFLOW_REASON, withHalfBiases, type LitertModel } from './fit-biases.ts';
@@ -117,9 +117,4 @@ function storedBytes(scheme: Scheme, ref: LitertTensor['ref']): number {
   const scales = scaleCount(scheme, ref);
   const codes = packedBytes(storageDtype(scheme.dtype), ref.elements);
   return codes + scales * (isCentred(scheme) ? 4 : 12);
-}
-
-/** Whether every zero point of a scheme is 0. */
-export function isCentred({ dtype, symmetric }: Scheme): boolean {
-  return symmetric && storageDtype(dtype).startsWith('int');
 }
