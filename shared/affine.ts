@@ -158,6 +158,21 @@ export function computeBlockScaleZeroPoint(
   return { scale, zeroPoint: Math.min(qmax, Math.max(qmin, zeroPoint)) + 0 };
 }
 
+const FLOAT16_TINY = 2 ** -14;
+const FLOAT16_STEP = 2 ** -24;
+
+/**
+ * A scale as float16 stores it: the nearest, and below float16's normal numbers, where the steps between
+ * them grow coarse, the next one up, so that no value is clipped and no scale but 0 becomes 0. onnxruntime's
+ * quantizer takes scale 1 there, which makes every code 0. Infinite above 65504.
+ */
+export function float16Scale(scale: number): number {
+  const magnitude = Math.abs(scale);
+  const nearest = float16Value(float16Bits(magnitude));
+  const isCut = magnitude < FLOAT16_TINY && nearest < magnitude;
+  return Math.sign(scale) * (isCut ? nearest + FLOAT16_STEP : nearest);
+}
+
 /** The least magnitude that LiteRT's converter gives a scale to. */
 const LITERT_LEAST_MAGNITUDE = 5e-7;
 

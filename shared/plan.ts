@@ -18,7 +18,12 @@ export interface TensorPlan {
   readonly reason: string | null;
   /** Whether a rule (an override) decided. */
   readonly byRule: boolean;
+  /** The type of the scales where the tensor is stored; float32 where it is not named. */
+  readonly scaleDtype?: ScaleDtype;
 }
+
+/** The types that scales are stored in. */
+export type ScaleDtype = 'float32' | 'float16';
 
 export type Plan = readonly TensorPlan[];
 
@@ -170,15 +175,18 @@ export function isCentred({ dtype, symmetric }: Pick<Scheme, 'dtype' | 'symmetri
   return isFixedPoint(dtype) || (symmetric && storageDtype(dtype).startsWith('int'));
 }
 
-/** Bytes of a tensor under a scheme: packed codes, float32 scales, and zero points where asymmetric or unsigned. */
+/** Bytes of a tensor under a scheme: packed codes, scales, and zero points where asymmetric or unsigned. */
 export function schemeBytes(
   scheme: Scheme,
   tensor: Pick<TensorRef, 'shape' | 'axis' | 'elements' | 'quantization'>,
+  scaleDtype: ScaleDtype = 'float32',
 ): number {
   const stored = storageDtype(scheme.dtype);
   const codes = packedBytes(stored, tensor.elements);
   // The model has the parameters of codes that it makes itself.
   if (isFloatCast(scheme.dtype) || tensor.quantization?.pending !== undefined) return codes;
   const scales = scaleCount(scheme, tensor);
-  return codes + scales * 4 + (isCentred(scheme) ? 0 : packedBytes(stored, scales));
+  return (
+    codes + packedBytes(scaleDtype, scales) + (isCentred(scheme) ? 0 : packedBytes(stored, scales))
+  );
 }

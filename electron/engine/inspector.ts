@@ -5,6 +5,7 @@ import { forWorker, type InspectedSide, type WorkerFiles } from './jobs.ts';
 import type { WorkerPool } from './pool.ts';
 import type { ValuesDetail } from './quantize/detail.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
+import { kernelScheme } from './quantize/scheme.ts';
 import { inspectedSide } from './reports.ts';
 
 /** What is asked of one tensor: under one or two plans, in so many bins; its statistics where they are known. */
@@ -43,7 +44,7 @@ export class Inspector {
     { entries, bins, known }: Inspection,
     signal: AbortSignal,
   ): Promise<TensorDetail> {
-    const schemes = entries.map((entry) => entry?.scheme ?? null);
+    const schemes = entries.map((entry) => (entry === null ? null : kernelScheme(entry)));
     const last = this.#last?.tensor === ref.id && this.#last.bins === bins ? this.#last : null;
     const wanted = schemes.filter((scheme) => last?.sides.has(JSON.stringify(scheme)) !== true);
     const made = await this.#pool.run(

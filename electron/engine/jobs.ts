@@ -1,11 +1,11 @@
 import type { DotProduct } from '../../shared/dot-product.ts';
 import type { ErrorData } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
-import type { Scheme } from '../../shared/recipe.ts';
 import type { RangeCandidate, TensorDetail } from '../../shared/report.ts';
 import type { CodeLayout, EncodePlace } from './export/write-model.ts';
 import type { ValuesDetail } from './quantize/detail.ts';
 import type { QuantizeResult } from './quantize/quantize-tensor.ts';
+import type { KernelScheme } from './quantize/scheme.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
 import type { FileSource } from './source.ts';
 
@@ -44,7 +44,7 @@ export type Measures = QuantizeResult;
 
 export interface AnalyzeItem {
   readonly tensor: WorkerTensor;
-  readonly scheme: Scheme | null;
+  readonly scheme: KernelScheme | null;
   /** The first pass, when it was made before. */
   readonly known: TensorStatistics | null;
 }
@@ -73,7 +73,7 @@ export interface Jobs {
       bins: number;
       /** Whether what no scheme changes is wanted too. */
       withValues: boolean;
-      schemes: readonly (Scheme | null)[];
+      schemes: readonly (KernelScheme | null)[];
     };
     result: {
       readonly values: ValuesDetail | null;
@@ -86,7 +86,7 @@ export interface Jobs {
       files: WorkerFiles;
       tensor: WorkerTensor;
       known: TensorStatistics | null;
-      scheme: Scheme;
+      scheme: KernelScheme;
     };
     result: readonly RangeCandidate[];
   };
@@ -105,7 +105,7 @@ export interface Jobs {
       files: WorkerFiles;
       tensor: WorkerTensor;
       known: TensorStatistics | null;
-      scheme: Scheme;
+      scheme: KernelScheme;
       codes: CodeLayout;
       place: EncodePlace;
     };

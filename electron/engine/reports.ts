@@ -30,7 +30,7 @@ export function reportOf(
     ...keptReport(ref, entry, statistics),
     ...measures,
     quantized: true,
-    bytesAfter: schemeBytes(entry.scheme, ref),
+    bytesAfter: schemeBytes(entry.scheme, ref, entry.scaleDtype),
   };
 }
 

@@ -41,6 +41,7 @@ import {
 } from './jobs.ts';
 import type { WorkerPool } from './pool.ts';
 import { batchesOf, split } from './batches.ts';
+import { kernelScheme } from './quantize/scheme.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
 import { keptReport, nonFiniteReason, reportOf } from './reports.ts';
 
@@ -187,7 +188,7 @@ export class Session {
     signal: AbortSignal,
   ): Promise<readonly RangeCandidate[]> {
     const ref = this.tensor(tensor);
-    const { scheme } = this.planOf(ref, recipe);
+    const scheme = kernelScheme(this.planOf(ref, recipe));
     if (scheme === null || !isReadable(ref)) return [];
     const known = this.passes.get(tensor) ?? null;
     const params = { files: this.files, tensor: forWorker(ref), known, scheme };
@@ -246,12 +247,13 @@ export class Session {
       encode: async (tensor, place) => {
         const ref = this.tensor(tensor);
         const known = this.passes.get(tensor) ?? null;
+        const entry = planned.get(tensor)!;
         const params = {
           files: filesOf(this.files, [ref]),
           tensor: forWorker(ref),
           known,
-          scheme: planned.get(tensor)!.scheme,
-          codes: planned.get(tensor)!.codes,
+          scheme: kernelScheme(entry)!,
+          codes: entry.codes,
           place,
         };
         await this.pool.run('encode', params, { signal: options.signal, what: ref.name });
@@ -474,7 +476,7 @@ export class Session {
   ): Promise<readonly AnalyzedItem[]> {
     const items = batch.map((entry): AnalyzeItem => ({
       tensor: forWorker(this.tensors[entry.tensor]!),
-      scheme: entry.scheme,
+      scheme: kernelScheme(entry),
       known: this.passes.get(entry.tensor) ?? null,
     }));
     return this.pool.run(

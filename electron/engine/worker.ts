@@ -18,9 +18,10 @@ import { dotProduct } from './quantize/dot-product.ts';
 import { layoutOf } from './quantize/layout.ts';
 import type { Passes } from './quantize/passes.ts';
 import { quantizeTensor } from './quantize/quantize-tensor.ts';
+import type { KernelScheme } from './quantize/scheme.ts';
 import { computeStatistics, type TensorStatistics } from './quantize/statistics.ts';
 import { uniform } from './runtime/random.ts';
-import { isFloatCast, type Scheme } from '../../shared/recipe.ts';
+import { isFloatCast } from '../../shared/recipe.ts';
 
 /** Bins of the small histogram that a row of the table shows. */
 const ROW_BINS = 64;
@@ -108,7 +109,7 @@ function analyzeItem(
 function inspectSide(
   source: Passes,
   { name, shape, axis, quantization: stored }: WorkerTensor,
-  scheme: Scheme | null,
+  scheme: KernelScheme | null,
   statistics: TensorStatistics,
   bins: number,
 ): InspectedSide | null {

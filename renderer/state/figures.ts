@@ -56,7 +56,7 @@ export function figuresOf(
   const reason = plan?.reason ?? null;
   if (scheme === null)
     return { scheme, reason, byRule, bytes: tensor.bytes, db: Infinity, stale: false };
-  const bytes = schemeBytes(scheme, tensor);
+  const bytes = schemeBytes(scheme, tensor, plan?.scaleDtype);
   const old = entry?.report.quantized === true ? entry.report.sqnrDb : undefined;
   return { scheme, reason, byRule, bytes, db: old, stale: old !== undefined };
 }

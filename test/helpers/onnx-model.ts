@@ -1,4 +1,5 @@
 import { onnx } from 'onnx-proto';
+import { float16Bits } from '../../shared/float16.ts';
 
 /** Small ONNX models made with the schema library, which the product's own reader knows nothing of. */
 
@@ -82,6 +83,38 @@ export function matMulModel(
       ],
       input: [value('x', ['batch', inputs])],
       output: [value('y', ['batch', outputs])],
+    },
+    options,
+  );
+}
+
+/** A tensor of 16-bit floats from their bit patterns, float16 where no other type is named. */
+export function halfTensor(
+  name: string,
+  dims: readonly number[],
+  values: readonly number[],
+  { dataType = 10, bits = float16Bits } = {},
+): onnx.ITensorProto {
+  const rawData = new Uint8Array(Uint16Array.from(values, bits).buffer);
+  return { name, dims: [...dims], dataType, rawData };
+}
+
+/** x float32 -> Cast -> MatMul in the type of w -> Cast -> y float32, so that any runtime can feed and read it. */
+export function castMatMulModel(w: onnx.ITensorProto, options: ModelOptions = {}): Uint8Array {
+  const [inputs, outputs] = w.dims!.map(Number);
+  const to = (dataType: number): Partial<onnx.INodeProto> => ({
+    attribute: [{ name: 'to', type: 2, i: dataType }],
+  });
+  return model(
+    {
+      node: [
+        node('Cast', ['x'], ['x16'], to(w.dataType!)),
+        node('MatMul', ['x16', w.name!], ['y16']),
+        node('Cast', ['y16'], ['y'], to(1)),
+      ],
+      initializer: [w],
+      input: [value('x', ['batch', inputs!])],
+      output: [value('y', ['batch', outputs!])],
     },
     options,
   );

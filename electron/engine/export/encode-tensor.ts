@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { dtypeOf } from '../../../shared/dtypes.ts';
+import { float16Bits } from '../../../shared/float16.ts';
 import { storageDtype } from '../../../shared/recipe.ts';
 import { packerOf } from '../quantize/packing.ts';
 import type { CodeSink, Passes } from '../quantize/passes.ts';
@@ -61,7 +62,7 @@ function encodePlain(
   const result = withTarget(codes.path, (fd) =>
     quantizeTensor({ ...input, sink: sinkTo(fd, codes) }),
   );
-  writePart(place.scale, () => asBytes(Float32Array.from(result.scale)));
+  writePart(place.scale, () => scaleBytes(input, result.scale));
   writePart(place.zeroPoint, () => {
     if (layout === 'litert') {
       const wide = BigInt64Array.from(result.zeroPoint, BigInt);
@@ -86,7 +87,7 @@ function encodeColumns(input: QuantizeInput, codes: PartPlace, place: EncodePlac
     }
   });
   const { scale = [], zeroPoint = [] } = result ?? {};
-  writePart(place.scale, () => asBytes(columnScales(shape, scale)));
+  writePart(place.scale, () => scaleBytes(input, columnScales(shape, scale)));
   writePart(place.zeroPoint, () => columnZeroPoints(shape, zeroPoint, bias));
 }
 
@@ -117,6 +118,11 @@ function withTarget<T>(file: string, work: (fd: number) => T): T {
   }
 }
 
-function asBytes(values: Float32Array): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+/** Scales in the type that they are stored in, to which the scheme has rounded them. */
+function scaleBytes({ scheme }: QuantizeInput, scales: ArrayLike<number>): Uint8Array {
+  const stored =
+    scheme.scaleDtype === 'float16'
+      ? Uint16Array.from(scales, float16Bits)
+      : Float32Array.from(scales);
+  return new Uint8Array(stored.buffer);
 }

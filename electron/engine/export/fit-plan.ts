@@ -25,8 +25,11 @@ function fitEntry(
   written: Layout['quantized'][number] | null,
   refused: string | null,
 ): TensorPlan {
-  if (written !== null)
-    return { ...entry, scheme: written.scheme, reason: written.reason ?? entry.reason };
+  if (written !== null) {
+    const { scheme, scaleDtype, reason } = written;
+    const fitted = { ...entry, scheme, reason: reason ?? entry.reason };
+    return scaleDtype === undefined ? fitted : { ...fitted, scaleDtype };
+  }
   if (entry.scheme === null) return refused === null ? entry : { ...entry, reason: refused };
   const reason = refused ?? 'not stored by this export mode';
   if (dtypeOf(storageDtype(entry.scheme.dtype)).bits >= 32)

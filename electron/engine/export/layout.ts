@@ -1,3 +1,4 @@
+import type { ScaleDtype } from '../../../shared/plan.ts';
 import type { KeptOperator } from '../../../shared/protocol.ts';
 import type { Scheme } from '../../../shared/recipe.ts';
 import type { CodeLayout } from './write-model.ts';
@@ -39,6 +40,8 @@ export interface Layout {
     readonly tensor: number;
     readonly scheme: Scheme;
     readonly codes: CodeLayout;
+    /** The type of the stored scales where it is not float32. */
+    readonly scaleDtype?: ScaleDtype;
     /** Why the scheme is not the plan's, where the format tells. */
     readonly reason?: string | null;
   }[];

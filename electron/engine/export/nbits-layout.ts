@@ -70,9 +70,9 @@ export class ColumnCodes {
 }
 
 /** Scales from [blocks, N] to [N, blocks]. */
-export function columnScales(shape: NBitsShape, scales: readonly number[]): Float32Array {
+export function columnScales(shape: NBitsShape, scales: readonly number[]): Float64Array {
   const blocks = blocksOf(shape);
-  return Float32Array.from({ length: blocks * shape.n }, (_, index) => {
+  return Float64Array.from({ length: blocks * shape.n }, (_, index) => {
     const [column, block] = [Math.floor(index / blocks), index % blocks];
     return scales[block * shape.n + column]!;
   });

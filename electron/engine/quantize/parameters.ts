@@ -1,6 +1,8 @@
+import { roundHalfEven } from '../../../shared/rounding.ts';
 import {
   computeBlockScaleZeroPoint,
   computeScaleZeroPoint,
+  float16Scale,
   narrowScale,
 } from '../../../shared/affine.ts';
 import type { ScaleZeroPoint } from '../../../shared/affine.ts';
@@ -13,8 +15,33 @@ import { isFixedPoint, type KernelScheme } from './scheme.ts';
 /** Scale and zero point of a group from the range of values that its codes are to span. */
 export type ParameterRule = (low: number, high: number) => ScaleZeroPoint;
 
-/** The rule of a scheme, by its dtype, its granularity and the operator that it is made for. */
+/** The rule of a scheme, by its dtype, its granularity, the operator that it is made for and the type of its scales. */
 export function parameterRule(
+  scheme: KernelScheme,
+  kind: Grouping['kind'],
+  format: IntegerFormat,
+): ParameterRule {
+  const rule = float32Rule(scheme, kind, format);
+  return scheme.scaleDtype === 'float16' ? float16Rule(rule, scheme, format) : rule;
+}
+
+/** A rule whose scales are rounded to float16. A zero point is found anew, as the range begins at another code then. */
+function float16Rule(
+  rule: ParameterRule,
+  { dtype, symmetric }: KernelScheme,
+  { span: { qmin, qmax } }: IntegerFormat,
+): ParameterRule {
+  return (low, high) => {
+    const { scale: exact, zeroPoint } = rule(low, high);
+    const scale = float16Scale(exact);
+    if (scale === exact || symmetric || isFixedPoint(dtype) || !Number.isFinite(scale))
+      return { scale, zeroPoint };
+    const lowest = roundHalfEven(qmin - Math.min(low, 0) / scale);
+    return { scale, zeroPoint: Math.min(qmax, Math.max(qmin, lowest)) + 0 };
+  };
+}
+
+function float32Rule(
   scheme: KernelScheme,
   kind: Grouping['kind'],
   format: IntegerFormat,

@@ -1,6 +1,6 @@
 import { AppError } from '../../../shared/errors.ts';
 import type { StoredQuantization } from '../../../shared/model.ts';
-import { blockAxisOf } from '../../../shared/plan.ts';
+import { blockAxisOf, type ScaleDtype } from '../../../shared/plan.ts';
 import type { Statistics, TensorReport } from '../../../shared/report.ts';
 import { integerFormatOf } from './integer-format.ts';
 import { groupingOf, layoutOf, type Grouping } from './layout.ts';
@@ -57,7 +57,7 @@ export function quantizeTensor(input: QuantizeInput): QuantizeResult {
 /**
  * Finds the scales of a scheme for a tensor.
  * @throws AppError NON_FINITE when an integer scheme meets NaN or infinity, naming the tensor and
- * the flat index of the first, or when a float64 range is too wide for a float32 scale.
+ * the flat index of the first, or when a range is too wide for the type of the scales.
  */
 export function prepareTensor(input: QuantizeInput): EncodeJob {
   const { name, source, shape, axis, scheme, statistics, sink } = input;
@@ -79,7 +79,7 @@ export function prepareTensor(input: QuantizeInput): EncodeJob {
   const ranges = isFixed
     ? { min: Float64Array.of(0), max: Float64Array.of(0) }
     : rangesOf(passesOf(source), grouping, scheme, statistics, rule, format);
-  const parameters = parametersOf(name, ranges, rule);
+  const parameters = parametersOf(name, ranges, rule, scheme.scaleDtype);
   return { encoding: { kind: 'integer', format }, grouping, parameters, sink };
 }
 
@@ -93,7 +93,12 @@ function requireFinite(name: string, statistics: Statistics): void {
   });
 }
 
-function parametersOf(name: string, ranges: GroupRanges, rule: ParameterRule): Parameters {
+function parametersOf(
+  name: string,
+  ranges: GroupRanges,
+  rule: ParameterRule,
+  scaleDtype: ScaleDtype = 'float32',
+): Parameters {
   const groups = ranges.min.length;
   const scale = new Float64Array(groups);
   const zeroPoint = new Int32Array(groups);
@@ -101,10 +106,14 @@ function parametersOf(name: string, ranges: GroupRanges, rule: ParameterRule): P
     const [low, high] = [ranges.min[group]!, ranges.max[group]!];
     const found = rule(low, high);
     if (!Number.isFinite(found.scale))
-      throw new AppError('NON_FINITE', 'the range of values is too wide for a float32 scale', {
-        field: name,
-        found: `${low} to ${high}`,
-      });
+      throw new AppError(
+        'NON_FINITE',
+        `the range of values is too wide for a ${scaleDtype} scale`,
+        {
+          field: name,
+          found: `${low} to ${high}`,
+        },
+      );
     scale[group] = found.scale;
     zeroPoint[group] = found.zeroPoint;
   }

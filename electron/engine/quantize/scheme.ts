@@ -1,3 +1,4 @@
+import type { ScaleDtype, TensorPlan } from '../../../shared/plan.ts';
 import {
   isFixedPoint,
   isFloatCast,
@@ -17,6 +18,16 @@ export { isFixedPoint, isFloatCast as isCast };
 export interface KernelScheme extends Scheme {
   /** uint4 and uint8 in blocks only: the formulas of onnxruntime's MatMulNBits quantizer. */
   readonly operator?: 'MatMulNBits' | undefined;
+  /** The type that scales are stored in, to which they are rounded before codes are made; float32 by default. */
+  readonly scaleDtype?: ScaleDtype | undefined;
+}
+
+/** A planned tensor's scheme for the kernels; null where the tensor is kept. */
+export function kernelScheme({
+  scheme,
+  scaleDtype,
+}: Pick<TensorPlan, 'scheme' | 'scaleDtype'>): KernelScheme | null {
+  return scheme === null || scaleDtype === undefined ? scheme : { ...scheme, scaleDtype };
 }
 
 /** Fraction bits of the CMSIS-DSP formats. */

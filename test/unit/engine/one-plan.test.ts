@@ -7,7 +7,12 @@ import { Session } from '../../../electron/engine/session.ts';
 import { readNumbers } from '../../../electron/engine/tensor-bytes.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
-import { matMulModel } from '../../helpers/onnx-model.ts';
+import {
+  castMatMulModel,
+  halfTensor,
+  matMulModel,
+  randomValues,
+} from '../../helpers/onnx-model.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { floats, safetensorsFile } from '../../helpers/safetensors.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
@@ -19,10 +24,20 @@ const never = new AbortController().signal;
 /** Types of 32 bits are shown, and kept by every export. */
 const STUDY_ONLY = new Set(['q31']);
 
+const float16Weight = halfTensor(
+  'w',
+  [64, 48],
+  randomValues(64 * 48, 5).map((each) => each / 50),
+);
+
 const models: readonly { readonly name: string; readonly file: string }[] = [
   { name: 'ONNX', file: REAL_MODELS[2]!.file },
   { name: 'ONNX with an LSTM', file: REAL_MODELS[3]!.file },
   { name: 'ONNX with one MatMul', file: writeFile(folder, matMulModel(64, 48)) },
+  ...[17, 21].map((opset) => ({
+    name: `ONNX of float16 at opset ${opset}`,
+    file: writeFile(folder, castMatMulModel(float16Weight, { opset, irVersion: 10 })),
+  })),
   { name: 'LiteRT', file: LITERT_MODELS.selfie },
   {
     name: 'safetensors',

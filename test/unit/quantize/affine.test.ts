@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   AFFINE_BITS,
   computeScaleZeroPoint,
+  float16Scale,
   fullRange,
   scaleRange,
   scaleSteps,
@@ -163,4 +164,22 @@ test('the steps to a scale and a zero point are those that lead there', () => {
     exactZeroPoint: 0,
   });
   expect(scaleSteps(0, 1e-44, codes, false)).toMatchObject({ isTooNarrow: true, scale: 1 });
+});
+
+describe('a scale stored as float16', () => {
+  test.each([
+    [0.1, 0.0999755859375],
+    [1 / 127, 0.00787353515625],
+    [-0.1, -0.0999755859375],
+    [1, 1],
+    [0, 0],
+    // Below 2^-14 the next one up: no value is clipped, and no scale becomes 0.
+    [2 ** -24, 2 ** -24],
+    [2 ** -60, 2 ** -24],
+    [1.2 * 2 ** -24, 2 ** -23],
+    [65519, 65504],
+    [65520, Infinity],
+  ])('of %d is %d', (scale, stored) => {
+    expect(float16Scale(scale)).toBe(stored);
+  });
 });

@@ -1,6 +1,6 @@
 import { dtypeOf, type DtypeName } from '../../../../shared/dtypes.ts';
 import type { TensorRef } from '../../../../shared/model.ts';
-import { scaleCount } from '../../../../shared/plan.ts';
+import { scaleCount, type ScaleDtype } from '../../../../shared/plan.ts';
 import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recipe.ts';
 
 /** How a stored tensor becomes float again in the graph. */
@@ -90,5 +90,24 @@ export function irVersionOf(dtype: DtypeName): number {
   return dtype === 'float8_e4m3fn' || dtype === 'float8_e5m2' ? 9 : 0;
 }
 
-/** The type that DequantizeLinear gives: that of its float32 scale. A source of another type needs a Cast behind it. */
+/** DequantizeLinear's scale may be float16 from this opset on, and so is then what it gives. */
+const FLOAT16_SCALE_OPSET = 19;
+
+/**
+ * The type that a weight's scales are stored in: float16 for a float16 weight where MatMulNBits takes them, or
+ * ai.onnx's DequantizeLinear, which gives float16 then. Codes of 16 bits tell more apart than a float16 scale does.
+ */
+export function scaleDtypeOf(
+  scheme: Scheme,
+  ref: Pick<TensorRef, 'shape' | 'axis' | 'elements' | 'dtype'>,
+  { opset, isNbits }: { readonly opset: number; readonly isNbits: boolean },
+): ScaleDtype {
+  if (ref.dtype !== 'float16' || isFloatCast(scheme.dtype)) return 'float32';
+  if (isNbits) return 'float16';
+  const needed = Math.max(FLOAT16_SCALE_OPSET, restoreOpset(scheme, scaleCount(scheme, ref)));
+  const isWide = dtypeOf(storageDtype(scheme.dtype)).bits > 8;
+  return isWide || opset < needed ? 'float32' : 'float16';
+}
+
+/** The type that DequantizeLinear gives with float32 scales. A source of another type needs a Cast behind it. */
 export const RESTORED_DTYPE: DtypeName = 'float32';

@@ -120,12 +120,13 @@ function isPlainLstm({ record, input, isDirect }: Use): boolean {
 }
 
 /**
- * How a weight is stored for MatMulNBits, or null where it cannot be: a float32 matrix [K, N] in
- * blocks along K of a power of two from 16, with codes of 4 or 8 bits (com.microsoft.MatMulNBits).
+ * How a weight is stored for MatMulNBits, or null where it cannot be: a float32 or float16
+ * matrix [K, N] in blocks along K of a power of two from 16, with codes of 4 or 8 bits (com.microsoft.MatMulNBits).
  */
 export function nbitsShape({ ref }: OnnxTensor, scheme: Scheme): NBitsShape | null {
   const [k, n] = ref.shape;
-  if (ref.shape.length !== 2 || ref.axis !== 1 || ref.dtype !== 'float32') return null;
+  if (ref.shape.length !== 2 || ref.axis !== 1) return null;
+  if (ref.dtype !== 'float32' && ref.dtype !== 'float16') return null;
   if (k === undefined || n === undefined || typeof scheme.granularity !== 'object') return null;
   const { block } = scheme.granularity;
   if (block < 16 || (block & (block - 1)) !== 0) return null;

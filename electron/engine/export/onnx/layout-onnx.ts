@@ -1,6 +1,11 @@
 import { append } from '../../../../shared/lists.ts';
 import { printable } from '../../../../shared/errors.ts';
-import { isCentred, schemeBytes, type TensorPlan } from '../../../../shared/plan.ts';
+import {
+  isCentred,
+  schemeBytes,
+  type ScaleDtype,
+  type TensorPlan,
+} from '../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../shared/protocol.ts';
 import { isFloatCast, storageDtype } from '../../../../shared/recipe.ts';
 import type { GraphRecord, NodeRecord, OnnxIndex } from '../../formats/onnx/records.ts';
@@ -8,7 +13,7 @@ import { piecesLength, type Layout, type Piece } from '../layout.ts';
 import { TOOL_VERSION } from '../version.ts';
 import type { CodeLayout } from '../write-model.ts';
 import { applyEdits, type Edit } from './edits.ts';
-import { constantOpset, irVersionOf, usefulOpsets } from './dequantize.ts';
+import { constantOpset, irVersionOf, scaleDtypeOf, usefulOpsets } from './dequantize.ts';
 import { HalfNodes } from './half-nodes.ts';
 import type { HalfPlan } from './half-plan.ts';
 import { planHalf, whyNotHalf } from './half-rules.ts';
@@ -61,8 +66,11 @@ export function layoutOnnx(request: OnnxExport): Layout {
       append(integers, outcome.integers);
       const { graph, name } = request.tensors[entry.tensor]!.stored;
       half?.store(graph, name, outcome.stored);
-      const { codes, reason } = outcome;
-      quantized.push({ tensor: entry.tensor, scheme: entry.scheme, codes, reason });
+      const { codes, reason, scaleDtype } = outcome;
+      quantized.push({
+        ...{ tensor: entry.tensor, scheme: entry.scheme, codes, reason },
+        ...(scaleDtype === 'float32' ? {} : { scaleDtype }),
+      });
     }
   }
   const nodes = new IntegerNodes(names);
@@ -137,6 +145,7 @@ interface TensorEdits {
   readonly integers: readonly LstmWeight[];
   /** The name of the codes. */
   readonly stored: string;
+  readonly scaleDtype: ScaleDtype;
   /** Why the weight is restored to float in a mode that runs operators on codes. */
   readonly reason: string | null;
 }
@@ -172,7 +181,14 @@ function editsFor(
   const pending = tensor.ref.quantization?.pending;
   if (pending !== undefined) {
     const { edits, codes } = storePending(tensor, pending, side);
-    return { codes: 'tensor', edits, integers: [], stored: codes, reason: null };
+    return {
+      codes: 'tensor',
+      edits,
+      integers: [],
+      stored: codes,
+      scaleDtype: 'float32',
+      reason: null,
+    };
   }
   const owner = ownerOf(tensor.stored.graph);
   const opset = opsets.version(owner);
@@ -181,13 +197,16 @@ function editsFor(
     half?.isRestored(tensor.stored) ??
     (uses.length < tensor.stored.uses.length || isNeeded(tensor));
   const isConv = uses.some((use) => use.form === 'ConvInteger');
+  const nbits = uses[0]?.nbits ?? null;
+  const scaleDtype = scaleDtypeOf(scheme, tensor.ref, { opset, isNbits: nbits !== null });
   const replaced = replaceWeight(tensor, scheme, {
     opset,
     irVersion: request.index.irVersion,
     names,
     side,
     isRestored,
-    nbits: uses[0]?.nbits ?? null,
+    scaleDtype,
+    nbits,
     needsZeroPoint: uses.some((use) => use.hasZeroPoint) || (isRestored && !isCentred(scheme)),
     ...(isConv
       ? { channelDims: [1, tensor.ref.shape[0]!, ...tensor.ref.shape.slice(2).map(() => 1)] }
@@ -207,10 +226,13 @@ function editsFor(
   if (replaced.domain === 'com.microsoft' || uses.some((use) => MICROSOFT_FORMS.has(use.form)))
     opsets.needMicrosoft(owner);
   opsets.needIr(irVersionOf(storageDtype(scheme.dtype)));
-  const codes = uses.some((use) => use.nbits !== null) ? 'nbits' : 'tensor';
+  const codes = nbits === null ? 'tensor' : 'nbits';
   const integers = uses.map((use) => ({ use, parts: replaced.parts }));
   const reason = whyRestored(request.mode, { tensor, scheme, opset }, uses);
-  return { codes, edits: replaced.edits, integers, stored: replaced.parts.codes, reason };
+  return {
+    ...{ codes, edits: replaced.edits, integers, stored: replaced.parts.codes },
+    ...{ scaleDtype, reason },
+  };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
-import { blockAxisOf, scaleCount } from '../../../../shared/plan.ts';
+import { blockAxisOf, scaleCount, type ScaleDtype } from '../../../../shared/plan.ts';
 import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recipe.ts';
 import type { GraphRecord } from '../../formats/onnx/records.ts';
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
@@ -7,13 +7,7 @@ import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { Piece } from '../layout.ts';
 import { blocksOf, columnBytes, zeroPointColumnBytes, type NBitsShape } from '../nbits-layout.ts';
 import { blockNodes, blockShape, type BlockShape } from './block-restore.ts';
-import {
-  CAST_OPSETS,
-  constantOpset,
-  RESTORED_DTYPE,
-  restoreOperator,
-  type Restore,
-} from './dequantize.ts';
+import { CAST_OPSETS, constantOpset, restoreOperator, type Restore } from './dequantize.ts';
 import type { Edit } from './edits.ts';
 import {
   constantMessage,
@@ -46,6 +40,8 @@ export interface ReplaceContext {
   readonly isRestored: boolean;
   /** Whether the zero points are stored: an operator that has none takes them as 0. */
   readonly needsZeroPoint: boolean;
+  /** The type that scales are stored in, which is what DequantizeLinear gives. */
+  readonly scaleDtype: ScaleDtype;
   /** How the weight is stored for MatMulNBits; null stores it as the tensor is. */
   readonly nbits: NBitsShape | null;
   /** The shape of per-channel scales where the operator that takes them wants another than [channels]. */
@@ -85,7 +81,7 @@ export function replaceWeight(
     ? restoreOperator(scheme, scales, context.opset)
     : NOT_RESTORED;
   if ('refused' in restore) return restore;
-  if (context.isRestored && ref.dtype !== RESTORED_DTYPE && context.opset < CAST_OPSETS.float16)
+  if (context.isRestored && ref.dtype !== context.scaleDtype && context.opset < CAST_OPSETS.float16)
     return {
       refused: `Cast restores ${ref.dtype} from opset ${CAST_OPSETS.float16} on, and the file is at opset ${context.opset} and cannot be raised without changing what it means`,
     };
@@ -94,7 +90,7 @@ export function replaceWeight(
   const barred = stored.graph.kind === 'function' ? barredConstant(parts, split, context) : null;
   if (barred !== null) return { refused: barred };
   const nodes = context.isRestored
-    ? restoreNodes(tensor, scheme, restore, { parts, split }, context.names)
+    ? restoreNodes(tensor, scheme, restore, { parts, split }, context)
     : [];
   const edits =
     stored.storage === 'constant'
@@ -145,7 +141,7 @@ function partsOf(
       : tensorMessage(name, dtype, dims, data);
     return { name, dtype, dims, message };
   };
-  if (context.nbits !== null) return nbitsParts(context.nbits, context.needsZeroPoint, part);
+  if (context.nbits !== null) return nbitsParts(context.nbits, context, part);
   const stored = storageDtype(scheme.dtype);
   const codes = packedBytes(stored, ref.elements);
   if (isFloatCast(scheme.dtype)) return [part(stored, 'codes', stored, ref.shape, codes)];
@@ -154,7 +150,7 @@ function partsOf(
     split?.scale ?? (isChannel ? context.channelDims : undefined) ?? scaleDims(ref, scheme, scales);
   const parts = [
     part('quantized', 'codes', stored, split?.codes ?? ref.shape, codes),
-    part('scale', 'scale', 'float32', dims, scales * 4),
+    part('scale', 'scale', context.scaleDtype, dims, packedBytes(context.scaleDtype, scales)),
   ];
   if (!context.needsZeroPoint) return parts;
   return [...parts, part('zero_point', 'zeroPoint', stored, dims, packedBytes(stored, scales))];
@@ -168,12 +164,16 @@ type MakePart = (
   length: number,
 ) => Part;
 
-function nbitsParts(shape: NBitsShape, needsZeroPoint: boolean, part: MakePart): Part[] {
+function nbitsParts(
+  shape: NBitsShape,
+  { needsZeroPoint, scaleDtype }: ReplaceContext,
+  part: MakePart,
+): Part[] {
   const { n } = shape;
   const [blocks, column] = [blocksOf(shape), columnBytes(shape)];
   const parts = [
     part('quantized', 'codes', 'uint8', [n, blocks, column / blocks], n * column),
-    part('scale', 'scale', 'float32', [n, blocks], n * blocks * 4),
+    part('scale', 'scale', scaleDtype, [n, blocks], packedBytes(scaleDtype, n * blocks)),
   ];
   if (!needsZeroPoint) return parts;
   const width = zeroPointColumnBytes(shape);
@@ -205,7 +205,7 @@ function restoreNodes(
   scheme: Scheme,
   restore: Restore,
   { parts, split }: { readonly parts: readonly Part[]; readonly split: BlockShape | null },
-  names: FreshNames,
+  { names, scaleDtype }: ReplaceContext,
 ): Piece[] {
   const inputs = parts.map((part) => part.name);
   if (split !== null) {
@@ -222,8 +222,8 @@ function restoreNodes(
       integers: { to: onnxDataType(ref.dtype) },
     });
   if (restore.opType === 'Cast') return [cast(inputs[0]!, ref.name)];
-  const needsCast = ref.dtype !== RESTORED_DTYPE;
-  const output = needsCast ? names.make(`${ref.name}_${RESTORED_DTYPE}`) : ref.name;
+  const needsCast = ref.dtype !== scaleDtype;
+  const output = needsCast ? names.make(`${ref.name}_${scaleDtype}`) : ref.name;
   const dequantize = nodeMessage({
     opType: 'DequantizeLinear',
     domain: restore.domain,

@@ -57,7 +57,9 @@ function whyNotNbits({ ref }: OnnxTensor, scheme: Scheme, ops: string): string {
   if (!/^u?int[48]$/.test(scheme.dtype))
     return `MatMulNBits takes codes of 4 or 8 bits, not ${scheme.dtype}`;
   if (ref.shape.length !== 2) return `MatMulNBits takes a matrix, not ${ref.shape.length} axes`;
-  return `MatMulNBits does not take this ${ref.dtype} weight`;
+  if (ref.dtype !== 'float32' && ref.dtype !== 'float16')
+    return `onnxruntime's MatMulNBits takes float32 and float16, not ${ref.dtype}`;
+  return 'MatMulNBits takes a weight as the second input of MatMul, with blocks along its rows';
 }
 
 function isPower(value: number): boolean {
