@@ -136,21 +136,30 @@ function sentence(summary: string, details: ErrorDetails): string {
     details.expected === undefined ? undefined : `expected ${printable(details.expected)}`,
   ].filter((part) => part !== undefined);
   const head = place.length > 0 ? `${place.join(', ')}: ${summary}` : summary;
-  return facts.length > 0 ? `${head} (${facts.join(', ')})` : head;
+  // A summary may hold a name too.
+  return escaped(facts.length > 0 ? `${head} (${facts.join(', ')})` : head);
 }
 
 const PRINTED_LENGTH = 200;
 
 /**
- * Text from a file made fit for one line of a terminal or a message: control and
- * bidirectional characters and lone surrogates escaped, and cut in the middle when over 200 characters.
+ * Text from a file made fit for one line of a terminal or a message: cut in the middle when over 200
+ * characters, and escaped.
  */
 export function printable(text: string): string {
-  const short =
+  return escaped(
     text.length <= PRINTED_LENGTH
       ? text
-      : `${text.slice(0, PRINTED_LENGTH / 2)}…${text.slice(-PRINTED_LENGTH / 2)}`;
-  return short.replace(
+      : `${text.slice(0, PRINTED_LENGTH / 2)}…${text.slice(-PRINTED_LENGTH / 2)}`,
+  );
+}
+
+/**
+ * Text with control characters (C0, DEL and C1, which start a terminal's commands), characters that change
+ * the direction of text, line separators and lone surrogates as \uXXXX. Escaped text stays as it is.
+ */
+export function escaped(text: string): string {
+  return text.replace(
     /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

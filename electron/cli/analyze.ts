@@ -10,7 +10,7 @@ import {
   type Total,
 } from '../../shared/report.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
-import { decibels, megabytes, printKept, toJson, toTable } from './output.ts';
+import { decibels, megabytes, print, printKept, toJson, toTable } from './output.ts';
 import { loadRecipe, modeOf, readArguments, recipeFiles, required, UsageError } from './usage.ts';
 import { withSession } from './with-session.ts';
 
@@ -55,9 +55,7 @@ export async function analyze(args: string[]): Promise<void> {
     const first = await run(recipe);
     const second = versus === null ? null : await run(versus);
     if (values['json'] === true) {
-      console.log(
-        toJson({ file: model, ...first, ...(second === null ? {} : { versus: second }) }),
-      );
+      print(toJson({ file: model, ...first, ...(second === null ? {} : { versus: second }) }));
     } else if (csvFile !== null) writeWhole(csvFile, csvOf(first, second), inputs);
     else printAnalysis(first, second);
   });
@@ -151,15 +149,15 @@ function printAnalysis(first: Analysis, second: Analysis | null): void {
       String(row.bytesAfter),
     ]);
     const { total } = analysis;
-    console.log(`recipe ${printable(analysis.recipe.name)}, mode ${analysis.mode}`);
-    console.log(
+    print(`recipe ${printable(analysis.recipe.name)}, mode ${analysis.mode}`);
+    print(
       toTable(
         [['tensor', 'op', 'scheme', 'SQNR dB', 'bytes', 'bytes after'], ...rows],
         new Set([3, 4, 5]),
       ),
     );
     const change = total.bytesBefore === 0 ? 0 : (total.bytesAfter / total.bytesBefore - 1) * 100;
-    console.log(
+    print(
       `total ${megabytes(total.bytesBefore)} -> ${megabytes(total.bytesAfter)} (${change.toFixed(1)} %), ` +
         `SQNR ${decibels(total.sqnrDb)} dB, ${total.quantized} quantized, ${total.kept} kept`,
     );

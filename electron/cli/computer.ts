@@ -1,22 +1,22 @@
 import { featureWords } from '../../shared/computer.ts';
 import { thisComputer } from '../engine/computer/this-computer.ts';
-import { toJson, toTable } from './output.ts';
+import { print, toJson, toTable } from './output.ts';
 import { wantsJson } from './usage.ts';
 
 /** quantscope computer [--json] */
 export function computer(args: string[]): void {
   const found = thisComputer();
   if (wantsJson(args)) {
-    console.log(toJson(found));
+    print(toJson(found));
     return;
   }
   const { processor, architecture, platform, cores, memoryBytes, features } = found;
   const memory = `${(memoryBytes / 2 ** 30).toFixed(1)} GiB`;
   const name = processor === '' ? 'processor without a name' : processor;
-  console.log(`${name}, ${architecture}, ${platform}, ${cores} cores, ${memory}\n`);
+  print(`${name}, ${architecture}, ${platform}, ${cores} cores, ${memory}\n`);
   const rows = features.map((fact) => {
     const { title, answer, meaning } = featureWords(fact);
     return [title, answer, fact.flags.join(' '), meaning];
   });
-  console.log(toTable([['has it', '', 'by', ''], ...rows], new Set()));
+  print(toTable([['has it', '', 'by', ''], ...rows], new Set()));
 }

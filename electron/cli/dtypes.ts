@@ -1,11 +1,11 @@
 import { NUMBER_FORMATS } from '../../shared/number-formats.ts';
-import { toJson, toTable } from './output.ts';
+import { print, toJson, toTable } from './output.ts';
 import { wantsJson } from './usage.ts';
 
 /** quantscope dtypes [--json] */
 export function dtypes(args: string[]): void {
   if (wantsJson(args)) {
-    console.log(toJson(NUMBER_FORMATS));
+    print(toJson(NUMBER_FORMATS));
     return;
   }
   const rows = NUMBER_FORMATS.map((format) => [
@@ -16,5 +16,5 @@ export function dtypes(args: string[]): void {
     String(format.eps ?? '-'),
   ]);
   const head = ['format', 'sign+exponent+fraction', 'min', 'max', 'eps'];
-  console.log(toTable([head, ...rows], new Set([1, 2, 3, 4])));
+  print(toTable([head, ...rows], new Set([1, 2, 3, 4])));
 }

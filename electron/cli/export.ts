@@ -1,6 +1,6 @@
 import { printable } from '../../shared/errors.ts';
 import type { ExportResult, KeptOperator } from '../../shared/protocol.ts';
-import { megabytes, printKept, toJson } from './output.ts';
+import { megabytes, print, printError, printKept, toJson } from './output.ts';
 import { loadRecipe, modeOf, readArguments, recipeFiles, required } from './usage.ts';
 import { withSession } from './with-session.ts';
 
@@ -25,25 +25,25 @@ export async function exportModel(args: string[]): Promise<void> {
       inputs: recipeFiles(values['recipe']),
     });
     if (values['json'] === true) {
-      console.log(toJson(result));
+      print(toJson(result));
       return;
     }
-    console.log(
+    print(
       `${result.out}: ${megabytes(result.bytesBefore)} -> ${megabytes(result.bytesAfter)}, ` +
         `${result.quantized} quantized, ${result.kept} kept, ${result.seconds.toFixed(2)} s`,
     );
     printKept(result.quantized, result.keptByReason);
     printIntegerOperators(result);
-    for (const line of operatorLines(result.operators ?? [])) console.log(line);
+    for (const line of operatorLines(result.operators ?? [])) print(line);
   });
 }
 
 /** How many operators run on codes, in the modes that are for that; a warning when none does. */
 function printIntegerOperators({ mode, integerOperators, quantized }: ExportResult): void {
   if (integerOperators === undefined) return;
-  console.log(`${integerOperators} operators take codes`);
+  print(`${integerOperators} operators take codes`);
   if (integerOperators === 0 && quantized > 0)
-    console.error(
+    printError(
       `quantscope: warning: no operator takes codes, so this ${mode} export computes in float; quantscope analyze --mode ${mode} says why`,
     );
 }

@@ -1,7 +1,7 @@
 import { printable } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import { openModel } from '../engine/formats/registry.ts';
-import { megabytes, toJson, toTable } from './output.ts';
+import { megabytes, print, toJson, toTable } from './output.ts';
 import { readArguments } from './usage.ts';
 
 /** quantscope inspect MODEL [--json] */
@@ -12,18 +12,18 @@ export function inspect(args: string[]): void {
     const { files, tensors, ...facts } = opened.model;
     const fileBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
     if (values['json'] === true) {
-      console.log(toJson({ file, ...facts, fileBytes, tensors: tensors.map(tensorFacts) }));
+      print(toJson({ file, ...facts, fileBytes, tensors: tensors.map(tensorFacts) }));
       return;
     }
     const opsets = facts.opsets.map(({ domain, version }) => `${domain} ${version}`).join(', ');
-    console.log(
+    print(
       `${printable(file)}: ${facts.format}, ${megabytes(fileBytes)}, ${facts.parameters} parameters`,
     );
-    console.log(
+    print(
       `producer ${printable(facts.producer)}${opsets === '' ? '' : `; opsets ${printable(opsets)}`}`,
     );
     for (const [dtype, bytes] of Object.entries(facts.footprint))
-      console.log(`  as ${dtype.padEnd(9)} ${megabytes(bytes)}`);
+      print(`  as ${dtype.padEnd(9)} ${megabytes(bytes)}`);
     const rows = tensors.map((tensor) => [
       printable(tensor.name),
       tensor.dtype,
@@ -33,7 +33,7 @@ export function inspect(args: string[]): void {
       tensor.op,
       tensor.fixed ?? '',
     ]);
-    console.log(
+    print(
       toTable([['tensor', 'dtype', 'shape', 'bytes', 'role', 'op', ''], ...rows], new Set([3])),
     );
   } finally {

@@ -1,5 +1,6 @@
 import * as os from 'node:os';
 import { AppError, reasonOf } from '../../shared/errors.ts';
+import { printError } from './output.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -45,7 +46,7 @@ export function watchOutput(): void {
       file: 'standard output',
       found: reasonOf(error),
     });
-    console.error(`quantscope: ${code}: ${message}`);
+    printError(`quantscope: ${code}: ${message}`);
     process.exit(1);
   });
   // Errors that cannot be told to anyone still have their exit status.

@@ -10,6 +10,7 @@ import { plan } from './plan.ts';
 import { recipes } from './recipes.ts';
 import { verify } from './verify.ts';
 import { UsageError } from './usage.ts';
+import { print, printError } from './output.ts';
 
 type Command = (args: string[]) => Promise<void> | void;
 
@@ -43,7 +44,7 @@ have the names of its side files or shards and are not part of the model that it
 async function run(): Promise<number> {
   const [name, ...args] = process.argv.slice(2);
   if (name === undefined || name === '--help' || name === '-h' || args.includes('--help')) {
-    console.log(HELP);
+    print(HELP);
     return name === undefined ? 2 : 0;
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
@@ -53,11 +54,11 @@ async function run(): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof UsageError) {
-      console.error(`quantscope: ${error.message}\n${HELP}`);
+      printError(`quantscope: ${error.message}\n${HELP}`);
       return 2;
     }
     const { code, message } = toErrorData(error);
-    console.error(`quantscope: ${code}: ${message}`);
+    printError(`quantscope: ${code}: ${message}`);
     return (code === 'CANCELLED' ? interruptStatus() : null) ?? 1;
   }
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { printable } from '../../shared/errors.ts';
 import { parseNumber, storeEverywhere } from '../../shared/number-in-formats.ts';
-import { toJson, toTable } from './output.ts';
+import { print, toJson, toTable } from './output.ts';
 import { UsageError } from './usage.ts';
 
 /** quantscope number VALUE [--json] */
@@ -13,7 +13,7 @@ export function number(args: string[]): void {
   // The exact value is in the text; as a pair of big integers JSON has no place for it.
   const facts = storeEverywhere(value).map(({ value: _, step: __, ...rest }) => rest);
   if (json) {
-    console.log(toJson(facts));
+    print(toJson(facts));
     return;
   }
   const rows = facts.map((fact) => [
@@ -24,7 +24,7 @@ export function number(args: string[]): void {
     fact.ulps?.toPrecision(3) ?? '-',
   ]);
   const head = ['format', 'hex', 'stored', 'relative error', 'ulps'];
-  console.log(toTable([head, ...rows], new Set([1, 2, 3, 4])));
+  print(toTable([head, ...rows], new Set([1, 2, 3, 4])));
 }
 
 function parse(args: string[]): { text: string; json: boolean } {

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { escaped } from '../../shared/errors.ts';
 import { largest } from '../../shared/lists.ts';
 import type { KeptGroup } from '../../shared/report.ts';
 
@@ -6,15 +8,35 @@ import type { KeptGroup } from '../../shared/report.ts';
  * back as infinity; NaN becomes null.
  */
 export function toJson(value: unknown): string {
-  // A string that no file can hold: JSON escapes its control characters, so the quoted form is ours alone.
-  const mark = `\u0000infinity\u0000`;
-  const quoted = JSON.stringify(mark).slice(1, -1);
-  const text = JSON.stringify(
+  const plain = JSON.stringify(value, null, 2);
+  // A mark that no key and no string of the value contains: the file may hold any text.
+  let mark: string;
+  do mark = randomUUID();
+  while (plain.includes(mark));
+  return JSON.stringify(
     value,
     (_key, item: unknown) => (item === Infinity ? mark : item === -Infinity ? `-${mark}` : item),
     2,
-  );
-  return text.replaceAll(`"${quoted}"`, '1e999').replaceAll(`"-${quoted}"`, '-1e999');
+  )
+    .replaceAll(`"${mark}"`, '1e999')
+    .replaceAll(`"-${mark}"`, '-1e999');
+}
+
+/**
+ * Write lines to stdout. Names in them come from files: what a terminal would obey is escaped, in JSON as
+ * in text, whose escapes are the same.
+ */
+export function print(text: string): void {
+  console.log(escapedLines(text));
+}
+
+/** Write lines to stderr, escaped as print does. */
+export function printError(text: string): void {
+  console.error(escapedLines(text));
+}
+
+function escapedLines(text: string): string {
+  return text.split('\n').map(escaped).join('\n');
 }
 
 /** Rows as aligned columns for a terminal; columns named in `right` align right. */
@@ -52,15 +74,15 @@ export function printKept(quantized: number, groups: readonly KeptGroup[]): void
     megabytes(bytes),
     reason,
   ]);
-  if (rows.length > 0) console.log(`kept:\n${toTable(rows, new Set([0, 1]))}`);
-  if (quantized === 0) console.error('quantscope: warning: no tensor is quantized');
+  if (rows.length > 0) print(`kept:\n${toTable(rows, new Set([0, 1]))}`);
+  if (quantized === 0) printError('quantscope: warning: no tensor is quantized');
 }
 
 /** Progress on a terminal's stderr: one line, written over. Silent elsewhere. */
 export function progressLine(): { update: (text: string) => void; end: () => void } {
   if (!process.stderr.isTTY) return { update: () => undefined, end: () => undefined };
   return {
-    update: (text) => void process.stderr.write(`\r\u001b[K${text}`),
+    update: (text) => void process.stderr.write(`\r\u001b[K${escaped(text)}`),
     end: () => void process.stderr.write('\r\u001b[K'),
   };
 }

@@ -2,7 +2,7 @@ import { printable } from '../../shared/errors.ts';
 import { candidateSchemes, type Goal } from '../../shared/budget-plan.ts';
 import { defaultCandidates, measureBudget, planFile } from '../engine/budget.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
-import { decibels, megabytes, toJson } from './output.ts';
+import { decibels, megabytes, print, toJson } from './output.ts';
 import {
   loadRecipe,
   modeOf,
@@ -46,10 +46,10 @@ export async function plan(args: string[]): Promise<void> {
     );
     if (out !== null) writeWhole(out, `${toJson(recipe)}\n`, inputs);
     if (values['json'] === true) {
-      console.log(toJson({ recipe, total, meets, fileBytes, mode }));
+      print(toJson({ recipe, total, meets, fileBytes, mode }));
       return;
     }
-    console.log(
+    print(
       `${meets ? 'meets' : 'does not meet'} the goal: file ${megabytes(fileBytes.before)} -> ${megabytes(fileBytes.after)}, ` +
         `SQNR ${decibels(total.sqnrDb)} dB, ${total.quantized} quantized, ${total.kept} kept, ` +
         `${recipe.rules.length} rules`,

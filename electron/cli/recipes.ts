@@ -1,13 +1,13 @@
 import { describeScheme, PRESETS } from '../../shared/recipe.ts';
-import { toJson } from './output.ts';
+import { print, toJson } from './output.ts';
 import { wantsJson } from './usage.ts';
 
 /** quantscope recipes [--json] */
 export function recipes(args: string[]): void {
-  if (wantsJson(args)) console.log(toJson(PRESETS));
+  if (wantsJson(args)) print(toJson(PRESETS));
   else
     for (const { name, default: scheme, minElements } of PRESETS)
-      console.log(
+      print(
         `${name.padEnd(16)} ${scheme === null ? 'kept' : describeScheme(scheme)}, from ${minElements} elements`,
       );
 }

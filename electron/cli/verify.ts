@@ -2,7 +2,7 @@ import * as path from 'node:path';
 import { AppError, printable } from '../../shared/errors.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
 import { runBeside } from '../engine/runtime/run-models.ts';
-import { decibels, megabytes, toJson, toTable } from './output.ts';
+import { decibels, megabytes, print, toJson, toTable } from './output.ts';
 import { readArguments, wholeNumber } from './usage.ts';
 import { withSession } from './with-session.ts';
 
@@ -30,7 +30,7 @@ export async function verify(args: string[]): Promise<void> {
       signal,
       onProgress,
     });
-    if (values['json'] === true) console.log(toJson(result));
+    if (values['json'] === true) print(toJson(result));
     else printTable(result);
     assertFinite(exported, result);
   });
@@ -54,16 +54,16 @@ function printTable(result: VerifyResult): void {
     Number.isNaN(output.maxAbsError) ? '-' : output.maxAbsError.toPrecision(4),
     output.top1Agreement === null ? '-' : `${(output.top1Agreement * 100).toFixed(1)} %`,
   ]);
-  console.log(
+  print(
     toTable(
       [['output', 'SQNR dB', 'cosine', 'max error', 'top-1'], ...rows],
       new Set([1, 2, 3, 4]),
     ),
   );
   for (const { name, note } of result.outputs)
-    if (note !== null) console.log(`${printable(name)} ${printable(note)}`);
-  for (const warning of result.warnings) console.log(`warning: ${printable(warning)}`);
-  console.log(
+    if (note !== null) print(`${printable(name)} ${printable(note)}`);
+  for (const warning of result.warnings) print(`warning: ${printable(warning)}`);
+  print(
     `${megabytes(result.bytesBefore)} -> ${megabytes(result.bytesAfter)}, ` +
       `${result.msBefore.toFixed(2)} ms -> ${result.msAfter.toFixed(2)} ms, ` +
       `${result.samples} samples, seed ${result.seed}`,

@@ -1,5 +1,6 @@
 // What a row shows of one recipe, and the model's figures that rows are held against.
 import { median as medianOf } from 'd3';
+import { escaped } from '../../shared/errors.ts';
 import { schemeBytes, type TensorPlan } from '../../shared/plan.ts';
 import type { TensorSummary } from '../../shared/protocol.ts';
 import type { Scheme } from '../../shared/recipe.ts';
@@ -46,7 +47,7 @@ export function figuresOf(
     const done = report.quantized ? report.scheme : null;
     return {
       scheme: done,
-      reason: report.reason,
+      reason: report.reason === null ? null : escaped(report.reason),
       byRule,
       bytes: report.bytesAfter,
       db,

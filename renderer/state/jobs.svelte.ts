@@ -1,3 +1,4 @@
+import { printable } from '../../shared/errors.ts';
 import type { Progress } from '../../shared/protocol.ts';
 
 /** Something that runs in the engine and that the status bar tells of. */
@@ -9,7 +10,7 @@ export class Job {
   secondsLeft = $state.raw<number | null>(null);
 
   constructor(label: string, cancel: (() => void) | null) {
-    this.label = label;
+    this.label = printable(label);
     this.cancel = cancel;
   }
 

@@ -86,6 +86,26 @@ test('CSV quotes what needs it and defuses what a spreadsheet would run', () => 
   expect(csv([['=cmd()', '-x', -1]])).toBe("'=cmd(),'-x,-1\r\n");
 });
 
+test.each([
+  [' =1', `" '=1"`],
+  ['\n=1', `"\n'=1"`],
+  ['\t@SUM(1)', `"\t'@SUM(1)"`],
+  ['\r +cmd|x', `"\r '+cmd|x"`],
+  ['x;=1+1', `"x;'=1+1"`],
+  ['x, =1', `"x, '=1"`],
+  ['x"=1', `"x""'=1"`],
+  ['\uff1d1+1', "'\uff1d1+1"],
+  ['-1+cmd()', "'-1+cmd()"],
+])('CSV defuses a formula after spaces and separators: %j', (text, line) => {
+  expect(csv([[text]])).toBe(`${line}\r\n`);
+});
+
+test('CSV keeps numbers and names with signs inside', () => {
+  const kept = ['-1', '-0.5', '+2e-7', '-.5', 'a-b', 'a=b', 'layer.0+1', 'x@y'];
+  expect(csv([kept])).toBe(`${kept.join(',')}\r\n`);
+  expect(csv([['axes 3, -1', -5n, -Infinity]])).toBe('"axes 3, -1",-5,-Infinity\r\n');
+});
+
 test('days are told as seen from now', () => {
   const now = new Date(2026, 10, 24, 12, 0);
   expect(whenWas(new Date(2026, 10, 24, 10, 42), now)).toBe('today, 10:42');
