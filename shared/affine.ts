@@ -1,37 +1,19 @@
-import type { SourceDtype } from './dtypes.ts';
+import { codesOf, type CodeRange, type SourceDtype } from './dtypes.ts';
 import { roundHalfAway, roundHalfEven } from './rounding.ts';
 import { float16Bits, float16Value } from './float16.ts';
 import { bfloat16Bits, bfloat16Value } from './bfloat16.ts';
 
-/** Codes that an integer scheme may use. */
-export interface CodeRange {
-  readonly qmin: number;
-  readonly qmax: number;
-}
-
-/** The integer types of affine schemes, and the bits of each. */
-export const AFFINE_BITS = {
-  int8: 8,
-  uint8: 8,
-  int16: 16,
-  uint16: 16,
-  int4: 4,
-  uint4: 4,
-  int32: 32,
-} as const;
-export type AffineDtype = keyof typeof AFFINE_BITS;
-
-export function isAffine(dtype: string): dtype is AffineDtype {
-  return Object.hasOwn(AFFINE_BITS, dtype);
-}
-
-/** Every code of the type; codes are clipped to this (onnxruntime's quantize_nparray). */
-export function fullRange(dtype: AffineDtype): CodeRange {
-  const levels = 2 ** AFFINE_BITS[dtype];
-  return dtype.startsWith('u')
-    ? { qmin: 0, qmax: levels - 1 }
-    : { qmin: -levels / 2, qmax: levels / 2 - 1 };
-}
+/** The integer types of affine schemes. */
+export const AFFINE_DTYPES = [
+  'int8',
+  'uint8',
+  'int16',
+  'uint16',
+  'int4',
+  'uint4',
+  'int32',
+] as const;
+export type AffineDtype = (typeof AFFINE_DTYPES)[number];
 
 /**
  * The codes that scale and zero point are computed from: int8 and int16 leave their lowest code
@@ -39,7 +21,7 @@ export function fullRange(dtype: AffineDtype): CodeRange {
  * that quantizer has for biases only, goes with int8 and int16.
  */
 export function scaleRange(dtype: AffineDtype, symmetric: boolean): CodeRange {
-  const { qmin, qmax } = fullRange(dtype);
+  const { qmin, qmax } = codesOf(dtype);
   const withoutLowest = dtype === 'int8' || dtype === 'int16' || dtype === 'int32';
   return symmetric && withoutLowest ? { qmin: qmin + 1, qmax } : { qmin, qmax };
 }

@@ -95,8 +95,3 @@ export function multiplyAccumulate(
     narrowedSaturates: narrowedFixed !== fixed,
   };
 }
-
-/** What an integer means as Qn; exact up to 53 bits. */
-export function fixedValue(format: FixedFormat, value: bigint): number {
-  return Number(value) / 2 ** (WIDTH[format] - 1);
-}

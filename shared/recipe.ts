@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { dtypeOf, type FixedDtype } from './dtypes.ts';
 import { AppError } from './errors.ts';
 import { JsonReader } from './json-reader.ts';
 
@@ -106,22 +107,20 @@ export function findPreset(name: string): Recipe | undefined {
 
 /** Whether a dtype is a float cast, for which scale, symmetry, granularity and range mean nothing. */
 export function isFloatCast(dtype: SchemeDtype): dtype is FloatCast {
-  return FLOAT_CASTS.some((cast) => cast === dtype);
+  return dtypeOf(dtype).kind === 'float';
 }
 
-const FLOAT_CASTS = ['float16', 'bfloat16', 'float8_e4m3fn', 'float8_e5m2'] as const;
-export type FloatCast = (typeof FLOAT_CASTS)[number];
+export type FloatCast = 'float16' | 'bfloat16' | 'float8_e4m3fn' | 'float8_e5m2';
 
 /** Whether a dtype is one of CMSIS-DSP's fixed-point formats, whose scale is a power of two. */
-export function isFixedPoint(dtype: SchemeDtype): dtype is 'q7' | 'q15' | 'q31' {
-  return dtype === 'q7' || dtype === 'q15' || dtype === 'q31';
+export function isFixedPoint(dtype: SchemeDtype): dtype is FixedDtype {
+  return dtypeOf(dtype).kind === 'fixed';
 }
 
 /** The type that files store a scheme's codes in: fixed-point values are plain integers there. */
-export function storageDtype(dtype: SchemeDtype): Exclude<SchemeDtype, 'q7' | 'q15' | 'q31'> {
-  if (dtype === 'q7') return 'int8';
-  if (dtype === 'q15') return 'int16';
-  return dtype === 'q31' ? 'int32' : dtype;
+export function storageDtype(dtype: SchemeDtype): Exclude<SchemeDtype, FixedDtype> {
+  // Of every type that a recipe may name, the stored one is such a type, too.
+  return dtypeOf(dtype).stored as Exclude<SchemeDtype, FixedDtype>;
 }
 
 const schemeFields = {

@@ -1,9 +1,7 @@
-import { dtypeOf } from '../../shared/dtypes.ts';
 import {
   findPreset,
   isFixedPoint,
   isFloatCast,
-  storageDtype,
   PRESETS,
   type Granularity,
   type RangeMethod,
@@ -11,6 +9,7 @@ import {
   type Rule,
   type Scheme,
 } from '../../shared/recipe.ts';
+import { schemeCodes } from '../../shared/scheme-codes.ts';
 import { shownName } from './names.ts';
 import { MINUS } from './numbers.ts';
 
@@ -58,11 +57,8 @@ export function matchSentence(match: Rule['match']): string {
 
 /** The codes that a scheme uses, lowest and highest; null for casts. */
 export function codeRange(scheme: Scheme): { readonly lo: number; readonly hi: number } | null {
-  if (isFloatCast(scheme.dtype)) return null;
-  const { kind, bits } = dtypeOf(storageDtype(scheme.dtype));
-  if (kind === 'uint') return { lo: 0, hi: 2 ** bits - 1 };
-  const half = 2 ** (bits - 1);
-  return { lo: scheme.narrowRange === true ? 1 - half : -half, hi: half - 1 };
+  const codes = schemeCodes(scheme);
+  return codes === null ? null : { lo: codes.clip.qmin, hi: codes.clip.qmax };
 }
 
 /** A code with the typographic minus sign. */

@@ -1,8 +1,5 @@
-"""PyTorch's iinfo and finfo of every format that it has, what formats are called elsewhere, and exact
-decimals as Python prints them."""
+"""PyTorch's iinfo and finfo of every format that it has, and what formats are called elsewhere."""
 
-import random
-import struct
 from importlib.metadata import version
 
 import ml_dtypes
@@ -49,16 +46,6 @@ def names():
     }
 
 
-def decimals():
-    """Doubles of every size, ties of the last decimal place among them, to 60 decimals."""
-    rng = random.Random(20240917)
-    values = [0.0, -0.0, 1.0, -0.5, 1 / 3, -2 / 3, 0.1, 5e-324, 1.7976931348623157e308]
-    values += [2.0**-k for k in (59, 60, 61, 62, 120, 200)]
-    values += [-3 * 2.0**-61, 5 * 2.0**-61, 1 - 2.0**-53, 0.3333333432674408]
-    values += [rng.uniform(-1, 1) * 2.0 ** rng.randint(-80, 80) for _ in range(200)]
-    return [{"bits": struct.pack(">d", v).hex(), "text": format(v, ".60f")} for v in values]
-
-
 write(
     "number_formats.json",
     f"torch {torch.__version__}, onnx {onnx.__version__}, gguf {version('gguf')}",
@@ -66,6 +53,5 @@ write(
         "names": names(),
         "integers": [integer(name) for name in INTEGERS],
         "floats": [floating(name) for name in FLOATS],
-        "decimals": decimals(),
     },
 )

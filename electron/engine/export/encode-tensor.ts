@@ -4,7 +4,7 @@ import { float16Bits } from '../../../shared/float16.ts';
 import { storageDtype } from '../../../shared/recipe.ts';
 import { packerOf } from '../quantize/packing.ts';
 import type { CodeSink, Passes } from '../quantize/passes.ts';
-import type { CastDtype } from '../quantize/scheme.ts';
+import type { FloatCast } from '../../../shared/recipe.ts';
 import {
   quantizeTensor,
   type QuantizeInput,
@@ -34,7 +34,7 @@ export function encodeTensor(input: QuantizeInput, layout: CodeLayout, place: En
 }
 
 /** Cast one tensor into its place: one pass over its values, as a cast has no scales to find before. */
-export function castTensor(passes: Passes, dtype: CastDtype, place: EncodePlace): void {
+export function castTensor(passes: Passes, dtype: FloatCast, place: EncodePlace): void {
   const codes = codesPlace(place);
   withTarget(codes.path, (fd) => passes.cast(dtype, sinkTo(fd, codes)));
 }

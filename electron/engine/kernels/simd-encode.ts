@@ -5,7 +5,7 @@ import type { IntegerFormat } from '../quantize/integer-format.ts';
 import type { Grouping } from '../quantize/layout.ts';
 import type { ErrorSums } from '../quantize/metrics.ts';
 import type { CodeSink, EncodeJob, Encoded, Inspected } from '../quantize/passes.ts';
-import type { CastDtype } from '../quantize/scheme.ts';
+import type { FloatCast } from '../../../shared/recipe.ts';
 import type { BlockReader, ByteSource } from './blocks.ts';
 import { setGrouping } from './grouping.ts';
 import { BLOCK_VALUES, type Kernels } from './kernels.ts';
@@ -39,7 +39,7 @@ export function prepare(kernels: Kernels, job: EncodeJob, outputs: Outputs): Enc
     : prepareIntegers(kernels, job, encoding.format, outputs);
 }
 
-function prepareCast(kernels: Kernels, dtype: CastDtype, outputs: Outputs): Encoder {
+function prepareCast(kernels: Kernels, dtype: FloatCast, outputs: Outputs): Encoder {
   const { exports, codes, restored } = kernels;
   const { bits } = CASTS[dtype];
   const flags = kernels.allocate(2 ** bits);
@@ -49,7 +49,7 @@ function prepareCast(kernels: Kernels, dtype: CastDtype, outputs: Outputs): Enco
   return { bits, width: bits / 8, isSigned: false, flags, run };
 }
 
-function setCast({ exports }: Kernels, dtype: CastDtype, flags: number): void {
+function setCast({ exports }: Kernels, dtype: FloatCast, flags: number): void {
   const { format, decode } = CASTS[dtype];
   exports.setCast(
     format.exponentBits,
@@ -69,7 +69,7 @@ const CAST_VALUES = 3 * BLOCK_VALUES;
 export function castFloats(
   kernels: Kernels,
   source: ByteSource,
-  dtype: CastDtype,
+  dtype: FloatCast,
   sink: CodeSink,
 ): void {
   const { exports, decoded: pointer } = kernels;

@@ -2,7 +2,7 @@ import { bfloat16Value } from '../../../shared/bfloat16.ts';
 import { float16Value } from '../../../shared/float16.ts';
 import { groupingOf } from './layout.ts';
 import type { CodeSink, EncodeJob } from './passes.ts';
-import type { CastDtype } from './scheme.ts';
+import type { FloatCast } from '../../../shared/recipe.ts';
 import {
   BFLOAT16,
   decodeSmallFloat,
@@ -25,7 +25,7 @@ function byTable(format: SmallFloat): (bits: number) => number {
 }
 
 /** The casts by the type that they cast to. */
-export const CASTS: Readonly<Record<CastDtype, Cast>> = {
+export const CASTS: Readonly<Record<FloatCast, Cast>> = {
   float16: { format: FLOAT16, bits: 16, decode: float16Value },
   bfloat16: { format: BFLOAT16, bits: 16, decode: bfloat16Value },
   float8_e4m3fn: { format: FLOAT8_E4M3FN, bits: 8, decode: byTable(FLOAT8_E4M3FN) },
@@ -33,7 +33,7 @@ export const CASTS: Readonly<Record<CastDtype, Cast>> = {
 };
 
 /** A cast's job: it has no scales, so that nothing need be known of the values. */
-export function castJob(dtype: CastDtype, elements: number, sink: CodeSink | undefined): EncodeJob {
+export function castJob(dtype: FloatCast, elements: number, sink: CodeSink | undefined): EncodeJob {
   const parameters = { scale: new Float64Array(0), zeroPoint: new Int32Array(0) };
   const grouping = groupingOf([elements], null, 'tensor');
   return { encoding: { kind: 'cast', dtype }, grouping, parameters, sink };

@@ -4,7 +4,7 @@ import type { IntegerFormat } from './integer-format.ts';
 import { forEachRun, type Grouping } from './layout.ts';
 import type { Parameters } from './passes.ts';
 import { restoredValue, unclippedCode } from '../../../shared/affine.ts';
-import type { CastDtype } from './scheme.ts';
+import type { FloatCast } from '../../../shared/recipe.ts';
 import { encodeSmallFloat, overflows } from '../../../shared/small-float.ts';
 
 /** Turns values into codes and back, a chunk at a time. */
@@ -55,7 +55,7 @@ export function integerCoder(
 }
 
 /** Bit patterns of a float type; a value is clipped when it is finite and overflows the type. */
-export function castCoder(dtype: CastDtype): Coder {
+export function castCoder(dtype: FloatCast): Coder {
   const { format, bits, decode } = CASTS[dtype];
   const magnitudes = 2 ** (bits - 1) - 1;
   return {

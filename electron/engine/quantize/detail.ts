@@ -10,7 +10,8 @@ import { passesOf } from './plain-passes.ts';
 import { prepareTensor, resultOf } from './quantize-tensor.ts';
 import type { QuantizeInput, QuantizeResult } from './quantize-tensor.ts';
 import { rangesOf } from './ranges.ts';
-import { isCast, isFixedPoint, type KernelScheme } from './scheme.ts';
+import { isFixedPoint, isFloatCast } from '../../../shared/recipe.ts';
+import type { KernelScheme } from './scheme.ts';
 import { finiteCount, type TensorStatistics } from './statistics.ts';
 
 /** How many of the first values the inspector lists. */
@@ -68,7 +69,7 @@ export function searchedRanges(
 ): RangeCandidate[] {
   const passes = passesOf(source);
   const { elements, firstNonFinite } = known.statistics;
-  if (isCast(scheme.dtype) || isFixedPoint(scheme.dtype)) return [];
+  if (isFloatCast(scheme.dtype) || isFixedPoint(scheme.dtype)) return [];
   if (elements === 0 || firstNonFinite !== null) return [];
   const grouping = groupingOf([elements], null, 'tensor');
   const format = integerFormatOf(scheme);

@@ -9,7 +9,9 @@ import { arraySource, type Values } from './chunks.ts';
 import { CASTS } from './casts.ts';
 import { encodePlainly } from './plain-encode.ts';
 import { prepareTensor } from './quantize-tensor.ts';
-import { FRACTION_BITS, isCast, type KernelScheme } from './scheme.ts';
+import { dtypeOf } from '../../../shared/dtypes.ts';
+import { isFloatCast } from '../../../shared/recipe.ts';
+import type { KernelScheme } from './scheme.ts';
 import { encodeSmallFloat } from '../../../shared/small-float.ts';
 import { computeStatistics } from './statistics.ts';
 
@@ -50,7 +52,8 @@ function resultIn(
 ): { result: number | null; clipped: number } {
   if (format === 'float32')
     return { result: sumOfProducts(rounded(a), rounded(b), Math.fround), clipped: 0 };
-  if (!isCast(format) && ![...a, ...b].every(Number.isFinite)) return { result: null, clipped: 0 };
+  if (!isFloatCast(format) && ![...a, ...b].every(Number.isFinite))
+    return { result: null, clipped: 0 };
   const [one, two] = [downcast(a, format), downcast(b, format)];
   return { result: combined(format, one, two), clipped: one.clipped + two.clipped };
 }
@@ -60,13 +63,13 @@ function rounded(values: Values): Float32Array {
 }
 
 function combined(format: Exclude<DotFormat, 'float32'>, a: Downcast, b: Downcast): number {
-  if (isCast(format)) {
+  if (isFloatCast(format)) {
     const { format: small, decode } = CASTS[format];
     return decode(encodeSmallFloat(sumOfProducts(a.restored, b.restored, Math.fround), small));
   }
   // Exact: at most 2^16 products of 2^30.
   const sum = sumOfProducts(a.codes, b.codes, (value) => value);
-  if (format !== 'int8') return sum / 2 ** (2 * FRACTION_BITS[format]);
+  if (format !== 'int8') return sum / 2 ** (2 * dtypeOf(format).fractionBits);
   return Math.fround(Math.fround(sum) * Math.fround(a.scale * b.scale));
 }
 

@@ -1,16 +1,11 @@
 import type { ScaleZeroPoint } from '../../../shared/affine.ts';
 import type { IntegerFormat } from './integer-format.ts';
 import { roundHalfEven } from '../../../shared/rounding.ts';
-import { FRACTION_BITS, type FixedDtype } from './scheme.ts';
+import { dtypeOf, type FixedDtype } from '../../../shared/dtypes.ts';
 
 /** What one step of a CMSIS-DSP format is worth: Qn has n fraction bits, in [-1, 1 - 2^-n]. */
 export function fixedPointScale(dtype: FixedDtype): number {
-  return 2 ** -FRACTION_BITS[dtype];
-}
-
-/** The shift that a scale adds to its format: values are q * 2^-n * 2^shift. */
-export function shiftOf(scale: number, dtype: FixedDtype): number {
-  return Math.round(Math.log2(scale)) + FRACTION_BITS[dtype];
+  return 2 ** -dtypeOf(dtype).fractionBits;
 }
 
 /**
@@ -28,7 +23,7 @@ export function shiftedScale(
   if (magnitude === 0) return { scale: fixedPointScale(dtype), zeroPoint: 0 };
   const round = rounding === 'zero' ? Math.trunc : roundHalfEven;
   // One below the shift at which the magnitude is under 1: -1 alone may be held by less.
-  let exponent = Math.floor(Math.log2(magnitude)) - FRACTION_BITS[dtype];
+  let exponent = Math.floor(Math.log2(magnitude)) - dtypeOf(dtype).fractionBits;
   exponent = Math.max(exponent, -126);
   const fits = (scale: number): boolean =>
     round(Math.fround(high / scale)) <= clip.qmax && round(Math.fround(low / scale)) >= clip.qmin;

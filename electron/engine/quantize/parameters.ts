@@ -7,10 +7,12 @@ import {
 } from '../../../shared/affine.ts';
 import type { ScaleZeroPoint } from '../../../shared/affine.ts';
 import { fixedPointScale, shiftedScale } from './fixed-point.ts';
-import { isNarrow, type IntegerFormat } from './integer-format.ts';
+import { isNarrow } from '../../../shared/scheme-codes.ts';
+import type { IntegerFormat } from './integer-format.ts';
 import type { Grouping } from './layout.ts';
 import { matMulNBitsScale } from './matmul-nbits.ts';
-import { isFixedPoint, type KernelScheme } from './scheme.ts';
+import { isFixedPoint } from '../../../shared/recipe.ts';
+import type { KernelScheme } from './scheme.ts';
 
 /** Scale and zero point of a group from the range of values that its codes are to span. */
 export type ParameterRule = (low: number, high: number) => ScaleZeroPoint;

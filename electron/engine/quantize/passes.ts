@@ -4,7 +4,7 @@ import type { Bins } from './histogram.ts';
 import type { IntegerFormat } from './integer-format.ts';
 import type { Grouping } from './layout.ts';
 import type { ErrorSums } from './metrics.ts';
-import type { CastDtype } from './scheme.ts';
+import type { FloatCast } from '../../../shared/recipe.ts';
 
 /** The least and the greatest finite value of each group. */
 export interface GroupRanges {
@@ -42,7 +42,7 @@ export interface Cells {
 /** What values become: integers with scales, or the bit patterns of a float type. */
 export type Encoding =
   | { readonly kind: 'integer'; readonly format: IntegerFormat }
-  | { readonly kind: 'cast'; readonly dtype: CastDtype };
+  | { readonly kind: 'cast'; readonly dtype: FloatCast };
 
 /** Takes the stored bytes of consecutive runs of codes; it may keep them. */
 export type CodeSink = (bytes: Uint8Array) => void;
@@ -135,7 +135,7 @@ export interface Passes {
   ): Float64Array;
   encode(job: EncodeJob): Encoded;
   /** The bit patterns of a float type alone, nothing measured. What the sink is given is good only until it returns. */
-  cast(dtype: CastDtype, sink: CodeSink): void;
+  cast(dtype: FloatCast, sink: CodeSink): void;
   /** Encodes, and looks closer; `first` codes and values are listed. */
   inspect(job: EncodeJob, channels: Grouping | null, first: number): Inspected;
   /** Counts finite errors over bins that hold them all. */

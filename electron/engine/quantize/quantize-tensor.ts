@@ -18,7 +18,8 @@ import type {
 import { passesOf } from './plain-passes.ts';
 import { rangesOf } from './ranges.ts';
 import { castJob } from './casts.ts';
-import { isCast, isFixedPoint, type KernelScheme } from './scheme.ts';
+import { isFixedPoint, isFloatCast } from '../../../shared/recipe.ts';
+import type { KernelScheme } from './scheme.ts';
 import { finiteCount, signalOf, type TensorStatistics } from './statistics.ts';
 
 export interface QuantizeInput {
@@ -61,7 +62,7 @@ export function quantizeTensor(input: QuantizeInput): QuantizeResult {
  */
 export function prepareTensor(input: QuantizeInput): EncodeJob {
   const { name, source, shape, axis, scheme, statistics, sink } = input;
-  if (isCast(scheme.dtype)) {
+  if (isFloatCast(scheme.dtype)) {
     const elements = shape.reduce((product, size) => product * size, 1);
     return castJob(scheme.dtype, elements, sink);
   }

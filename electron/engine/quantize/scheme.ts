@@ -1,18 +1,5 @@
 import type { ScaleDtype, TensorPlan } from '../../../shared/plan.ts';
-import {
-  isFixedPoint,
-  isFloatCast,
-  SCHEME_DTYPES,
-  type FloatCast,
-  type Scheme,
-  type SchemeDtype,
-} from '../../../shared/recipe.ts';
-
-/** Every type that the kernels can quantize to: those that a recipe may name. */
-export const KERNEL_DTYPES = SCHEME_DTYPES;
-export type KernelDtype = SchemeDtype;
-export type CastDtype = FloatCast;
-export { isFixedPoint, isFloatCast as isCast };
+import type { Scheme } from '../../../shared/recipe.ts';
 
 /** A scheme as the kernels take it; every Scheme of a recipe is one. */
 export interface KernelScheme extends Scheme {
@@ -29,7 +16,3 @@ export function kernelScheme({
 }: Pick<TensorPlan, 'scheme' | 'scaleDtype'>): KernelScheme | null {
   return scheme === null || scaleDtype === undefined ? scheme : { ...scheme, scaleDtype };
 }
-
-/** Fraction bits of the CMSIS-DSP formats. */
-export const FRACTION_BITS = { q7: 7, q15: 15, q31: 31 } as const;
-export type FixedDtype = keyof typeof FRACTION_BITS;

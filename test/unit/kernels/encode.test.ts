@@ -4,7 +4,8 @@ import { binsOver } from '../../../electron/engine/quantize/histogram.ts';
 import { groupingOf, layoutOf } from '../../../electron/engine/quantize/layout.ts';
 import type { EncodeJob, Encoded, Passes } from '../../../electron/engine/quantize/passes.ts';
 import { prepareTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
-import type { CastDtype, KernelScheme } from '../../../electron/engine/quantize/scheme.ts';
+import type { FloatCast } from '../../../shared/recipe.ts';
+import type { KernelScheme } from '../../../electron/engine/quantize/scheme.ts';
 import { computeStatistics, signalOf } from '../../../electron/engine/quantize/statistics.ts';
 import { bothPasses, buildKernels } from './kernels.ts';
 import { integerScheme, tensors } from './arbitraries.ts';
@@ -14,7 +15,7 @@ const kernels = buildKernels();
 const CAST = { symmetric: true, granularity: 'tensor', range: 'minmax' } as const;
 
 const castScheme: fc.Arbitrary<KernelScheme> = fc
-  .constantFrom<CastDtype>('float16', 'bfloat16', 'float8_e4m3fn', 'float8_e5m2')
+  .constantFrom<FloatCast>('float16', 'bfloat16', 'float8_e4m3fn', 'float8_e5m2')
   .map((dtype) => ({ ...CAST, dtype }));
 
 function jobFor(
@@ -76,7 +77,7 @@ describe('SIMD codes and errors equal those of their plain twins', () => {
           const expected = bytesOf(plain, jobFor(plain, sizes, axis, given)).bytes;
           for (const passes of [simd, plain, simd]) {
             const pieces: Uint8Array[] = [];
-            passes.cast(given.dtype as CastDtype, (piece) => pieces.push(piece.slice()));
+            passes.cast(given.dtype as FloatCast, (piece) => pieces.push(piece.slice()));
             expect(Buffer.concat(pieces).equals(expected)).toBe(true);
           }
         },

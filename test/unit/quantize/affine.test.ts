@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import {
-  AFFINE_BITS,
   computeScaleZeroPoint,
   float16Scale,
-  fullRange,
   scaleRange,
   scaleSteps,
   type AffineDtype,
 } from '../../../shared/affine.ts';
+import { codesOf, dtypeOf } from '../../../shared/dtypes.ts';
 import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import { integerCoder } from '../../../electron/engine/quantize/coder.ts';
 import { groupingOf, layoutOf } from '../../../electron/engine/quantize/layout.ts';
@@ -45,17 +44,17 @@ const golden = readGolden<{
 
 /** Bytes as the goldens keep codes: 4-bit codes unpacked, one to a byte. */
 function storedBytes(codes: Int32Array, dtype: AffineDtype): Uint8Array {
-  return packerOf(Math.max(8, AFFINE_BITS[dtype])).push(codes);
+  return packerOf(Math.max(8, dtypeOf(dtype).bits)).push(codes);
 }
 
-function codesOf(bytes: Uint8Array<ArrayBuffer>, dtype: AffineDtype): Int32Array {
+function unpackedCodes(bytes: Uint8Array<ArrayBuffer>, dtype: AffineDtype): Int32Array {
   if (dtype === 'int16') return Int32Array.from(new Int16Array(bytes.buffer));
   if (dtype === 'uint16') return Int32Array.from(new Uint16Array(bytes.buffer));
   return Int32Array.from(dtype.startsWith('u') ? bytes : new Int8Array(bytes.buffer));
 }
 
 function packed(codes: Int32Array, dtype: AffineDtype): Uint8Array {
-  const packer = packerOf(AFFINE_BITS[dtype]);
+  const packer = packerOf(dtypeOf(dtype).bits);
   return Buffer.concat([packer.push(codes), packer.end()]);
 }
 
@@ -84,7 +83,7 @@ describe("scales, zero points and codes equal onnxruntime's on every element", (
     });
     expect(Float32Array.from(result.scale)).toEqual(float32Of(expected.scale));
     expect(result.zeroPoint).toEqual(expected.zeroPoint);
-    const codes = codesOf(bytesOf(expected.codes), dtype);
+    const codes = unpackedCodes(bytesOf(expected.codes), dtype);
     expect(Buffer.concat(pieces).equals(packed(codes, dtype))).toBe(true);
     expect(result.levelsUsed).toBe(new Set(codes).size);
   });
@@ -103,8 +102,8 @@ describe("with a range given, scales, zero points and codes equal onnxruntime's"
     };
     const grouping = groupingOf([values.length], null, 'tensor');
     const coder = integerCoder(grouping, parameters, {
-      bits: AFFINE_BITS[dtype],
-      clip: fullRange(dtype),
+      bits: dtypeOf(dtype).bits,
+      clip: codesOf(dtype),
       span: scaleRange(dtype, symmetric),
       rounding: 'even',
     });
@@ -112,7 +111,7 @@ describe("with a range given, scales, zero points and codes equal onnxruntime's"
     const clipped = coder.encode(values, 0, codes, new Float64Array(values.length));
     expect(storedBytes(codes, dtype)).toEqual(bytesOf(expected.codes));
     const units = Array.from(values, (value) => Math.fround(value / found.scale) + found.zeroPoint);
-    const { qmin, qmax } = fullRange(dtype);
+    const { qmin, qmax } = codesOf(dtype);
     const beyond = units.filter((unit) => unit < qmin - 0.5 || unit > qmax + 0.5);
     expect(clipped).toBeGreaterThan(0);
     expect(clipped).toBe(beyond.length);
@@ -145,7 +144,7 @@ describe('scales of ranges at the limits', () => {
 });
 
 test('the steps to a scale and a zero point are those that lead there', () => {
-  const codes = fullRange('uint8');
+  const codes = codesOf('uint8');
   expect(scaleSteps(-1, 3, codes, false)).toEqual({
     low: -1,
     high: 3,

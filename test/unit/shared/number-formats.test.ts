@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { exactDecimal } from '../../../shared/exact-decimal.ts';
 import { NUMBER_FORMATS, type NumberFormat } from '../../../shared/number-formats.ts';
 import litertSchema from '../../../electron/engine/formats/litert/schema.json';
 import { readGolden } from '../quantize/goldens.ts';
@@ -23,7 +22,6 @@ const golden = readGolden<{
     onnx: Record<string, string>;
     gguf: Record<string, { block: number; bytes: number }>;
   };
-  decimals: { bits: string; text: string }[];
 }>('number_formats.json');
 
 function format(name: string): NumberFormat {
@@ -75,25 +73,5 @@ describe('what the formats are called elsewhere', () => {
     const plain = Object.entries(golden.names.gguf).filter(([, { block }]) => block === 1);
     const named = NUMBER_FORMATS.map(({ names }) => names.gguf);
     expect(plain.map(([name]) => name).filter((name) => !named.includes(name))).toEqual([]);
-  });
-});
-
-describe('exact decimals', () => {
-  test("are the text of Python's format(value, '.60f')", () => {
-    const texts = golden.decimals.map(({ bits }) =>
-      exactDecimal(Buffer.from(bits, 'hex').readDoubleBE()),
-    );
-    expect(texts).toEqual(golden.decimals.map(({ text }) => text));
-  });
-
-  test('round half to even at the last place', () => {
-    expect([0.5, 1.5, 2.5, -0.5].map((value) => exactDecimal(value, 0))).toEqual([
-      '0',
-      '2',
-      '2',
-      '-0',
-    ]);
-    expect(exactDecimal(0.125, 2)).toBe('0.12');
-    expect(() => exactDecimal(NaN)).toThrow(RangeError);
   });
 });

@@ -6,12 +6,13 @@ import { whenWas } from '../../../../renderer/format/dates.ts';
 import { suggestedFileName } from '../../../../shared/formats.ts';
 import { middleParts, shownName } from '../../../../renderer/format/names.ts';
 import {
+  codeRange,
   presetOf,
   recipeTitle,
   sameScheme,
   schemeSentence,
 } from '../../../../renderer/format/schemes.ts';
-import { BASE_SCHEME, PRESETS } from '../../../../shared/recipe.ts';
+import { BASE_SCHEME, PRESETS, type Scheme } from '../../../../shared/recipe.ts';
 
 test('a module path keeps its end from the block’s number on, or its last two parts or one, where they are short', () => {
   expect(middleParts('text_decoder.encoder.layer.11.attention.self.query')).toEqual({
@@ -136,4 +137,23 @@ test('a scheme is told in one sentence, as far as it is given', () => {
   expect(schemeSentence({ dtype: 'float16' })).toBe('float16');
   expect(schemeSentence({ granularity: { block: 32 } })).toBe('per block 32');
   expect(schemeSentence(null)).toBe('keep as it is');
+});
+
+test.each<[Scheme['dtype'], boolean, number, number]>([
+  ['int8', false, -128, 127],
+  ['int8', true, -127, 127],
+  ['int4', true, -7, 7],
+  ['int16', true, -32768, 32767],
+  ['int32', true, -(2 ** 31), 2 ** 31 - 1],
+  ['uint4', true, 0, 15],
+  ['q7', true, -128, 127],
+])(
+  'codes of %s with narrowRange %s are %i to %i, as the engine clips',
+  (dtype, narrowRange, lo, hi) => {
+    expect(codeRange({ ...BASE_SCHEME, dtype, narrowRange })).toEqual({ lo, hi });
+  },
+);
+
+test('no cast has codes', () => {
+  expect(codeRange({ ...BASE_SCHEME, dtype: 'float16' })).toBeNull();
 });
