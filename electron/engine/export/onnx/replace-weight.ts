@@ -1,6 +1,7 @@
 import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
 import { blockAxisOf, scaleCount, type ScaleDtype } from '../../../../shared/plan.ts';
 import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recipe.ts';
+import { inputNamed } from '../../formats/onnx/graph-values.ts';
 import type { GraphRecord } from '../../formats/onnx/records.ts';
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
@@ -288,7 +289,7 @@ function initializerEdits(
       frame: graph.frame,
     },
   ];
-  const input = graph.inputs.find((value) => value.name === stored.name);
+  const input = inputNamed(graph, stored.name);
   if (input === undefined) return edits;
   // The old name is now computed, so it can be no input; before IR 4 the new initializers must be.
   const listed =

@@ -1,4 +1,5 @@
 import type { Scheme } from '../../../../shared/recipe.ts';
+import { isOutput } from '../../formats/onnx/graph-values.ts';
 import type { Stored, Use } from '../../formats/onnx/scopes.ts';
 import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
 import {
@@ -104,5 +105,5 @@ function weightAt({ tensors, plan }: OnnxExport, use: Use, input: number): Plann
 /** Whether a weight is wanted under its name, whatever its uses take. */
 export function isNeeded({ stored }: OnnxTensor): boolean {
   if (stored.isHandedOn) return true;
-  return stored.graph.outputs.some((output) => output.name === stored.name);
+  return isOutput(stored.graph, stored.name);
 }

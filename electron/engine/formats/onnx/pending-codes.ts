@@ -4,6 +4,7 @@ import {
   type StoredQuantization,
   type TensorRef,
 } from '../../../../shared/model.ts';
+import { inputNamed, isOutput } from './graph-values.ts';
 import { integerAttribute } from './node-slots.ts';
 import type { Stored, Use } from './scopes.ts';
 import { tensorType } from './tensor-types.ts';
@@ -44,11 +45,11 @@ function whyNot(
 ): string | null {
   const { record } = use;
   const codes = record.outputs[0] ?? '';
-  const isOutput = graph.outputs.some((output) => output.name === name || output.name === codes);
-  const isWanted = isHandedOn || isOutput || uses.filter((other) => other.isDirect).length > 1;
+  const isPublic = isOutput(graph, name) || isOutput(graph, codes);
+  const isWanted = isHandedOn || isPublic || uses.filter((other) => other.isDirect).length > 1;
   if (!use.isDirect) return 'other nodes come before its QuantizeLinear';
   if (isWanted) return 'its float values or codes are used elsewhere, too';
-  if (use.graph !== graph || tensor === null || graph.inputs.some((input) => input.name === name))
+  if (use.graph !== graph || tensor === null || inputNamed(graph, name) !== undefined)
     return 'its values are not its alone';
   if (
     ref.dtype !== 'float32' ||
