@@ -167,3 +167,45 @@ describe('a model with external data', () => {
     expect(answer).toEqual(source);
   });
 });
+
+/** x W1 ... W40, each in a file of its own under a short name, of which the last is of 100 kB. */
+function writeManyFiles(name: string): string {
+  const source = path.join(folder, name);
+  fs.mkdirSync(source);
+  const sizes = Array.from({ length: 40 }, (_, at) => (at === 39 ? 200 : 6));
+  const initializer = sizes.map((size, at): onnx.ITensorProto => {
+    fs.writeFileSync(path.join(source, `${at}`), floats(randomValues(128 * size, at)));
+    const externalData = [{ key: 'location', value: `${at}` }];
+    const dims = at % 2 === 0 ? [size, 128] : [128, size];
+    return { name: `w${at}`, dims, dataType: 1, dataLocation: 1, externalData };
+  });
+  const products = initializer
+    .slice(0, 38)
+    .map((_, at) =>
+      node('MatMul', [at === 0 ? 'x' : `h${at - 1}`, `w${(at + 1) % 38}`], [`h${at}`]),
+    );
+  const graph = {
+    node: [...products, node('Identity', ['h37'], ['y'])],
+    initializer,
+    input: [value('x', [2, 128])],
+    output: [value('y', [2, 'm'])],
+  };
+  const file = path.join(source, 'model.onnx');
+  fs.writeFileSync(file, model(graph));
+  return file;
+}
+
+test('an export that quantizes nothing is no larger than a source of many files, and runs the same', async () => {
+  const file = writeManyFiles('many');
+  const session = Session.open(file, pool);
+  const out = path.join(folder, 'a-name-much-longer-than-those-of-the-source.onnx');
+  const result = await session.export(recipe('int8', { default: null }), 'qdq', out, {
+    signal: never,
+  });
+  session.close();
+  expect(result.quantized).toBe(0);
+  expect(result.bytesAfter).toBeLessThanOrEqual(result.bytesBefore);
+  expect(fs.existsSync(`${out}.data`)).toBe(true);
+  const [before, after] = [await runOnnx(file, feeds), await runOnnx(out, feeds)];
+  expect(after).toEqual(before);
+});

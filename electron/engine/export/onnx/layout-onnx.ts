@@ -22,7 +22,7 @@ import { FreshNames } from './names.ts';
 import { Opsets, type WantedOpsets } from './opsets.ts';
 import { DYNAMIC_OPSET } from './integer-uses.ts';
 import { IntegerNodes, type LstmWeight } from './integer-nodes.ts';
-import { SideFile } from './side-file.ts';
+import { inlineExternal, SideFile } from './side-file.ts';
 import { replaceWeight } from './replace-weight.ts';
 import { storePending } from './store-pending.ts';
 import type { OnnxExport } from './request.ts';
@@ -98,7 +98,10 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const isChanged = new Set(quantized.map(({ tensor }) => tensor));
   for (const tensor of request.tensors)
     if (tensor.ref.storage === 'external' && !isChanged.has(tensor.ref.id))
-      append(edits, side.move(tensor));
+      append(
+        edits,
+        tensor.ref.bytes <= (request.inlineBytes ?? 0) ? inlineExternal(tensor) : side.move(tensor),
+      );
   const { size } = files[0]!;
   if (quantized.length > 0) append(edits, [...opsets.edits(size), ...metadataEdits(request)]);
   const pieces = applyEdits(edits, size);
@@ -114,12 +117,27 @@ export function layoutOnnx(request: OnnxExport): Layout {
     ...(RUNS_ON_CODES.has(request.mode) ? { integerOperators: onCodes.size } : {}),
   };
   const before = files.reduce((sum, file) => sum + file.size, 0);
-  // With nothing quantized only the names of side files differ.
-  if (quantized.length === 0 || bytes < before) return made;
+  if (bytes < before || (quantized.length === 0 && bytes === before)) return made;
+  if (quantized.length === 0) return smallerSides(request, made);
   const reason = 'the whole export would be no smaller than its source';
   const nothing = plan.map((entry) => ({ ...entry, scheme: null }));
   const kept = quantized.map(({ tensor }) => ({ tensor, reason }));
   return { ...layoutOnnx({ ...request, plan: nothing }), refused: [...refused, ...kept] };
+}
+
+/** Tensors of up to so many bytes are put into the model, step by step; a protobuf file ends at 2 GiB. */
+const INLINE_STEPS = [1 << 10, 1 << 16, 1 << 20, 1 << 24];
+const MAX_MODEL_BYTES = 2 ** 31 - 1;
+
+/**
+ * A layout that changes no tensor and is larger than its source, since the entries of external_data name another
+ * file and the side file has padding: small external tensors are put into the model until it is not.
+ */
+function smallerSides(request: OnnxExport, made: Layout): Layout {
+  const step = INLINE_STEPS.find((bytes) => bytes > (request.inlineBytes ?? 0));
+  if (step === undefined) return made;
+  const next = layoutOnnx({ ...request, inlineBytes: step });
+  return piecesLength(next.pieces) <= MAX_MODEL_BYTES ? next : made;
 }
 
 /** The nodes that a float16 export keeps in float32, in order. */

@@ -18,6 +18,8 @@ export interface OnnxExport {
   readonly targetName: string;
   /** What the values of tensors are like, by id, where the mode depends on it. */
   readonly statistics?: ReadonlyMap<number, Statistics>;
+  /** External tensors of up to this many bytes that stay as they are are put into the model; 0 without it. */
+  readonly inlineBytes?: number;
   /** Nodes that are known not to run on integers. */
   readonly floating?: ReadonlySet<NodeRecord>;
 }

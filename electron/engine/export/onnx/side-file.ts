@@ -19,8 +19,29 @@ const PAGE = 4096;
 const PAGED_BYTES = 1 << 20;
 const ELEMENT = 8;
 
-/** TensorProto.external_data */
+/** Field numbers of TensorProto (onnx.proto). */
+const RAW_DATA = 9;
 const EXTERNAL_DATA = 13;
+const DATA_LOCATION = 14;
+
+/**
+ * Put an external tensor that stays as it is into the model. It takes fewer bytes there than its source did:
+ * raw_data and a data_location, of two fields of which the last one counts, for the entries of external_data.
+ */
+export function inlineExternal({ ref, stored }: OnnxTensor): Edit[] {
+  const { external, frame } = stored.tensor!;
+  const [range] = ref.data.ranges;
+  if (external === null || range === undefined) return [];
+  const inModel = Buffer.from([DATA_LOCATION * 8, 0]);
+  const pieces: Piece[] = [
+    ...field(RAW_DATA, [{ kind: 'copy', ...range }]),
+    { kind: 'bytes', bytes: inModel },
+  ];
+  return [
+    ...external.map(({ span }): Edit => ({ ...span, pieces: [], frame })),
+    { start: frame.end, end: frame.end, pieces, frame },
+  ];
+}
 
 /** The one file beside an exported model that holds what its source held outside of itself. */
 export class SideFile {
