@@ -19,7 +19,8 @@ import {
   type NBitsShape,
 } from './nbits-layout.ts';
 import { writeFully } from '../../files/write-fully.ts';
-import type { CodeLayout, EncodePlace } from './write-model.ts';
+import type { CodeLayout } from './layout.ts';
+import type { EncodePlace } from './write-model.ts';
 
 type PartPlace = NonNullable<EncodePlace['codes']>;
 

@@ -1,7 +1,12 @@
 import type { ScaleDtype } from '../../../shared/plan.ts';
 import type { KeptOperator } from '../../../shared/protocol.ts';
 import type { Scheme } from '../../../shared/recipe.ts';
-import type { CodeLayout } from './write-model.ts';
+
+/**
+ * How a tensor's codes lie in the file: as the tensor does, as MatMulNBits takes them, or as the tensor
+ * does with zero points of 64 bits, as LiteRT has them.
+ */
+export type CodeLayout = 'tensor' | 'nbits' | 'litert';
 
 /** What is stored of a quantized tensor. */
 export type TensorPart = 'codes' | 'scale' | 'zeroPoint';

@@ -23,12 +23,6 @@ export type EncodePlace = Readonly<
   Partial<Record<TensorPart, { readonly path: string; readonly offset: number }>>
 >;
 
-/**
- * How a tensor's codes lie in the file: as the tensor does, as MatMulNBits takes them, or as the tensor
- * does with zero points of 64 bits, as LiteRT has them.
- */
-export type CodeLayout = 'tensor' | 'nbits' | 'litert';
-
 export interface WriteRequest {
   readonly layout: Layout;
   readonly files: readonly FileSource[];

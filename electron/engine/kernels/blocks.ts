@@ -1,6 +1,6 @@
 import type { SourceDtype } from '../../../shared/dtypes.ts';
 import { decodeValues } from '../quantize/chunks.ts';
-import type { ValueSource } from '../quantize/passes.ts';
+import type { ValueSource } from '../quantize/values.ts';
 import { BLOCK_VALUES, type Kernels } from './kernels.ts';
 
 /** A tensor's little-endian bytes, wherever they are. */

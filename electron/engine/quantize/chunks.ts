@@ -1,11 +1,6 @@
 import type { SourceDtype } from '../../../shared/dtypes.ts';
 import { float16Table } from '../../../shared/float16.ts';
-import type { ValueSource } from './passes.ts';
-
-export type { ValueSource } from './passes.ts';
-
-/** A run of values as they are computed with: float64 stays itself, all else is exact in float32. */
-export type Values = Float32Array | Float64Array;
+import type { Values, ValueSource } from './values.ts';
 
 const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 

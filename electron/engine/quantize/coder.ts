@@ -1,5 +1,5 @@
 import { CASTS } from './casts.ts';
-import type { Values } from './chunks.ts';
+import type { Values } from './values.ts';
 import type { IntegerFormat } from './integer-format.ts';
 import { forEachRun, type Grouping } from './layout.ts';
 import type { Parameters } from './passes.ts';

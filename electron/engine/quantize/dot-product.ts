@@ -5,7 +5,8 @@ import {
   type DotRow,
 } from '../../../shared/dot-product.ts';
 import { BASE_SCHEME } from '../../../shared/recipe.ts';
-import { arraySource, type Values } from './chunks.ts';
+import { arraySource } from './chunks.ts';
+import type { Values } from './values.ts';
 import { CASTS } from './casts.ts';
 import { encodePlainly } from './plain-encode.ts';
 import { prepareTensor } from './quantize-tensor.ts';

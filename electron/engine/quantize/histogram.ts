@@ -1,5 +1,5 @@
 import type { Histogram } from '../../../shared/report.ts';
-import type { Values } from './chunks.ts';
+import type { Values } from './values.ts';
 
 /** Equal bins over [lo, hi] with lo < hi, and the arithmetic that puts a value into one. */
 export interface Bins {

@@ -1,5 +1,5 @@
 import type { SourceDtype } from '../../../shared/dtypes.ts';
-import type { Values } from './chunks.ts';
+import type { Values } from './values.ts';
 import type { Bins } from './histogram.ts';
 import type { IntegerFormat } from './integer-format.ts';
 import type { Grouping } from './layout.ts';
@@ -141,15 +141,4 @@ export interface Passes {
   /** Counts finite errors over bins that hold them all. */
   errorCounts(job: EncodeJob, bins: Bins): Float64Array;
   firstValues(count: number): readonly number[];
-}
-
-/** A tensor's values, read in bounded runs. */
-export interface ValueSource {
-  readonly elements: number;
-  readonly dtype: SourceDtype;
-  /**
-   * Calls back with consecutive runs of values from first to last; can be repeated.
-   * What a run's array holds is good only until the callback returns. Throws to cancel.
-   */
-  forEachChunk(visit: (values: Values, start: number) => void): void;
 }

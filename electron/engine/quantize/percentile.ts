@@ -1,5 +1,6 @@
 import type { Grouping } from './layout.ts';
-import type { Gathered, OneGroup, Passes, ValueSource } from './passes.ts';
+import type { Gathered, OneGroup, Passes } from './passes.ts';
+import type { ValueSource } from './values.ts';
 import { passesOf } from './plain-passes.ts';
 import { orderStatistics } from './radix.ts';
 

@@ -1,7 +1,7 @@
+import type { Values, ValueSource } from './values.ts';
 import type { SourceDtype } from '../../../shared/dtypes.ts';
-import type { Values } from './chunks.ts';
 import { forEachRun, type Grouping } from './layout.ts';
-import type { Gathered, OneGroup, ValueSource } from './passes.ts';
+import type { Gathered, OneGroup } from './passes.ts';
 
 /** Values of a 16-bit digit. */
 export const DIGITS = 65536;

@@ -1,7 +1,7 @@
-import type { Values } from './chunks.ts';
+import type { Values, ValueSource } from './values.ts';
 import { addToHistogram } from './histogram.ts';
 import { castJob } from './casts.ts';
-import type { Passes, ValueSource } from './passes.ts';
+import type { Passes } from './passes.ts';
 import { countErrors, encodePlainly, inspectPlainly, keepFirst } from './plain-encode.ts';
 import { countDigits, gatherSorted } from './plain-keys.ts';
 import { addRanges, addSums, emptyRanges, emptySums, SMALLEST_NORMAL } from './plain-ranges.ts';

@@ -1,5 +1,5 @@
 import type { SourceDtype } from '../../../shared/dtypes.ts';
-import type { Values } from './chunks.ts';
+import type { Values } from './values.ts';
 import { forEachRun, type Grouping } from './layout.ts';
 import type { GroupRanges, ValueSums } from './passes.ts';
 

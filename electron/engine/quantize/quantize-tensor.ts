@@ -6,15 +6,8 @@ import { integerFormatOf } from './integer-format.ts';
 import { groupingOf, layoutOf, type Grouping } from './layout.ts';
 import { measuresOf } from './metrics.ts';
 import { parameterRule, type ParameterRule } from './parameters.ts';
-import type {
-  CodeSink,
-  EncodeJob,
-  Encoded,
-  GroupRanges,
-  Parameters,
-  Passes,
-  ValueSource,
-} from './passes.ts';
+import type { CodeSink, EncodeJob, Encoded, GroupRanges, Parameters, Passes } from './passes.ts';
+import type { ValueSource } from './values.ts';
 import { passesOf } from './plain-passes.ts';
 import { rangesOf } from './ranges.ts';
 import { castJob } from './casts.ts';

@@ -1,7 +1,8 @@
 import type { Statistics } from '../../../shared/report.ts';
 import { binsOver, histogramOf } from './histogram.ts';
 import type { Grouping, Layout } from './layout.ts';
-import type { GroupRanges, Passes, ValueSource } from './passes.ts';
+import type { GroupRanges, Passes } from './passes.ts';
+import type { ValueSource } from './values.ts';
 import { passesOf } from './plain-passes.ts';
 
 export interface TensorStatistics {

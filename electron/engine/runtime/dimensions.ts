@@ -148,3 +148,10 @@ export function solveSizes<T extends { readonly shape: FreeShape }>(
   }
   return sizes;
 }
+
+/** What a runtime says of one input: each dimension a number, or a name or nothing where it is free. */
+export interface InputFacts {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: FreeShape;
+}

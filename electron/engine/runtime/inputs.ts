@@ -1,6 +1,6 @@
 import { AppError } from '../../../shared/errors.ts';
 import { float16Bits } from '../../../shared/float16.ts';
-import { solveSizes, type FreeShape } from './dimensions.ts';
+import { solveSizes, type FreeShape, type InputFacts } from './dimensions.ts';
 import { normal, uniform } from './random.ts';
 import { carriedInputs } from './states.ts';
 
@@ -23,13 +23,6 @@ export type ArrayData =
   | BigInt64Array
   | BigUint64Array
   | readonly string[];
-
-/** What a runtime says of one input: each dimension a number, or a name or nothing where it is free. */
-export interface InputFacts {
-  readonly name: string;
-  readonly type: string;
-  readonly shape: FreeShape;
-}
 
 /** What the structure of a model's file tells about its inputs and its runs. */
 export interface RunHints {

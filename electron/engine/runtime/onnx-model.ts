@@ -1,7 +1,8 @@
 import * as ort from 'onnxruntime-node';
 import { AppError } from '../../../shared/errors.ts';
 import { float16Value } from '../../../shared/float16.ts';
-import type { ArrayValue, InputFacts, RunHints } from './inputs.ts';
+import type { ArrayValue, RunHints } from './inputs.ts';
+import type { InputFacts } from './dimensions.ts';
 
 /** One output of a run: numbers (64-bit integers and float16 converted), or strings. */
 export interface OutputValue {

@@ -6,7 +6,8 @@ import { Reader } from 'protobufjs/minimal.js';
 import { packedBytes, type DtypeName } from '../../../shared/dtypes.ts';
 import { AppError, ioError } from '../../../shared/errors.ts';
 import { tensorType } from '../formats/onnx/tensor-types.ts';
-import type { ArrayData, ArrayValue, InputFacts } from './inputs.ts';
+import type { ArrayData, ArrayValue } from './inputs.ts';
+import type { InputFacts } from './dimensions.ts';
 
 /** Sample files are read whole; larger ones are no sample. */
 const MAX_FILE_BYTES = 1 << 30;

@@ -1,4 +1,4 @@
-import type { InputFacts } from './inputs.ts';
+import type { InputFacts } from './dimensions.ts';
 
 /** Words that only say which way a value goes, on either side. */
 const DIRECTIONS = new Set(

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../shared/errors.ts';
 import { BASE_SCHEME, type Scheme } from '../../../shared/recipe.ts';
-import { arraySource, type Values } from '../../../electron/engine/quantize/chunks.ts';
+import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
+import type { Values } from '../../../electron/engine/quantize/values.ts';
 import { describeSide, describeValues } from '../../../electron/engine/quantize/detail.ts';
 import { layoutOf } from '../../../electron/engine/quantize/layout.ts';
 import { packerOf } from '../../../electron/engine/quantize/packing.ts';

@@ -5,9 +5,9 @@ import {
   NO_HINTS,
   sizeTries,
   type ArrayValue,
-  type InputFacts,
   type RunHints,
 } from '../../../electron/engine/runtime/inputs.ts';
+import type { InputFacts } from '../../../electron/engine/runtime/dimensions.ts';
 import { carriedInputs } from '../../../electron/engine/runtime/states.ts';
 
 const float = (name: string, shape: InputFacts['shape']): InputFacts => ({

@@ -19,7 +19,7 @@ import type { Piece } from '../layout.ts';
 import { TOOL_VERSION } from '../version.ts';
 import { CONTROL_EDGES, moveControlEdges } from './control-edges.ts';
 import type { GraphEdit } from './graph-edit.ts';
-import type { LitertExport } from './layout-litert.ts';
+import type { LitertExport } from './request.ts';
 import type { OperatorCodes } from './operator-codes.ts';
 import { MAX_WORD, MIN_RUNTIME_VERSION, raisedRuntimeVersion } from './runtime-versions.ts';
 import { writeFlatBuffer, type OutsideBytes } from './write-flatbuffer.ts';

@@ -7,7 +7,7 @@ import type { GraphRecord, LitertIndex, OperatorRecord } from '../../formats/lit
 import type { StoredForm } from './stored-form.ts';
 import type { HalfBiases } from './half-biases.ts';
 import { hybridForm, scaleAxis, takesScheme, weightInputs, type HybridForm } from './hybrid.ts';
-import type { Replaced } from './layout-litert.ts';
+import type { Replaced } from './request.ts';
 
 /** An operator that runs on the codes of its weights. */
 export interface HybridOperator {

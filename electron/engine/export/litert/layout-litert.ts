@@ -1,7 +1,4 @@
 import { AppError } from '../../../../shared/errors.ts';
-import type { Plan } from '../../../../shared/plan.ts';
-import type { ExportMode } from '../../../../shared/protocol.ts';
-import type { Recipe } from '../../../../shared/recipe.ts';
 import { fitLitertPlan } from '../../formats/litert/fit.ts';
 import { tablesOf } from '../../formats/litert/nodes.ts';
 import type { LitertIndex } from '../../formats/litert/records.ts';
@@ -14,24 +11,8 @@ import { OperatorCodes } from './operator-codes.ts';
 import { replaceWeight } from './replace-weight.ts';
 import { HalfBiases } from './half-biases.ts';
 import { hybridOperators, widenBiases } from './hybrid-operators.ts';
-import { storedForm, Zeros, type StoredForm } from './stored-form.ts';
-
-export interface LitertExport {
-  readonly index: LitertIndex;
-  readonly tensors: readonly LitertTensor[];
-  readonly source: PagedBytes;
-  readonly plan: Plan;
-  readonly mode: ExportMode;
-  readonly recipe: Recipe;
-}
-
-/** A weight that the export stores anew. */
-export interface Replaced {
-  readonly tensor: LitertTensor;
-  readonly form: StoredForm;
-  /** Why the scheme is not the plan's. */
-  readonly reason: string | null;
-}
+import type { LitertExport, Replaced } from './request.ts';
+import { storedForm, Zeros } from './stored-form.ts';
 
 /**
  * Lay out an export. Each planned weight's buffer holds its codes under its old name; where the mode

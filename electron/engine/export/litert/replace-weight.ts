@@ -9,7 +9,7 @@ import {
 } from '../../formats/litert/tensors.ts';
 import type { GraphEdit } from './graph-edit.ts';
 import type { HybridOperator, HybridOperators } from './hybrid-operators.ts';
-import type { Replaced } from './layout-litert.ts';
+import type { Replaced } from './request.ts';
 import type { OperatorCodes } from './operator-codes.ts';
 import type { StoredForm } from './stored-form.ts';
 

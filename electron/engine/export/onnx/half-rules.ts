@@ -1,6 +1,7 @@
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { GraphRecord, NodeRecord } from '../../formats/onnx/records.ts';
-import { inlineData, type OnnxTensor } from '../../formats/onnx/tensors.ts';
+import { inlineData } from '../../formats/onnx/tensors.ts';
+import type { OnnxTensor } from '../../formats/onnx/stored.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
 import type { ConstantRange } from './half-effects.ts';
 import { CAST_OPSETS } from './dequantize.ts';

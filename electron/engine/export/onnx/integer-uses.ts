@@ -1,8 +1,8 @@
 import { isFloatCast, isFixedPoint, type Scheme } from '../../../../shared/recipe.ts';
 import { integerAttribute, isVarious } from '../../formats/onnx/node-slots.ts';
 import type { GraphRecord, NodeRecord } from '../../formats/onnx/records.ts';
-import type { Use } from '../../formats/onnx/scopes.ts';
-import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
+import type { Use } from '../../formats/onnx/stored.ts';
+import type { OnnxTensor } from '../../formats/onnx/stored.ts';
 import type { NBitsShape } from '../nbits-layout.ts';
 
 /** Which operator takes a node over with integer weights. */

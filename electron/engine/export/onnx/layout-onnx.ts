@@ -9,9 +9,8 @@ import {
 import type { ExportMode } from '../../../../shared/protocol.ts';
 import { isFloatCast, storageDtype } from '../../../../shared/recipe.ts';
 import type { GraphRecord, NodeRecord, OnnxIndex } from '../../formats/onnx/records.ts';
-import { piecesLength, type Layout, type Piece } from '../layout.ts';
+import { piecesLength, type CodeLayout, type Layout, type Piece } from '../layout.ts';
 import { TOOL_VERSION } from '../version.ts';
-import type { CodeLayout } from '../write-model.ts';
 import { applyEdits, type Edit } from './edits.ts';
 import { constantOpset, irVersionOf, scaleDtypeOf, usefulOpsets } from './dequantize.ts';
 import { HalfNodes } from './half-nodes.ts';

@@ -4,7 +4,13 @@ import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import { encodeText } from '../../formats/onnx/text.ts';
 import { encodeVarint } from '../../formats/onnx/wire.ts';
 import { piecesLength, type Piece } from '../layout.ts';
-import type { SidePlace } from './side-file.ts';
+
+/** Where a tensor lies in the side file, as the entries of external_data say it. */
+export interface SidePlace {
+  readonly location: string;
+  readonly offset: number;
+  readonly length: number;
+}
 
 /** AttributeProto.AttributeType */
 const ATTRIBUTE_INT = 2;

@@ -3,7 +3,7 @@ import { blockAxisOf, scaleCount, type ScaleDtype } from '../../../../shared/pla
 import { isFloatCast, storageDtype, type Scheme } from '../../../../shared/recipe.ts';
 import { inputNamed } from '../../formats/onnx/graph-values.ts';
 import type { GraphRecord } from '../../formats/onnx/records.ts';
-import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
+import type { OnnxTensor } from '../../formats/onnx/stored.ts';
 import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { Piece } from '../layout.ts';
 import { blocksOf, columnBytes, zeroPointColumnBytes, type NBitsShape } from '../nbits-layout.ts';

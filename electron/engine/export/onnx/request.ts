@@ -3,7 +3,7 @@ import type { ExportMode } from '../../../../shared/protocol.ts';
 import type { Statistics } from '../../../../shared/report.ts';
 import type { Recipe } from '../../../../shared/recipe.ts';
 import type { NodeRecord, OnnxIndex } from '../../formats/onnx/records.ts';
-import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
+import type { OnnxTensor } from '../../formats/onnx/stored.ts';
 import type { FileSource } from '../../source.ts';
 
 /** What is to be exported, and how. */

@@ -1,14 +1,7 @@
-import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
+import type { OnnxTensor } from '../../formats/onnx/stored.ts';
 import { pieceLength, type OutputFile, type Piece } from '../layout.ts';
 import type { Edit } from './edits.ts';
-import { entryMessage, field } from './messages.ts';
-
-/** Where a tensor lies in the side file, as the entries of external_data say it. */
-export interface SidePlace {
-  readonly location: string;
-  readonly offset: number;
-  readonly length: number;
-}
+import { entryMessage, field, type SidePlace } from './messages.ts';
 
 /**
  * onnxruntime maps tensors into memory where they begin on a page, which pays for large ones (it aligns

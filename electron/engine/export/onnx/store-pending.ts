@@ -1,6 +1,6 @@
 import { packedBytes } from '../../../../shared/dtypes.ts';
 import type { PendingDtype } from '../../../../shared/model.ts';
-import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
+import type { OnnxTensor } from '../../formats/onnx/stored.ts';
 import type { Edit } from './edits.ts';
 import { constantMessage, externalMessage, field, tensorMessage } from './messages.ts';
 import { GRAPH_INITIALIZER, nodeField } from './replace-weight.ts';

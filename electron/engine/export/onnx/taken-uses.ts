@@ -1,7 +1,6 @@
 import type { Scheme } from '../../../../shared/recipe.ts';
 import { isOutput } from '../../formats/onnx/graph-values.ts';
-import type { Stored, Use } from '../../formats/onnx/scopes.ts';
-import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
+import type { OnnxTensor, Stored, Use } from '../../formats/onnx/stored.ts';
 import {
   integerForm,
   isMatMulWeight,

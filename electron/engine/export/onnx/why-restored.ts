@@ -1,6 +1,6 @@
 import type { ExportMode } from '../../../../shared/protocol.ts';
 import { isFixedPoint, isFloatCast, type Scheme } from '../../../../shared/recipe.ts';
-import type { OnnxTensor } from '../../formats/onnx/tensors.ts';
+import type { OnnxTensor } from '../../formats/onnx/stored.ts';
 import { DYNAMIC_OPSET, type IntegerUse } from './integer-uses.ts';
 import { isNeeded } from './taken-uses.ts';
 

@@ -9,7 +9,8 @@ import { ExternalFiles, type ExternalRange } from './external-data.ts';
 import { readIndex } from './read-index.ts';
 import type { OnnxIndex } from './records.ts';
 import { withStoredQuantization } from './stored-quantization.ts';
-import { buildTensors, type OnnxTensor } from './tensors.ts';
+import { buildTensors } from './tensors.ts';
+import type { OnnxTensor } from './stored.ts';
 import { WireReader } from './wire.ts';
 
 /** ModelProto's fields and their wire types (onnx.proto): what an ONNX file may begin with. */

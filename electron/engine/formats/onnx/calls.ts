@@ -1,7 +1,7 @@
 import { calledPath } from './functions.ts';
 import type { AttributeRecord, FunctionRecord, GraphRecord, NodeRecord } from './records.ts';
 import type { AxisMap } from './operators.ts';
-import type { Stored, Use } from './scopes.ts';
+import type { Stored, Use } from './stored.ts';
 
 /** Calls nested deeper than this are not followed, as each level takes some of the engine's own stack. */
 const MAX_HEIGHT = 100;

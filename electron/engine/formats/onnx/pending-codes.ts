@@ -6,7 +6,7 @@ import {
 } from '../../../../shared/model.ts';
 import { inputNamed, isOutput } from './graph-values.ts';
 import { integerAttribute } from './node-slots.ts';
-import type { Stored, Use } from './scopes.ts';
+import type { Stored, Use } from './stored.ts';
 import { tensorType } from './tensor-types.ts';
 
 /** onnx.proto's UINT8: what QuantizeLinear makes where nothing says more. */

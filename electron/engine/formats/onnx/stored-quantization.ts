@@ -1,9 +1,9 @@
 import { dtypeOf, isSourceDtype, type DtypeName } from '../../../../shared/dtypes.ts';
 import type { StoredQuantization, TensorRef } from '../../../../shared/model.ts';
 import { pendingCodes } from './pending-codes.ts';
-import type { Stored, Use } from './scopes.ts';
+import type { Stored, Use } from './stored.ts';
 import type { Codes, Packing } from './stored-codes.ts';
-import type { OnnxTensor } from './tensors.ts';
+import type { OnnxTensor } from './stored.ts';
 
 /** The use that takes a stored tensor as codes; null for floats that nothing quantizes. */
 export function quantizedBy(uses: readonly Use[], dtype: DtypeName): QuantizedUse | null {

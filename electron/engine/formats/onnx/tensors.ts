@@ -10,7 +10,8 @@ import type {
   SparseRecord,
   TensorRecord,
 } from './records.ts';
-import { collectStored, type Following, type Stored, type Use } from './scopes.ts';
+import { collectStored, type Following } from './scopes.ts';
+import type { OnnxTensor, Stored, Use } from './stored.ts';
 import { executionOrder } from './node-order.ts';
 import type { FileSource } from '../../source.ts';
 import { outranks } from '../slot.ts';
@@ -18,12 +19,6 @@ import { readNumbers } from '../../tensor-bytes.ts';
 import { checkSparseIndices } from './sparse-indices.ts';
 import { packedValues, quantizedBy } from './stored-quantization.ts';
 import { tensorType } from './tensor-types.ts';
-
-/** A TensorRef with the record it came from, which the exporter edits. */
-export interface OnnxTensor {
-  readonly ref: TensorRef;
-  readonly stored: Stored;
-}
 
 /** Where one stored tensor's values are, by file number. */
 type FileNumber = (range: ExternalRange) => number;
