@@ -10,7 +10,8 @@ import {
   type Total,
 } from '../../shared/report.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
-import { decibels, megabytes, print, printKept, toJson, toTable } from './output.ts';
+import { printJson } from './json.ts';
+import { decibels, megabytes, print, printKept, toTable } from './output.ts';
 import { loadRecipe, modeOf, readArguments, recipeFiles, required, UsageError } from './usage.ts';
 import { withSession } from './with-session.ts';
 
@@ -55,7 +56,7 @@ export async function analyze(args: string[]): Promise<void> {
     const first = await run(recipe);
     const second = versus === null ? null : await run(versus);
     if (values['json'] === true) {
-      print(toJson({ file: model, ...first, ...(second === null ? {} : { versus: second }) }));
+      printJson({ file: model, ...first, ...(second === null ? {} : { versus: second }) });
     } else if (csvFile !== null) writeWhole(csvFile, csvOf(first, second), inputs);
     else printAnalysis(first, second);
   });

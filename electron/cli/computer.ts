@@ -1,13 +1,14 @@
 import { featureWords } from '../../shared/computer.ts';
 import { thisComputer } from '../engine/computer/this-computer.ts';
-import { print, toJson, toTable } from './output.ts';
+import { printJson } from './json.ts';
+import { print, toTable } from './output.ts';
 import { wantsJson } from './usage.ts';
 
 /** quantscope computer [--json] */
 export function computer(args: string[]): void {
   const found = thisComputer();
   if (wantsJson(args)) {
-    print(toJson(found));
+    printJson(found);
     return;
   }
   const { processor, architecture, platform, cores, memoryBytes, features } = found;

@@ -1,11 +1,12 @@
 import { NUMBER_FORMATS } from '../../shared/number-formats.ts';
-import { print, toJson, toTable } from './output.ts';
+import { printJson } from './json.ts';
+import { print, toTable } from './output.ts';
 import { wantsJson } from './usage.ts';
 
 /** quantscope dtypes [--json] */
 export function dtypes(args: string[]): void {
   if (wantsJson(args)) {
-    print(toJson(NUMBER_FORMATS));
+    printJson(NUMBER_FORMATS);
     return;
   }
   const rows = NUMBER_FORMATS.map((format) => [

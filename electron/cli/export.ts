@@ -1,6 +1,7 @@
 import { printable } from '../../shared/errors.ts';
 import type { ExportResult, KeptOperator } from '../../shared/protocol.ts';
-import { megabytes, print, printError, printKept, toJson } from './output.ts';
+import { printJson } from './json.ts';
+import { megabytes, print, printError, printKept } from './output.ts';
 import { loadRecipe, modeOf, readArguments, recipeFiles, required } from './usage.ts';
 import { withSession } from './with-session.ts';
 
@@ -25,7 +26,7 @@ export async function exportModel(args: string[]): Promise<void> {
       inputs: recipeFiles(values['recipe']),
     });
     if (values['json'] === true) {
-      print(toJson(result));
+      printJson(result);
       return;
     }
     print(

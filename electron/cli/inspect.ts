@@ -1,7 +1,8 @@
 import { printable } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import { openModel } from '../engine/formats/registry.ts';
-import { megabytes, print, toJson, toTable } from './output.ts';
+import { printJson } from './json.ts';
+import { megabytes, print, toTable } from './output.ts';
 import { readArguments } from './usage.ts';
 
 /** quantscope inspect MODEL [--json] */
@@ -12,7 +13,7 @@ export function inspect(args: string[]): void {
     const { files, tensors, ...facts } = opened.model;
     const fileBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
     if (values['json'] === true) {
-      print(toJson({ file, ...facts, fileBytes, tensors: tensors.map(tensorFacts) }));
+      printJson({ file, ...facts, fileBytes, tensors: tensors.map(tensorFacts) });
       return;
     }
     const opsets = facts.opsets.map(({ domain, version }) => `${domain} ${version}`).join(', ');

@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { printable } from '../../shared/errors.ts';
 import { parseNumber, storeEverywhere } from '../../shared/number-in-formats.ts';
-import { print, toJson, toTable } from './output.ts';
+import { printJson } from './json.ts';
+import { print, toTable } from './output.ts';
 import { UsageError } from './usage.ts';
 
 /** quantscope number VALUE [--json] */
@@ -13,7 +14,7 @@ export function number(args: string[]): void {
   // The exact value is in the text; as a pair of big integers JSON has no place for it.
   const facts = storeEverywhere(value).map(({ value: _, step: __, ...rest }) => rest);
   if (json) {
-    print(toJson(facts));
+    printJson(facts);
     return;
   }
   const rows = facts.map((fact) => [

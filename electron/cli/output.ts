@@ -1,26 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { escaped } from '../../shared/errors.ts';
 import { largest } from '../../shared/lists.ts';
 import type { KeptGroup } from '../../shared/report.ts';
-
-/**
- * JSON text of a value. An infinite number becomes 1e999, which is valid JSON and which parsers read
- * back as infinity; NaN becomes null.
- */
-export function toJson(value: unknown): string {
-  const plain = JSON.stringify(value, null, 2);
-  // A mark that no key and no string of the value contains: the file may hold any text.
-  let mark: string;
-  do mark = randomUUID();
-  while (plain.includes(mark));
-  return JSON.stringify(
-    value,
-    (_key, item: unknown) => (item === Infinity ? mark : item === -Infinity ? `-${mark}` : item),
-    2,
-  )
-    .replaceAll(`"${mark}"`, '1e999')
-    .replaceAll(`"-${mark}"`, '-1e999');
-}
 
 /**
  * Write lines to stdout. Names in them come from files: what a terminal would obey is escaped, in JSON as
@@ -35,7 +15,8 @@ export function printError(text: string): void {
   console.error(escapedLines(text));
 }
 
-function escapedLines(text: string): string {
+/** Text with all but its line ends escaped for a terminal. */
+export function escapedLines(text: string): string {
   return text.split('\n').map(escaped).join('\n');
 }
 

@@ -2,7 +2,8 @@ import { printable } from '../../shared/errors.ts';
 import { candidateSchemes, type Goal } from '../../shared/budget-plan.ts';
 import { defaultCandidates, measureBudget, planFile } from '../engine/budget.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
-import { decibels, megabytes, print, toJson } from './output.ts';
+import { printJson, toJson } from './json.ts';
+import { decibels, megabytes, print } from './output.ts';
 import {
   loadRecipe,
   modeOf,
@@ -46,7 +47,7 @@ export async function plan(args: string[]): Promise<void> {
     );
     if (out !== null) writeWhole(out, `${toJson(recipe)}\n`, inputs);
     if (values['json'] === true) {
-      print(toJson({ recipe, total, meets, fileBytes, mode }));
+      printJson({ recipe, total, meets, fileBytes, mode });
       return;
     }
     print(

@@ -1,10 +1,11 @@
 import { describeScheme, PRESETS } from '../../shared/recipe.ts';
-import { print, toJson } from './output.ts';
+import { printJson } from './json.ts';
+import { print } from './output.ts';
 import { wantsJson } from './usage.ts';
 
 /** quantscope recipes [--json] */
 export function recipes(args: string[]): void {
-  if (wantsJson(args)) print(toJson(PRESETS));
+  if (wantsJson(args)) printJson(PRESETS);
   else
     for (const { name, default: scheme, minElements } of PRESETS)
       print(

@@ -2,7 +2,8 @@ import * as path from 'node:path';
 import { AppError, printable } from '../../shared/errors.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
 import { runBeside } from '../engine/runtime/run-models.ts';
-import { decibels, megabytes, print, toJson, toTable } from './output.ts';
+import { printJson } from './json.ts';
+import { decibels, megabytes, print, toTable } from './output.ts';
 import { readArguments, wholeNumber } from './usage.ts';
 import { withSession } from './with-session.ts';
 
@@ -30,7 +31,7 @@ export async function verify(args: string[]): Promise<void> {
       signal,
       onProgress,
     });
-    if (values['json'] === true) print(toJson(result));
+    if (values['json'] === true) printJson(result);
     else printTable(result);
     assertFinite(exported, result);
   });

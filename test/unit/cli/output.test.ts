@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { toJson } from '../../../electron/cli/output.ts';
+import { toJson } from '../../../electron/cli/json.ts';
 import { AppError, escaped, printable } from '../../../shared/errors.ts';
 import { findPreset } from '../../../shared/recipe.ts';
 import { CLI_SCRIPT } from '../../helpers/engine.ts';
