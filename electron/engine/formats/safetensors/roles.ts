@@ -74,6 +74,18 @@ function split(name: string): { layer: string; last: string } {
     : { layer: name.slice(0, dot), last: name.slice(dot + 1) };
 }
 
+/** The last part of a path that is no number: modules of a list have numbers for names, and the list's says more. */
+function moduleName(layer: string): string {
+  let end = layer.length;
+  let start = layer.lastIndexOf('.') + 1;
+  while (start > 0 && /^\d+$/.test(layer.slice(start, end))) {
+    end = start - 1;
+    // lastIndexOf takes a negative place as 0.
+    start = end === 0 ? 0 : layer.lastIndexOf('.', end - 1) + 1;
+  }
+  return layer.slice(start, end);
+}
+
 type Slot = Omit<Described, 'layer'>;
 
 function slot(op: string, role: Role, axis: number | null = null): Slot {
@@ -88,8 +100,7 @@ function slotOf(
   hasConv1D: boolean,
 ): Slot {
   if (dtypeOf(dtype).kind !== 'float') return slot('Buffer', 'constant');
-  // Modules of a list have numbers for names: the list's says more.
-  const module = layer.replace(/(?:\.\d+)+$/, '').replace(/^.*\./s, '');
+  const module = moduleName(layer);
   const weight = shapes.get(`${layer}.weight`);
   if (last === 'running_mean' || last === 'running_var') return slot('BatchNorm', 'norm');
   if (/^weight_(?:ih|hh|hr)_l\d+/.test(last))

@@ -1,5 +1,6 @@
 import { dtypeOf, packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
 import type { StoredQuantization } from '../../../../shared/model.ts';
+import type { ParameterReader } from './parameter-reader.ts';
 import type { Header, HeaderTensor } from './read-header.ts';
 
 /** The metadata entry in which an export describes its codes: JSON, by the name of the weight. */
@@ -57,15 +58,15 @@ export function quantizedTensors(
   return found;
 }
 
-/** What a report shows of the codes, once their scales and zero points are read. */
+/** What a report shows of the codes. */
 export function storedQuantization(
   { zeroPoint, axis, blockSize, scale }: QuantizedTensor,
-  read: (tensor: HeaderTensor) => number[],
+  reader: ParameterReader,
 ): StoredQuantization {
-  const scales = read(scale);
+  const scales = reader.values(scale);
   return {
     scale: scales,
-    zeroPoint: zeroPoint === null ? scales.map(() => 0) : read(zeroPoint),
+    zeroPoint: zeroPoint === null ? reader.zeros(scales.length) : reader.values(zeroPoint),
     axis,
     blockSize,
   };

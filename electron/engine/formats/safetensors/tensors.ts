@@ -1,9 +1,10 @@
 import { dtypeOf } from '../../../../shared/dtypes.ts';
 import type { TensorRef } from '../../../../shared/model.ts';
-import { readNumbers } from '../../tensor-bytes.ts';
 import type { FileSource } from '../../source.ts';
 import { blockPaths } from './blocks.ts';
+import { compareNames } from './name-order.ts';
 import type { Header, HeaderTensor } from './read-header.ts';
+import { ParameterReader } from './parameter-reader.ts';
 import { describeTensors } from './roles.ts';
 import { storedParts, type StoredPart } from './stored-parts.ts';
 import {
@@ -30,9 +31,6 @@ interface Found {
   readonly isCompanion: boolean;
 }
 
-/** The values of a tensor of a header. */
-type Read = (tensor: HeaderTensor) => number[];
-
 /**
  * Make the model's tensors from its headers, in the order of their names, numbers by their value.
  * @param fileOfShard the number of a shard's file among the model's
@@ -48,11 +46,9 @@ export function buildTensors(
   const rangesOf = ({ name, begin, end }: HeaderTensor) => [
     { file: fileOfShard(shards.get(name)!), offset: begin, length: end - begin },
   ];
-  const read: Read = (of) =>
-    readNumbers(files, { ...of, data: { encoding: 'raw', ranges: rangesOf(of) } });
-  const found = findTensors(headers, read);
-  const keys = new Map(found.map((each) => [each, orderKey(each.entry.name)]));
-  found.sort((a, b) => (keys.get(a)! < keys.get(b)! ? -1 : 1));
+  const reader = new ParameterReader(files, rangesOf);
+  const found = findTensors(headers, reader);
+  found.sort((a, b) => compareNames(a.entry.name, b.entry.name));
   const described = describeTensors(found.map(logicalOf));
   const blocks = blockPaths(described.map(({ layer }) => layer));
   return found.map((each, id) => {
@@ -69,7 +65,7 @@ export function buildTensors(
       storage: headers.length > 1 || fileOfShard(shard) > 0 ? 'external' : 'inline',
       graph: '',
       consumers: [],
-      quantization: quantizationOf(each, read),
+      quantization: quantizationOf(each, reader),
       ...storedFacts(each),
       data: { encoding: 'raw', ranges: rangesOf(entry) },
     };
@@ -77,10 +73,10 @@ export function buildTensors(
   });
 }
 
-function findTensors(headers: readonly Header[], read: Read): Found[] {
+function findTensors(headers: readonly Header[], reader: ParameterReader): Found[] {
   const parts = storedParts(
     headers.flatMap(({ tensors }) => tensors),
-    read,
+    (tensor) => reader.values(tensor),
   );
   const isPacked = (name: string): boolean => {
     const part = parts.get(name);
@@ -115,12 +111,15 @@ function logicalOf({
   return { name: part.weight, dtype: 'float32', shape: part.codes.shape };
 }
 
-function quantizationOf({ quantized, part, entry }: Found, read: Read): TensorRef['quantization'] {
-  if (quantized !== null) return storedQuantization(quantized, read);
+function quantizationOf(
+  { quantized, part, entry }: Found,
+  reader: ParameterReader,
+): TensorRef['quantization'] {
+  if (quantized !== null) return storedQuantization(quantized, reader);
   if (part?.codes?.name !== entry.name || part.scale === null) return null;
   const { of, axis, divisor } = part.scale;
-  const scale = read(of).map((value) => value / divisor);
-  return { scale, zeroPoint: scale.map(() => 0), axis, blockSize: null };
+  const scale = reader.values(of, divisor);
+  return { scale, zeroPoint: reader.zeros(scale.length), axis, blockSize: null };
 }
 
 /** What a tensor of a weight that is quantized already says of it, over what names tell. */
@@ -146,11 +145,6 @@ export function isConverted(ref: TensorRef): boolean {
     ref.fixed === undefined &&
     ref.role !== 'constant'
   );
-}
-
-/** Compares as names do, but layer 2 comes before layer 10. */
-function orderKey(name: string): string {
-  return name.replace(/\d{1,15}/g, (digits) => digits.padStart(15, '0'));
 }
 
 /**
