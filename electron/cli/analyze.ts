@@ -9,6 +9,7 @@ import {
   type TensorReport,
   type Total,
 } from '../../shared/report.ts';
+import { shortName } from '../../shared/short-name.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
 import { printJson } from './json.ts';
 import { decibels, megabytes, print, printKept, toTable } from './output.ts';
@@ -64,10 +65,10 @@ export async function analyze(args: string[]): Promise<void> {
 
 function rowOf(tensor: TensorRef, report: TensorReport) {
   return {
-    name: tensor.name,
-    layer: tensor.layer,
-    op: tensor.op,
-    graph: tensor.graph,
+    name: shortName(tensor.name),
+    layer: shortName(tensor.layer),
+    op: shortName(tensor.op),
+    graph: shortName(tensor.graph),
     role: tensor.role,
     dtype: tensor.dtype,
     shape: tensor.shape,

@@ -1,6 +1,7 @@
 import { printable } from '../../shared/errors.ts';
-import type { TensorRef } from '../../shared/model.ts';
+import type { TensorSummary } from '../../shared/protocol.ts';
 import { openModel } from '../engine/formats/registry.ts';
+import { tensorSummaries } from '../engine/summaries.ts';
 import { printJson } from './json.ts';
 import { megabytes, print, toTable } from './output.ts';
 import { readArguments } from './usage.ts';
@@ -10,7 +11,8 @@ export function inspect(args: string[]): void {
   const { model: file, values } = readArguments(args, { json: { type: 'boolean' } });
   const opened = openModel(file);
   try {
-    const { files, tensors, ...facts } = opened.model;
+    const { files, tensors: _, ...facts } = opened.model;
+    const tensors = tensorSummaries(opened.model);
     const fileBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
     if (values['json'] === true) {
       printJson({ file, ...facts, fileBytes, tensors: tensors.map(tensorFacts) });
@@ -42,6 +44,6 @@ export function inspect(args: string[]): void {
   }
 }
 
-function tensorFacts({ data: _data, id: _id, ...facts }: TensorRef): object {
+function tensorFacts({ id: _id, ...facts }: TensorSummary): object {
   return facts;
 }

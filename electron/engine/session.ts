@@ -44,6 +44,7 @@ import { batchesOf, split } from './batches.ts';
 import { kernelScheme } from './quantize/scheme.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
 import { keptReport, nonFiniteReason, reportOf } from './reports.ts';
+import { tensorSummaries } from './summaries.ts';
 
 export interface RunOptions {
   readonly signal: AbortSignal;
@@ -109,7 +110,7 @@ export class Session {
   }
 
   summary(): ModelSummary {
-    const { files, tensors, ...facts } = this.opened.model;
+    const { files, tensors: _, ...facts } = this.opened.model;
     return {
       ...facts,
       formatName: formatName(facts.format),
@@ -118,7 +119,7 @@ export class Session {
       modes: this.opened.modes,
       canRun: this.opened.canRun,
       fileBytes: files.reduce((sum, file) => sum + file.bytes, 0),
-      tensors: tensors.map(({ data: _, ...summary }) => summary),
+      tensors: tensorSummaries(this.opened.model),
     };
   }
 

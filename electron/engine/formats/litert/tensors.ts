@@ -1,5 +1,6 @@
 import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
 import type { Consumer, Role, StoredQuantization, TensorRef } from '../../../../shared/model.ts';
+import { shortName } from '../../../../shared/short-name.ts';
 import { elementsOf } from './check-tensor.ts';
 import { outranks, type Slot } from '../slot.ts';
 import { numberOf } from './nodes.ts';
@@ -85,7 +86,7 @@ function refOf(
     shape: tensor.shape,
     elements,
     bytes: tensor.isSparse || dtype === 'string' ? buffer.length : packedBytes(dtype, elements),
-    layer: use === null ? tensor.name : layerOf(nameOf(use.use), tensor.name),
+    layer: use === null ? tensor.name : layerOf(shortName(nameOf(use.use)), shortName(tensor.name)),
     op: use?.use.operator.op ?? 'none',
     role: roleOf(tensor, dtype, use?.slot ?? null),
     axis: use?.slot.axis ?? null,

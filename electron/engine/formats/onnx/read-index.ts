@@ -1,4 +1,5 @@
 import { AppError } from '../../../../shared/errors.ts';
+import { shortName } from '../../../../shared/short-name.ts';
 import { functionPath } from './functions.ts';
 import type {
   AttributeRecord,
@@ -283,7 +284,7 @@ function readNode(
   });
   if (domain === 'ai.onnx') domain = '';
   const label = name !== '' ? name : (outputs[0] ?? opType);
-  const scope = path === '' ? label : `${path}/${label}`;
+  const scope = path === '' ? shortName(label) : shortName(`${path}/${shortName(label)}`);
   const attributes = attributeFields.map((part) =>
     readAttribute(wire, part, frame, scope, depth + 1),
   );
