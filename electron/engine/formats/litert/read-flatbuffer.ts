@@ -52,6 +52,8 @@ class Reader {
   private readonly bytes: PagedBytes;
   private readonly known = new Map<string, TableNode | VectorNode | TablesNode>();
   private readonly vtables = new Set<number>();
+  /** Vtables, by table, that were looked through for fields beyond the schema's. */
+  private readonly searched = new Set<string>();
   private readonly unknown: UnknownField[] = [];
   private tables = 0;
   private structure = 0;
@@ -146,15 +148,10 @@ class Reader {
       this.claim(place.at, size, place);
       const fields: (FieldValue | undefined)[] = [];
       const known = fieldsOf(table);
-      for (let id = 0; id < entries; id++) {
+      for (const [id, field] of known.slice(0, entries).entries()) {
         const offset = this.bytes.uint16(vtable + 4 + 2 * id);
-        const field = known[id];
         if (field === undefined) {
-          if (offset !== 0)
-            this.foreign(
-              { parent: path, step: `.field ${id} of ${table}` },
-              'a field of a newer schema',
-            );
+          if (offset !== 0) this.foreignField(table, id, path);
           continue;
         }
         const step: Path = { parent: path, step: `.${field.name}` };
@@ -164,8 +161,33 @@ class Reader {
             : this.field(field, fields, offset, size, { at: place.at, path: step }),
         );
       }
+      this.fieldsBeyond(table, known.length, vtable, entries, path);
       return { kind: 'table', table, fields };
     });
+  }
+
+  /**
+   * Note the first field of a vtable that the schema does not have. Thousands of tables may share a
+   * vtable of thousands of entries: it is looked through once.
+   */
+  private fieldsBeyond(
+    table: string,
+    from: number,
+    vtable: number,
+    entries: number,
+    path: Path | null,
+  ): void {
+    const key = `${table}@${vtable}`;
+    if (entries <= from || this.searched.has(key)) return;
+    this.searched.add(key);
+    for (let id = from; id < entries; id++) {
+      if (this.bytes.uint16(vtable + 4 + 2 * id) === 0) continue;
+      return this.foreignField(table, id, path);
+    }
+  }
+
+  private foreignField(table: string, id: number, path: Path | null): void {
+    this.foreign({ parent: path, step: `.field ${id} of ${table}` }, 'a field of a newer schema');
   }
 
   private foreign(path: Path, what: string): void {

@@ -152,11 +152,18 @@ function mainUse(
   return best;
 }
 
+/**
+ * Uses behind loops and branches that are looked at for one tensor: a graph's input may stand for thousands
+ * of tensors and have thousands of uses. The first ones say what it is.
+ */
+const MAX_BEHIND = 256;
+
 /** The uses of a value, or those behind the operators that only hand it on, loops and branches among them. */
 function realUses(uses: readonly Use[], graphs: readonly GraphRecord[]): Use[] {
   const found: Use[] = [];
   const seen = new Set<string>();
   const pending = [...uses];
+  let followed = 0;
   for (let use = pending.pop(); use !== undefined; use = pending.pop()) {
     let isUsed = false;
     for (const { graph, tensor } of handedOn(use, graphs)) {
@@ -164,7 +171,12 @@ function realUses(uses: readonly Use[], graphs: readonly GraphRecord[]): Use[] {
       isUsed ||= behind.length > 0;
       const key = `${graph.index} ${tensor}`;
       // One by one: a spread of very many would overflow the stack.
-      if (!seen.has(key)) for (const next of behind) pending.push(next);
+      const room = Math.max(0, MAX_BEHIND - followed);
+      if (!seen.has(key) && room > 0) {
+        const next = behind.slice(0, room);
+        for (const each of next) pending.push(each);
+        followed += next.length;
+      }
       seen.add(key);
     }
     if (!isUsed) found.push(use);
