@@ -77,7 +77,7 @@ describe('a tensor is refused', () => {
     [
       'with over 64 dimensions',
       [dims(...new Array<number>(65).fill(1)), type(1), raw(4)],
-      /too many dimensions/,
+      /too many values of a dimension/,
     ],
   ])('%s', (_, fields, pattern) => {
     const error = failure(...fields);

@@ -49,18 +49,18 @@ export function readTensor(
   wire.forEachField(frame.payload, frame.end, depth, (part) => {
     const data = DATA_FIELDS[part.number];
     if (data !== undefined) addPayload(wire, part, data, payloads);
-    else if (part.number === 1) wire.int64s(part, 'a dimension', dims);
+    else if (part.number === 1) wire.int64s(part, 'a dimension', dims, MAX_RANK);
     else if (part.number === 2) dataType = wire.int64(part, 'data_type');
     else if (part.number === 8) name = wire.text(part, 'a tensor name');
     else if (part.number === 13) external.push(readEntry(wire, part, depth + 1));
     else if (part.number === 14) isExternal = wire.int64(part, 'data_location') === 1;
-    if (dims.length > MAX_RANK || external.length > MAX_EXTERNAL_ENTRIES)
-      throw new AppError('LIMIT', 'a tensor with too many dimensions or external_data entries', {
+    if (external.length > MAX_EXTERNAL_ENTRIES)
+      throw new AppError('LIMIT', 'a tensor with too many external_data entries', {
         file: wire.source.path,
         field: name,
         offset: field.start,
-        found: `${dims.length} dimensions, ${external.length} entries`,
-        expected: `at most ${MAX_RANK} and ${MAX_EXTERNAL_ENTRIES}`,
+        found: `${external.length} entries`,
+        expected: `at most ${MAX_EXTERNAL_ENTRIES}`,
       });
   });
   const record: TensorRecord = {
@@ -250,7 +250,7 @@ export function readSparse(
   wire.forEachField(frame.payload, frame.end, depth, (part) => {
     if (part.number === 1) values = readTensor(wire, part, frame, depth + 1);
     else if (part.number === 2) indices = readTensor(wire, part, frame, depth + 1);
-    else if (part.number === 3) wire.int64s(part, 'a dimension', dims);
+    else if (part.number === 3) wire.int64s(part, 'a dimension', dims, MAX_RANK);
   });
   if (values === undefined || indices === undefined)
     throw wire.malformed('a sparse tensor without values or indices', field.start);

@@ -177,13 +177,18 @@ function recordUses(
     const stored = scope.stored(node.inputs[input] ?? '');
     return stored === undefined ? null : readIntegers(stored);
   };
+  // Thousands of inputs times thousands of outputs take long; what MAX_BOUND leaves out is not tried.
+  const boundOnce = new Set<Stored>();
   for (const [input, name] of node.inputs.entries()) {
     if (name === '') continue;
     for (const bound of scope.find(name)) {
       const rank = rankOf(bound);
       const handedOn = passThrough(node, input, rank, integersOf);
       if (handedOn !== null) {
-        bindOutputs(node, scope, bound, handedOn);
+        if (!boundOnce.has(bound.stored) && boundOnce.size < MAX_BOUND) {
+          bindOutputs(node, scope, bound, handedOn);
+          boundOnce.add(bound.stored);
+        }
         if (name === bound.stored.name && !isQuantizer(node)) bound.stored.isHandedOn = true;
       }
       const { role, axis } = slotOf(node, input, rank);
@@ -256,6 +261,13 @@ function recordCall(
   const flows = following.calls.flow(node, ranks, following.attributes, walk);
   const body = following.calls.callee(node)!;
   const places = new Map(body.inputs.map(({ name }, at) => [name, node.inputs[at] ?? '']));
+  const known = new Map<readonly string[], readonly string[]>();
+  /** The uses of one node have one list of inputs, which may be long. */
+  const renamed = (inputs: readonly string[]): readonly string[] => {
+    const made = known.get(inputs) ?? inputs.map((name) => places.get(name) ?? '');
+    known.set(inputs, made);
+    return made;
+  };
   for (const [input, bounds] of given.entries())
     for (const bound of bounds) {
       // Whatever its body does, the call takes the name.
@@ -266,7 +278,7 @@ function recordCall(
         bound.stored.uses.push({
           ...use,
           node: insideLabel(labelOf(node), use.node),
-          inputs: use.inputs.map((name) => places.get(name) ?? ''),
+          inputs: renamed(use.inputs),
           reachedBy: node,
           scope,
           isDirect: false,

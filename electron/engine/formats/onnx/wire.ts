@@ -204,16 +204,22 @@ export class WireReader {
     return Number(signed);
   }
 
-  /** Values of a repeated varint field, packed or not. */
-  int64s(field: WireField, what: string, into: number[]): void {
-    if (field.type === WireType.Varint) {
-      into.push(this.int64(field, what));
-      return;
-    }
+  /** Values of a repeated varint field, packed or not. @throws AppError LIMIT when there are more than a limit. */
+  int64s(field: WireField, what: string, into: number[], limit: number): void {
+    const add = (value: number | bigint, at: number): void => {
+      if (into.push(this.safeInt64(value, at, what)) <= limit) return;
+      throw new AppError('LIMIT', `too many values of ${what}`, {
+        file: this.source.path,
+        offset: field.start,
+        found: `over ${limit}`,
+        expected: `at most ${limit}`,
+      });
+    };
+    if (field.type === WireType.Varint) return add(field.value, field.start);
     this.expectType(field, WireType.Bytes, what);
     for (let at = field.payload; at < field.end;) {
       const { value, next } = this.varint(at, field.end);
-      into.push(this.safeInt64(value, at, what));
+      add(value, at);
       at = next;
     }
   }
