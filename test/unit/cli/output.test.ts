@@ -82,7 +82,7 @@ test('no command prints what a terminal obeys, from op types, tensor or recipe n
     ['analyze', model, '--recipe', recipe, '--json'],
     ['plan', model, '--recipe', recipe, '--min-sqnr', '20', '--json'],
     ['export', model, '--recipe', recipe, '--out', path.join(folder, 'o.onnx')],
-    ['analyze', path.join(folder, `missing${HOSTILE.replace('/', '')}.onnx`)],
+    ['inspect', path.join(folder, `missing${HOSTILE.replace('/', '')}.onnx`)],
   ];
   for (const command of commands) {
     const { stdout, stderr } = spawnSync(process.execPath, [CLI_SCRIPT, ...command], {
