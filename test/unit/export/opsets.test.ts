@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { onnx } from 'onnx-proto';
-import { canRaise } from '../../../electron/engine/export/onnx/opsets.ts';
+import { canRaise, Opsets } from '../../../electron/engine/export/onnx/opsets.ts';
 import { readIndex } from '../../../electron/engine/formats/onnx/read-index.ts';
 import { WireReader } from '../../../electron/engine/formats/onnx/wire.ts';
 import { FileSource } from '../../../electron/engine/source.ts';
@@ -92,5 +92,34 @@ describe('an opset is not raised', () => {
 
   test('an operator of another domain does not hold a model back', () => {
     expect(raises([node('Softmax', ['x'], ['y'], { domain: 'local' })], 12, 13)).toBe(true);
+  });
+});
+
+describe('the reason for a low opset', () => {
+  const why = (nodes: onnx.INodeProto[], from: number, to: number): string => {
+    const source = FileSource.open(writeFile(folder, model({ node: nodes }, { opset: from })));
+    try {
+      const index = readIndex(new WireReader(source));
+      return new Opsets(index, new Map([[null, new Set([to])]])).whyBelow(null, to);
+    } finally {
+      source.close();
+    }
+  };
+
+  test('names the operators that change on the way', () => {
+    const nodes = ['Softmax', 'Conv', 'Clip', 'Slice', 'Clip'].map(op);
+    expect(why(nodes, 9, 13)).toBe(
+      'the file is at opset 9: Clip, Slice and Softmax change on the way to opset 13',
+    );
+    expect(why([op('Clip')], 9, 13)).toBe(
+      'the file is at opset 9: Clip changes on the way to opset 13',
+    );
+  });
+
+  test('counts those of a long list', () => {
+    const nodes = 'Clip Dropout Pad Resize Slice Softmax Split'.split(' ').map(op);
+    expect(why(nodes, 9, 13)).toBe(
+      'the file is at opset 9: Clip, Dropout, Pad, Resize, Slice and 2 more operators change on the way to opset 13',
+    );
   });
 });

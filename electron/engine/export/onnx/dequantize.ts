@@ -10,6 +10,9 @@ export interface Restore {
   readonly domain: '' | 'com.microsoft';
 }
 
+/** Says why the file stays below an opset, and names the operators that hold it there (Opsets.whyBelow). */
+export type WhyBelow = (opset: number) => string;
+
 /** The opset from which arithmetic broadcasts as numpy does. */
 const BROADCAST_OPSET = 7;
 
@@ -55,18 +58,21 @@ export function restoreOperator(
   scheme: Scheme,
   scales: number,
   opset: number,
+  whyBelow: WhyBelow,
 ): Restore | { readonly refused: string } {
   if (scheme.dtype === 'int32' && !scheme.symmetric)
     return { refused: 'DequantizeLinear takes int32 with zero point 0 only, so symmetric' };
   const needed = restoreOpset(scheme, scales);
   const isCast = isFloatCast(scheme.dtype);
   if (opset >= needed) return { opType: isCast ? 'Cast' : 'DequantizeLinear', domain: '' };
-  const at = `the file is at opset ${opset} and cannot be raised without changing what it means`;
-  if (isCast) return { refused: `Cast takes ${scheme.dtype} from opset ${needed} on, and ${at}` };
+  if (isCast)
+    return {
+      refused: `Cast takes ${scheme.dtype} from opset ${needed} on, and ${whyBelow(needed)}`,
+    };
   if (typeof scheme.granularity === 'object') {
     if (opset < BROADCAST_OPSET)
       return {
-        refused: `Mul spreads the scales of blocks from opset ${BROADCAST_OPSET} on, and ${at}`,
+        refused: `Mul spreads the scales of blocks from opset ${BROADCAST_OPSET} on, and ${whyBelow(BROADCAST_OPSET)}`,
       };
     return { opType: 'Blocks', domain: 'com.microsoft' };
   }

@@ -12,7 +12,13 @@ import type { GraphRecord, NodeRecord, OnnxIndex } from '../../formats/onnx/reco
 import { piecesLength, type CodeLayout, type Layout, type Piece } from '../layout.ts';
 import { TOOL_VERSION } from '../version.ts';
 import { applyEdits, type Edit } from './edits.ts';
-import { constantOpset, irVersionOf, scaleDtypeOf, usefulOpsets } from './dequantize.ts';
+import {
+  constantOpset,
+  irVersionOf,
+  scaleDtypeOf,
+  usefulOpsets,
+  type WhyBelow,
+} from './dequantize.ts';
 import { HalfNodes } from './half-nodes.ts';
 import type { HalfPlan } from './half-plan.ts';
 import { planHalf, whyNotHalf } from './half-rules.ts';
@@ -209,6 +215,7 @@ function editsFor(
   }
   const owner = ownerOf(tensor.stored.graph);
   const opset = opsets.version(owner);
+  const whyBelow: WhyBelow = (wanted) => opsets.whyBelow(owner, wanted);
   const uses = usesTakenOver(request, { tensor, scheme }, opset);
   const isRestored =
     half?.isRestored(tensor.stored) ??
@@ -218,6 +225,7 @@ function editsFor(
   const scaleDtype = scaleDtypeOf(scheme, tensor.ref, { opset, isNbits: nbits !== null });
   const replaced = replaceWeight(tensor, scheme, {
     opset,
+    whyBelow,
     irVersion: request.index.irVersion,
     names,
     side,
@@ -245,7 +253,7 @@ function editsFor(
   opsets.needIr(irVersionOf(storageDtype(scheme.dtype)));
   const codes = nbits === null ? 'tensor' : 'nbits';
   const integers = uses.map((use) => ({ use, parts: replaced.parts }));
-  const reason = whyRestored(request.mode, { tensor, scheme, opset }, uses);
+  const reason = whyRestored(request.mode, { tensor, scheme, opset, whyBelow }, uses);
   return {
     ...{ codes, edits: replaced.edits, integers, stored: replaced.parts.codes },
     ...{ scaleDtype, reason },

@@ -1,10 +1,5 @@
-import type {
-  GraphRecord,
-  NodeRecord,
-  OnnxIndex,
-  OpsetRecord,
-  Span,
-} from '../../formats/onnx/records.ts';
+import { printable } from '../../../../shared/errors.ts';
+import type { GraphRecord, OnnxIndex, OpsetRecord, Span } from '../../formats/onnx/records.ts';
 import type { Piece } from '../layout.ts';
 import type { Edit } from './edits.ts';
 import { field, opsetMessage } from './messages.ts';
@@ -29,20 +24,39 @@ export function canRaise(index: OnnxIndex, from: number, to: number): boolean {
 }
 
 function graphAllows(graph: GraphRecord, from: number, to: number): boolean {
-  return graph.nodes.every((node) => nodeAllows(node, from, to));
+  return operatorsThatHold([graph], from, to).next().done === true;
 }
 
-function nodeAllows(node: NodeRecord, from: number, to: number): boolean {
-  if (node.domain === '') {
-    const [first, ...changed] = Object.hasOwn(operators, node.opType)
-      ? operators[node.opType]!
-      : [];
-    if (first === undefined || first > from) return false;
-    if (changed.some((version) => version > from && version <= to)) return false;
-  }
-  return node.attributes.every((attribute) =>
-    attribute.graphs.every((graph) => graphAllows(graph, from, to)),
-  );
+/** The operators of ai.onnx that are not known to mean the same at both opsets. */
+function* operatorsThatHold(
+  graphs: readonly GraphRecord[],
+  from: number,
+  to: number,
+): Generator<string> {
+  for (const graph of graphs)
+    for (const { domain, opType, attributes } of graph.nodes) {
+      if (domain === '' && isChanged(opType, from, to)) yield opType;
+      for (const attribute of attributes) yield* operatorsThatHold(attribute.graphs, from, to);
+    }
+}
+
+function isChanged(opType: string, from: number, to: number): boolean {
+  const [first, ...changed] = Object.hasOwn(operators, opType) ? operators[opType]! : [];
+  if (first === undefined || first > from) return true;
+  return changed.some((version) => version > from && version <= to);
+}
+
+/** Operators that a reason names at most. */
+const MAX_NAMED = 5;
+
+function listed(names: readonly string[]): string {
+  const shown =
+    names.length > MAX_NAMED
+      ? [...names.slice(0, MAX_NAMED), `${names.length - MAX_NAMED} more operators`]
+      : names;
+  return shown.length === 1
+    ? shown[0]!
+    : `${shown.slice(0, -1).join(', ')} and ${shown[shown.length - 1]!}`;
 }
 
 /** The opsets of ai.onnx that the weights of the model or of a function would like. */
@@ -54,6 +68,8 @@ export class Opsets {
   /** The versions of ai.onnx that are raised, by function; null is the model. */
   private readonly raised = new Map<GraphRecord | null, number>();
   private readonly needed = new Set<GraphRecord | null>();
+  /** Reasons that were asked for, by function and opset: thousands of weights ask for the same one. */
+  private readonly reasons = new Map<GraphRecord | null, Map<number, string>>();
   private irVersion: number;
 
   /**
@@ -89,6 +105,30 @@ export class Opsets {
   version(owner: GraphRecord | null): number {
     const own = this.raised.get(owner) ?? this.sourceVersion(owner);
     return owner === null ? own : Math.min(own, this.version(null));
+  }
+
+  /**
+   * Why the model or a function stays below an opset: the operators that would mean something else
+   * there, or that are not known.
+   */
+  whyBelow(owner: GraphRecord | null, wanted: number): string {
+    const known = this.reasons.get(owner) ?? new Map<number, string>();
+    this.reasons.set(owner, known);
+    const reason = known.get(wanted) ?? this.reasonBelow(owner, wanted);
+    known.set(wanted, reason);
+    return reason;
+  }
+
+  private reasonBelow(owner: GraphRecord | null, wanted: number): string {
+    // A function runs at the model's opset, so that what holds the model holds it as well.
+    const held = this.version(null) < wanted ? null : owner;
+    const graphs = held === null ? [this.index.graph, ...this.index.functions] : [held];
+    const found = operatorsThatHold(graphs, this.sourceVersion(held), wanted);
+    const names = [...new Set(found)].sort();
+    const at = `the ${held === null ? 'file' : 'function'} is at opset ${this.version(owner)}`;
+    if (names.length === 0) return at;
+    const verb = names.length === 1 ? 'changes' : 'change';
+    return `${at}: ${listed(names.map(printable))} ${verb} on the way to opset ${wanted}`;
   }
 
   /** Say that com.microsoft is used by the model or a function. */

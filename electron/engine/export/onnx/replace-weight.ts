@@ -8,7 +8,13 @@ import { onnxDataType } from '../../formats/onnx/tensor-types.ts';
 import type { Piece } from '../layout.ts';
 import { blocksOf, columnBytes, zeroPointColumnBytes, type NBitsShape } from '../nbits-layout.ts';
 import { blockNodes, blockShape, type BlockShape } from './block-restore.ts';
-import { CAST_OPSETS, constantOpset, restoreOperator, type Restore } from './dequantize.ts';
+import {
+  CAST_OPSETS,
+  constantOpset,
+  restoreOperator,
+  type Restore,
+  type WhyBelow,
+} from './dequantize.ts';
 import type { Edit } from './edits.ts';
 import {
   constantMessage,
@@ -33,6 +39,7 @@ const IR_WITHOUT_INPUTS = 4;
 export interface ReplaceContext {
   /** The version of ai.onnx in force where the tensor sits. */
   readonly opset: number;
+  readonly whyBelow: WhyBelow;
   readonly irVersion: number;
   readonly names: FreshNames;
   /** Takes the tensors that stay outside of the model. */
@@ -79,12 +86,12 @@ export function replaceWeight(
   const { ref, stored } = tensor;
   const scales = scaleCount(scheme, ref);
   const restore = context.isRestored
-    ? restoreOperator(scheme, scales, context.opset)
+    ? restoreOperator(scheme, scales, context.opset, context.whyBelow)
     : NOT_RESTORED;
   if ('refused' in restore) return restore;
   if (context.isRestored && ref.dtype !== context.scaleDtype && context.opset < CAST_OPSETS.float16)
     return {
-      refused: `Cast restores ${ref.dtype} from opset ${CAST_OPSETS.float16} on, and the file is at opset ${context.opset} and cannot be raised without changing what it means`,
+      refused: `Cast restores ${ref.dtype} from opset ${CAST_OPSETS.float16} on, and ${context.whyBelow(CAST_OPSETS.float16)}`,
     };
   const split = restore.opType === 'Blocks' ? blockShape(ref, scheme) : null;
   const parts = partsOf(tensor, scheme, scales, context, split);
@@ -106,7 +113,7 @@ export function replaceWeight(
 function barredConstant(
   parts: readonly Part[],
   split: BlockShape | null,
-  { opset }: ReplaceContext,
+  { opset, whyBelow }: ReplaceContext,
 ): string | null {
   const dtypes = [
     ...parts.map((part) => part.dtype),
@@ -114,7 +121,7 @@ function barredConstant(
   ];
   const dtype = dtypes.find((candidate) => constantOpset(candidate) > opset);
   if (dtype === undefined) return null;
-  return `a Constant in a function may be ${dtype} from opset ${constantOpset(dtype)} on, and the function is at opset ${opset} and cannot be raised without changing what it means`;
+  return `a Constant in a function may be ${dtype} from opset ${constantOpset(dtype)} on, and ${whyBelow(constantOpset(dtype))}`;
 }
 
 const NOT_RESTORED: Restore = { opType: 'DequantizeLinear', domain: '' };

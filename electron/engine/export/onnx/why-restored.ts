@@ -1,8 +1,17 @@
 import type { ExportMode } from '../../../../shared/protocol.ts';
 import { isFixedPoint, isFloatCast, type Scheme } from '../../../../shared/recipe.ts';
 import type { OnnxTensor } from '../../formats/onnx/stored.ts';
+import type { WhyBelow } from './dequantize.ts';
 import { DYNAMIC_OPSET, type IntegerUse } from './integer-uses.ts';
 import { isNeeded } from './taken-uses.ts';
+
+/** A weight, what is planned for it, and the opset in force where it sits. */
+interface RestoredWeight {
+  readonly tensor: OnnxTensor;
+  readonly scheme: Scheme;
+  readonly opset: number;
+  readonly whyBelow: WhyBelow;
+}
 
 /** Operators that have one on integers. */
 const INTEGER_OPERATORS: ReadonlySet<string> = new Set(['MatMul', 'Gemm', 'Conv', 'LSTM']);
@@ -13,9 +22,10 @@ const INTEGER_OPERATORS: ReadonlySet<string> = new Set(['MatMul', 'Gemm', 'Conv'
  */
 export function whyRestored(
   mode: ExportMode,
-  { tensor, scheme, opset }: { tensor: OnnxTensor; scheme: Scheme; opset: number },
+  weight: RestoredWeight,
   taken: readonly IntegerUse[],
 ): string | null {
+  const { tensor, scheme } = weight;
   if (mode !== 'dynamic' && mode !== 'nbits') return null;
   const inputs = new Set(taken.map(({ node, input }) => `${node.frame.start} ${input}`));
   const left = tensor.stored.uses.filter(
@@ -29,13 +39,16 @@ export function whyRestored(
       : left.some(({ isDirect }) => !isDirect)
         ? `the weight reaches ${ops} through other operators, such as Transpose or Concat`
         : mode === 'dynamic'
-          ? whyNotInteger(tensor, scheme, opset, ops)
+          ? whyNotInteger(weight, ops)
           : whyNotNbits(tensor, scheme, ops);
   const some = taken.length > 0 ? `for ${left.length} of ${tensor.stored.uses.length} uses` : '';
   return `restored to float ${some}`.trimEnd() + `: ${why}`;
 }
 
-function whyNotInteger({ ref }: OnnxTensor, scheme: Scheme, opset: number, ops: string): string {
+function whyNotInteger(
+  { tensor: { ref }, scheme, opset, whyBelow }: RestoredWeight,
+  ops: string,
+): string {
   if (isFloatCast(scheme.dtype) || isFixedPoint(scheme.dtype) || !/^u?int8$/.test(scheme.dtype))
     return `integer operators take int8 and uint8, not ${scheme.dtype}`;
   if (typeof scheme.granularity === 'object')
@@ -45,7 +58,7 @@ function whyNotInteger({ ref }: OnnxTensor, scheme: Scheme, opset: number, ops: 
   if (!ops.split(', ').some((op) => INTEGER_OPERATORS.has(op)))
     return `${ops} has no integer operator`;
   if (opset < DYNAMIC_OPSET)
-    return `integer operators need opset ${DYNAMIC_OPSET}, and the file stays at opset ${opset}`;
+    return `integer operators need opset ${DYNAMIC_OPSET}, and ${whyBelow(DYNAMIC_OPSET)}`;
   return `no integer operator takes this form of ${ops} under this scheme`;
 }
 
