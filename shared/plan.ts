@@ -159,12 +159,13 @@ export function scaleCount(
  * The axis that blocks run along: that of the products which are summed, beside the channel axis,
  * so that a block shares its scale where MatMulNBits and blocked DequantizeLinear want it. 0 for a
  * MatMul's [K, N] with channels on 1; 1 for a Linear's or a Conv's [out, in, ...] with channels on 0;
- * 2 for a stack [directions or experts, out, in] with channels on 1, whose axis 0 is the shorter one.
+ * 2 for a stack [directions or experts, out, in] with channels on 1, whose axis 0 is no longer than its
+ * axis 2 (com.microsoft.QMoE, block_size).
  */
 export function blockAxisOf(shape: readonly number[], axis: number): number {
   const after = shape[axis + 1];
   if (axis === 0) return after === undefined ? 0 : 1;
-  return after !== undefined && shape[axis - 1]! < after ? axis + 1 : axis - 1;
+  return after !== undefined && shape[axis - 1]! <= after ? axis + 1 : axis - 1;
 }
 
 /**

@@ -106,6 +106,8 @@ test('blocks run along the axis that is summed over, beside the channels', () =>
   expect(blockAxisOf([7], 0)).toBe(0);
   // An LSTM's [directions, 4 hidden, inputs], and a ConvTranspose's [in, out, width].
   expect(blockAxisOf([1, 64, 32], 1)).toBe(2);
+  // 512 experts with 512 inputs each.
+  expect(blockAxisOf([512, 2048, 512], 1)).toBe(2);
   expect(blockAxisOf([16, 32, 3], 1)).toBe(0);
 });
 
