@@ -166,6 +166,18 @@ describe('a model with external data', () => {
     ];
     expect(answer).toEqual(source);
   });
+
+  test('copies a range that two initializers share once', async () => {
+    const file = writeExternal('shared-range');
+    const source = onnx.ModelProto.decode(fs.readFileSync(file));
+    const [first, second] = source.graph!.initializer!;
+    second!.externalData = first!.externalData!;
+    fs.writeFileSync(file, onnx.ModelProto.encode(source).finish());
+    const target = path.join(folder, 'shared-range.onnx');
+    await exportTo(file, target, recipe('int8', { default: null }));
+    expect(fs.statSync(`${target}.data`).size).toBe(65536 + 512);
+    expect(await runOnnx(target, feeds)).toEqual(await runOnnx(file, feeds));
+  });
 });
 
 /** x W1 ... W40, each in a file of its own under a short name, of which the last is of 100 kB. */

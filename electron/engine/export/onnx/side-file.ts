@@ -1,3 +1,4 @@
+import type { ByteRange } from '../../../../shared/model.ts';
 import type { OnnxTensor } from '../../formats/onnx/stored.ts';
 import { pieceLength, type OutputFile, type Piece } from '../layout.ts';
 import type { Edit } from './edits.ts';
@@ -41,6 +42,8 @@ export class SideFile {
   readonly name: string;
   private readonly pieces: Piece[] = [];
   private bytes = 0;
+  /** Places of copied ranges, so that tensors that share a range share its copy. */
+  private readonly copies = new Map<string, SidePlace>();
 
   constructor(targetName: string) {
     this.name = `${targetName}.data`;
@@ -67,7 +70,7 @@ export class SideFile {
     const { external, frame } = stored.tensor!;
     const [range] = ref.data.ranges;
     if (external === null || range === undefined) return [];
-    const place = this.add({ kind: 'copy', ...range });
+    const place = this.copy(range);
     const pieces = Object.entries(place).flatMap(([key, value]) =>
       field(EXTERNAL_DATA, [entryMessage(key, String(value))]),
     );
@@ -76,6 +79,14 @@ export class SideFile {
       pieces: at === 0 ? pieces : [],
       frame,
     }));
+  }
+
+  /** Copy a range of the source, once. */
+  private copy(range: ByteRange): SidePlace {
+    const key = `${range.file} ${range.offset} ${range.length}`;
+    const place = this.copies.get(key) ?? this.add({ kind: 'copy', ...range });
+    this.copies.set(key, place);
+    return place;
   }
 
   /** The file, when anything is in it. */
