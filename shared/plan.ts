@@ -9,6 +9,7 @@ import {
   type Rule,
   type Scheme,
 } from './recipe.ts';
+import { compileRules } from './rule-matcher.ts';
 
 /** What is done to one tensor, and why nothing is where scheme is null. */
 export interface TensorPlan {
@@ -45,25 +46,8 @@ export type PlannedTensor = Pick<
 
 /** One readonly scheme per tensor, in the order given. Pure: the same recipe on the same model gives the same plan. */
 export function planModel(tensors: readonly PlannedTensor[], recipe: Recipe): Plan {
-  const rules = recipe.rules.map((rule) => ({
-    rule,
-    pattern: rule.match.name === undefined ? undefined : new RegExp(rule.match.name, 'u'),
-  }));
-  return tensors.map((tensor) => planTensor(tensor, recipe, lastMatch(tensor, rules)));
-}
-
-type CompiledRule = { readonly rule: Rule; readonly pattern: RegExp | undefined };
-
-function lastMatch(tensor: PlannedTensor, rules: readonly CompiledRule[]): Rule | undefined {
-  for (let index = rules.length - 1; index >= 0; index--) {
-    const compiled = rules[index]!;
-    const { op, role } = compiled.rule.match;
-    if (op !== undefined && op !== tensor.op) continue;
-    if (role !== undefined && role !== tensor.role) continue;
-    if (compiled.pattern !== undefined && !compiled.pattern.test(tensor.name)) continue;
-    return compiled.rule;
-  }
-  return undefined;
+  const lastMatch = compileRules(recipe.rules);
+  return tensors.map((tensor) => planTensor(tensor, recipe, lastMatch(tensor)));
 }
 
 function planTensor(tensor: PlannedTensor, recipe: Recipe, rule: Rule | undefined): TensorPlan {

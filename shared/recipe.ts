@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { dtypeOf, type FixedDtype } from './dtypes.ts';
 import { AppError } from './errors.ts';
+import { compilePattern, exactNames, MAX_PATTERN_LENGTH, type NamePattern } from './patterns.ts';
 import { JsonReader } from './json-reader.ts';
 
 /** Types that weights can be stored in. q7, q15 and q31 are CMSIS-DSP fixed point. */
@@ -153,22 +154,26 @@ const recipeSchema = v.strictObject({
   default: v.nullable(schemeSchema),
   minElements: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 1024),
   rules: v.optional(
-    v.pipe(
-      v.array(
-        v.strictObject({
-          match: v.strictObject({
-            name: v.optional(v.pipe(v.string(), v.maxLength(4096))),
-            op: v.optional(v.string()),
-            role: v.optional(v.string()),
-          }),
-          scheme: v.nullable(v.partial(schemeSchema)),
+    v.array(
+      v.strictObject({
+        match: v.strictObject({
+          name: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
+          op: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
+          role: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
         }),
-      ),
-      v.maxLength(100_000),
+        scheme: v.nullable(v.partial(schemeSchema)),
+      }),
     ),
     [],
   ),
 });
+
+/** A rule for each layer of the largest models; rules of exact names, operators and roles are looked up. */
+export const MAX_RULES = 100_000;
+/** Rules that search names by a regular expression: each is tried on every tensor, 0.5 µs of time. */
+export const MAX_SEARCHES = 200;
+/** Instructions of all regular expressions: the most steps for a character of a name, 30 ns each. */
+export const MAX_SEARCH_SIZE = 4000;
 
 /** No recipe that a person wrote is near this. */
 export const MAX_RECIPE_BYTES = 16 << 20;
@@ -212,25 +217,43 @@ export function parseRecipe(value: unknown, file?: string): Recipe {
       expected: issue.expected ?? issue.message,
     });
   }
-  for (const [index, rule] of result.output.rules.entries()) {
-    if (rule.match.name === undefined) continue;
-    try {
-      new RegExp(rule.match.name, 'u');
-    } catch (error) {
-      throw new AppError(
-        'BAD_RECIPE',
-        'the name pattern of a rule does not compile',
-        {
-          file,
-          field: `rules.${index}.match.name`,
-          found: rule.match.name,
-          expected: 'a regular expression',
-        },
-        error,
-      );
-    }
-  }
+  checkRules(result.output.rules, file);
   return result.output as Recipe;
+}
+
+function checkRules(rules: readonly Pick<Rule, 'match'>[], file: string | undefined): void {
+  const hold = (field: string, what: string, found: number, limit: number): void => {
+    if (found <= limit) return;
+    const details = { file, field, found: String(found), expected: `at most ${limit}` };
+    throw new AppError('LIMIT', what, details);
+  };
+  hold('rules', 'has too many rules', rules.length, MAX_RULES);
+  let [searches, size] = [0, 0];
+  for (const [index, { match }] of rules.entries()) {
+    if (match.name === undefined || exactNames(match.name) !== null) continue;
+    const field = `rules.${index}.match.name`;
+    hold(field, 'has too many rules with a regular expression', ++searches, MAX_SEARCHES);
+    size += compiled(match.name, field, file).size;
+    hold(field, 'the regular expressions of the rules are too large', size, MAX_SEARCH_SIZE);
+  }
+}
+
+function compiled(pattern: string, field: string, file: string | undefined): NamePattern {
+  try {
+    return compilePattern(pattern);
+  } catch (error) {
+    throw new AppError(
+      'BAD_RECIPE',
+      'the name pattern of a rule is not supported',
+      {
+        file,
+        field,
+        found: `${pattern}: ${(error as Error).message}`,
+        expected: 'a regular expression of RE2, without lookaround and backreferences',
+      },
+      error,
+    );
+  }
 }
 
 /** A stable short form for tables, such as "int8 channel" or "float16". */

@@ -1,33 +1,12 @@
 // Schemes set for single layers, as rules whose pattern matches their names and nothing else.
-import { patternsOf } from '../../shared/patterns.ts';
+import { exactNames, patternsOf } from '../../shared/patterns.ts';
 import type { Recipe, Rule, Scheme } from '../../shared/recipe.ts';
 import { withRules } from './recipes.ts';
 
 /** The names that a rule is the override of: those of `^name$` and `^(?:name|name)$`; null for any other rule. */
 export function overriddenNames({ match }: Rule): readonly string[] | null {
   if (match.op !== undefined || match.role !== undefined || match.name === undefined) return null;
-  const { name: pattern } = match;
-  if (!pattern.startsWith('^') || !pattern.endsWith('$')) return null;
-  const isGroup = pattern.startsWith('^(?:') && pattern.endsWith(')$');
-  return literals(isGroup ? pattern.slice(4, -2) : pattern.slice(1, -1), isGroup);
-}
-
-/** The alternatives of a pattern of escaped literals; null where it has anything that is not one. */
-function literals(pattern: string, isGroup: boolean): readonly string[] | null {
-  const names = [''];
-  for (let index = 0; index < pattern.length; index++) {
-    let character = pattern[index] ?? '';
-    if (character === '|' && isGroup) {
-      names.push('');
-      continue;
-    }
-    if (character === '\\') {
-      character = pattern[++index] ?? '';
-      if (!/[\\^$.*+?()[\]{}|/]/.test(character)) return null;
-    } else if (/[\^$.*+?()[\]{}|]/.test(character)) return null;
-    names[names.length - 1] += character;
-  }
-  return names;
+  return exactNames(match.name);
 }
 
 /**

@@ -1,4 +1,5 @@
 // Edits of recipes, as pure functions from one recipe to the next.
+import { compileRules } from '../../shared/rule-matcher.ts';
 import type { PlannedTensor } from '../../shared/plan.ts';
 import type { Side } from '../../shared/protocol.ts';
 import {
@@ -101,16 +102,10 @@ export function sameRecipe(a: Recipe, b: Recipe): boolean {
 
 /** How many of these tensors a rule matches; 0 for a pattern that does not compile. */
 export function countMatches(match: Rule['match'], tensors: readonly PlannedTensor[]): number {
-  let pattern: RegExp | null = null;
   try {
-    if (match.name !== undefined) pattern = new RegExp(match.name, 'u');
+    const matches = compileRules([{ match, scheme: null }]);
+    return tensors.filter((tensor) => matches(tensor) !== undefined).length;
   } catch {
     return 0;
   }
-  return tensors.filter(
-    ({ op, role, name }) =>
-      (match.op === undefined || match.op === op) &&
-      (match.role === undefined || match.role === role) &&
-      (pattern === null || pattern.test(name)),
-  ).length;
 }

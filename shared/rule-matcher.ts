@@ -1,0 +1,71 @@
+import type { TensorRef } from './model.ts';
+import { compilePattern, exactNames, type NamePattern } from './patterns.ts';
+import type { Rule } from './recipe.ts';
+import { shortName } from './short-name.ts';
+
+/** What rules look at. */
+type Matched = Pick<TensorRef, 'name' | 'op' | 'role'>;
+
+/** Finds the last rule that matches a tensor. */
+type RuleMatcher = (tensor: Matched) => Rule | undefined;
+
+interface Listed {
+  readonly index: number;
+  readonly rule: Rule;
+}
+interface Searched extends Listed {
+  readonly pattern: NamePattern;
+}
+
+/** The last rule for each name, operator and role; undefined where a rule says nothing of one. */
+type Lookup = Map<string | undefined, Map<string | undefined, ByRole>>;
+type ByRole = Map<string | undefined, Listed>;
+
+/**
+ * Compile rules. Those of exact names, by which budgets and overrides choose thousands of layers, and
+ * those of an operator or role are looked up; only true regular expressions are tried one by one.
+ * @throws SyntaxError for a pattern that parseRecipe refuses
+ */
+export function compileRules(rules: readonly Rule[]): RuleMatcher {
+  const lookup: Lookup = new Map();
+  const searched: Searched[] = [];
+  for (const [index, rule] of rules.entries()) {
+    const { name } = rule.match;
+    const names = name === undefined ? [undefined] : exactNames(name)?.map(shortName);
+    if (names === undefined) searched.push({ index, rule, pattern: compilePattern(name!) });
+    else for (const each of names) list(lookup, each, { index, rule });
+  }
+  return (tensor) => {
+    let best = lookup.size === 0 ? undefined : lastListed(lookup, tensor);
+    for (let at = searched.length - 1; at >= 0; at--) {
+      const { index, rule, pattern } = searched[at]!;
+      if (best !== undefined && index < best.index) break;
+      if (!isOfKind(rule, tensor) || !pattern.test(tensor.name)) continue;
+      best = { index, rule };
+      break;
+    }
+    return best?.rule;
+  };
+}
+
+function list(lookup: Lookup, name: string | undefined, listed: Listed): void {
+  const { op, role } = listed.rule.match;
+  const ofName = lookup.get(name) ?? new Map<string | undefined, ByRole>();
+  const ofOp: ByRole = ofName.get(op) ?? new Map<string | undefined, Listed>();
+  lookup.set(name, ofName.set(op, ofOp.set(role, listed)));
+}
+
+function lastListed(lookup: Lookup, { name, op, role }: Matched): Listed | undefined {
+  let best: Listed | undefined;
+  for (const ofName of [lookup.get(shortName(name)), lookup.get(undefined)])
+    for (const ofOp of [ofName?.get(op), ofName?.get(undefined)])
+      for (const found of [ofOp?.get(role), ofOp?.get(undefined)])
+        if (found !== undefined && found.index > (best?.index ?? -1)) best = found;
+  return best;
+}
+
+function isOfKind({ match }: Rule, { op, role }: Matched): boolean {
+  return (
+    (match.op === undefined || match.op === op) && (match.role === undefined || match.role === role)
+  );
+}
