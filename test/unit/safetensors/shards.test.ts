@@ -67,6 +67,15 @@ describe('a sharded set', () => {
     }
   });
 
+  test.each([
+    ['without metadata', { weight_map: map }],
+    ['with metadata that is null', { metadata: null, weight_map: map }],
+  ])('opens by an index %s', (_case, written) => {
+    const opened = openModel(folderOf({ ...set(map), [INDEX]: JSON.stringify(written) }));
+    opened.close();
+    expect(opened.model.tensors).toHaveLength(3);
+  });
+
   test('has shards that open as files of their own', () => {
     const opened = openModel(path.join(folderOf(set(map)), '2.safetensors'));
     opened.close();

@@ -75,8 +75,10 @@ function readMap(source: FileSource): MapParts {
       const found = new Map<string, string>();
       reader.object((tensor) => found.set(tensor, reader.string()));
       weightMap = found;
-    } else if (key === 'metadata') reader.object((name) => metadata.set(name, reader.skip()));
-    else extra += `,${JSON.stringify(key)}:${reader.skip()}`;
+    } else if (key === 'metadata') {
+      // Loaders take null as no metadata.
+      if (!reader.null()) reader.object((name) => metadata.set(name, reader.skip()));
+    } else extra += `,${JSON.stringify(key)}:${reader.skip()}`;
   });
   reader.end();
   if (weightMap === null)
