@@ -226,6 +226,16 @@ export interface Requests {
     params: { handle: Handle; recipe: Recipe; mode: ExportMode } & RunInputs;
     reply: VerifyResult;
   };
+  /** What goes on from before the page was loaded: the open file and the running exports. */
+  running: {
+    params: null;
+    reply: {
+      readonly open: { readonly handle: Handle; readonly label: string } | null;
+      readonly exports: readonly { readonly job: number; readonly label: string }[];
+    };
+  };
+  /** The progress and the result of a running export; to cancel this request cancels the export. */
+  follow: { params: { job: number }; reply: ExportResult };
 }
 
 export type RequestKind = keyof Requests;

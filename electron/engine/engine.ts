@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import type { EngineToMain, MainToEngine, ToEngine } from '../../shared/protocol.ts';
+import type { EngineToMain, MainToEngine } from '../../shared/protocol.ts';
 import { recoverFolder } from './export/journal.ts';
 import { FORMATS } from './formats/registry.ts';
 import { WorkerPool } from './pool.ts';
@@ -42,7 +42,7 @@ function wrap(port: ElectronPort): Port {
   return {
     post: (message) => port.postMessage(message),
     onMessage: (listener) => {
-      port.on('message', ({ data }) => listener(data as ToEngine));
+      port.on('message', ({ data }) => listener(data));
       port.start();
     },
   };

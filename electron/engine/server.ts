@@ -1,25 +1,27 @@
-import { dirname } from 'node:path';
-import { candidateSchemes, type Budget, type Goal } from '../../shared/budget-plan.ts';
-import { MAX_DOT_LENGTH } from '../../shared/dot-product.ts';
+import { basename, dirname } from 'node:path';
+import { candidateSchemes, type Budget } from '../../shared/budget-plan.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type {
   EngineState,
   ExportMode,
+  ExportResult,
   FromEngine,
   Handle,
   MainToEngine,
   ModelSummary,
+  Progress,
   RequestKind,
   Requests,
   RunInputs,
   Side,
   ToEngine,
 } from '../../shared/protocol.ts';
-import { parseRecipe, type Recipe } from '../../shared/recipe.ts';
+import { parseRecipe } from '../../shared/recipe.ts';
 import { defaultCandidates, measureBudget, planFile } from './budget.ts';
 import { FORMATS } from './formats/registry.ts';
 import { thisComputer } from './computer/this-computer.ts';
 import type { WorkerPool } from './pool.ts';
+import { MalformedRequest, readMessage } from './requests.ts';
 import type { Runtime } from './runtime/host.ts';
 import { runBeside, runUnder, type Inputs } from './runtime/run-models.ts';
 import { Session, type RunOptions } from './session.ts';
@@ -27,13 +29,39 @@ import { Session, type RunOptions } from './session.ts';
 /** One end of a message channel, whatever kind: Electron's MessagePortMain or Node's MessagePort. */
 export interface Port {
   post(message: FromEngine): void;
-  onMessage(listener: (message: ToEngine) => void): void;
+  onMessage(listener: (message: unknown) => void): void;
 }
 
 interface Running {
   readonly abort: AbortController;
   readonly side: Side | null;
+  readonly kind: RequestKind;
 }
+
+interface Export {
+  readonly abort: AbortController;
+  /** Its target. */
+  readonly path: string;
+  readonly session: Session;
+  readonly listeners: Set<(progress: Progress) => void>;
+  readonly result: Promise<ExportResult>;
+}
+
+/** One request while it is answered. */
+interface Call {
+  readonly port: Port;
+  readonly id: number;
+  readonly abort: AbortController;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+type Reply<K extends RequestKind> = Promise<Requests[K]['reply']> | Requests[K]['reply'];
+
+/** How each kind of request is answered; its parameters have been checked. */
+type Handlers = {
+  readonly [K in RequestKind]: (params: Requests[K]['params'], call: Call) => Reply<K>;
+};
 
 /** Answers the requests of pages. Paths come from main as grants; a page names them by handle only. */
 export class EngineServer {
@@ -45,8 +73,11 @@ export class EngineServer {
   private readonly sessions = new Map<Handle, Session>();
   /** The budget that was measured last of each model, which goals are solved in. */
   private readonly budgets = new WeakMap<Session, { budget: Budget; mode: ExportMode }>();
-  /** Running exports, and the folders that they write to. */
-  private readonly exports = new Map<AbortController, string>();
+  /** Running exports, whichever page asked for them. */
+  private readonly exports = new Map<number, Export>();
+  private lastJob = 0;
+  /** The requests of the page that was connected last. */
+  private running: ReadonlyMap<number, Running> = new Map();
   private readonly onState: (state: EngineState) => void;
 
   /** @param onState told of the state whenever it changes */
@@ -67,16 +98,29 @@ export class EngineServer {
 
   /** Stop running exports: their targets stay as they were. */
   cancelExports(): void {
-    for (const abort of this.exports.keys()) abort.abort();
+    for (const { abort } of this.exports.values()) abort.abort();
   }
 
+  /** Serve a page. It takes the place of the page before it, whose exports go on. */
   connect(port: Port): void {
+    for (const { abort, kind } of this.running.values()) if (kind !== 'export') abort.abort();
     const running = new Map<number, Running>();
-    port.onMessage((message) => {
-      if (message.type === 'cancel') running.get(message.id)?.abort.abort();
-      else void this.answer(port, running, message);
-    });
+    this.running = running;
+    port.onMessage((message) => this.receive(port, running, message));
     port.post({ type: 'ready', workers: this.pool.size, formats: FORMATS });
+  }
+
+  /** A message that cannot be answered is ignored. */
+  private receive(port: Port, running: Map<number, Running>, sent: unknown): void {
+    try {
+      const message = readMessage(sent);
+      if (message === null) return;
+      if (message.type === 'cancel') running.get(message.id)?.abort.abort();
+      else if (!running.has(message.id)) void this.answer(port, running, message);
+    } catch (error) {
+      if (!(error instanceof MalformedRequest)) throw error;
+      port.post({ type: 'error', id: error.id, error: error.toData() });
+    }
   }
 
   private async answer(
@@ -84,13 +128,13 @@ export class EngineServer {
     running: Map<number, Running>,
     request: Extract<ToEngine, { type: 'request' }>,
   ): Promise<void> {
-    const { id } = request;
+    const { id, kind } = request;
     const abort = new AbortController();
     const side = request.kind === 'analyze' ? request.params.side : null;
     // A newer recipe makes the report of the older one worthless.
     if (side !== null)
       for (const other of running.values()) if (other.side === side) other.abort.abort();
-    running.set(id, { abort, side });
+    running.set(id, { abort, side, kind });
     try {
       const result = await this.run(port, request, abort);
       port.post({ type: 'reply', id, result });
@@ -103,71 +147,56 @@ export class EngineServer {
 
   private run(
     port: Port,
-    request: Extract<ToEngine, { type: 'request' }>,
+    { id, kind, params }: Extract<ToEngine, { type: 'request' }>,
     abort: AbortController,
-  ): Promise<Requests[RequestKind]['reply']> | Requests[RequestKind]['reply'] {
-    const { id } = request;
-    const { signal } = abort;
-    const options: RunOptions = {
-      signal,
+  ): Reply<RequestKind> {
+    const handler = this.handlers[kind] as (params: unknown, call: Call) => Reply<RequestKind>;
+    return handler(params, {
+      port,
+      id,
+      abort,
+      signal: abort.signal,
       onProgress: throttled((progress) => port.post({ type: 'progress', id, progress })),
-    };
-    switch (request.kind) {
-      case 'open':
-        return this.open(request.params.handle);
-      case 'close':
-        this.close(request.params.handle);
-        return null;
-      case 'analyze':
-        return this.analyze(port, id, request.params, options);
-      case 'inspect': {
-        const { handle, tensor, a, b, mode, bins } = request.params;
-        const recipes = [parseRecipe(a), b === null ? null : parseRecipe(b)];
-        return this.session(handle).inspect(tensor, recipes, checkedBins(bins), signal, mode);
-      }
-      case 'searchRanges': {
-        const { handle, tensor, recipe } = request.params;
-        return this.session(handle).searchRanges(tensor, parseRecipe(recipe), signal);
-      }
-      case 'previewExport': {
-        const { handle, recipe, mode } = request.params;
-        return this.session(handle).previewExport(parseRecipe(recipe), mode, options);
-      }
-      case 'export':
-        return this.export(request.params, options, abort);
-      case 'replacedFiles':
-        return this.replacedFiles(request.params, options);
-      case 'budget':
-        return this.budget(request.params, options);
-      case 'budgetPlan': {
-        const { handle, goal } = request.params;
-        const { budget, mode } = this.measuredBudget(handle);
-        return planFile(this.session(handle), budget, checkedGoal(goal), mode, options);
-      }
-      case 'dotProduct':
-        return this.dotProduct(request.params, signal);
-      case 'computer':
-        return thisComputer();
-      case 'verify':
-        return this.verify(request.params, options);
-      case 'run':
-        return this.runRecipe(request.params, options);
-      default:
-        throw new AppError('BAD_USAGE', 'the engine knows no such request', {
-          field: 'kind',
-          found: String((request as { kind: unknown }).kind),
-        });
-    }
+    });
   }
 
+  private readonly handlers: Handlers = {
+    open: ({ handle }) => this.open(handle),
+    close: ({ handle }) => {
+      this.close(handle);
+      return null;
+    },
+    analyze: (params, call) => this.analyze(params, call),
+    inspect: ({ handle, tensor, a, b, mode, bins }, { signal }) => {
+      const recipes = [parseRecipe(a), b === null ? null : parseRecipe(b)];
+      return this.session(handle).inspect(tensor, recipes, bins, signal, mode);
+    },
+    searchRanges: ({ handle, tensor, recipe }, { signal }) =>
+      this.session(handle).searchRanges(tensor, parseRecipe(recipe), signal),
+    previewExport: ({ handle, recipe, mode }, call) =>
+      this.session(handle).previewExport(parseRecipe(recipe), mode, call),
+    export: (params, call) => this.export(params, call),
+    replacedFiles: (params, call) => this.replacedFiles(params, call),
+    budget: (params, call) => this.budget(params, call),
+    budgetPlan: ({ handle, goal }, call) => {
+      const { budget, mode } = this.measuredBudget(handle);
+      return planFile(this.session(handle), budget, goal, mode, call);
+    },
+    dotProduct: (params, { signal }) => this.dotProduct(params, signal),
+    computer: () => thisComputer(),
+    verify: (params, call) => this.verify(params, call),
+    run: (params, call) => this.runRecipe(params, call),
+    running: () => this.runningWork(),
+    follow: ({ job }, call) => this.follow(job, call),
+  };
+
   private async analyze(
-    port: Port,
-    id: number,
-    params: { handle: Handle; recipe: Recipe; mode: ExportMode; first: readonly number[] },
-    options: RunOptions,
+    params: Requests['analyze']['params'],
+    { port, id, signal, onProgress }: Call,
   ): Promise<Requests['analyze']['reply']> {
     const { total } = await this.session(params.handle).analyze(parseRecipe(params.recipe), {
-      ...options,
+      signal,
+      onProgress,
       mode: params.mode,
       first: params.first,
       onStatistics: (statistics) => port.post({ type: 'statistics', id, statistics }),
@@ -181,20 +210,49 @@ export class EngineServer {
 
   private async export(
     { handle, recipe, mode, target, overwrite }: Requests['export']['params'],
-    options: RunOptions,
-    abort: AbortController,
+    { abort, signal, onProgress }: Call,
   ): Promise<Requests['export']['reply']> {
     const path = await this.path(target, 'write');
     const wanted = parseRecipe(recipe);
     const session = this.session(handle);
-    this.exports.set(abort, dirname(path));
+    const listeners = new Set([onProgress]);
+    const result = session.export(wanted, mode, path, {
+      signal,
+      onProgress: (progress) => listeners.forEach((listener) => listener(progress)),
+      overwrite,
+    });
+    const job = ++this.lastJob;
+    this.exports.set(job, { abort, path, session, listeners, result });
     this.tellState();
     try {
-      return await session.export(wanted, mode, path, { ...options, overwrite });
+      return await result;
     } finally {
-      this.exports.delete(abort);
+      this.exports.delete(job);
       this.tellState();
     }
+  }
+
+  /** The file that is open and the exports that run: a page that was reloaded asks for them. */
+  private runningWork(): Requests['running']['reply'] {
+    const handle = [...this.sessions.keys()].at(-1);
+    const file = handle === undefined ? undefined : this.grants.get(handle)?.path;
+    return {
+      open: handle === undefined || file === undefined ? null : { handle, label: basename(file) },
+      exports: [...this.exports].map(([job, { path }]) => ({ job, label: basename(path) })),
+    };
+  }
+
+  /** Answers as the export does. To cancel it cancels the export. */
+  private follow(job: number, { signal, onProgress }: Call): Promise<Requests['follow']['reply']> {
+    const running = this.exports.get(job);
+    if (running === undefined)
+      throw new AppError('BAD_USAGE', 'that export is not running', {
+        field: 'job',
+        found: String(job),
+      });
+    running.listeners.add(onProgress);
+    signal.addEventListener('abort', () => running.abort.abort(), { once: true });
+    return running.result;
   }
 
   private async replacedFiles(
@@ -209,7 +267,10 @@ export class EngineServer {
     const sources = [...this.sessions.values()].flatMap(({ opened }) =>
       opened.files.map(({ identity: { dev, ino } }) => ({ identity: { dev, ino } })),
     );
-    this.onState({ sources, exporting: [...this.exports.values()] });
+    this.onState({
+      sources,
+      exporting: [...this.exports.values()].map(({ path }) => dirname(path)),
+    });
   }
 
   /** An exported model is one that was just written, or one that was chosen to be read. */
@@ -256,23 +317,29 @@ export class EngineServer {
     { of, length, seed }: Requests['dotProduct']['params'],
     signal: AbortSignal,
   ): Promise<Requests['dotProduct']['reply']> {
-    const [count, from] = [checkedLength(length), checkedSeed(seed)];
-    if (of !== null) return this.session(of.handle).dotProduct(of.tensor, count, from, signal);
-    const params = { files: [], tensor: null, length: count, seed: from };
+    if (of !== null) return this.session(of.handle).dotProduct(of.tensor, length, seed, signal);
+    const params = { files: [], tensor: null, length, seed };
     return this.pool.run('dot', params, { signal, what: 'random vectors', urgent: true });
   }
 
   private async runInputs({ samples, seed, inputs }: RunInputs): Promise<Inputs> {
     const folder = inputs === null ? null : await this.path(inputs, 'read');
-    return { samples: checkedSamples(samples), seed: checkedSeed(seed), inputs: folder };
+    return { samples, seed, inputs: folder };
   }
 
   private async open(handle: Handle): Promise<ModelSummary> {
+    const current = this.sessions.get(handle);
+    // A page that was reloaded opens what is open: its export must not lose the file.
+    if (current !== undefined && this.isExporting(current)) return current.summary();
     this.close(handle);
     const session = Session.open(await this.path(handle, 'read'), this.pool);
     this.sessions.set(handle, session);
     this.tellState();
     return session.summary();
+  }
+
+  private isExporting(session: Session): boolean {
+    return [...this.exports.values()].some((running) => running.session === session);
   }
 
   private close(handle: Handle): void {
@@ -332,52 +399,6 @@ function brief<
     scale: report.scale.slice(0, SCALES_IN_A_ROW),
     zeroPoint: report.zeroPoint.slice(0, SCALES_IN_A_ROW),
   };
-}
-
-function checkedBins(bins: number): number {
-  if (Number.isInteger(bins) && bins >= 1 && bins <= 4096) return bins;
-  throw new AppError('BAD_USAGE', 'no such number of bins', {
-    field: 'bins',
-    found: String(bins),
-    expected: '1 to 4096',
-  });
-}
-
-function checkedSamples(samples: number): number {
-  if (Number.isInteger(samples) && samples >= 1 && samples <= 1000) return samples;
-  throw new AppError('BAD_USAGE', 'no such number of samples', {
-    field: 'samples',
-    found: String(samples),
-    expected: '1 to 1000',
-  });
-}
-
-function checkedLength(length: number): number {
-  if (Number.isInteger(length) && length >= 1 && length <= MAX_DOT_LENGTH) return length;
-  throw new AppError('BAD_USAGE', 'no such length of a vector', {
-    field: 'length',
-    found: String(length),
-    expected: `1 to ${MAX_DOT_LENGTH}`,
-  });
-}
-
-function checkedGoal(goal: Goal): Goal {
-  const value: unknown = 'maxBytes' in goal ? goal.maxBytes : goal.minSqnrDb;
-  if (typeof value === 'number' && Number.isFinite(value)) return goal;
-  throw new AppError('BAD_USAGE', 'the goal of a budget must be a number', {
-    field: 'goal',
-    found: String(value),
-    expected: 'bytes or dB',
-  });
-}
-
-function checkedSeed(seed: number): number {
-  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
-  throw new AppError('BAD_USAGE', 'no such seed', {
-    field: 'seed',
-    found: String(seed),
-    expected: 'a whole number from 0',
-  });
 }
 
 /** At most one call in 50 ms: the page draws no more often. The last value of a burst is kept, and sent late. */

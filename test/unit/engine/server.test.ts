@@ -25,7 +25,7 @@ const int8 = findPreset('int8')!;
 /** A page's end of a port, kept to what the protocol says. */
 class Page {
   readonly messages: FromEngine[] = [];
-  private listener: (message: ToEngine) => void = () => undefined;
+  private listener: (message: unknown) => void = () => undefined;
   private readonly waiting = new Map<number, (message: FromEngine) => void>();
   private next = 0;
 
@@ -51,7 +51,7 @@ class Page {
     const answer = new Promise<FromEngine>((resolve) => {
       this.waiting.set(id, resolve);
     });
-    this.listener({ type: 'request', id, kind, params } as ToEngine);
+    this.listener({ type: 'request', id, kind, params });
     return { id, answer };
   }
 
@@ -258,5 +258,50 @@ describe('the engine', () => {
     expect(answer).toMatchObject({ type: 'error' });
     expect(answer.type === 'error' && answer.error.code).not.toBe('INTERNAL');
     expect(await page.request('open', { handle: 'model' }).answer).toMatchObject({ type: 'reply' });
+  });
+
+  test('hands a page that was reloaded the open file and the running export, which it can follow or cancel', async () => {
+    const { server, page } = opened();
+    await page.request('open', { handle: 'model' }).answer;
+    const analysis = page.request('analyze', {
+      handle: 'model',
+      side: 'a',
+      recipe: int8,
+      mode: 'qdq',
+      first: [],
+    });
+    const params = {
+      handle: 'model',
+      recipe: int8,
+      mode: 'qdq' as const,
+      target: 'target',
+      overwrite: true,
+    };
+    const { answer } = page.request('export', params);
+    await setTimeout();
+    const next = new Page(server);
+    expect(await next.request('running', null).answer).toMatchObject({
+      type: 'reply',
+      result: {
+        open: { handle: 'model', label: path.basename(REAL_MODELS[2]!.file) },
+        exports: [{ job: 1, label: 'out.onnx' }],
+      },
+    });
+    const followed = next.request('follow', { job: 1 });
+    // To open the open file again must not take it from the export.
+    expect(await next.request('open', { handle: 'model' }).answer).toMatchObject({ type: 'reply' });
+    expect(await followed.answer).toMatchObject({ type: 'reply', result: { mode: 'qdq' } });
+    expect(await answer).toMatchObject({ type: 'reply' });
+    expect(await analysis.answer).toMatchObject({ error: { code: 'CANCELLED' } });
+    expect(await next.request('running', null).answer).toMatchObject({ result: { exports: [] } });
+
+    const cancelled = next.request('export', params);
+    await setTimeout();
+    const last = new Page(server);
+    await last.request('running', null).answer;
+    const follow = last.request('follow', { job: 2 });
+    last.cancel(follow.id);
+    expect(await follow.answer).toMatchObject({ type: 'error', error: { code: 'CANCELLED' } });
+    expect(await cancelled.answer).toMatchObject({ error: { code: 'CANCELLED' } });
   });
 });

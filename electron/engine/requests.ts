@@ -1,0 +1,119 @@
+import * as v from 'valibot';
+import { MAX_DOT_LENGTH } from '../../shared/dot-product.ts';
+import { AppError } from '../../shared/errors.ts';
+import {
+  EXPORT_MODES,
+  type RequestKind,
+  type Requests,
+  type ToEngine,
+} from '../../shared/protocol.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+
+/** More than the layers of any model that is opened; a page sends those that it shows. */
+const MAX_FIRST = 1_000_000;
+
+const handle = v.pipe(v.string(), v.maxLength(64));
+const whole = (least: number, most: number) =>
+  v.pipe(v.number(), v.safeInteger(), v.minValue(least), v.maxValue(most));
+const index = whole(0, Number.MAX_SAFE_INTEGER);
+const mode = v.picklist(EXPORT_MODES);
+const side = v.picklist(['a', 'b']);
+const finite = v.pipe(v.number(), v.finite());
+/** Recipes are checked by parseRecipe, whose errors name the field. */
+const recipe = v.custom<Recipe>((value) => typeof value === 'object' && value !== null, 'a recipe');
+const runInputs = {
+  samples: whole(1, 1000),
+  seed: index,
+  inputs: v.nullable(handle),
+};
+
+/** What each request takes. A field more, or of another type, is an error. */
+const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K]['params']> } = {
+  open: v.strictObject({ handle }),
+  close: v.strictObject({ handle }),
+  analyze: v.strictObject({
+    handle,
+    side,
+    recipe,
+    mode,
+    first: v.pipe(v.array(index), v.maxLength(MAX_FIRST)),
+  }),
+  inspect: v.strictObject({
+    handle,
+    tensor: index,
+    a: recipe,
+    b: v.nullable(recipe),
+    mode,
+    bins: whole(1, 4096),
+  }),
+  searchRanges: v.strictObject({ handle, tensor: index, recipe }),
+  previewExport: v.strictObject({ handle, recipe, mode }),
+  export: v.strictObject({ handle, recipe, mode, target: handle, overwrite: v.boolean() }),
+  replacedFiles: v.strictObject({ handle, recipe, mode, target: handle }),
+  budget: v.strictObject({
+    handle,
+    recipe,
+    mode,
+    candidates: v.nullable(v.pipe(v.array(v.string()), v.maxLength(100))),
+  }),
+  budgetPlan: v.strictObject({
+    handle,
+    goal: v.union([v.strictObject({ maxBytes: finite }), v.strictObject({ minSqnrDb: finite })]),
+  }),
+  dotProduct: v.strictObject({
+    of: v.nullable(v.strictObject({ handle, tensor: index })),
+    length: whole(1, MAX_DOT_LENGTH),
+    seed: index,
+  }),
+  computer: v.null(),
+  verify: v.strictObject({ handle, exported: handle, ...runInputs }),
+  run: v.strictObject({ handle, recipe, mode, ...runInputs }),
+  running: v.null(),
+  follow: v.strictObject({ job: index }),
+};
+
+const envelope = v.union([
+  v.object({ type: v.literal('cancel'), id: index }),
+  v.object({ type: v.literal('request'), id: index, kind: v.string(), params: v.unknown() }),
+]);
+
+/**
+ * A message of a page, checked. Null when it has no id under which it could be answered.
+ * @throws MalformedRequest for a request that must be answered with an error
+ */
+export function readMessage(message: unknown): ToEngine | null {
+  const outer = v.safeParse(envelope, message);
+  if (!outer.success) return null;
+  if (outer.output.type === 'cancel') return outer.output;
+  const { id, kind } = outer.output;
+  const params = checkedParams(id, kind, outer.output.params);
+  return { type: 'request', id, kind, params } as ToEngine;
+}
+
+/** A request that is answered with BAD_USAGE. */
+export class MalformedRequest extends AppError {
+  readonly id: number;
+
+  constructor(id: number, summary: string, field: string, found: string, expected?: string) {
+    super('BAD_USAGE', summary, { field, found, expected });
+    this.id = id;
+  }
+}
+
+function checkedParams(id: number, kind: string, params: unknown): unknown {
+  if (!Object.hasOwn(PARAMS, kind))
+    throw new MalformedRequest(id, 'the engine has no such request', 'kind', kind);
+  const schema: v.GenericSchema = PARAMS[kind as RequestKind];
+  const result = v.safeParse(schema, params);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  const field = v.getDotPath(issue) ?? 'params';
+  const expected = issue.expected ?? issue.message;
+  throw new MalformedRequest(
+    id,
+    `the request ${kind} is malformed`,
+    field,
+    issue.received,
+    expected,
+  );
+}
