@@ -1,5 +1,11 @@
-import { contextBridge, ipcRenderer, webUtils } from 'electron';
-import { ENGINE_PORT_MESSAGE, type Channel, type MainEvent, type PageApi } from '../shared/ipc.ts';
+import { contextBridge, ipcRenderer, webFrame, webUtils } from 'electron';
+import {
+  APP_ORIGIN,
+  ENGINE_PORT_MESSAGE,
+  type Channel,
+  type MainEvent,
+  type PageApi,
+} from '../shared/ipc.ts';
 
 /** Channels that the page calls as they are; openDropped is not one, as a page never supplies a path. */
 const channels = [
@@ -52,4 +58,10 @@ ipcRenderer.on('engine-port', (event) => {
   window.postMessage(ENGINE_PORT_MESSAGE, '*', [...event.ports]);
 });
 
-contextBridge.exposeInMainWorld('quantscope', api);
+// about:blank and error pages get no API.
+if (location.origin === APP_ORIGIN) contextBridge.exposeInMainWorld('quantscope', api);
+
+// The page's content security policy says nothing of WebRTC.
+void webFrame.executeJavaScript(
+  `for (const name of ['RTCPeerConnection', 'webkitRTCPeerConnection', 'RTCDataChannel']) delete globalThis[name];`,
+);

@@ -80,7 +80,8 @@ export type Channel = keyof Channels;
 /** Main to page. */
 export type MainEvent =
   | { readonly type: 'open-file'; readonly file: ChosenFile }
-  | { readonly type: 'engine-lost'; readonly error: ErrorData }
+  /** The engine ended. Where it is restarted, the page can ask for a port at once. */
+  | { readonly type: 'engine-lost'; readonly error: ErrorData; readonly isRestarted: boolean }
   | { readonly type: 'command'; readonly command: MenuCommand };
 
 export type MenuCommand =
@@ -99,6 +100,9 @@ export type MenuCommand =
   | 'view-budget'
   | 'view-run'
   | 'view-formats';
+
+/** Where the page comes from; no other page is spoken to. */
+export const APP_ORIGIN = 'app://quantscope';
 
 /** The message by which the preload hands the engine's port to the page. */
 export const ENGINE_PORT_MESSAGE = 'quantscope:engine-port';

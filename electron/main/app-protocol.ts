@@ -1,8 +1,7 @@
 import * as fs from 'node:fs/promises';
 import * as path from 'node:path';
 import { protocol } from 'electron';
-
-export const APP_ORIGIN = 'app://quantscope';
+import { APP_ORIGIN } from '../../shared/ipc.ts';
 
 /** The page's address; everything the window may ever show is below it. */
 export const PAGE_URL = `${APP_ORIGIN}/index.html`;

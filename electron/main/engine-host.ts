@@ -12,6 +12,9 @@ import type { MainWindow } from './window.ts';
 const MOST_DEATHS = 3;
 const DEATHS_WITHIN_MS = 60_000;
 
+/** How long the first restart within that time waits, and the second. */
+const RESTART_AFTER_MS = [0, 1000];
+
 /** An engine that takes longer to stop its exports is killed; what it leaves is removed by the next one. */
 const CANCEL_WITHIN_MS = 3000;
 
@@ -31,6 +34,9 @@ export class EngineHost {
   private engine: UtilityProcess | null = null;
   private deaths: number[] = [];
   private isStopping = false;
+  /** The restart that is due, and whether a page waits for its port. */
+  private restart: NodeJS.Timeout | null = null;
+  private isAwaited = false;
 
   constructor(handles: Handles, window: MainWindow) {
     this.handles = handles;
@@ -39,8 +45,12 @@ export class EngineHost {
     this.start();
   }
 
-  /** Hand the window's page a port to the engine, starting one if it was given up. */
+  /** Hand the window's page a port to the engine as soon as it runs, starting one if it was given up. */
   connect(): void {
+    if (this.restart !== null) {
+      this.isAwaited = true;
+      return;
+    }
     if (this.engine === null) {
       this.deaths = [];
       this.start();
@@ -71,6 +81,7 @@ export class EngineHost {
 
   stop(): void {
     this.isStopping = true;
+    if (this.restart !== null) clearTimeout(this.restart);
     this.engine?.kill();
   }
 
@@ -121,15 +132,24 @@ export class EngineHost {
     const now = Date.now();
     this.deaths = [...this.deaths.filter((time) => now - time < DEATHS_WITHIN_MS), now];
     const hasGivenUp = this.deaths.length >= MOST_DEATHS;
-    if (!hasGivenUp) this.start();
+    if (!hasGivenUp) this.restartAfter(RESTART_AFTER_MS[this.deaths.length - 1] ?? 0);
     const error = new AppError(
-      'INTERNAL',
+      'WORKER_DIED',
       hasGivenUp
         ? 'the engine stopped again and again and was not restarted; reopen the file to try once more'
         : 'the engine stopped and was started again; reopen the file to go on',
       { found: `exit status ${code}` },
     );
-    this.window.send({ type: 'engine-lost', error: error.toData() });
+    this.window.send({ type: 'engine-lost', error: error.toData(), isRestarted: !hasGivenUp });
+  }
+
+  private restartAfter(milliseconds: number): void {
+    this.restart = setTimeout(() => {
+      this.restart = null;
+      this.start();
+      if (this.isAwaited) this.connect();
+      this.isAwaited = false;
+    }, milliseconds);
   }
 
   private post(message: MainToEngine): void {

@@ -1,10 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { app, ipcMain, shell, type IpcMainInvokeEvent } from 'electron';
+import { app, ipcMain, shell, type IpcMainInvokeEvent, type WebFrameMain } from 'electron';
 import * as v from 'valibot';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type { AppInfo, Channel, Channels, ChosenFile, Result } from '../../shared/ipc.ts';
-import { APP_ORIGIN } from './app-protocol.ts';
+import { PAGE_URL } from './app-protocol.ts';
 import { copyImage } from './copy-image.ts';
 import { askForInputs, askForModel, askForTarget } from './dialogs.ts';
 import type { EngineHost } from './engine-host.ts';
@@ -94,21 +94,24 @@ export function registerIpc(parts: Parts): void {
     });
   }
   ipcMain.on('listening', (event) => {
-    if (event.senderFrame === parts.window.current?.webContents.mainFrame) parts.window.listening();
+    if (isOurPage(event.senderFrame, parts.window)) parts.window.listening();
   });
+}
+
+/** Whether a frame is our window's top frame and shows our page. Its address is compared as text: the origin of app: is "null" to Node, as that of about:blank is. */
+function isOurPage(frame: WebFrameMain | null, window: MainWindow): boolean {
+  return (
+    frame !== null && frame === window.current?.webContents.mainFrame && frame.url === PAGE_URL
+  );
 }
 
 function checkSender(event: IpcMainInvokeEvent, window: MainWindow): void {
   const frame = event.senderFrame;
-  const isOurs =
-    frame !== null &&
-    frame === window.current?.webContents.mainFrame &&
-    new URL(frame.url).origin === new URL(APP_ORIGIN).origin;
-  if (!isOurs)
+  if (!isOurPage(frame, window))
     throw new AppError('BAD_USAGE', 'a message from a foreign page', {
       field: 'sender',
       found: frame?.url ?? 'none',
-      expected: APP_ORIGIN,
+      expected: PAGE_URL,
     });
 }
 

@@ -2,9 +2,14 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { writeWhole } from '../files/atomic-file.ts';
 
-/** A small JSON file of our own, or null when it is missing or spoilt: settings are never worth a failure. */
+/** Two recipes and the rest of the settings are far smaller; a larger file is not ours. */
+const MAX_BYTES = 32 << 20;
+
+/** A small JSON file of our own, or null when it is missing, spoilt or huge: settings are never worth a failure. */
 export function readJson<T>(file: string): T | null {
   try {
+    const stat = fs.statSync(file);
+    if (!stat.isFile() || stat.size > MAX_BYTES) return null;
     return JSON.parse(fs.readFileSync(file, 'utf8')) as T;
   } catch {
     return null;

@@ -2,6 +2,7 @@ import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { app } from 'electron';
+import * as v from 'valibot';
 import type { RecentFile } from '../../shared/ipc.ts';
 import { readJson, writeJson } from './json-file.ts';
 
@@ -21,8 +22,7 @@ export class RecentFiles {
   private entries: Entry[];
 
   constructor() {
-    const stored = readJson<unknown>(this.file);
-    this.entries = Array.isArray(stored) ? stored.filter(isEntry).slice(0, MOST) : [];
+    this.entries = entriesOf(readJson<unknown>(this.file));
   }
 
   list(): RecentFile[] {
@@ -64,13 +64,28 @@ export class RecentFiles {
   }
 }
 
-function isEntry(value: unknown): value is Entry {
-  const entry = value as Partial<Record<keyof Entry, unknown>> | null;
-  return (
-    typeof entry?.id === 'string' &&
-    typeof entry.path === 'string' &&
-    typeof entry.bytes === 'number' &&
-    typeof entry.opened === 'string' &&
-    typeof entry.facts === 'string'
-  );
+/** A field that is spoilt has a default; an entry without a path is none. */
+const entrySchema = v.object({
+  path: v.pipe(v.string(), v.minLength(1), v.maxLength(32_768)),
+  bytes: v.fallback(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 0),
+  opened: v.fallback(
+    v.pipe(
+      v.string(),
+      v.maxLength(40),
+      v.check((text) => !Number.isNaN(Date.parse(text))),
+    ),
+    new Date(0).toISOString(),
+  ),
+  facts: v.fallback(v.pipe(v.string(), v.maxLength(500)), ''),
+});
+
+/** Entries from stored JSON of any kind. They get new ids: two of one id would stop the page. */
+export function entriesOf(stored: unknown): Entry[] {
+  if (!Array.isArray(stored)) return [];
+  const entries = stored.slice(0, MOST).flatMap((value: unknown) => {
+    const fields: object = typeof value === 'object' && value !== null ? value : {};
+    const result = v.safeParse(entrySchema, { bytes: 0, opened: '', facts: '', ...fields });
+    return result.success ? [result.output] : [];
+  });
+  return entries.map((entry) => ({ id: crypto.randomUUID(), ...entry }));
 }

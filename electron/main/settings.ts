@@ -1,26 +1,48 @@
 import * as path from 'node:path';
 import { app } from 'electron';
+import * as v from 'valibot';
 import type { Settings } from '../../shared/ipc.ts';
+import { parseRecipe } from '../../shared/recipe.ts';
 import { readJson, writeJson } from './json-file.ts';
 
-const DEFAULTS: Settings = { theme: 'system', recipeA: null, recipeB: null, compare: true };
+/** A recipe that is none any more, or that something else wrote, is forgotten. */
+const recipe = v.fallback(
+  v.nullable(
+    v.pipe(
+      v.unknown(),
+      v.transform((value): unknown => parsed(value)),
+    ),
+  ),
+  null,
+);
+
+/** Each field that is spoilt or missing has its default; the others stay. */
+const schema = v.object({
+  theme: v.fallback(v.picklist(['system', 'light', 'dark']), 'system'),
+  recipeA: recipe,
+  recipeB: recipe,
+  compare: v.fallback(v.boolean(), true),
+});
+
+function parsed(value: unknown): unknown {
+  try {
+    return parseRecipe(value);
+  } catch {
+    return null;
+  }
+}
+
+/** Settings from stored JSON of any kind. */
+export function settingsOf(stored: unknown): Settings {
+  const fields: object = typeof stored === 'object' && stored !== null ? stored : {};
+  return v.parse(schema, { theme: null, recipeA: null, recipeB: null, compare: null, ...fields });
+}
 
 /** What is kept between runs, in one JSON file below userData. */
 export class SettingsStore {
   private readonly file = path.join(app.getPath('userData'), 'settings.json');
-  private values: Settings;
+  private values: Settings = settingsOf(readJson<unknown>(this.file));
   private readonly listeners: ((values: Settings) => void)[] = [];
-
-  constructor() {
-    const stored = readJson<Partial<Settings>>(this.file) ?? {};
-    this.values = {
-      ...DEFAULTS,
-      ...(stored.theme === 'light' || stored.theme === 'dark' ? { theme: stored.theme } : {}),
-      recipeA: stored.recipeA ?? null,
-      recipeB: stored.recipeB ?? null,
-      compare: stored.compare !== false,
-    };
-  }
 
   get(): Settings {
     return this.values;

@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import { app, BrowserWindow, nativeTheme, screen } from 'electron';
+import { app, BrowserWindow, dialog, nativeTheme, screen } from 'electron';
 import type { MainEvent } from '../../shared/ipc.ts';
 import { PAGE_URL } from './app-protocol.ts';
 import { readJson, writeJson } from './json-file.ts';
@@ -10,6 +10,10 @@ const FIRST_SIZE = { width: 1280, height: 800 };
 
 /** No screen reaches further, and Electron throws at coordinates that are no 32-bit integer. */
 const MOST_PIXELS = 65_536;
+
+/** A page that crashes more often within this time is not loaded again by itself. */
+const MOST_RELOADS = 3;
+const CRASHES_WITHIN_MS = 30_000;
 
 /** tokens.css --bg: shown until the page has painted, so that no other colour flashes. */
 const BACKGROUND = { light: '#f4f5f7', dark: '#0f1216' };
@@ -30,6 +34,7 @@ export class MainWindow {
   private isListening = false;
   private isQuitting = false;
   private isAsking = false;
+  private crashes: number[] = [];
   private askToClose: (window: BrowserWindow) => Promise<boolean> | null = () => null;
 
   constructor(settings: SettingsStore) {
@@ -86,7 +91,7 @@ export class MainWindow {
       if (details.isMainFrame && !details.isSameDocument) this.isListening = false;
     });
     window.webContents.on('render-process-gone', (_event, { reason }) => {
-      if (reason !== 'clean-exit' && !window.isDestroyed()) window.webContents.reload();
+      if (reason !== 'clean-exit' && !window.isDestroyed()) void this.reload(window, reason);
     });
     void window.loadURL(PAGE_URL);
   }
@@ -108,6 +113,25 @@ export class MainWindow {
     const events = this.waiting;
     this.waiting = [];
     for (const event of events) this.send(event);
+  }
+
+  /** Load the page again after a crash, unless it crashes again and again: then someone decides. */
+  private async reload(window: BrowserWindow, reason: string): Promise<void> {
+    const now = Date.now();
+    this.crashes = [...this.crashes.filter((time) => now - time < CRASHES_WITHIN_MS), now];
+    if (this.crashes.length > MOST_RELOADS) {
+      this.crashes = [];
+      window.show();
+      const { response } = await dialog.showMessageBox(window, {
+        type: 'error',
+        message: 'The window stopped working again and again.',
+        detail: `The page ended ${MOST_RELOADS + 1} times within ${CRASHES_WITHIN_MS / 1000} s (${reason}). Running exports go on. Load the page once more, or quit and start Quantscope again without the file.`,
+        buttons: ['Load again', 'Quit'],
+        cancelId: 0,
+      });
+      if (response === 1) return app.quit();
+    }
+    if (!window.isDestroyed()) window.webContents.reload();
   }
 
   private close(event: Electron.Event, window: BrowserWindow): void {

@@ -5,11 +5,14 @@ import type { Progress } from '../../shared/protocol.ts';
 export class Job {
   readonly label: string;
   readonly cancel: (() => void) | null;
+  readonly isFirst: boolean;
   readonly #started = performance.now();
   progress = $state.raw<Progress | null>(null);
   secondsLeft = $state.raw<number | null>(null);
 
-  constructor(label: string, cancel: (() => void) | null) {
+  /** @param isFirst whether the status bar shows it before younger jobs */
+  constructor(label: string, cancel: (() => void) | null, isFirst = false) {
+    this.isFirst = isFirst;
     this.label = printable(label);
     this.cancel = cancel;
   }
@@ -48,6 +51,8 @@ function fractionOf(progress: Progress): number {
 /** The jobs at hand, oldest first. */
 export class Jobs {
   list = $state.raw<readonly Job[]>([]);
+  /** The one that the status bar shows. */
+  readonly shown = $derived(this.list.find(({ isFirst }) => isFirst) ?? this.list.at(-1));
 
   async run<T>(job: Job, work: () => Promise<T>): Promise<T> {
     this.list = [...this.list, job];

@@ -17,7 +17,7 @@ import { modelFacts } from '../format/models.ts';
 import { Analyses } from './analyses.svelte.ts';
 import { Announcer } from './announcer.svelte.ts';
 import { Budgeting } from './budgeting.svelte.ts';
-import { EngineClient } from './engine-client.ts';
+import { EngineClient, isCancelled } from './engine-client.ts';
 import { record, redo, redoable, startHistory, undo, undoable } from './history.ts';
 import { Inspection } from './inspection.svelte.ts';
 import { Job, Jobs } from './jobs.svelte.ts';
@@ -74,6 +74,9 @@ export class Workbench {
   #history = $state.raw(startHistory<RecipePair>(firstRecipes()));
   /** What waits for the engine's port goes on. */
   #attached: () => void = () => {};
+  #connecting: Promise<void> | null = null;
+  /** How often the engine ended. */
+  #losses = 0;
   #reached: () => void = () => {};
   /** Settles when an engine is reached for the first time: files may be handed over before. */
   readonly #engine = new Promise<void>((resolve) => {
@@ -107,7 +110,29 @@ export class Workbench {
     await this.#connect();
     this.#reached();
     const initial = await this.#call(this.api.takeInitialFile());
+    const { open, exports } = await this.client.request('running', null);
+    for (const { job, label } of exports) void this.#follow(job, label);
     if (initial !== null) await this.open(initial);
+    else if (open !== null) await this.open(open);
+  }
+
+  /** Show an export that the page before a reload started, until it ends. */
+  async #follow(exported: number, label: string): Promise<void> {
+    const abort = new AbortController();
+    const job = new Job(`Exporting ${label}`, () => abort.abort(), true);
+    try {
+      await this.jobs.run(job, () =>
+        this.client.request(
+          'follow',
+          { job: exported },
+          { signal: abort.signal, onProgress: (progress) => job.update(progress) },
+        ),
+      );
+      this.announcer.say(`Exported ${label}`);
+    } catch (error) {
+      if (isCancelled(error)) this.announcer.say('Export cancelled');
+      else this.fail(error);
+    }
   }
 
   async openDialog(kind: 'file' | 'folder' = 'file'): Promise<void> {
@@ -129,9 +154,11 @@ export class Workbench {
   /** Open a model and report it under both recipes. What was open stays when it cannot be opened. */
   async open(file: ChosenFile): Promise<void> {
     const job = new Job(`Opening ${file.label}`, null);
+    const losses = this.#losses;
     try {
       const model = await this.jobs.run(job, async () => {
         await this.#engine;
+        if (!this.client.connected) await this.#connect();
         return this.client.request('open', { handle: file.handle });
       });
       const isSame =
@@ -149,8 +176,21 @@ export class Workbench {
       void this.api.describeRecent(file.handle, facts, model.fileBytes);
       this.analyzeBoth();
     } catch (error) {
-      this.fail(error, { label: 'Open another…', run: () => void this.openDialog() });
+      await this.#failOpen(file, error, this.#losses > losses);
     }
+  }
+
+  /** @param isLost whether the engine ended meanwhile; the file that may have ended it is not opened again */
+  async #failOpen(file: ChosenFile, error: unknown, isLost: boolean): Promise<void> {
+    const before = this.file;
+    // The engine has lost the file that was open before, too.
+    if (isLost && before !== null && before.handle !== file.handle) await this.open(before);
+    const told = isLost
+      ? new AppError('WORKER_DIED', 'the engine stopped while it opened this file; open another', {
+          file: file.label,
+        })
+      : error;
+    this.fail(told, { label: 'Open another…', run: () => void this.openDialog() });
   }
 
   closeModel(): void {
@@ -365,7 +405,13 @@ export class Workbench {
     this.theme = settings.theme;
   }
 
-  async #connect(): Promise<void> {
+  /** Settles when the engine's port has come. Whoever asks meanwhile waits for the same port. */
+  #connect(): Promise<void> {
+    this.#connecting ??= this.#reach().finally(() => (this.#connecting = null));
+    return this.#connecting;
+  }
+
+  async #reach(): Promise<void> {
     const attached = new Promise<void>((resolve) => {
       this.#attached = resolve;
     });
@@ -377,8 +423,10 @@ export class Workbench {
     if (event.type === 'open-file') void this.open(event.file);
     else if (event.type === 'command') this.command(event.command);
     else {
+      this.#losses++;
       this.client.lose(event.error);
       this.fail(AppError.fromData(event.error), this.#reopenCommand());
+      if (event.isRestarted) void this.#connect().catch((error: unknown) => this.fail(error));
     }
   }
 

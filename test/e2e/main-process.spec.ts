@@ -54,6 +54,18 @@ test('a second instance ends and brings the first to the front, with its file if
   expect(await focused()).toBe(2);
 });
 
+test('a second instance with arguments that cannot be handed over ends, and the first goes on', async ({
+  launch,
+  folder,
+}) => {
+  const profile = path.join(folder, 'shared-profile');
+  const { page } = await launch([], profile);
+  await expect(heading(page, 'Quantscope')).toBeVisible();
+  await startSecond(profile, ['x'.repeat(100_000)]);
+  await startSecond(profile, [SAMPLE]);
+  await expect(heading(page, SAMPLE)).toBeVisible();
+});
+
 test('a dropped file opens and does not navigate', async ({ launch }) => {
   const { page } = await launch();
   await expect(heading(page, 'Quantscope')).toBeVisible();
@@ -65,14 +77,10 @@ test('a dropped file opens and does not navigate', async ({ launch }) => {
   expect(page.url()).toBe('app://quantscope/index.html');
 });
 
-test('a page that is reloaded gets the engine again', async ({ launch }) => {
+test('a page that is reloaded gets the engine and the open file again', async ({ launch }) => {
   const { page } = await launch([SAMPLE]);
   await expect(heading(page, SAMPLE)).toBeVisible();
   await page.reload();
-  await page
-    .getByRole('listitem')
-    .getByRole('button', { name: path.basename(SAMPLE) })
-    .click();
   await expect(heading(page, SAMPLE)).toBeVisible();
   await expect(page.getByRole('contentinfo')).toContainText('Ready', { timeout: 60_000 });
 });

@@ -1,3 +1,4 @@
+import * as dgram from 'node:dgram';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { root } from '../helpers/root.ts';
@@ -283,6 +284,58 @@ test.describe('the page', () => {
         ok: false,
         error: { code: 'BAD_USAGE', field: 'sender' },
       });
+  });
+
+  test('has no API at another address, and none that main answers at another address of the app', async ({
+    launch,
+  }) => {
+    const { electron } = await launch();
+    const found = await electron.evaluate(async ({ BrowserWindow }) => {
+      const { webContents } = BrowserWindow.getAllWindows()[0]!;
+      await webContents.loadURL('about:blank');
+      const blank: unknown = await webContents.executeJavaScript('typeof window.quantscope');
+      await webContents.loadURL('app://quantscope/other.html').catch(() => undefined);
+      const other: unknown = await webContents.executeJavaScript('window.quantscope.info()');
+      return { blank, other };
+    });
+    expect(found).toMatchObject({
+      blank: 'undefined',
+      other: { ok: false, error: { code: 'BAD_USAGE', field: 'sender' } },
+    });
+  });
+
+  test('has no WebRTC, and in a frame that has it no candidate and no packet', async ({
+    launch,
+  }) => {
+    const { page } = await launch();
+    const socket = dgram.createSocket('udp4');
+    let packets = 0;
+    socket.on('message', () => packets++);
+    await new Promise<void>((resolve) => {
+      socket.bind(0, '127.0.0.1', resolve);
+    });
+    const found = await page.evaluate(async (port) => {
+      const frame = document.createElement('iframe');
+      document.body.append(frame);
+      const Connection = (frame.contentWindow as unknown as typeof globalThis).RTCPeerConnection as
+        typeof RTCPeerConnection | undefined;
+      const candidates: string[] = [];
+      if (Connection !== undefined) {
+        const connection = new Connection({ iceServers: [{ urls: `stun:127.0.0.1:${port}` }] });
+        connection.onicecandidate = ({ candidate }) => {
+          if (candidate !== null && candidate.candidate !== '')
+            candidates.push(candidate.candidate);
+        };
+        connection.createDataChannel('out');
+        await connection.setLocalDescription(await connection.createOffer());
+        await new Promise((resolve) => {
+          setTimeout(resolve, 1500);
+        });
+      }
+      return { here: typeof RTCPeerConnection, candidates };
+    }, socket.address().port);
+    socket.close();
+    expect({ ...found, packets }).toEqual({ here: 'undefined', candidates: [], packets: 0 });
   });
 
   test('makes no request but for its own files, over a whole run', async ({ launch }) => {
