@@ -9,7 +9,6 @@ import type {
   ModelSummary,
   RequestKind,
   Requests,
-  ToEngine,
 } from '../../../shared/protocol.ts';
 import { findPreset } from '../../../shared/recipe.ts';
 import { FORMATS } from '../../../electron/engine/formats/registry.ts';
