@@ -27,9 +27,15 @@ export function toJson(value: unknown): string {
   return pieces.join('');
 }
 
+/** What may need an escape: all but printable ASCII and line ends. */
+const NOT_PLAIN = /[^\n -~]/;
+
 /** Print a value as JSON and a line's end on stdout, escaped as `print` does. */
 export function printJson(value: unknown): void {
-  writeJson(value, (piece) => process.stdout.write(escapedLines(piece)));
+  writeJson(value, (piece) =>
+    // Most pieces of millions of numbers are plain.
+    process.stdout.write(NOT_PLAIN.test(piece) ? escapedLines(piece) : piece),
+  );
   process.stdout.write('\n');
 }
 
