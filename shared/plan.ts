@@ -21,6 +21,8 @@ export interface TensorPlan {
   readonly byRule: boolean;
   /** The type of the scales where the tensor is stored; float32 where it is not named. */
   readonly scaleDtype?: ScaleDtype;
+  /** Whether finite values beyond a cast's type become infinite; without it a tensor that has any is kept. */
+  readonly mayOverflow?: true;
 }
 
 /** The types that scales are stored in. */

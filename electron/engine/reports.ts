@@ -1,13 +1,27 @@
 import type { ErrorData } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import { schemeBytes, type TensorPlan } from '../../shared/plan.ts';
+import { isFloatCast, type Scheme } from '../../shared/recipe.ts';
 import type { SideDetail, Statistics, TensorReport } from '../../shared/report.ts';
+import { overflows } from '../../shared/small-float.ts';
 import type { InspectedSide, Measures } from './jobs.ts';
+import { CASTS } from './quantize/casts.ts';
 
 /** Why an integer scheme cannot stand for a tensor's values. */
 export function nonFiniteReason(statistics: Statistics): string {
   const count = statistics.nans + statistics.infinities;
   return `holds ${count} NaN or infinite values, the first at index ${statistics.firstNonFinite}, which no integer stands for`;
+}
+
+/**
+ * Why a float type does not hold a tensor: a finite value would become infinite in it, and infinity times 0
+ * is NaN. null where it holds them all; the float8 types saturate instead.
+ */
+export function overflowReason(scheme: Scheme, { absMax }: Statistics): string | null {
+  if (!isFloatCast(scheme.dtype)) return null;
+  const { format, decode } = CASTS[scheme.dtype];
+  if (format.overflow === format.largest || !overflows(absMax, format)) return null;
+  return `holds values over ${decode(format.largest)}, the largest of ${scheme.dtype}`;
 }
 
 /** A report from the plan and, where the tensor was measured, its measures or the error that kept it as it is. */
@@ -26,8 +40,14 @@ export function reportOf(
         : (error?.message ?? 'not measured');
     return keptReport(ref, { ...entry, scheme: null, reason }, statistics);
   }
+  const overflow = statistics === null ? null : overflowReason(entry.scheme, statistics);
+  if (overflow !== null && entry.mayOverflow !== true)
+    return keptReport(ref, { ...entry, scheme: null, reason: overflow }, statistics);
   return {
     ...keptReport(ref, entry, statistics),
+    ...(overflow === null
+      ? {}
+      : { reason: `finite values stored as infinity: ${measures.clipped}; ${overflow}` }),
     ...measures,
     quantized: true,
     bytesAfter: schemeBytes(entry.scheme, ref, entry.scaleDtype),

@@ -11,7 +11,7 @@ import type {
   ModelSummary,
   Progress,
 } from '../../shared/protocol.ts';
-import { isFloatCast, type Recipe } from '../../shared/recipe.ts';
+import { isFloatCast, type Recipe, type Scheme } from '../../shared/recipe.ts';
 import {
   keptByReason,
   totalOf,
@@ -43,7 +43,7 @@ import type { WorkerPool } from './pool.ts';
 import { batchesOf, split } from './batches.ts';
 import { kernelScheme } from './quantize/scheme.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
-import { keptReport, nonFiniteReason, reportOf } from './reports.ts';
+import { keptReport, nonFiniteReason, overflowReason, reportOf } from './reports.ts';
 import { tensorSummaries } from './summaries.ts';
 
 export interface RunOptions {
@@ -376,7 +376,7 @@ export class Session {
     for (const file of this.opened.files) file.assertUnchanged();
   }
 
-  /** Lay out an export. NaN and infinity are known only after the first pass, so that is made here where it is missing. */
+  /** Lay out an export. What a scheme cannot hold is known only after the first pass, so that is made here where it is missing. */
   private async layouts(
     recipe: Recipe,
     mode: ExportMode,
@@ -385,11 +385,11 @@ export class Session {
     this.assertMode(mode);
     const asked = planModel(this.tensors, recipe);
     await this.readUnknown(
-      asked.filter(({ scheme }) => scheme !== null && !isFloatCast(scheme.dtype)),
+      asked.filter(({ scheme }) => scheme !== null && !decidesOverflow(mode, scheme)),
       options,
     );
     await this.readConstants(mode, options);
-    const plan = asked.map((entry) => this.withoutNonFinite(entry));
+    const plan = asked.map((entry) => this.heldBy(entry, mode));
     return { plan, layoutFor: (name) => this.layoutOf(plan, mode, recipe, name) };
   }
 
@@ -419,11 +419,17 @@ export class Session {
     return this.opened.layout(plan, mode, recipe, targetName, statistics);
   }
 
-  private withoutNonFinite(entry: TensorPlan): TensorPlan {
-    const statistics = this.passes.get(entry.tensor)?.statistics;
-    if (entry.scheme === null || isFloatCast(entry.scheme.dtype)) return entry;
-    if (statistics === undefined || statistics.firstNonFinite === null) return entry;
-    return { ...entry, scheme: null, reason: nonFiniteReason(statistics) };
+  /** The plan of a tensor whose values its scheme may not hold: then it is kept. */
+  private heldBy(entry: TensorPlan, mode: ExportMode): TensorPlan {
+    const { scheme, tensor } = entry;
+    const statistics = this.passes.get(tensor)?.statistics;
+    if (scheme === null || statistics === undefined || decidesOverflow(mode, scheme)) return entry;
+    const reason = isFloatCast(scheme.dtype)
+      ? overflowReason(scheme, statistics)
+      : statistics.firstNonFinite === null
+        ? null
+        : nonFiniteReason(statistics);
+    return reason === null ? entry : { ...entry, scheme: null, reason };
   }
 
   private keptByReason(plan: Plan, layout: Layout): readonly KeptGroup[] {
@@ -492,6 +498,11 @@ export class Session {
     const statistics = (item.pass ?? this.passes.get(item.tensor))?.statistics ?? null;
     return reportOf(this.tensors[entry.tensor]!, entry, item.measures, item.error, statistics);
   }
+}
+
+/** Whether a mode decides itself about values that become infinite: cast stores them as model.to(dtype) does. */
+function decidesOverflow(mode: ExportMode, { dtype }: Scheme): boolean {
+  return isFloatCast(dtype) && (mode === 'cast' || mode === 'float16');
 }
 
 function isReadable(ref: TensorRef): boolean {

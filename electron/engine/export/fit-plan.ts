@@ -26,9 +26,12 @@ function fitEntry(
   refused: string | null,
 ): TensorPlan {
   if (written !== null) {
-    const { scheme, scaleDtype, reason } = written;
-    const fitted = { ...entry, scheme, reason: reason ?? entry.reason };
-    return scaleDtype === undefined ? fitted : { ...fitted, scaleDtype };
+    const { scheme, scaleDtype, mayOverflow, reason } = written;
+    return {
+      ...{ ...entry, scheme, reason: reason ?? entry.reason },
+      ...(scaleDtype === undefined ? {} : { scaleDtype }),
+      ...(mayOverflow === undefined ? {} : { mayOverflow }),
+    };
   }
   if (entry.scheme === null) return refused === null ? entry : { ...entry, reason: refused };
   const reason = refused ?? 'not stored by this export mode';

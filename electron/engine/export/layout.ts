@@ -47,6 +47,8 @@ export interface Layout {
     readonly codes: CodeLayout;
     /** The type of the stored scales where it is not float32. */
     readonly scaleDtype?: ScaleDtype;
+    /** Whether finite values beyond the type of a cast become infinite. */
+    readonly mayOverflow?: true;
     /** Why the scheme is not the plan's, where the format tells. */
     readonly reason?: string | null;
   }[];

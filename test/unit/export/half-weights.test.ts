@@ -7,8 +7,9 @@ import type { Scheme } from '../../../shared/recipe.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
-import { castMatMulModel, halfTensor, randomValues } from '../../helpers/onnx-model.ts';
+import { castMatMulModel, floats, halfTensor, randomValues } from '../../helpers/onnx-model.ts';
 import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
+import { SafetensorsExporter } from '../../helpers/safetensors-export.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -157,4 +158,46 @@ test('a float16 weight is restored in mode dynamic, with the reason', async () =
   expect(reason).toBe(
     'restored to float: integer operators give float32, and the weight is float16',
   );
+});
+
+describe('a float32 weight with a value that a 16-bit float makes infinite', () => {
+  const wide = [-1e30, ...values.slice(1)];
+  const weight = { ...{ name: 'w', dims: [ROWS, COLUMNS], dataType: 1 }, rawData: floats(wide) };
+
+  test.each(['qdq', 'float'] as const)(
+    'stays in float32 in mode %s, with the reason',
+    async (mode) => {
+      const file = writeFile(folder, castMatMulModel(weight, { opset: 17 }));
+      const { bytes, refused } = await exported(file, recipe('float16', { minElements: 0 }), mode);
+      expect(refused).toContain('holds values over 65504, the largest of float16');
+      expect(initializer(bytes, 'w')!.dataType).toBe(1);
+      const report = await reportOf(file, { dtype: 'float16' }, mode);
+      expect(report).toMatchObject({ quantized: false, reason: refused[0] });
+      // bfloat16 has float32's range.
+      expect(await reportOf(file, { dtype: 'bfloat16' }, mode)).toMatchObject({ quantized: true });
+    },
+  );
+
+  test('stays in float32 in safetensors too, but for mode cast, whose report counts it', async () => {
+    const tensors = {
+      'a.weight': { dtype: 'F32', shape: [ROWS, COLUMNS], bytes: floats(wide) },
+      'b.weight': { dtype: 'F32', shape: [ROWS, COLUMNS], bytes: floats(values) },
+    };
+    const sets = new SafetensorsExporter(pool, folder);
+    for (const mode of ['qdq', 'float'] as const) {
+      const { file, refused } = await sets.single(tensors, recipe('float16'), mode);
+      expect([file.tensors['a.weight']!.dtype, file.tensors['b.weight']!.dtype]).toEqual([
+        'F32',
+        'F16',
+      ]);
+      expect(refused).toEqual(['holds values over 65504, the largest of float16']);
+    }
+    const cast = await sets.single(tensors, recipe('float16'), 'cast');
+    expect(cast.file.tensors['a.weight']!.dtype).toBe('F16');
+    const { reason, quantized } = await reportOf(cast.source, { dtype: 'float16' }, 'cast');
+    expect([quantized, reason]).toEqual([
+      true,
+      'finite values stored as infinity: 1; holds values over 65504, the largest of float16',
+    ]);
+  });
 });

@@ -48,7 +48,7 @@ export function report(id: number, rest: Partial<TensorReport> = {}): TensorRepo
     signal: 1,
     noise: 1e-4,
     bytesBefore: 16384,
-    bytesAfter: 4416,
+    bytesAfter: 4352,
     ...rest,
   };
 }

@@ -95,7 +95,11 @@ function outcomeOf({ plan, tensors, mode, recipe }: SafetensorsExport): Outcome 
       });
     else {
       replaced.set(id, replaceTensor(tensor, scheme, fresh));
-      quantized.push({ tensor: id, scheme, codes: 'tensor' });
+      const isAsAsked = mode === 'cast' && isFloatCast(scheme.dtype);
+      quantized.push({
+        ...{ tensor: id, scheme, codes: 'tensor' },
+        ...(isAsAsked ? { mayOverflow: true } : {}),
+      });
     }
   }
   return { replaced, quantized, refused };
