@@ -209,6 +209,9 @@ export function recipeFromText(text: string, file: string): Recipe {
 export function parseRecipe(value: unknown, file?: string): Recipe {
   const result = v.safeParse(recipeSchema, value);
   if (!result.success) {
+    // A misspelt field is missing, too: what it is called says more.
+    const unknown = result.issues.find(({ expected }) => expected === 'never');
+    if (unknown !== undefined) throw unknownField(unknown, file);
     const issue = result.issues[0];
     throw new AppError('BAD_RECIPE', 'not a recipe', {
       file,
@@ -254,6 +257,40 @@ function compiled(pattern: string, field: string, file: string | undefined): Nam
       error,
     );
   }
+}
+
+const FIELDS = [
+  ...Object.keys(recipeSchema.entries),
+  ...Object.keys(schemeFields),
+  ...['match', 'scheme', 'op', 'role', 'block', 'percentile', 'clip'],
+];
+
+function unknownField(issue: v.BaseIssue<unknown>, file: string | undefined): AppError {
+  const field = v.getDotPath(issue) ?? 'recipe';
+  const name = field.slice(field.lastIndexOf('.') + 1).slice(0, 40);
+  const [nearest] = FIELDS.map((known) => ({ known, changes: changesBetween(name, known) }))
+    .filter(({ known, changes }) => changes <= Math.max(1, known.length / 3))
+    .sort((a, b) => a.changes - b.changes);
+  const expected = nearest?.known;
+  return new AppError('BAD_RECIPE', 'a recipe has no such field', { file, field, expected });
+}
+
+/** How many characters must be added, removed or replaced to make one word of the other (Levenshtein). */
+function changesBetween(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
+  for (let at = 0; at < from.length; at++) {
+    const next = [at + 1];
+    for (let other = 0; other < to.length; other++)
+      next.push(
+        Math.min(
+          row[other + 1]! + 1,
+          next[other]! + 1,
+          row[other]! + (from[at]!.toLowerCase() === to[other]!.toLowerCase() ? 0 : 1),
+        ),
+      );
+    row = next;
+  }
+  return row.at(-1)!;
 }
 
 /** A stable short form for tables, such as "int8 channel" or "float16". */
