@@ -1,4 +1,4 @@
-import { fieldsOf, SCALAR_BYTES } from '../../electron/engine/formats/litert/schema.ts';
+import { fieldsOf, SCALAR_BYTES } from '../../electron/engine/formats/litert/read/schema.ts';
 import { extremes, putInteger, type Random } from './mutate.ts';
 
 /** A place of a FlatBuffer that says something of its structure. */

@@ -1,8 +1,8 @@
-import type { FieldValue, TableNode } from '../../electron/engine/formats/litert/nodes.ts';
-import { PagedBytes } from '../../electron/engine/formats/litert/paged-bytes.ts';
-import { readFlatBuffer } from '../../electron/engine/formats/litert/read-flatbuffer.ts';
-import { fieldsOf } from '../../electron/engine/formats/litert/schema.ts';
-import { bytesOf, textOf, valuesOf } from '../../electron/engine/formats/litert/values.ts';
+import type { FieldValue, TableNode } from '../../electron/engine/formats/litert/read/nodes.ts';
+import { PagedBytes } from '../../electron/engine/formats/litert/read/paged-bytes.ts';
+import { readFlatBuffer } from '../../electron/engine/formats/litert/read/read-flatbuffer.ts';
+import { fieldsOf } from '../../electron/engine/formats/litert/read/schema.ts';
+import { bytesOf, textOf, valuesOf } from '../../electron/engine/formats/litert/read/values.ts';
 import { FileSource } from '../../electron/engine/source.ts';
 
 /** A .tflite file as plain objects: every field that is present, vectors by their values, long ones by their bytes. */

@@ -3,7 +3,7 @@
     python test/reference/litert_delegate.py   (tensorflow-cpu 2.21.0)
 
 One operator a model, its weights and its bias as float32, or restored by DEQUANTIZE or CAST. Prints a
-table, and fails when the rule that electron/engine/formats/litert/fit-biases.ts follows does not hold:
+table, and fails when the rule that electron/engine/formats/litert/fit/fit-biases.ts follows does not hold:
 CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED run in XNNPACK only when weight and bias are both restored
 from float16 or neither is, and the weight is float32, float16 or int8.
 """

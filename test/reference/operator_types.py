@@ -1,6 +1,6 @@
 """Which inputs and outputs of each ai.onnx operator share a type that may be float32 or float16.
 
-Writes electron/engine/export/onnx/operator-types.json: for each operator and each version of its
+Writes electron/engine/formats/onnx/fit/operator-types.json: for each operator and each version of its
 schema, one character for every input and output. Upper case letters are type parameters that take
 float and float16 alike, lower case ones take float but not float16, `f` is always float, `-` is never
 float. `*` after the last one says that it repeats. Left out are operators whose outputs have a type
@@ -66,7 +66,7 @@ def main():
             if not kept or kept[-1][1:] != versions[since]:
                 kept.append([since, *versions[since]])
         rows[name] = kept
-    out = pathlib.Path(__file__).parents[2] / "electron/engine/export/onnx/operator-types.json"
+    out = pathlib.Path(__file__).parents[2] / "electron/engine/formats/onnx/fit/operator-types.json"
     lines = [f"    {json.dumps(name)}: {json.dumps(row)}" for name, row in rows.items()]
     out.write_text(
         "{\n"

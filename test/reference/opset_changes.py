@@ -1,6 +1,6 @@
 """Which versions of ai.onnx change what a node of each operator means.
 
-Writes electron/engine/export/onnx/opset-changes.json: for each operator the opsets at which it was
+Writes electron/engine/formats/onnx/fit/opset-changes.json: for each operator the opsets at which it was
 introduced (first) and at which a node that was valid before means something else or is valid no
 more. A version is harmless only when its schema is a superset: the same inputs and outputs in the
 same places (new optional inputs at the end), the same attributes with the same defaults (new ones
@@ -90,7 +90,7 @@ def main():
                 changes.append(after)
         table[name] = [ordered[0], *sorted(changes)]
     latest = max(max(versions) for versions in history.values())
-    out = pathlib.Path(__file__).parents[2] / "electron/engine/export/onnx/opset-changes.json"
+    out = pathlib.Path(__file__).parents[2] / "electron/engine/formats/onnx/fit/opset-changes.json"
     lines = [f'    {json.dumps(name)}: {json.dumps(row)}' for name, row in table.items()]
     out.write_text(
         "{\n"

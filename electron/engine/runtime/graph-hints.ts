@@ -1,7 +1,7 @@
-import { integerAttribute } from '../formats/onnx/node-slots.ts';
-import type { GraphRecord, NodeRecord, OnnxIndex } from '../formats/onnx/records.ts';
-import { tensorType } from '../formats/onnx/tensor-types.ts';
-import type { OnnxTensor } from '../formats/onnx/stored.ts';
+import { integerAttribute } from '../formats/onnx/read/node-slots.ts';
+import type { GraphRecord, NodeRecord, OnnxIndex } from '../formats/onnx/read/records.ts';
+import { tensorType } from '../formats/onnx/read/tensor-types.ts';
+import type { OnnxTensor } from '../formats/onnx/read/stored.ts';
 import type { RunHints } from './inputs.ts';
 
 /** What the graph of an ONNX model tells about its inputs and its runs. */

@@ -5,7 +5,7 @@ import { onnx } from 'onnx-proto';
 import { Reader } from 'protobufjs/minimal.js';
 import { packedBytes, type DtypeName } from '../../../shared/dtypes.ts';
 import { AppError, ioError } from '../../../shared/errors.ts';
-import { tensorType } from '../formats/onnx/tensor-types.ts';
+import { tensorType } from '../formats/onnx/read/tensor-types.ts';
 import type { ArrayData, ArrayValue } from './inputs.ts';
 import type { InputFacts } from './dimensions.ts';
 

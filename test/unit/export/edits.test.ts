@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { applyEdits, type Edit } from '../../../electron/engine/export/onnx/edits.ts';
-import type { Frame } from '../../../electron/engine/formats/onnx/wire.ts';
+import { applyEdits, type Edit } from '../../../electron/engine/formats/onnx/write/edits.ts';
+import type { Frame } from '../../../electron/engine/formats/onnx/read/wire.ts';
 import { concat, integer, message, splitFields } from '../../helpers/protobuf.ts';
 
 /** A message of nested messages: what is inserted where is known by the path of child numbers. */

@@ -2,7 +2,7 @@ import * as crypto from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import type { DtypeName } from '../../../shared/dtypes.ts';
-import { BUILTIN_OPERATORS } from '../../../electron/engine/formats/litert/schema.ts';
+import { BUILTIN_OPERATORS } from '../../../electron/engine/formats/litert/read/schema.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
 import { list, plainModel, type Plain } from '../../helpers/litert-tree.ts';

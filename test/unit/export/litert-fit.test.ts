@@ -1,9 +1,9 @@
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { fitLitertPlan } from '../../../electron/engine/formats/litert/fit.ts';
-import { PagedBytes } from '../../../electron/engine/formats/litert/paged-bytes.ts';
-import { readModel } from '../../../electron/engine/formats/litert/read-model.ts';
-import { buildTensors } from '../../../electron/engine/formats/litert/tensors.ts';
+import { fitLitertPlan } from '../../../electron/engine/formats/litert/fit/fit.ts';
+import { PagedBytes } from '../../../electron/engine/formats/litert/read/paged-bytes.ts';
+import { readModel } from '../../../electron/engine/formats/litert/read/read-model.ts';
+import { buildTensors } from '../../../electron/engine/formats/litert/read/tensors.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import { layoutOf } from '../../../electron/engine/quantize/layout.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { onnx } from 'onnx-proto';
-import { canRaise, Opsets } from '../../../electron/engine/export/onnx/opsets.ts';
-import { readIndex } from '../../../electron/engine/formats/onnx/read-index.ts';
-import { WireReader } from '../../../electron/engine/formats/onnx/wire.ts';
+import { canRaise, Opsets } from '../../../electron/engine/formats/onnx/write/opsets.ts';
+import { readIndex } from '../../../electron/engine/formats/onnx/read/read-index.ts';
+import { WireReader } from '../../../electron/engine/formats/onnx/read/wire.ts';
 import { FileSource } from '../../../electron/engine/source.ts';
 import { model, node } from '../../helpers/onnx-model.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../shared/errors.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { FileSource } from '../../../electron/engine/source.ts';
-import { PagedBytes } from '../../../electron/engine/formats/litert/paged-bytes.ts';
-import { readFlatBuffer } from '../../../electron/engine/formats/litert/read-flatbuffer.ts';
-import { fieldsOf, TABLE_NAMES } from '../../../electron/engine/formats/litert/schema.ts';
-import { tablesOf } from '../../../electron/engine/formats/litert/nodes.ts';
+import { PagedBytes } from '../../../electron/engine/formats/litert/read/paged-bytes.ts';
+import { readFlatBuffer } from '../../../electron/engine/formats/litert/read/read-flatbuffer.ts';
+import { fieldsOf, TABLE_NAMES } from '../../../electron/engine/formats/litert/read/schema.ts';
+import { tablesOf } from '../../../electron/engine/formats/litert/read/nodes.ts';
 import {
   flatBuffer,
   i8,

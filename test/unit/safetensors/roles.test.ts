@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { blockPaths } from '../../../electron/engine/formats/safetensors/blocks.ts';
-import { describeTensors } from '../../../electron/engine/formats/safetensors/roles.ts';
+import { blockPaths } from '../../../electron/engine/formats/safetensors/read/blocks.ts';
+import { describeTensors } from '../../../electron/engine/formats/safetensors/read/roles.ts';
 
 function roles(shapes: Readonly<Record<string, readonly number[]>>): Record<string, string> {
   const tensors = Object.entries(shapes).map(([name, shape]) => ({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { NUMBER_FORMATS, type NumberFormat } from '../../../shared/number-formats.ts';
-import litertSchema from '../../../electron/engine/formats/litert/schema.json';
+import litertSchema from '../../../electron/engine/formats/litert/read/schema.json';
 import { readGolden } from '../quantize/goldens.ts';
 
 interface GoldenFloat {

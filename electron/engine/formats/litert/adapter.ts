@@ -1,13 +1,13 @@
 import type { Model } from '../../../../shared/model.ts';
 import type { FileSource } from '../../source.ts';
-import { layoutLitert } from '../../export/litert/layout-litert.ts';
-import { MAX_WORD, MIN_RUNTIME_VERSION } from '../../export/litert/runtime-versions.ts';
+import { layoutLitert } from './write/layout-litert.ts';
+import { MAX_WORD, MIN_RUNTIME_VERSION } from './write/runtime-versions.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
 import { sumsOf } from '../sums.ts';
-import { PagedBytes } from './paged-bytes.ts';
-import { readModel, SCHEMA_VERSION } from './read-model.ts';
-import type { LitertIndex } from './records.ts';
-import { buildTensors, type LitertTensor } from './tensors.ts';
+import { PagedBytes } from './read/paged-bytes.ts';
+import { readModel, SCHEMA_VERSION } from './read/read-model.ts';
+import type { LitertIndex } from './read/records.ts';
+import { buildTensors, type LitertTensor } from './read/tensors.ts';
 import { NO_HINTS } from '../../runtime/inputs.ts';
 
 /** The FlatBuffers file identifier, at byte 4. */

@@ -1,17 +1,17 @@
 import type { Model } from '../../../../shared/model.ts';
-import { layoutOnnx } from '../../export/onnx/layout-onnx.ts';
+import { layoutOnnx } from './write/layout-onnx.ts';
 import { graphHints } from '../../runtime/graph-hints.ts';
 import type { FileSource } from '../../source.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
 import { sumsOf } from '../sums.ts';
-import { ExternalFiles, type ExternalRange } from './external-data.ts';
-import { readIndex } from './read-index.ts';
-import type { OnnxIndex } from './records.ts';
-import { withStoredQuantization } from './stored-quantization.ts';
-import { buildTensors } from './tensors.ts';
-import type { OnnxTensor } from './stored.ts';
-import { WireReader } from './wire.ts';
+import { ExternalFiles, type ExternalRange } from './read/external-data.ts';
+import { readIndex } from './read/read-index.ts';
+import type { OnnxIndex } from './read/records.ts';
+import { withStoredQuantization } from './read/stored-quantization.ts';
+import { buildTensors } from './read/tensors.ts';
+import type { OnnxTensor } from './read/stored.ts';
+import { WireReader } from './read/wire.ts';
 
 /** ModelProto's fields and their wire types (onnx.proto): what an ONNX file may begin with. */
 const TOP_LEVEL_TAGS: ReadonlySet<number> = new Set([

@@ -1,0 +1,108 @@
+import {
+  makeString,
+  makeTable,
+  makeTables,
+  makeVector,
+  withFields,
+  type Changes,
+  type TableNode,
+} from '../read/nodes.ts';
+import type { GraphRecord } from '../read/records.ts';
+import { consumersOf } from '../read/tensors.ts';
+
+/** Changes to one subgraph: tensors changed and added, operators changed, added and taken away. */
+export class GraphEdit {
+  readonly graph: GraphRecord;
+  private readonly tensors: TableNode[];
+  private readonly inputs = new Map<number, number[]>();
+  private readonly outputs = new Map<number, number[]>();
+  private readonly options = new Map<number, Changes>();
+  private readonly before = new Map<number, TableNode[]>();
+  private readonly after = new Map<number, TableNode[]>();
+  private readonly dropped = new Set<number>();
+
+  constructor(graph: GraphRecord) {
+    this.graph = graph;
+    this.tensors = graph.tensors.map(({ node }) => node);
+  }
+
+  changeTensor(index: number, changes: Changes): void {
+    this.tensors[index] = withFields(this.tensors[index]!, changes);
+  }
+
+  /** A new tensor like another one; its index. */
+  addTensor(like: number, name: string, changes: Changes): number {
+    const node = withFields(this.tensors[like]!, { name: makeString(name), ...changes });
+    return this.tensors.push(node) - 1;
+  }
+
+  setInput(operator: number, input: number, tensor: number): void {
+    const inputs = this.inputs.get(operator) ?? [...this.graph.operators[operator]!.inputs];
+    inputs[input] = tensor;
+    this.inputs.set(operator, inputs);
+  }
+
+  /** Every operator takes another tensor in a tensor's place. */
+  redirect(from: number, to: number): void {
+    for (const { at, input } of consumersOf(this.graph).get(from) ?? [])
+      this.setInput(at, input, to);
+  }
+
+  setOutput(operator: number, output: number, tensor: number): void {
+    const outputs = this.outputs.get(operator) ?? [...this.graph.operators[operator]!.outputs];
+    outputs[output] = tensor;
+    this.outputs.set(operator, outputs);
+  }
+
+  changeOperator(operator: number, changes: Changes): void {
+    this.options.set(operator, { ...this.options.get(operator), ...changes });
+  }
+
+  /** An operator of one input and one output before another, or after it. */
+  add(side: 'before' | 'after', operator: number, from: number, to: number, fields: Changes): void {
+    const node = makeTable('Operator', {
+      inputs: makeVector(Int32Array.of(from)),
+      outputs: makeVector(Int32Array.of(to)),
+      ...fields,
+    });
+    const list = this[side].get(operator) ?? [];
+    list.push(node);
+    this[side].set(operator, list);
+  }
+
+  drop(operator: number): void {
+    this.dropped.add(operator);
+  }
+
+  /** The operators in their new order, each with the index that it had; null for new ones. */
+  private ordered(): { readonly node: TableNode; readonly was: number | null }[] {
+    return this.graph.operators.flatMap(({ node }, index) => {
+      const inputs = this.inputs.get(index);
+      const outputs = this.outputs.get(index);
+      const changed = withFields(node, {
+        ...this.options.get(index),
+        ...(inputs === undefined ? {} : { inputs: makeVector(Int32Array.from(inputs)) }),
+        ...(outputs === undefined ? {} : { outputs: makeVector(Int32Array.from(outputs)) }),
+      });
+      const added = (list: TableNode[] | undefined): { node: TableNode; was: null }[] =>
+        (list ?? []).map((each) => ({ node: each, was: null }));
+      return [
+        ...added(this.before.get(index)),
+        ...(this.dropped.has(index) ? [] : [{ node: changed, was: index }]),
+        ...added(this.after.get(index)),
+      ];
+    });
+  }
+
+  /** The changed subgraph, and where each old operator is now; null where it is gone. */
+  finish(): { readonly node: TableNode; readonly moved: readonly (number | null)[] } {
+    const ordered = this.ordered();
+    const moved = new Array<number | null>(this.graph.operators.length).fill(null);
+    for (const [at, { was }] of ordered.entries()) if (was !== null) moved[was] = at;
+    const node = withFields(this.graph.node, {
+      tensors: makeTables(this.tensors),
+      operators: makeTables(ordered.map((each) => each.node)),
+    });
+    return { node, moved };
+  }
+}

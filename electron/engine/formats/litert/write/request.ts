@@ -1,0 +1,25 @@
+import type { Plan } from '../../../../../shared/plan.ts';
+import type { ExportMode } from '../../../../../shared/protocol.ts';
+import type { Recipe } from '../../../../../shared/recipe.ts';
+import type { PagedBytes } from '../read/paged-bytes.ts';
+import type { LitertIndex } from '../read/records.ts';
+import type { LitertTensor } from '../read/tensors.ts';
+import type { StoredForm } from './stored-form.ts';
+
+/** What is to be exported, and how. */
+export interface LitertExport {
+  readonly index: LitertIndex;
+  readonly tensors: readonly LitertTensor[];
+  readonly source: PagedBytes;
+  readonly plan: Plan;
+  readonly mode: ExportMode;
+  readonly recipe: Recipe;
+}
+
+/** A weight that the export stores anew. */
+export interface Replaced {
+  readonly tensor: LitertTensor;
+  readonly form: StoredForm;
+  /** Why the scheme is not the plan's. */
+  readonly reason: string | null;
+}

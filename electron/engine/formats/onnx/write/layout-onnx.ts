@@ -1,0 +1,309 @@
+import { append } from '../../../../../shared/lists.ts';
+import { printable } from '../../../../../shared/errors.ts';
+import {
+  isCentred,
+  schemeBytes,
+  type ScaleDtype,
+  type TensorPlan,
+} from '../../../../../shared/plan.ts';
+import type { ExportMode } from '../../../../../shared/protocol.ts';
+import { isFloatCast, storageDtype } from '../../../../../shared/recipe.ts';
+import type { GraphRecord, NodeRecord, OnnxIndex } from '../read/records.ts';
+import { piecesLength, type CodeLayout, type Layout, type Piece } from '../../../export/layout.ts';
+import { TOOL_VERSION } from '../../../export/version.ts';
+import { applyEdits, type Edit } from './edits.ts';
+import {
+  constantOpset,
+  irVersionOf,
+  scaleDtypeOf,
+  usefulOpsets,
+  type WhyBelow,
+} from '../fit/dequantize.ts';
+import { HalfNodes } from './half-nodes.ts';
+import type { HalfPlan } from '../fit/half-plan.ts';
+import { planHalf, whyNotHalf } from '../fit/half-rules.ts';
+import { entryMessage, field } from './messages.ts';
+import { FreshNames } from './names.ts';
+import { Opsets, type WantedOpsets } from './opsets.ts';
+import { DYNAMIC_OPSET } from '../fit/integer-uses.ts';
+import { IntegerNodes, type LstmWeight } from './integer-nodes.ts';
+import { inlineExternal, SideFile } from './side-file.ts';
+import { replaceWeight } from './replace-weight.ts';
+import { storePending } from './store-pending.ts';
+import type { OnnxExport } from '../fit/request.ts';
+import { whyRestored } from '../fit/why-restored.ts';
+import { isNeeded, MICROSOFT_FORMS, nbitsUses, usesTakenOver } from '../fit/taken-uses.ts';
+
+/** Keys of metadata_props by which an export says how it was made. */
+export const RECIPE_KEY = 'quantscope.recipe';
+export const VERSION_KEY = 'quantscope.version';
+
+/** Modes in which operators take codes as they are. */
+const RUNS_ON_CODES: ReadonlySet<ExportMode> = new Set(['dynamic', 'nbits']);
+
+/** Field numbers of ModelProto (onnx.proto). */
+const MODEL_METADATA = 14;
+
+/**
+ * Lay out an export. Each planned weight is stored quantized. Where its mode runs a node on integers,
+ * integer operators take the codes; for every other use a DequantizeLinear or Cast feeds the old
+ * name, so that those consumers stay as they are. A plan that changes nothing, or saves nothing,
+ * gives the source byte for byte.
+ */
+export function layoutOnnx(request: OnnxExport): Layout {
+  const { index, files, plan } = request;
+  const edits: Edit[] = [];
+  const quantized: Layout['quantized'][number][] = [];
+  const refused: Layout['refused'][number][] = [];
+  const names = new FreshNames(index);
+  const ownerOf = ownersOf(index);
+  const opsets = new Opsets(index, wantedOpsets(request, ownerOf));
+  const side = new SideFile(request.targetName);
+  const integers: LstmWeight[] = [];
+  const plannedHalf = request.mode === 'float16' ? planHalf(request, opsets.version(null)) : null;
+  const half = plannedHalf === null ? null : new HalfNodes(plannedHalf, names);
+  for (const entry of plan) {
+    const outcome = editsFor(entry, request, { names, opsets, ownerOf, side, half: plannedHalf });
+    if (outcome === null || entry.scheme === null) continue;
+    if ('refused' in outcome) refused.push({ tensor: entry.tensor, reason: outcome.refused });
+    else {
+      append(edits, outcome.edits);
+      append(integers, outcome.integers);
+      const { graph, name } = request.tensors[entry.tensor]!.stored;
+      half?.store(graph, name, outcome.stored);
+      const { codes, reason, scaleDtype } = outcome;
+      quantized.push({
+        ...{ tensor: entry.tensor, scheme: entry.scheme, codes, reason },
+        ...(scaleDtype === 'float32' ? {} : { scaleDtype }),
+      });
+    }
+  }
+  const nodes = new IntegerNodes(names);
+  const onCodes = new Set(integers.map(({ use }) => use.node));
+  integers.sort((a, b) => a.use.node.frame.start - b.use.node.frame.start);
+  const halves = new Map<NodeRecord, LstmWeight>();
+  for (const integer of integers) {
+    const { use, parts } = integer;
+    if (use.form !== 'DynamicQuantizeLSTM') {
+      edits.push(nodes.replace(use, parts));
+      continue;
+    }
+    const half = halves.get(use.node);
+    halves.set(use.node, integer);
+    if (half === undefined) continue;
+    halves.delete(use.node);
+    edits.push(nodes.replaceLstm(use.input === 2 ? [half, integer] : [integer, half]));
+  }
+  // One of an LSTM's weights would save nothing, so that the other is restored for it.
+  if (halves.size > 0) {
+    const floating = new Set([...(request.floating ?? []), ...halves.keys()]);
+    return layoutOnnx({ ...request, floating });
+  }
+  if (half !== null && quantized.length > 0) append(edits, half.editsOf(index.graph));
+  const isChanged = new Set(quantized.map(({ tensor }) => tensor));
+  for (const tensor of request.tensors)
+    if (tensor.ref.storage === 'external' && !isChanged.has(tensor.ref.id))
+      append(
+        edits,
+        tensor.ref.bytes <= (request.inlineBytes ?? 0) ? inlineExternal(tensor) : side.move(tensor),
+      );
+  const { size } = files[0]!;
+  if (quantized.length > 0) append(edits, [...opsets.edits(size), ...metadataEdits(request)]);
+  const pieces = applyEdits(edits, size);
+  const beside = side.layout();
+  const bytes = beside.reduce((sum, file) => sum + piecesLength(file.pieces), piecesLength(pieces));
+  const made: Layout = {
+    pieces,
+    beside,
+    bytes,
+    quantized,
+    refused,
+    ...keptNodes(plannedHalf),
+    ...(RUNS_ON_CODES.has(request.mode) ? { integerOperators: onCodes.size } : {}),
+  };
+  const before = files.reduce((sum, file) => sum + file.size, 0);
+  if (bytes < before || (quantized.length === 0 && bytes === before)) return made;
+  if (quantized.length === 0) return smallerSides(request, made);
+  const reason = 'the whole export would be no smaller than its source';
+  const nothing = plan.map((entry) => ({ ...entry, scheme: null }));
+  const kept = quantized.map(({ tensor }) => ({ tensor, reason }));
+  return { ...layoutOnnx({ ...request, plan: nothing }), refused: [...refused, ...kept] };
+}
+
+/** Tensors of up to so many bytes are put into the model, step by step; a protobuf file ends at 2 GiB. */
+const INLINE_STEPS = [1 << 10, 1 << 16, 1 << 20, 1 << 24];
+const MAX_MODEL_BYTES = 2 ** 31 - 1;
+
+/**
+ * A layout that changes no tensor and is larger than its source, since the entries of external_data name another
+ * file and the side file has padding: small external tensors are put into the model until it is not.
+ */
+function smallerSides(request: OnnxExport, made: Layout): Layout {
+  const step = INLINE_STEPS.find((bytes) => bytes > (request.inlineBytes ?? 0));
+  if (step === undefined) return made;
+  const next = layoutOnnx({ ...request, inlineBytes: step });
+  return piecesLength(next.pieces) <= MAX_MODEL_BYTES ? next : made;
+}
+
+/** The nodes that a float16 export keeps in float32, in order. */
+function keptNodes(half: HalfPlan | null): Pick<Layout, 'operators'> {
+  if (half === null) return {};
+  const operators = [...half.kept].map(([{ name, opType }, reason]) => ({
+    name,
+    op: opType,
+    reason,
+  }));
+  return { operators };
+}
+
+/** Bytes that the messages around an external tensor take in the model, and padding in its side file, at most. */
+const EXTERNAL_BYTES = 6000;
+
+/** Bytes that the operators around one integer node take in the file, about. */
+const INTEGER_NODE_BYTES = 600;
+
+interface TensorEdits {
+  readonly codes: CodeLayout;
+  readonly edits: readonly Edit[];
+  readonly integers: readonly LstmWeight[];
+  /** The name of the codes. */
+  readonly stored: string;
+  readonly scaleDtype: ScaleDtype;
+  /** Why the weight is restored to float in a mode that runs operators on codes. */
+  readonly reason: string | null;
+}
+
+/** What an export is made with. */
+interface Making {
+  readonly names: FreshNames;
+  readonly opsets: Opsets;
+  readonly ownerOf: OwnerOf;
+  readonly side: SideFile;
+  readonly half: HalfPlan | null;
+}
+
+function editsFor(
+  entry: TensorPlan,
+  request: OnnxExport,
+  { names, opsets, ownerOf, side, half }: Making,
+): TensorEdits | { readonly refused: string } | null {
+  const tensor = request.tensors[entry.tensor];
+  const { scheme } = entry;
+  if (scheme === null || tensor === undefined) return null;
+  if (request.mode === 'float' && !isFloatCast(scheme.dtype))
+    return { refused: `the float mode stores float types only, not ${scheme.dtype}` };
+  if (half !== null && scheme.dtype !== 'float16')
+    return { refused: `the float16 mode stores float16 only, not ${scheme.dtype}` };
+  const overflow = half === null ? null : whyNotHalf(request, tensor);
+  if (overflow !== null) return { refused: overflow };
+  if (tensor.ref.storage === 'external') {
+    const bytes = schemeBytes(scheme, tensor.ref) + EXTERNAL_BYTES;
+    if (bytes >= tensor.ref.bytes)
+      return { refused: `takes ${bytes} bytes, not fewer than ${tensor.ref.bytes}` };
+  }
+  const pending = tensor.ref.quantization?.pending;
+  if (pending !== undefined) {
+    const { edits, codes } = storePending(tensor, pending, side);
+    return {
+      codes: 'tensor',
+      edits,
+      integers: [],
+      stored: codes,
+      scaleDtype: 'float32',
+      reason: null,
+    };
+  }
+  const owner = ownerOf(tensor.stored.graph);
+  const opset = opsets.version(owner);
+  const whyBelow: WhyBelow = (wanted) => opsets.whyBelow(owner, wanted);
+  const uses = usesTakenOver(request, { tensor, scheme }, opset);
+  const isRestored =
+    half?.isRestored(tensor.stored) ??
+    (uses.length < tensor.stored.uses.length || isNeeded(tensor));
+  const isConv = uses.some((use) => use.form === 'ConvInteger');
+  const nbits = uses[0]?.nbits ?? null;
+  const scaleDtype = scaleDtypeOf(scheme, tensor.ref, { opset, isNbits: nbits !== null });
+  const replaced = replaceWeight(tensor, scheme, {
+    opset,
+    whyBelow,
+    irVersion: request.index.irVersion,
+    names,
+    side,
+    isRestored,
+    scaleDtype,
+    nbits,
+    needsZeroPoint: uses.some((use) => use.hasZeroPoint) || (isRestored && !isCentred(scheme)),
+    ...(isConv
+      ? { channelDims: [1, tensor.ref.shape[0]!, ...tensor.ref.shape.slice(2).map(() => 1)] }
+      : {}),
+  });
+  if ('refused' in replaced) return replaced;
+  const outside = tensor.ref.storage === 'external' ? tensor.ref.bytes : 0;
+  const before = replaced.edits.reduce((sum, edit) => sum + edit.end - edit.start, outside);
+  const after = replaced.edits.reduce(
+    (sum, edit) => sum + piecesLength(edit.pieces),
+    INTEGER_NODE_BYTES * uses.length,
+  );
+  if (after >= before)
+    return {
+      refused: `with its scales and nodes it takes ${after} bytes of the file, not fewer than ${before}`,
+    };
+  if (replaced.domain === 'com.microsoft' || uses.some((use) => MICROSOFT_FORMS.has(use.form)))
+    opsets.needMicrosoft(owner);
+  opsets.needIr(irVersionOf(storageDtype(scheme.dtype)));
+  const codes = nbits === null ? 'tensor' : 'nbits';
+  const integers = uses.map((use) => ({ use, parts: replaced.parts }));
+  const reason = whyRestored(request.mode, { tensor, scheme, opset, whyBelow }, uses);
+  return {
+    ...{ codes, edits: replaced.edits, integers, stored: replaced.parts.codes },
+    ...{ scaleDtype, reason },
+  };
+}
+
+/**
+ * The opsets at which the operators that take or restore the planned weights are ai.onnx's own, and
+ * at which Constants of functions may be of their types.
+ */
+function wantedOpsets(request: OnnxExport, ownerOf: OwnerOf): WantedOpsets {
+  const wanted = new Map<GraphRecord | null, Set<number>>([[null, new Set()]]);
+  for (const { tensor, scheme } of request.plan) {
+    if (scheme === null) continue;
+    const { ref, stored: place } = request.tensors[tensor]!;
+    if (ref.quantization?.pending !== undefined) continue;
+    const owner = ownerOf(place.graph);
+    const versions = wanted.get(owner) ?? new Set();
+    wanted.set(owner, versions);
+    if (request.mode === 'dynamic') versions.add(DYNAMIC_OPSET);
+    const isTaken =
+      request.mode === 'nbits' && nbitsUses(request.tensors[tensor]!, scheme).length > 0;
+    if (!isTaken) for (const version of usefulOpsets(scheme, ref)) versions.add(version);
+    const stored = isTaken ? 'uint8' : storageDtype(scheme.dtype);
+    if (owner !== null) versions.add(constantOpset(stored));
+  }
+  return wanted;
+}
+
+/** The function whose body holds a graph, or null for the model. */
+type OwnerOf = (graph: GraphRecord) => GraphRecord | null;
+
+function ownersOf({ functions }: OnnxIndex): OwnerOf {
+  const bodies = new Map(functions.map((body) => [body.frame, body]));
+  return ({ frame }) => {
+    let outermost = frame;
+    while (outermost.parent !== null) outermost = outermost.parent;
+    return bodies.get(outermost) ?? null;
+  };
+}
+
+function metadataEdits({ index, files, recipe }: OnnxExport): Edit[] {
+  const size = files[0]!.size;
+  const stale = index.metadata.filter(({ name }) => name === RECIPE_KEY || name === VERSION_KEY);
+  const pieces: Piece[] = [
+    ...field(MODEL_METADATA, [entryMessage(RECIPE_KEY, JSON.stringify(recipe))]),
+    ...field(MODEL_METADATA, [entryMessage(VERSION_KEY, printable(TOOL_VERSION))]),
+  ];
+  return [
+    ...stale.map(({ span }): Edit => ({ ...span, pieces: [], frame: null })),
+    { start: size, end: size, pieces, frame: null },
+  ];
+}
