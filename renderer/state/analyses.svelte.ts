@@ -10,14 +10,28 @@ import { oncePerFrame } from './frame.ts';
 import { Job } from './jobs.svelte.ts';
 import { plain } from './plain.ts';
 import { SideState } from './side.svelte.ts';
-import type { Workbench } from './workbench.svelte.ts';
+import type { StoreHost } from './store-host.ts';
 
 /** Medians and totals are over all tensors: of more than this, every frame would stutter. */
 const MANY_TENSORS = 2000;
 
+/** What this store takes of the workbench. */
+type Host = Pick<
+  StoreHost,
+  | 'model'
+  | 'file'
+  | 'mode'
+  | 'jobs'
+  | 'selection'
+  | 'client'
+  | 'recipes'
+  | 'failAnalysis'
+  | 'announcer'
+>;
+
 /** The model measured under both recipes: what each side knows, and the statistics that they share. */
 export class Analyses {
-  readonly #workbench: Workbench;
+  readonly #workbench: Host;
   readonly sides: Readonly<Record<Side, SideState>> = {
     a: new SideState('a'),
     b: new SideState('b'),
@@ -36,7 +50,7 @@ export class Analyses {
     () => ((this.#workbench.model?.tensors.length ?? 0) > MANY_TENSORS ? 200 : 0),
   );
 
-  constructor(workbench: Workbench) {
+  constructor(workbench: Host) {
     this.#workbench = workbench;
   }
 

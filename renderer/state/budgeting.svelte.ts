@@ -8,12 +8,13 @@ import {
 import type { ErrorData } from '../../shared/errors.ts';
 import { toErrorData } from '../../shared/errors.ts';
 import type { Side } from '../../shared/protocol.ts';
+import type { Total } from '../../shared/report.ts';
 import { describeScheme, type Scheme } from '../../shared/recipe.ts';
 import { recipeTitle, sameScheme } from '../format/schemes.ts';
 import { isCancelled } from './engine-client.ts';
 import { Job } from './jobs.svelte.ts';
 import { plain } from './plain.ts';
-import type { Workbench } from './workbench.svelte.ts';
+import type { StoreHost } from './store-host.ts';
 
 export type GoalKind = 'bytes' | 'decibels';
 
@@ -35,9 +36,15 @@ export interface Share {
   readonly share: number;
 }
 
+/** What this store takes of the workbench. */
+type Host = Pick<
+  StoreHost,
+  'model' | 'file' | 'recipes' | 'mode' | 'compare' | 'client' | 'jobs' | 'setRecipe'
+>;
+
 /** The budget of a model: measured once by the engine, and solved by it as the goal moves. */
 export class Budgeting {
-  readonly #workbench: Workbench;
+  readonly #workbench: Host;
   #abort: AbortController | null = null;
   budget = $state.raw<Budget | null>(null);
   error = $state.raw<ErrorData | null>(null);
@@ -112,7 +119,7 @@ export class Budgeting {
     return Object.values(parts).sort((a, b) => b.bytes - a.bytes);
   });
 
-  constructor(workbench: Workbench) {
+  constructor(workbench: Host) {
     this.#workbench = workbench;
   }
 
@@ -208,7 +215,12 @@ export class Budgeting {
 }
 
 /** Recipes A and B as they are now, in bytes of the file, as marks beside the curve. */
-export function sidePoints(workbench: Workbench): Readonly<Partial<Record<Side, Reference>>> {
+export function sidePoints(
+  workbench: Pick<StoreHost, 'recipes' | 'compare'> & {
+    readonly budgeting: Budgeting;
+    readonly sides: Readonly<Record<Side, { readonly total: Total | null }>>;
+  },
+): Readonly<Partial<Record<Side, Reference>>> {
   const point = (side: Side): Partial<Record<Side, Reference>> => {
     const bytes = workbench.budgeting.fileBytes[side];
     if (bytes === undefined) return {};

@@ -7,7 +7,7 @@ import { hasChosenRange } from '../format/schemes.ts';
 import { isCancelled } from './engine-client.ts';
 import { overriddenNames, withOverrides } from './overrides.ts';
 import { plain } from './plain.ts';
-import type { Workbench } from './workbench.svelte.ts';
+import type { StoreHost } from './store-host.ts';
 
 const BINS = 120;
 
@@ -17,9 +17,15 @@ function searchKey(handle: string, tensor: number, scheme: Scheme): string {
   return [handle, tensor, scheme.dtype, scheme.symmetric, scheme.narrowRange === true].join();
 }
 
+/** What this store takes of the workbench. */
+type Host = Pick<
+  StoreHost,
+  'model' | 'file' | 'recipes' | 'mode' | 'compare' | 'client' | 'selection' | 'setRecipe'
+>;
+
 /** What the inspector shows of the current tensor. The old detail stays, marked stale, until the new one is there. */
 export class Inspection {
-  readonly #workbench: Workbench;
+  readonly #workbench: Host;
   #running: AbortController | null = null;
   detail = $state.raw<TensorDetail | null>(null);
   error = $state.raw<ErrorData | null>(null);
@@ -35,7 +41,7 @@ export class Inspection {
   /** Whose mapping, levels and scales the sections show. */
   side = $state<Side>('a');
 
-  constructor(workbench: Workbench) {
+  constructor(workbench: Host) {
     this.#workbench = workbench;
   }
 

@@ -7,7 +7,7 @@ import { recipeTitle } from '../format/schemes.ts';
 import type { Listeners } from './engine-client.ts';
 import { Job } from './jobs.svelte.ts';
 import { plain } from './plain.ts';
-import type { Workbench } from './workbench.svelte.ts';
+import type { StoreHost } from './store-host.ts';
 
 /** What is run beside the original: a side's recipe, or an exported file. */
 export type Candidate = Side | 'file';
@@ -23,9 +23,15 @@ export interface Outcome {
   readonly error: ErrorData | null;
 }
 
+/** What this store takes of the workbench. */
+type Host = Pick<
+  StoreHost,
+  'model' | 'file' | 'recipes' | 'compare' | 'client' | 'jobs' | 'announcer' | 'api' | 'fail'
+>;
+
 /** The runs of a model and its quantized copies in onnxruntime. */
 export class Runs {
-  readonly #workbench: Workbench;
+  readonly #workbench: Host;
   samples = $state(4);
   seed = $state(0);
   /** A folder of samples; null for random ones. */
@@ -35,7 +41,7 @@ export class Runs {
   outcomes = $state.raw<Readonly<Partial<Record<Candidate, Outcome>>>>({});
   isRunning = $state(false);
 
-  constructor(workbench: Workbench) {
+  constructor(workbench: Host) {
     this.#workbench = workbench;
   }
 

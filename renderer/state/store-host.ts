@@ -1,0 +1,29 @@
+import type { ChosenFile, PageApi } from '../../shared/ipc.ts';
+import type { ExportMode, ModelSummary, Side } from '../../shared/protocol.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import type { Announcer } from './announcer.svelte.ts';
+import type { EngineClient } from './engine-client.ts';
+import type { Jobs } from './jobs.svelte.ts';
+import type { RecipePair } from './recipes.ts';
+import type { Selection } from './selection.svelte.ts';
+
+/**
+ * What the stores know of the workbench that holds them. Each takes a part of it, so that the workbench
+ * imports its stores and they do not import it.
+ */
+export interface StoreHost {
+  readonly api: PageApi;
+  readonly client: EngineClient;
+  readonly announcer: Announcer;
+  readonly jobs: Jobs;
+  readonly selection: Selection;
+  readonly file: ChosenFile | null;
+  readonly model: ModelSummary | null;
+  /** The export mode whose plan is measured and shown. */
+  readonly mode: ExportMode;
+  readonly recipes: RecipePair;
+  readonly compare: boolean;
+  setRecipe(side: Side, recipe: Recipe, what: string): void;
+  fail(error: unknown): void;
+  failAnalysis(error: unknown): void;
+}
