@@ -26,6 +26,7 @@ const channels = [
   'getSettings',
   'setSettings',
   'connectEngine',
+  'setModelOpen',
 ] as const satisfies readonly Exclude<Channel, 'openDropped'>[];
 
 const calls = Object.fromEntries(

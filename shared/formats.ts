@@ -11,9 +11,17 @@ export interface FormatFacts {
   readonly extensions: readonly string[];
 }
 
-/** The file name that an export is first offered under: model.onnx becomes model.int8.onnx. */
-export function suggestedFileName(file: string, recipeName: string, extension: string): string {
+/** The file name that an export is first offered under: model.onnx becomes model.int8-qdq.onnx. */
+export function suggestedFileName(
+  file: string,
+  recipeName: string,
+  mode: string,
+  extension: string,
+): string {
   const stem = file.toLowerCase().endsWith(extension) ? file.slice(0, -extension.length) : file;
   const word = recipeName.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '');
-  return `${stem === '' ? 'model' : stem}.${word === '' ? 'quantized' : word}${extension}`;
+  const scheme = word === '' ? 'quantized' : word;
+  // float16 in mode float16 is said once.
+  const both = scheme === mode || scheme.endsWith(`-${mode}`) ? scheme : `${scheme}-${mode}`;
+  return `${stem === '' ? 'model' : stem}.${both}${extension}`;
 }

@@ -9,11 +9,15 @@ export type Result<T> =
 export interface ChosenFile {
   readonly handle: Handle;
   readonly label: string;
+  /** The folder that it is in; for display only, as the label is. */
+  readonly folder: string;
 }
 
 export interface RecentFile {
   readonly id: string;
   readonly name: string;
+  /** The folder that it is in, for display. */
+  readonly folder: string;
   readonly bytes: number;
   /** ISO 8601 time of the last opening. */
   readonly opened: string;
@@ -36,6 +40,8 @@ export interface Settings {
   /** Recipes A and B as JSON, checked again by the page. */
   readonly recipeA: unknown;
   readonly recipeB: unknown;
+  /** Which of their rules came in files, and the model of the others; checked by the page. */
+  readonly rules: unknown;
   readonly compare: boolean;
 }
 
@@ -73,6 +79,8 @@ export interface Channels {
   setSettings: { args: [settings: Partial<Settings>]; value: null };
   /** Ask for a port to the engine; it arrives as a window message `engine-port`. */
   connectEngine: { args: []; value: null };
+  /** Whether a model is open: menu commands that need one are disabled without. */
+  setModelOpen: { args: [isOpen: boolean]; value: null };
 }
 
 export type Channel = keyof Channels;

@@ -39,6 +39,7 @@ export type PlannedTensor = Pick<
   | 'shape'
   | 'elements'
   | 'bytes'
+  | 'layer'
   | 'op'
   | 'role'
   | 'axis'
@@ -75,7 +76,7 @@ function planTensor(tensor: PlannedTensor, recipe: Recipe, rule: Rule | undefine
   // Types of 32 bits never save anything: whoever asks for one wants to see its error.
   if (bytes >= tensor.bytes && dtypeOf(storageDtype(scheme.dtype)).bits < 32)
     return kept(
-      `${scheme.dtype} with its scales takes ${bytes} bytes, not fewer than ${tensor.bytes}`,
+      `${scheme.dtype} with its scales needs ${bytes} bytes, and the tensor has ${tensor.bytes}`,
     );
   return { tensor: tensor.id, scheme, reason, byRule };
 }

@@ -98,7 +98,7 @@ export interface VerifyResult {
     readonly sqnrDb: number | null;
     readonly cosine: number | null;
     readonly maxAbsError: number;
-    /** Share of rows along the last axis whose greatest value is at the same place; null where there is none. */
+    /** Of outputs [samples, classes]: the share of rows whose greatest value is at the same place; null for others. */
     readonly top1Agreement: number | null;
     readonly nonFinite: NonFinite;
     /** The figures say nothing about the export: the output is constant, random, or was not compared. */
@@ -133,6 +133,8 @@ export interface ExportPreview {
   readonly quantized: number;
   /** Tensors that stay as they are, grouped by reason, largest first. */
   readonly kept: readonly KeptGroup[];
+  /** ONNX: the version of ai.onnx that the file has; null for other formats. */
+  readonly opset: number | null;
 }
 
 /** What the page may ask of the engine, and what it is answered. */

@@ -48,9 +48,10 @@ export interface Scheme {
 }
 
 export interface Rule {
-  /** All that are given must match. `name` is a regular expression on the tensor's name. */
+  /** All that are given must match. `name` and `layer` are regular expressions on the names of the tensor and of its layer. */
   readonly match: {
     readonly name?: string | undefined;
+    readonly layer?: string | undefined;
     readonly op?: string | undefined;
     readonly role?: string | undefined;
   };
@@ -158,6 +159,7 @@ const recipeSchema = v.strictObject({
       v.strictObject({
         match: v.strictObject({
           name: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
+          layer: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
           op: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
           role: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
         }),
@@ -233,11 +235,16 @@ function checkRules(rules: readonly Pick<Rule, 'match'>[], file: string | undefi
   hold('rules', 'has too many rules', rules.length, MAX_RULES);
   let [searches, size] = [0, 0];
   for (const [index, { match }] of rules.entries()) {
-    if (match.name === undefined || exactNames(match.name) !== null) continue;
-    const field = `rules.${index}.match.name`;
-    hold(field, 'has too many rules with a regular expression', ++searches, MAX_SEARCHES);
-    size += compiled(match.name, field, file).size;
-    hold(field, 'the regular expressions of the rules are too large', size, MAX_SEARCH_SIZE);
+    for (const key of ['name', 'layer'] as const) {
+      const pattern = match[key];
+      if (pattern === undefined) continue;
+      // Exact names of tensors are looked up.
+      if (key === 'name' && exactNames(pattern) !== null) continue;
+      const field = `rules.${index}.match.${key}`;
+      hold(field, 'has too many rules with a regular expression', ++searches, MAX_SEARCHES);
+      size += compiled(pattern, field, file).size;
+      hold(field, 'the regular expressions of the rules are too large', size, MAX_SEARCH_SIZE);
+    }
   }
 }
 

@@ -4,17 +4,18 @@ import type { Rule } from './recipe.ts';
 import { shortName } from './short-name.ts';
 
 /** What rules look at. */
-type Matched = Pick<TensorRef, 'name' | 'op' | 'role'>;
+export type RuleTarget = Pick<TensorRef, 'name' | 'layer' | 'op' | 'role'>;
 
 /** Finds the last rule that matches a tensor. */
-type RuleMatcher = (tensor: Matched) => Rule | undefined;
+type RuleMatcher = (tensor: RuleTarget) => Rule | undefined;
 
 interface Listed {
   readonly index: number;
   readonly rule: Rule;
 }
 interface Searched extends Listed {
-  readonly pattern: NamePattern;
+  readonly name: NamePattern | null;
+  readonly layer: NamePattern | null;
 }
 
 /** The last rule for each name, operator and role; undefined where a rule says nothing of one. */
@@ -30,22 +31,28 @@ export function compileRules(rules: readonly Rule[]): RuleMatcher {
   const lookup: Lookup = new Map();
   const searched: Searched[] = [];
   for (const [index, rule] of rules.entries()) {
-    const { name } = rule.match;
+    const { name, layer } = rule.match;
     const names = name === undefined ? [undefined] : exactNames(name)?.map(shortName);
-    if (names === undefined) searched.push({ index, rule, pattern: compilePattern(name!) });
+    if (names === undefined || layer !== undefined)
+      searched.push({ index, rule, name: compiled(name), layer: compiled(layer) });
     else for (const each of names) list(lookup, each, { index, rule });
   }
   return (tensor) => {
     let best = lookup.size === 0 ? undefined : lastListed(lookup, tensor);
     for (let at = searched.length - 1; at >= 0; at--) {
-      const { index, rule, pattern } = searched[at]!;
+      const { index, rule, name, layer } = searched[at]!;
       if (best !== undefined && index < best.index) break;
-      if (!isOfKind(rule, tensor) || !pattern.test(tensor.name)) continue;
+      if (!isOfKind(rule, tensor)) continue;
+      if (name?.test(tensor.name) === false || layer?.test(tensor.layer) === false) continue;
       best = { index, rule };
       break;
     }
     return best?.rule;
   };
+}
+
+function compiled(pattern: string | undefined): NamePattern | null {
+  return pattern === undefined ? null : compilePattern(pattern);
 }
 
 function list(lookup: Lookup, name: string | undefined, listed: Listed): void {
@@ -55,7 +62,7 @@ function list(lookup: Lookup, name: string | undefined, listed: Listed): void {
   lookup.set(name, ofName.set(op, ofOp.set(role, listed)));
 }
 
-function lastListed(lookup: Lookup, { name, op, role }: Matched): Listed | undefined {
+function lastListed(lookup: Lookup, { name, op, role }: RuleTarget): Listed | undefined {
   let best: Listed | undefined;
   for (const ofName of [lookup.get(shortName(name)), lookup.get(undefined)])
     for (const ofOp of [ofName?.get(op), ofName?.get(undefined)])
@@ -64,7 +71,7 @@ function lastListed(lookup: Lookup, { name, op, role }: Matched): Listed | undef
   return best;
 }
 
-function isOfKind({ match }: Rule, { op, role }: Matched): boolean {
+function isOfKind({ match }: Rule, { op, role }: RuleTarget): boolean {
   return (
     (match.op === undefined || match.op === op) && (match.role === undefined || match.role === role)
   );

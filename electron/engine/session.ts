@@ -215,13 +215,14 @@ export class Session {
     options: RunOptions,
   ): Promise<ExportPreview> {
     const { plan, layoutFor } = await this.layouts(recipe, mode, options);
-    const layout = layoutFor(this.suggestedName(recipe));
+    const layout = layoutFor(this.suggestedName(recipe, mode));
     return {
       mode,
       bytesBefore: this.bytes,
       bytesAfter: layout.bytes,
       quantized: layout.quantized.length,
       kept: this.keptByReason(plan, layout),
+      opset: layout.opset ?? null,
     };
   }
 
@@ -331,15 +332,15 @@ export class Session {
   /** A plan as the format's layout carries it out; as it is where the model cannot be exported at all. */
   private fitted(asked: Plan, mode: ExportMode, recipe: Recipe): Plan {
     try {
-      return fitPlan(asked, this.layoutOf(asked, mode, recipe, this.suggestedName(recipe)));
+      return fitPlan(asked, this.layoutOf(asked, mode, recipe, this.suggestedName(recipe, mode)));
     } catch (error) {
       if (error instanceof AppError && error.code === 'UNSUPPORTED') return asked;
       throw error;
     }
   }
 
-  private suggestedName(recipe: Recipe): string {
-    return suggestedFileName(this.label, recipe.name, this.opened.extension);
+  private suggestedName(recipe: Recipe, mode: ExportMode): string {
+    return suggestedFileName(this.label, recipe.name, mode, this.opened.extension);
   }
 
   private assertMode(mode: ExportMode): void {

@@ -25,7 +25,7 @@ export async function askForModel(
 /** Ask for a folder of samples: .npz, .npy or .pb files. */
 export async function askForInputs(window: BrowserWindow): Promise<string | null> {
   const { canceled, filePaths } = await dialog.showOpenDialog(window, {
-    title: 'A folder of .npz, .npy or .pb files',
+    title: 'Choose a folder of .npz, .npy or .pb files',
     properties: ['openDirectory'],
   });
   return canceled ? null : (filePaths[0] ?? null);
@@ -36,7 +36,7 @@ export async function askToStopExport(window: BrowserWindow): Promise<boolean> {
   const { response } = await dialog.showMessageBox(window, {
     type: 'question',
     message: 'An export is still running',
-    detail: 'Closing the window stops it. The file that it writes to stays as it was.',
+    detail: 'Closing the window stops the export. Existing files do not change.',
     buttons: ['Keep exporting', 'Stop and close'],
     defaultId: 0,
     cancelId: 0,

@@ -1,5 +1,6 @@
 import * as crypto from 'node:crypto';
 import * as path from 'node:path';
+import { shownFolder } from './shown-folder.ts';
 import type { ChosenFile } from '../../shared/ipc.ts';
 import type { Handle } from '../../shared/protocol.ts';
 
@@ -29,7 +30,7 @@ export class Handles {
     const grant = { path: path.resolve(file), use };
     this.grants.set(handle, grant);
     this.listener(handle, grant);
-    return { handle, label: path.basename(file) };
+    return { handle, label: path.basename(file), folder: shownFolder(file) };
   }
 
   path(handle: Handle): string | undefined {

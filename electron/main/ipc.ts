@@ -9,6 +9,7 @@ import { copyImage } from './copy-image.ts';
 import { askForInputs, askForModel, askForTarget } from './dialogs.ts';
 import type { EngineHost } from './engine-host.ts';
 import type { Handles } from './handles.ts';
+import type { AppMenu } from './menu.ts';
 import type { OpenFiles } from './open-files.ts';
 import type { RecentFiles } from './recent-files.ts';
 import { openRecipe, saveRecipe } from './recipe-files.ts';
@@ -23,6 +24,7 @@ export interface Parts {
   readonly recent: RecentFiles;
   readonly settings: SettingsStore;
   readonly openFiles: OpenFiles;
+  readonly menu: AppMenu;
 }
 
 /** Recipes are checked again by whoever uses them; here only their size is bounded. */
@@ -67,10 +69,12 @@ const ARGUMENTS = {
       theme: v.optional(v.picklist(['system', 'light', 'dark'])),
       recipeA: v.optional(v.unknown()),
       recipeB: v.optional(v.unknown()),
+      rules: v.optional(v.unknown()),
       compare: v.optional(v.boolean()),
     }),
   ]),
   connectEngine: v.strictTuple([]),
+  setModelOpen: v.strictTuple([v.boolean()]),
 } satisfies Record<Channel, v.GenericSchema<unknown, unknown[]>>;
 
 type Handlers = {
@@ -127,10 +131,13 @@ function checkArguments(channel: Channel, args: unknown[]): unknown[] {
   });
 }
 
-function handlersOf({ window, handles, engine, recent, settings, openFiles }: Parts): Handlers {
+function handlersOf(parts: Parts): Handlers {
+  const { window, handles, engine, recent, settings, openFiles, menu } = parts;
   const required = (file: string | null | undefined, what: string): string => {
     if (file !== null && file !== undefined) return file;
-    throw new AppError('BAD_USAGE', `there is no such ${what}`, { field: what });
+    throw new AppError('BAD_USAGE', `cannot find the ${what}; choose the file again`, {
+      field: what,
+    });
   };
   const read = (file: string): ChosenFile => handles.grant(file, 'read');
   return {
@@ -187,6 +194,10 @@ function handlersOf({ window, handles, engine, recent, settings, openFiles }: Pa
     },
     connectEngine: () => {
       engine.connect();
+      return null;
+    },
+    setModelOpen: (isOpen) => {
+      menu.setModelOpen(isOpen);
       return null;
     },
   };

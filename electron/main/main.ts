@@ -4,7 +4,7 @@ import { askToStopExport } from './dialogs.ts';
 import { EngineHost } from './engine-host.ts';
 import { Handles } from './handles.ts';
 import { registerIpc } from './ipc.ts';
-import { installMenu } from './menu.ts';
+import { AppMenu } from './menu.ts';
 import { OpenFiles } from './open-files.ts';
 import { RecentFiles } from './recent-files.ts';
 import { hardenSession, hardenWebContents } from './security.ts';
@@ -38,8 +38,8 @@ function start(): void {
   });
   hardenSession();
   serveApp();
-  registerIpc({ window, handles, engine, recent, settings, openFiles });
-  installMenu(window, settings);
+  const menu = new AppMenu({ window, settings, recent, handles });
+  registerIpc({ window, handles, engine, recent, settings, openFiles, menu });
   openFiles.deliverTo((file) => {
     window.open();
     window.send({ type: 'open-file', file: handles.grant(file, 'read') });

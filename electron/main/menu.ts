@@ -1,17 +1,88 @@
 import { app, Menu, shell, type MenuItemConstructorOptions } from 'electron';
 import type { MenuCommand, Theme } from '../../shared/ipc.ts';
 import { EXTERNAL_ADDRESSES } from './security.ts';
+import type { Handles } from './handles.ts';
+import type { RecentFiles } from './recent-files.ts';
 import type { SettingsStore } from './settings.ts';
 import type { MainWindow } from './window.ts';
 
+interface Parts {
+  readonly window: MainWindow;
+  readonly settings: SettingsStore;
+  readonly recent: RecentFiles;
+  readonly handles: Handles;
+}
+
+/** Commands that do nothing without a model. */
+const NEEDS_MODEL: ReadonlySet<MenuCommand> = new Set([
+  'export',
+  'close',
+  'save-recipe',
+  'find',
+  'compare',
+  'view-compare',
+  'view-budget',
+  'view-run',
+]);
+
+/** The menu bar, built anew when the recent files change and when a model comes or goes. */
+export class AppMenu {
+  private readonly parts: Parts;
+  private isModelOpen = false;
+
+  constructor(parts: Parts) {
+    this.parts = parts;
+    const { settings, recent } = parts;
+    app.setAboutPanelOptions({
+      applicationName: 'Quantscope',
+      applicationVersion: app.getVersion(),
+      version: `Electron ${process.versions.electron ?? ''}`,
+      copyright: 'MIT License',
+    });
+    this.build();
+    recent.onChange(() => this.build());
+    settings.onChange(({ theme: chosen }) => {
+      const item = Menu.getApplicationMenu()?.getMenuItemById(`theme-${chosen}`);
+      if (item !== undefined && item !== null) item.checked = true;
+    });
+  }
+
+  setModelOpen(isOpen: boolean): void {
+    if (isOpen === this.isModelOpen) return;
+    this.isModelOpen = isOpen;
+    this.build();
+  }
+
+  private build(): void {
+    Menu.setApplicationMenu(buildMenu(this.parts, this.isModelOpen));
+  }
+}
+
+/** Files opened lately with their folders; those that moved are marked and cannot be chosen. */
+function recentItems({ window, recent, handles }: Parts): MenuItemConstructorOptions[] {
+  const items = recent.list().map(({ id, name, folder, exists }): MenuItemConstructorOptions => ({
+    // An ampersand would mark the next letter as a shortcut.
+    label: `${name} (${exists ? folder : `moved or deleted from ${folder}`})`.replaceAll('&', '&&'),
+    enabled: exists,
+    click: () => {
+      const file = recent.path(id);
+      if (file !== undefined) window.send({ type: 'open-file', file: handles.grant(file, 'read') });
+    },
+  }));
+  return items.length > 0 ? items : [{ label: 'No recent files', enabled: false }];
+}
+
 /** The standard menus of each platform; what the page does is sent to it as a command. */
-export function installMenu(window: MainWindow, settings: SettingsStore): void {
+function buildMenu(parts: Parts, isModelOpen: boolean): Menu {
+  const { window, settings } = parts;
   const command = (
     label: string,
     name: MenuCommand,
     accelerator?: string,
   ): MenuItemConstructorOptions => ({
+    id: name,
     label,
+    enabled: isModelOpen || !NEEDS_MODEL.has(name),
     ...(accelerator === undefined ? {} : { accelerator }),
     click: () => window.send({ type: 'command', command: name }),
   });
@@ -23,13 +94,14 @@ export function installMenu(window: MainWindow, settings: SettingsStore): void {
     click: () => settings.set({ theme: value }),
   });
   const isMac = process.platform === 'darwin';
-  const menu = Menu.buildFromTemplate([
+  return Menu.buildFromTemplate([
     ...(isMac ? [{ role: 'appMenu' } as const] : []),
     {
       label: '&File',
       submenu: [
         command('Open…', 'open', 'CmdOrCtrl+O'),
         command('Open Folder…', 'open-folder', 'CmdOrCtrl+Shift+O'),
+        { id: 'open-recent', label: 'Open Recent', submenu: recentItems(parts) },
         command('Export…', 'export', 'CmdOrCtrl+E'),
         command('Open Recipe…', 'open-recipe'),
         command('Save Recipe A…', 'save-recipe'),
@@ -83,13 +155,13 @@ export function installMenu(window: MainWindow, settings: SettingsStore): void {
           label,
           click: () => void shell.openExternal(address),
         })),
-        ...(isMac ? [] : [{ type: 'separator' } as const, { role: 'about' } as const]),
+        ...(isMac
+          ? []
+          : [
+              { type: 'separator' } as const,
+              { role: 'about', label: 'About Quantscope' } as const,
+            ]),
       ],
     },
   ]);
-  Menu.setApplicationMenu(menu);
-  settings.onChange(({ theme: chosen }) => {
-    const item = menu.getMenuItemById(`theme-${chosen}`);
-    if (item !== null) item.checked = true;
-  });
 }

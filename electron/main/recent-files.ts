@@ -5,6 +5,7 @@ import { app } from 'electron';
 import * as v from 'valibot';
 import type { RecentFile } from '../../shared/ipc.ts';
 import { readJson, writeJson } from './json-file.ts';
+import { shownFolder } from './shown-folder.ts';
 
 const MOST = 12;
 
@@ -20,6 +21,7 @@ interface Entry {
 export class RecentFiles {
   private readonly file = path.join(app.getPath('userData'), 'recent.json');
   private entries: Entry[];
+  private listener: () => void = () => undefined;
 
   constructor() {
     this.entries = entriesOf(readJson<unknown>(this.file));
@@ -29,6 +31,7 @@ export class RecentFiles {
     return this.entries.map(({ id, path: file, bytes, opened, facts }) => ({
       id,
       name: path.basename(file),
+      folder: shownFolder(file),
       bytes,
       opened,
       facts,
@@ -59,8 +62,14 @@ export class RecentFiles {
     this.save();
   }
 
+  /** Told of every change of the list. */
+  onChange(listener: () => void): void {
+    this.listener = listener;
+  }
+
   private save(): void {
     writeJson(this.file, this.entries);
+    this.listener();
   }
 }
 

@@ -21,6 +21,8 @@ const schema = v.object({
   theme: v.fallback(v.picklist(['system', 'light', 'dark']), 'system'),
   recipeA: recipe,
   recipeB: recipe,
+  // Checked by the page.
+  rules: v.unknown(),
   compare: v.fallback(v.boolean(), true),
 });
 
@@ -35,7 +37,14 @@ function parsed(value: unknown): unknown {
 /** Settings from stored JSON of any kind. */
 export function settingsOf(stored: unknown): Settings {
   const fields: object = typeof stored === 'object' && stored !== null ? stored : {};
-  return v.parse(schema, { theme: null, recipeA: null, recipeB: null, compare: null, ...fields });
+  return v.parse(schema, {
+    theme: null,
+    recipeA: null,
+    recipeB: null,
+    rules: null,
+    compare: null,
+    ...fields,
+  });
 }
 
 /** What is kept between runs, in one JSON file below userData. */

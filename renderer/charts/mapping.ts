@@ -1,7 +1,7 @@
 // Where a scheme's codes lie among the weights: r = scale * (code - zeroPoint).
 import { maxIndex } from 'd3';
 import type { RangeCandidate, TensorReport } from '../../shared/report.ts';
-import { isFloatCast, type Scheme } from '../../shared/recipe.ts';
+import { isFloatCast, type Scheme, type RangeMethod } from '../../shared/recipe.ts';
 import { codeRange, rangeWord, sameRange } from '../format/schemes.ts';
 import { levelStride, paddedExtent } from './scales.ts';
 
@@ -83,12 +83,14 @@ export interface Lane {
   /** NaN while it is searched for. */
   readonly lo: number;
   readonly hi: number;
+  /** How a recipe asks for it; null where none can. */
+  readonly range: RangeMethod | null;
   /** Whether the shown recipe chooses its range by this method. */
   readonly isChosen: boolean;
 }
 
 /** The methods whose lanes come later, as they are searched for. */
-const SEARCHED = ['mse', 'entropy'];
+const SEARCHED = ['mse', 'entropy'] as const;
 
 /** Lanes of the candidates, of those that are still searched for, and of the recipe's own method. */
 export function rangeLanes(
@@ -105,16 +107,24 @@ export function rangeLanes(
   };
   const lanes = [
     ...candidates.map(({ method, lo, hi }): Lane => {
-      return { name: laneName(method), lo, hi, isChosen: isAsked(method) };
+      const range = rangeOfMethod(method);
+      return { name: laneName(method), lo, hi, range, isChosen: isAsked(method) };
     }),
-    ...waiting.map((name): Lane => ({ name, lo: NaN, hi: NaN, isChosen: isAsked(name) })),
+    ...waiting.map((name): Lane => ({
+      name,
+      lo: NaN,
+      hi: NaN,
+      range: name,
+      isChosen: isAsked(name),
+    })),
   ];
   if (asked === null || mapping === null || lanes.some(({ isChosen }) => isChosen)) return lanes;
   const name = rangeWord(asked);
-  return [...lanes, { name, lo: mapping.lo, hi: mapping.hi, isChosen: true }];
+  return [...lanes, { name, lo: mapping.lo, hi: mapping.hi, range: asked, isChosen: true }];
 }
 
-function rangeOfMethod(method: string): Scheme['range'] | null {
+/** The range of a recipe that a candidate's method is; null where no recipe can ask for it. */
+export function rangeOfMethod(method: string): RangeMethod | null {
   if (method === 'minmax' || method === 'mse' || method === 'entropy') return method;
   const percentile = /^percentile ([\d.]+)$/.exec(method)?.[1];
   return percentile === undefined ? null : { percentile: Number(percentile) };

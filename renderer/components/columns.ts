@@ -67,11 +67,13 @@ const SORT_MARK = '↑ ';
 /** Heads are set in 11px, cells in 12px. */
 const HEAD_SIZE = 11 / 12;
 /** px that a layer's name keeps in any case, and that short ones are given. */
-export const LAYER_LEAST = 88;
+export const LAYER_LEAST = 132;
 const LAYER_ROOM = 132;
 /** px beside a name: the cell's padding and the outlier's mark; where blocks repeat an arrow and their count too. */
 const BESIDE_NAME = 40;
 const BESIDE_BLOCKS = 84;
+/** px that the layers' column has at most when it is dragged. */
+export const LAYER_MOST = 800;
 
 /** px from which on a name is long. */
 const LONG_NAME = 240;
@@ -92,11 +94,12 @@ const LEAVING: Readonly<Record<'short' | 'long', readonly (readonly [ColumnKey, 
     ['elements', 260],
     ['op', 150],
     ['shape', 180],
+    ['histogram', 230],
   ],
 };
 
 export interface SizedColumn extends Column {
-  /** px; 0 for the layer, which takes what is left. */
+  /** px; the layers' names take what is left, unless the person gave them a width. */
   readonly width: number;
 }
 
@@ -113,6 +116,8 @@ export interface TableRoom {
   readonly compare: boolean;
   /** px of the table; 0 while not known. */
   readonly width: number;
+  /** px that the person gave the layers' names; null for what is left. */
+  readonly layerWidth: number | null;
   readonly isNarrow: boolean;
   readonly measure: (text: string) => number;
 }
@@ -131,11 +136,19 @@ export function fitColumns(room: TableRoom): readonly SizedColumn[] {
     (room.hasBlocks ? BESIDE_BLOCKS : BESIDE_NAME) + widest(room.names, room.measure),
   );
   for (const [key, most] of LEAVING[wanted > LONG_NAME ? 'long' : 'short']) {
-    const taken = sum(columns, (each) => each.width) + Math.min(wanted, most);
+    const names = room.layerWidth ?? Math.min(wanted, most);
+    const taken = sum(columns, (each) => each.width) + names;
     if (width === 0 || taken <= width) continue;
     if (choice[key] !== true) columns = columns.filter((each) => each.key !== key);
   }
-  return columns;
+  const others = sum(columns, (each) => each.width);
+  const layer = Math.max(LAYER_LEAST, room.layerWidth ?? width - others);
+  return columns.map((each) => (each.key === 'layer' ? { ...each, width: layer } : each));
+}
+
+/** px that the names have in a column of so many. */
+export function nameRoom(columnWidth: number, hasBlocks: boolean): number {
+  return Math.max(0, columnWidth - (hasBlocks ? BESIDE_BLOCKS : BESIDE_NAME));
 }
 
 function columnWidth({ key, label }: Column, room: TableRoom): number {

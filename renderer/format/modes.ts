@@ -1,4 +1,7 @@
-import type { ExportMode } from '../../shared/protocol.ts';
+import { escaped } from '../../shared/errors.ts';
+import type { ExportMode, ExportPreview } from '../../shared/protocol.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import { onnxRuntime } from '../../shared/runtimes.ts';
 
 /** What a mode is called, and what it is, in a line. */
 export interface ModeWords {
@@ -7,12 +10,12 @@ export interface ModeWords {
 }
 
 const onnxWords: Readonly<Record<ExportMode, ModeWords>> = {
-  qdq: { name: 'QDQ', what: 'weights as the recipe says, float arithmetic; runs anywhere' },
-  dynamic: { name: 'Dynamic', what: 'MatMul, Gemm, Conv and LSTM on integers; CPU' },
-  float: { name: 'Float', what: 'float types only; integer schemes stay as they are' },
-  float16: { name: 'Float16', what: 'computes in float16 too, float32 inputs and outputs; GPU' },
-  cast: { name: 'Cast', what: 'every float in the type of the recipe; biases and norms too' },
-  nbits: { name: 'NBits', what: 'MatMul on 4 or 8 bits in blocks; onnxruntime' },
+  qdq: { name: 'QDQ', what: 'weights as the recipe says; arithmetic in float' },
+  dynamic: { name: 'Dynamic', what: 'MatMul, Gemm, Conv and LSTM on integers' },
+  float: { name: 'Float', what: 'float schemes only; other weights keep their type' },
+  float16: { name: 'Float16', what: 'weights and arithmetic in float16; inputs and outputs stay' },
+  cast: { name: 'Cast', what: 'every float tensor in the type of the recipe, as model.to() does' },
+  nbits: { name: 'NBits', what: 'MatMul on weights of 4 or 8 bits in blocks' },
 };
 
 /** Where a mode is not what it is in ONNX. */
@@ -20,22 +23,22 @@ const otherWords: Partial<Record<string, Partial<Record<ExportMode, ModeWords>>>
   safetensors: {
     qdq: {
       name: 'Codes',
-      what: 'codes, scales and zero points as tensors, with a description',
+      what: 'codes, scales and zero points as tensors of their own',
     },
-    float: { name: 'Float', what: 'float types only; loads as its source does' },
+    float: { name: 'Float', what: 'float schemes only; other weights keep their type' },
   },
   litert: {
     qdq: {
       name: 'Weights',
-      what: 'stored as the recipe says; a DEQUANTIZE restores them',
+      what: 'as the recipe says; a DEQUANTIZE restores them',
     },
     dynamic: {
       name: 'Dynamic',
-      what: 'int8 and int4 for the kernels that take them',
+      what: 'int8 and int4 for the kernels that compute with them',
     },
     float: {
       name: 'Float',
-      what: 'float16 or bfloat16 weights; integer schemes stay as they are',
+      what: 'float schemes only; other weights keep their type',
     },
   },
 };
@@ -43,4 +46,27 @@ const otherWords: Partial<Record<string, Partial<Record<ExportMode, ModeWords>>>
 /** The words for a mode of a format. */
 export function modeWords(format: string, mode: ExportMode): ModeWords {
   return otherWords[format]?.[mode] ?? onnxWords[mode];
+}
+
+/** What loads a file that a mode writes, in a sentence. */
+export function loadedBy(format: string, { mode, opset }: ExportPreview): string {
+  if (opset !== null) return onnxRuntime(opset, mode);
+  if (format === 'litert') return 'LiteRT and TensorFlow Lite load it.';
+  if (mode === 'qdq') return 'It needs a loader that restores weights from codes and scales.';
+  return 'What loads the original loads it.';
+}
+
+/** Why a mode changes nothing in this model: the reason of most of the tensors that it keeps; null where it changes some. */
+export function whyIdle({ quantized, kept }: ExportPreview): string | null {
+  if (quantized > 0) return null;
+  const asked = kept.filter(({ reason }) => !/^a (bias|normalization|constant)/.test(reason));
+  const [first] = asked.length === 0 ? kept : asked;
+  return `Changes nothing here: ${escaped(first?.reason ?? 'the model has no weights')}.`;
+}
+
+/** The mode that a checkpoint is exported in at first: under a float type the cast that model.to() makes. */
+export function defaultMode(modes: readonly ExportMode[], recipe: Recipe): ExportMode | undefined {
+  const dtype = recipe.default?.dtype;
+  const isCast = dtype === 'float16' || dtype === 'bfloat16';
+  return (isCast ? modes.find((mode) => mode === 'cast') : undefined) ?? modes[0];
 }

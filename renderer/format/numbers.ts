@@ -72,6 +72,15 @@ export function byteSize(bytes: number): string {
   return `${megabytes(bytes)}${THIN}MB`;
 }
 
+/** Milliseconds with three significant digits, as a measurement repeats no more: 13 600, 41.3, 0.052. */
+export function milliseconds(value: number): string {
+  if (!Number.isFinite(value)) return notFinite(value);
+  if (value === 0) return '0';
+  const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
+  const rounded = Number(value.toPrecision(3));
+  return fixed(rounded, Math.min(20, decimals));
+}
+
 /** A ratio as percent with its sign and one decimal: −71.4 %. */
 export function percent(ratio: number): string {
   return `${change(ratio * 100)}${THIN}%`;

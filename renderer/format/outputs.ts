@@ -1,6 +1,6 @@
 import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
 import { shownName } from './names.ts';
-import { decibels, NONE, real } from './numbers.ts';
+import { decibels, decibelsWithUnit, NONE, real } from './numbers.ts';
 
 type Output = VerifyResult['outputs'][number];
 
@@ -19,9 +19,22 @@ export function runNotes({ outputs, warnings }: VerifyResult): readonly string[]
   const notes = outputs.flatMap(({ name, note }) =>
     note === null ? [] : [`${shownName(name)} ${note}`],
   );
-  const failures = outputs.flatMap(({ name, nonFinite }) => {
+  return [...warnings, ...notes];
+}
+
+/** Under so many dB an output differs visibly from the original's. */
+const LOW_DB = 20;
+
+/** What a person must know before they use an export: each a sentence that says what to do. */
+export function runWarnings({ outputs }: VerifyResult): readonly string[] {
+  return outputs.flatMap(({ name, sqnrDb, nonFinite }) => {
+    const output = `Output ${shownName(name)}`;
     const words = newNonFinite(nonFinite);
-    return words === null ? [] : [`Output ${shownName(name)}: ${words}`];
+    if (words !== null)
+      return [`${output} has ${words}. Keep the layers before it in float, or use a wider type.`];
+    if (sqnrDb === null || sqnrDb >= LOW_DB) return [];
+    return [
+      `${output} has only ${decibelsWithUnit(sqnrDb)}: its values differ visibly from the original's. Keep the layers with the largest error in float (Budget lists them), then verify again.`,
+    ];
   });
-  return [...failures, ...warnings, ...notes];
 }

@@ -50,7 +50,8 @@ export function matchSentence(match: Rule['match']): string {
   const parts = [
     match.op === undefined ? undefined : `op ${match.op}`,
     match.role === undefined ? undefined : `role ${match.role}`,
-    match.name === undefined ? undefined : `name ${match.name}`,
+    match.layer === undefined ? undefined : `layer ${match.layer}`,
+    match.name === undefined ? undefined : `tensor ${match.name}`,
   ].filter((part) => part !== undefined);
   return parts.length === 0 ? 'every weight' : parts.join(', ');
 }
@@ -103,9 +104,16 @@ export function sameScheme(a: Scheme | null, b: Scheme | null): boolean {
   );
 }
 
-/** The preset whose default scheme and minimum size a recipe has, whatever its rules; undefined when none has. */
+/** What a recipe is called once it was edited. */
+export const CUSTOM = 'custom';
+
+/**
+ * The preset whose default scheme and minimum size a recipe has, whatever its rules; undefined when none has,
+ * and for a recipe with a name of its own.
+ */
 export function presetOf(recipe: Recipe): Recipe | undefined {
   const named = findPreset(recipe.name);
+  if (named === undefined && recipe.name !== '' && recipe.name !== CUSTOM) return undefined;
   const fits = (preset: Recipe) =>
     preset.minElements === recipe.minElements && sameScheme(preset.default, recipe.default);
   if (named !== undefined && fits(named)) return named;
@@ -116,9 +124,7 @@ export function presetOf(recipe: Recipe): Recipe | undefined {
 export function recipeName(recipe: Recipe): string {
   return (
     presetOf(recipe)?.name ??
-    (findPreset(recipe.name) === undefined && recipe.name !== ''
-      ? shownName(recipe.name)
-      : 'custom')
+    (findPreset(recipe.name) === undefined && recipe.name !== '' ? shownName(recipe.name) : CUSTOM)
   );
 }
 

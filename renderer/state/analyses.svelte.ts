@@ -89,9 +89,11 @@ export class Analyses {
     const plan = planModel(model.tensors, recipe);
     state.plan = plan;
     state.running = true;
-    const job = new Job(`Measuring ${side.toUpperCase()}, ${recipeTitle(recipe)}`, () =>
-      abort.abort(),
-    );
+    state.isPaused = false;
+    const job = new Job(`Measuring ${side.toUpperCase()}, ${recipeTitle(recipe)}`, () => {
+      state.isPaused = true;
+      abort.abort();
+    });
     // The inspector asks first: its one layer would wait for the batches of a whole model.
     await tick();
     const first = [...new Set([...selection.ids, ...this.#visible])];

@@ -39,7 +39,7 @@ export interface Share {
 /** What this store takes of the workbench. */
 type Host = Pick<
   StoreHost,
-  'model' | 'file' | 'recipes' | 'mode' | 'compare' | 'client' | 'jobs' | 'setRecipe'
+  'model' | 'file' | 'recipes' | 'mode' | 'compare' | 'client' | 'jobs' | 'setRecipe' | 'nameOf'
 >;
 
 /** The budget of a model: measured once by the engine, and solved by it as the goal moves. */
@@ -49,6 +49,8 @@ export class Budgeting {
   budget = $state.raw<Budget | null>(null);
   error = $state.raw<ErrorData | null>(null);
   isMeasuring = $state(false);
+  /** Whether the person stopped the measurement; it goes on when they ask for it. */
+  isCancelled = $state(false);
   kind = $state<GoalKind>('bytes');
   /** Of the exported file. */
   maxBytes = $state(0);
@@ -87,7 +89,7 @@ export class Budgeting {
     const chosen = budget.names.map(({ options }, at) => options[plan.chosen[at]!]!);
     const noise = chosen.reduce((sum, { sums }) => sum + sums.noise, budget.fixed.noise);
     return budget.names
-      .map(({ name, tensors }, at): Share => {
+      .map(({ tensors }, at): Share => {
         const { scheme, sums } = chosen[at]!;
         const db =
           scheme === null || sums.signal === 0
@@ -97,7 +99,7 @@ export class Budgeting {
               : 10 * Math.log10(sums.signal / sums.noise);
         return {
           tensor: tensors[0]!,
-          name,
+          name: this.#workbench.nameOf(tensors[0]!),
           scheme,
           bytes: sums.bytesAfter,
           sqnrDb: db,
@@ -111,7 +113,7 @@ export class Budgeting {
   readonly parts = $derived.by(() => {
     const parts: Record<string, { label: string; layers: number; bytes: number }> = {};
     for (const { scheme, bytes } of this.shares) {
-      const label = scheme === null ? 'as it is' : describeScheme(scheme);
+      const label = scheme === null ? 'kept' : describeScheme(scheme);
       const part = (parts[label] ??= { label, layers: 0, bytes: 0 });
       part.layers++;
       part.bytes += bytes;
@@ -133,6 +135,7 @@ export class Budgeting {
     this.plan = null;
     this.candidates = null;
     this.error = null;
+    this.isCancelled = false;
   }
 
   /** Take or leave a candidate scheme, and measure anew. */
@@ -180,8 +183,13 @@ export class Budgeting {
     const abort = new AbortController();
     this.#abort = abort;
     this.isMeasuring = true;
+    this.isCancelled = false;
     this.error = null;
-    const job = new Job('Measuring every scheme of the budget', () => abort.abort());
+    if (this.maxBytes === 0) this.maxBytes = model.fileBytes;
+    const job = new Job('Measuring schemes', () => {
+      this.isCancelled = true;
+      abort.abort();
+    });
     try {
       const { budget, candidates } = await jobs.run(job, () =>
         client.request(
@@ -197,7 +205,7 @@ export class Budgeting {
       );
       if (this.#workbench.file !== file) return;
       await this.#sizeSides();
-      if (this.maxBytes === 0) this.maxBytes = this.fileBytes.a ?? model.fileBytes;
+      if (this.maxBytes === model.fileBytes) this.maxBytes = this.fileBytes.a ?? model.fileBytes;
       this.budget = budget;
       this.measured = candidates;
       await this.solve();

@@ -27,26 +27,29 @@ export function inEveryBlock(tensors: readonly TensorSummary[], id: number): rea
   return tensors.filter((tensor) => groupKey(tensor) === wanted).map((tensor) => tensor.id);
 }
 
-/** Rows for ids in the order given: one for each group, where its first member stands, unless it is spread out. */
+/** Rows for ids in the order given. A group stands where its first member does: one row, or all its members where it is spread out. */
 export function groupRows(
   ids: readonly number[],
   keys: readonly (string | null)[],
   isSpread: (group: string) => boolean,
 ): readonly TableRow[] {
-  const rows: TableRow[] = [];
   const members = new Map<string, number[]>();
   for (const id of ids) {
     const group = keys[id] ?? null;
-    const known = group === null ? undefined : members.get(group);
-    if (group === null || isSpread(group)) rows.push({ id, members: [id], group });
-    else if (known !== undefined) known.push(id);
-    else {
-      const own = [id];
-      members.set(group, own);
-      rows.push({ id, members: own, group });
-    }
+    if (group === null) continue;
+    const known = members.get(group);
+    if (known === undefined) members.set(group, [id]);
+    else known.push(id);
   }
-  return rows;
+  return ids.flatMap((id): TableRow[] => {
+    const group = keys[id] ?? null;
+    if (group === null) return [{ id, members: [id], group }];
+    const own = members.get(group) ?? [id];
+    if (own[0] !== id) return [];
+    return isSpread(group)
+      ? own.map((member) => ({ id: member, members: [member], group }))
+      : [{ id, members: own, group }];
+  });
 }
 
 /** The name of a row of several: its layer with the span of blocks, and what follows the layer in a tensor's name. */

@@ -1,9 +1,10 @@
 import type { ErrorData } from '../../shared/errors.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
-import type { Side, TensorSummary } from '../../shared/protocol.ts';
-import type { Recipe, Scheme } from '../../shared/recipe.ts';
+import type { Requests, Side, TensorSummary } from '../../shared/protocol.ts';
+import type { RangeMethod, Recipe, Scheme } from '../../shared/recipe.ts';
 import type { RangeCandidate, TensorDetail } from '../../shared/report.ts';
-import { hasChosenRange } from '../format/schemes.ts';
+import { rangeOfMethod } from '../charts/mapping.ts';
+import { hasChosenRange, rangeWord, sameRange } from '../format/schemes.ts';
 import { isCancelled } from './engine-client.ts';
 import { overriddenNames, withOverrides } from './overrides.ts';
 import { plain } from './plain.ts';
@@ -20,7 +21,15 @@ function searchKey(handle: string, tensor: number, scheme: Scheme): string {
 /** What this store takes of the workbench. */
 type Host = Pick<
   StoreHost,
-  'model' | 'file' | 'recipes' | 'mode' | 'compare' | 'client' | 'selection' | 'setRecipe'
+  | 'model'
+  | 'file'
+  | 'recipes'
+  | 'mode'
+  | 'compare'
+  | 'client'
+  | 'selection'
+  | 'setRecipe'
+  | 'nameOf'
 >;
 
 /** What the inspector shows of the current tensor. The old detail stays, marked stale, until the new one is there. */
@@ -34,6 +43,8 @@ export class Inspection {
   searched = $state.raw<{ readonly key: string; readonly ranges: readonly RangeCandidate[] }>(
     NOT_SEARCHED,
   );
+  /** The SQNR in dB that ranges give which are not asked for, by their word. */
+  laneDb = $state.raw<Readonly<Record<string, number | null>>>({});
   /** A recipe that is tried while a limit is dragged; it is set when the limit is let go. */
   #tried: { readonly side: Side; readonly recipe: Recipe } | null = null;
   #isTrying = false;
@@ -88,7 +99,7 @@ export class Inspection {
     this.#isOutdated = false;
     if (tensor === null) return;
     const recipe = withClip(this.#workbench.recipes[side], tensor.name, clip);
-    this.#workbench.setRecipe(side, recipe, `range of ${tensor.name}`);
+    this.#workbench.setRecipe(side, recipe, `range of ${this.#workbench.nameOf(tensor.id)}`);
   }
 
   /** Ask anew for the current tensor under the recipes as they are. Called when any of them changes. */
@@ -107,7 +118,10 @@ export class Inspection {
     }
     const abort = new AbortController();
     this.#running = abort;
-    if (this.detail?.tensor !== tensor.id) this.detail = null;
+    if (this.detail?.tensor !== tensor.id) {
+      this.detail = null;
+      this.laneDb = {};
+    }
     this.stale = true;
     try {
       const params = {
@@ -124,12 +138,42 @@ export class Inspection {
       this.error = null;
       this.stale = false;
       await this.#search(file.handle, detail, abort.signal);
+      await this.#measureRanges(params, tensor, abort.signal);
     } catch (error) {
       if (this.#running !== abort || isCancelled(error)) return;
       const data = error instanceof AppError ? error.toData() : toErrorData(error);
       // That the engine is gone is said once, under the top bar.
       this.error = data.code === 'WORKER_DIED' ? null : data;
       this.stale = false;
+    }
+  }
+
+  /** Make a range that a recipe can ask for that of the current layer. */
+  setRange(side: Side, range: RangeMethod): void {
+    const { tensor } = this;
+    if (tensor === null) return;
+    const recipe = withRange(this.#workbench.recipes[side], tensor.name, range);
+    this.#workbench.setRecipe(side, recipe, `range of ${this.#workbench.nameOf(tensor.id)}`);
+  }
+
+  /** Measure what each range costs that the shown side's recipe does not ask for. */
+  async #measureRanges(
+    params: Requests['inspect']['params'],
+    tensor: TensorSummary,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const side = this.shownSide;
+    const scheme = this.detail?.[side]?.report.scheme ?? null;
+    if (scheme === null || !hasChosenRange(scheme) || this.#tried !== null) return;
+    this.laneDb = {};
+    const candidates = [...(this.detail?.ranges ?? []), ...this.searchedRanges];
+    for (const { method } of candidates) {
+      const range = rangeOfMethod(method);
+      if (range === null || sameRange(range, scheme.range)) continue;
+      const recipe = withRange(this.#workbench.recipes[side], tensor.name, range);
+      const asked = { ...params, a: plain(recipe), b: null, bins: 1 };
+      const { a } = await this.#workbench.client.request('inspect', asked, { signal });
+      if (a !== null) this.laneDb = { ...this.laneDb, [rangeWord(range)]: a.report.sqnrDb };
     }
   }
 
@@ -149,8 +193,13 @@ export class Inspection {
 
 /** The recipe with a range of one layer set by hand; the rest of its scheme stays what it is. */
 function withClip(recipe: Recipe, name: string, clip: readonly [number, number]): Recipe {
+  return withRange(recipe, name, { clip });
+}
+
+/** The recipe with the range of one layer; the rest of its scheme stays what it is. */
+function withRange(recipe: Recipe, name: string, range: RangeMethod): Recipe {
   const own = recipe.rules.findLast((rule) => overriddenNames(rule)?.includes(name) === true);
-  return withOverrides(recipe, [name], { ...own?.scheme, range: { clip } });
+  return withOverrides(recipe, [name], { ...own?.scheme, range });
 }
 
 /** Whether there are float values to look at: all of them, where they are stored one after the other. */

@@ -101,7 +101,7 @@ export class Lab {
     const turned = BigInt(`0b${bits}`) ^ (1n << BigInt(format.bits - 1 - index));
     const hex = turned.toString(16).padStart(format.bits / 4, '0');
     const isInfinite = BigInt.asUintN(format.fractionBits, turned) === 0n;
-    this.notice = `${format.name} ${hex} is ${isInfinite ? 'infinity' : 'NaN'}, no number: ${this.name} stays`;
+    this.notice = `${format.name} ${hex} is ${isInfinite ? 'infinity' : 'NaN'}, not a number. The value stays ${this.name}.`;
   }
 }
 

@@ -1,11 +1,15 @@
 // Schemes set for single layers, as rules whose pattern matches their names and nothing else.
 import { exactNames, patternsOf } from '../../shared/patterns.ts';
 import type { Recipe, Rule, Scheme } from '../../shared/recipe.ts';
-import { withRules } from './recipes.ts';
+
+export function withRules(recipe: Recipe, rules: readonly Rule[]): Recipe {
+  return { ...recipe, rules };
+}
 
 /** The names that a rule is the override of: those of `^name$` and `^(?:name|name)$`; null for any other rule. */
 export function overriddenNames({ match }: Rule): readonly string[] | null {
-  if (match.op !== undefined || match.role !== undefined || match.name === undefined) return null;
+  if (match.op !== undefined || match.role !== undefined || match.layer !== undefined) return null;
+  if (match.name === undefined) return null;
   return exactNames(match.name);
 }
 

@@ -1,6 +1,5 @@
 // Edits of recipes, as pure functions from one recipe to the next.
-import { compileRules } from '../../shared/rule-matcher.ts';
-import type { PlannedTensor } from '../../shared/plan.ts';
+import { compileRules, type RuleTarget } from '../../shared/rule-matcher.ts';
 import type { Side } from '../../shared/protocol.ts';
 import {
   BASE_SCHEME,
@@ -12,6 +11,7 @@ import {
   type Scheme,
 } from '../../shared/recipe.ts';
 import {
+  CUSTOM,
   hasChosenRange,
   hasScale,
   presetOf,
@@ -19,6 +19,7 @@ import {
   sameRange,
   sameScheme,
 } from '../format/schemes.ts';
+import { overriddenNames } from './overrides.ts';
 
 export type RecipePair = Readonly<Record<Side, Recipe>>;
 
@@ -48,7 +49,8 @@ export function firstRecipes(): RecipePair {
 }
 
 function renamed(recipe: Recipe): Recipe {
-  return { ...recipe, name: presetOf(recipe)?.name ?? 'custom' };
+  const edited = { ...recipe, name: CUSTOM };
+  return { ...edited, name: presetOf(edited)?.name ?? CUSTOM };
 }
 
 /** The recipe with another default scheme; fields left out stay. null keeps everything without a rule. */
@@ -59,15 +61,6 @@ export function withDefault(recipe: Recipe, change: Partial<Scheme> | null): Rec
 
 export function withMinElements(recipe: Recipe, minElements: number): Recipe {
   return renamed({ ...recipe, minElements });
-}
-
-/** The preset's scheme and minimum size with the rules that the recipe has: those name layers of this model. */
-export function withPreset(recipe: Recipe, preset: Recipe): Recipe {
-  return { ...preset, rules: recipe.rules };
-}
-
-export function withRules(recipe: Recipe, rules: readonly Rule[]): Recipe {
-  return { ...recipe, rules };
 }
 
 /** The fields of the band in which two recipes may differ. */
@@ -101,11 +94,37 @@ export function sameRecipe(a: Recipe, b: Recipe): boolean {
 }
 
 /** How many of these tensors a rule matches; 0 for a pattern that does not compile. */
-export function countMatches(match: Rule['match'], tensors: readonly PlannedTensor[]): number {
+export function countMatches(match: Rule['match'], tensors: readonly RuleTarget[]): number {
   try {
     const matches = compileRules([{ match, scheme: null }]);
     return tensors.filter((tensor) => matches(tensor) !== undefined).length;
   } catch {
     return 0;
   }
+}
+
+/**
+ * How many of these tensors each rule matches. Overrides are looked up by name: there may be one for each
+ * of thousands of layers.
+ */
+export function matchCounts(
+  rules: readonly Rule[],
+  tensors: readonly RuleTarget[],
+): readonly number[] {
+  const byName = new Map<string, number>();
+  for (const { name } of tensors) byName.set(name, (byName.get(name) ?? 0) + 1);
+  return rules.map((rule) => {
+    const names = overriddenNames(rule);
+    if (names === null) return countMatches(rule.match, tensors);
+    return names.reduce((sum, name) => sum + (byName.get(name) ?? 0), 0);
+  });
+}
+
+/**
+ * Whether a rule does nothing in a model of whose weights it matches `matches`. One that keeps an
+ * operator needs no weight: mode float16 computes it in float32.
+ */
+export function isIdle({ match, scheme }: Rule, matches: number): boolean {
+  const keepsOperator = scheme === null && match.op !== undefined;
+  return matches === 0 && !keepsOperator;
 }

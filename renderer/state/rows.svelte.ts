@@ -6,7 +6,6 @@ import {
   type ColumnChoice,
   type ColumnKey,
   filterRows,
-  rowNames,
   sortRows,
   type RoleFilter,
   type RowFigures,
@@ -32,7 +31,8 @@ export class Rows {
   shownColumns = $state.raw<ReadonlySet<ColumnKey>>(new Set());
 
   readonly #tensors = $derived.by(() => this.#workbench.model?.tensors ?? []);
-  readonly names = $derived.by(() => rowNames(this.#tensors));
+  /** px that the person gave the layers' names; null for what the other columns leave. */
+  layerWidth = $state<number | null>(null);
 
   readonly #groups = $derived.by(() => this.#tensors.map(groupKey));
   readonly hasBlocks = $derived(this.#groups.some((group) => group !== null));
@@ -59,7 +59,10 @@ export class Rows {
   /** The rows that the table draws for them. */
   readonly shown = $derived.by((): readonly TableRow[] => {
     const spread = this.#spread;
-    return groupRows(this.ids, this.#groups, (group) => !this.areBlocksFolded || spread.has(group));
+    const groups = this.#groups;
+    if (!this.areBlocksFolded)
+      return this.ids.map((id) => ({ id, members: [id], group: groups[id] ?? null }));
+    return groupRows(this.ids, groups, (group) => spread.has(group));
   });
 
   readonly #rowOf = $derived.by(
@@ -74,7 +77,7 @@ export class Rows {
       b: (id) => b.figures(id),
       delta: (id) => deltaDb(a.figures(id), b.figures(id)),
       isOutlier: (id) => this.isOutlier(id),
-      name: (tensor) => this.names[tensor.id] ?? tensor.name,
+      name: ({ id }) => workbench.nameOf(id),
       spread: (id) => workbench.analyses.statistics(id)?.std ?? null,
     };
   }
@@ -102,6 +105,14 @@ export class Rows {
     const spread = new Set(this.#spread);
     if (!spread.delete(group)) spread.add(group);
     this.#spread = spread;
+  }
+
+  /** Whether a filter leaves out weights. */
+  get isFiltered(): boolean {
+    const { text, op, outliersOnly, role } = this;
+    return (
+      text.trim() !== '' || op !== null || outliersOnly || (role !== 'weights' && role !== 'all')
+    );
   }
 
   /** Show every row of the role again. */

@@ -17,6 +17,8 @@ export class SideState {
   /** The engine's total of the last analysis that ended; kept while a new one runs. */
   total = $state.raw<Total | null>(null);
   running = $state(false);
+  /** Whether the person stopped the analysis before its end. */
+  isPaused = $state(false);
   /** Moves when an analysis has ended: what is ordered by figures is ordered anew then, not while they stream. */
   settled = $state(0);
 
@@ -44,6 +46,7 @@ export class SideState {
     this.plan = [];
     this.total = null;
     this.running = false;
+    this.isPaused = false;
     this.version++;
     this.settled++;
   }

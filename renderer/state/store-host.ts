@@ -23,6 +23,8 @@ export interface StoreHost {
   readonly mode: ExportMode;
   readonly recipes: RecipePair;
   readonly compare: boolean;
+  /** The name of a tensor on screen. */
+  nameOf(tensor: number): string;
   setRecipe(side: Side, recipe: Recipe, what: string): void;
   fail(error: unknown): void;
   failAnalysis(error: unknown): void;

@@ -167,14 +167,31 @@ export function rolesOf(tensors: readonly TensorSummary[]): readonly Role[] {
   return order.filter((role) => present.has(role));
 }
 
-/** A name for each row: its layer, or its tensor where several weights share a layer. */
+/**
+ * The one name of each tensor, everywhere on screen: its layer, or its own where several weights share a
+ * layer. Where two would have the same, the graph that each sits in follows.
+ */
 export function rowNames(tensors: readonly TensorSummary[]): readonly string[] {
+  const names = namesAlone(tensors);
+  const times = new Map<string, number>();
+  for (const name of names) times.set(name, (times.get(name) ?? 0) + 1);
+  return names.map((name, id) => {
+    if (times.get(name) === 1) return name;
+    const { graph, name: own } = tensors[id]!;
+    const place = own === name ? graph || 'main graph' : own;
+    return `${name} (${place})`;
+  });
+}
+
+function namesAlone(tensors: readonly TensorSummary[]): readonly string[] {
   const counts = new Map<string, number>();
   for (const { layer, role } of tensors)
     if (role === 'weight' || role === 'embedding') counts.set(layer, (counts.get(layer) ?? 0) + 1);
   return tensors.map(({ layer, name, role }) => {
-    const alone = (role === 'weight' || role === 'embedding') && counts.get(layer) === 1;
-    return layer !== '' && alone ? layer : name;
+    const isWeight = role === 'weight' || role === 'embedding';
+    if (layer === '' || !isWeight) return name;
+    if (counts.get(layer) === 1) return layer;
+    return name.startsWith(layer) ? name : `${layer} (${name})`;
   });
 }
 

@@ -14,6 +14,7 @@ import { ENGINE_PORT_MESSAGE } from '../../shared/ipc.ts';
 import type { ExportMode, ModelSummary, Side } from '../../shared/protocol.ts';
 import { MAX_RECIPE_BYTES, parseRecipe, recipeFromText, type Recipe } from '../../shared/recipe.ts';
 import { modelFacts } from '../format/models.ts';
+import { defaultMode } from '../format/modes.ts';
 import { Analyses } from './analyses.svelte.ts';
 import { Announcer } from './announcer.svelte.ts';
 import { Budgeting } from './budgeting.svelte.ts';
@@ -25,7 +26,8 @@ import { plain } from './plain.ts';
 import { firstRecipes, sameRecipe, type RecipePair } from './recipes.ts';
 import { Runs } from './runs.svelte.ts';
 import { Selection } from './selection.svelte.ts';
-import { firstRow } from './table.ts';
+import { ModelRules } from './model-rules.ts';
+import { firstRow, rowNames } from './table.ts';
 
 declare global {
   interface Window {
@@ -83,15 +85,23 @@ export class Workbench {
     this.#reached = resolve;
   });
 
-  /** The export mode asked for; a model without it takes its format's first. */
+  /** The export mode asked for; a model without it takes the one that suits recipe A. */
   #mode = $state<ExportMode | null>(null);
 
   /** The export mode whose plan is measured and shown. */
   readonly mode = $derived.by((): ExportMode => {
     const modes = this.model?.modes ?? [];
-    return modes.find((mode) => mode === this.#mode) ?? modes[0] ?? 'qdq';
+    const asked = modes.find((mode) => mode === this.#mode);
+    return asked ?? defaultMode(modes, this.recipes.a) ?? 'qdq';
   });
   readonly recipes = $derived(this.#history.present);
+  /** The name of each tensor on screen. */
+  readonly names = $derived(rowNames(this.model?.tensors ?? []));
+  /** The name on screen by the name in the model. */
+  readonly #named = $derived(
+    Object.fromEntries(this.model?.tensors.map(({ id, name }) => [name, this.names[id]]) ?? []),
+  );
+  readonly #modelRules = new ModelRules();
   readonly undoable = $derived(undoable(this.#history));
   readonly redoable = $derived(redoable(this.#history));
 
@@ -113,7 +123,8 @@ export class Workbench {
     const { open, exports } = await this.client.request('running', null);
     for (const { job, label } of exports) void this.#follow(job, label);
     if (initial !== null) await this.open(initial);
-    else if (open !== null) await this.open(open);
+    // The engine knows no folders that people are shown.
+    else if (open !== null) await this.open({ ...open, folder: '' });
   }
 
   /** Show an export that the page before a reload started, until it ends. */
@@ -133,6 +144,16 @@ export class Workbench {
       if (isCancelled(error)) this.announcer.say('Export cancelled');
       else this.fail(error);
     }
+  }
+
+  /** The name of a tensor on screen. */
+  nameOf(tensor: number): string {
+    return this.names[tensor] ?? '';
+  }
+
+  /** The name on screen of the tensor that the model calls so; that same name where there is none. */
+  nameOfTensor(name: string): string {
+    return Object.hasOwn(this.#named, name) ? (this.#named[name] ?? name) : name;
   }
 
   async openDialog(kind: 'file' | 'folder' = 'file'): Promise<void> {
@@ -166,13 +187,15 @@ export class Workbench {
       if (!isSame) this.#close(file);
       this.file = file;
       this.model = model;
+      const dropped = this.#dropRules(this.#modelRules.belongTo(file.label, model));
       this.problem = null;
       this.analyses.reset(model.tensors);
       if (!isSame) this.selection.select(firstRow(model, this.recipes.a));
       // Nothing that the inspector follows has changed when a new engine opens the same file.
       else void this.inspection.refresh();
       const facts = modelFacts(model);
-      this.announcer.say(`${file.label} opened: ${facts}`);
+      const note = dropped ? '. The rules made for the model before were dropped' : '';
+      this.announcer.say(`${file.label} opened: ${facts}${note}`);
       void this.api.describeRecent(file.handle, facts, model.fileBytes);
       this.analyzeBoth();
     } catch (error) {
@@ -237,7 +260,8 @@ export class Workbench {
 
   #takeRecipe(side: Side, text: string, name: string): void {
     const recipe = recipeFromText(text, name);
-    this.setRecipe(side, recipe, `recipe ${name}`);
+    this.#modelRules.keep(recipe.rules);
+    this.setRecipe(side, named(recipe, name), `recipe ${name}`);
     this.announcer.say(`${name} is recipe ${side.toUpperCase()}`);
   }
 
@@ -281,7 +305,11 @@ export class Workbench {
   setMode(mode: ExportMode): void {
     if (mode === this.mode) return;
     this.#mode = mode;
-    // What was measured in another mode is of another plan.
+    this.#measureAnew();
+  }
+
+  /** What was measured in another mode is of another plan. */
+  #measureAnew(): void {
     this.analyses.reset(this.model?.tensors ?? []);
     this.analyzeBoth();
   }
@@ -360,14 +388,17 @@ export class Workbench {
   }
 
   #move(history: ReturnType<typeof startHistory<RecipePair>>): void {
-    const before = this.#history.present;
+    const { present: before } = this.#history;
+    const { mode } = this;
     this.#history = history;
     const after = history.present;
-    for (const side of ['a', 'b'] as const) {
-      if (before[side] === after[side]) continue;
-      if (side === 'a' || this.compare) void this.analyses.run(side);
-    }
-    void this.api.setSettings({ recipeA: plain(after.a), recipeB: plain(after.b) });
+    if (this.mode !== mode) this.#measureAnew();
+    else
+      for (const side of ['a', 'b'] as const) {
+        if (before[side] === after[side]) continue;
+        if (side === 'a' || this.compare) void this.analyses.run(side);
+      }
+    this.#saveRecipes();
   }
 
   /** Let go of the model that is open. `next` is open already: where it is the same file, the engine keeps it. */
@@ -377,15 +408,31 @@ export class Workbench {
     this.analyses.reset([]);
     this.file = null;
     this.model = null;
+    this.#mode = null;
     this.selection.clear();
     this.runs.reset();
     this.budgeting.reset();
     this.view = 'layers';
     this.exportOpen = false;
     this.whyOpen = false;
-    // Overrides name layers of the model that is gone.
     const { a, b } = this.recipes;
     this.#history = startHistory({ a, b });
+  }
+
+  /** Rules made for another model name its layers: only those of recipe files stay. @returns whether any went */
+  #dropRules(belong: boolean): boolean {
+    const { a, b } = this.recipes;
+    const kept = { a: this.#modelRules.without(a), b: this.#modelRules.without(b) };
+    const drops = !belong && !(sameRecipe(a, kept.a) && sameRecipe(b, kept.b));
+    if (drops) this.#history = startHistory(kept);
+    this.#saveRecipes();
+    return drops;
+  }
+
+  #saveRecipes(): void {
+    const { a, b } = this.recipes;
+    const rules = this.#modelRules.stored({ a, b });
+    void this.api.setSettings({ recipeA: plain(a), recipeB: plain(b), rules: plain(rules) });
   }
 
   #restore(settings: Settings): void {
@@ -401,6 +448,7 @@ export class Workbench {
       a: stored(settings.recipeA, first.a),
       b: stored(settings.recipeB, first.b),
     });
+    this.#modelRules.restore(this.recipes, settings.rules);
     this.compare = settings.compare;
     this.theme = settings.theme;
   }
@@ -448,4 +496,9 @@ export class Workbench {
     if (result.ok) return result.value;
     throw AppError.fromData(result.error);
   }
+}
+
+/** A recipe with the name that it has, or else that of its file. */
+function named(recipe: Recipe, file: string): Recipe {
+  return recipe.name === '' ? { ...recipe, name: file.replace(/\.json$/i, '') } : recipe;
 }

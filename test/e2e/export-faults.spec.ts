@@ -59,7 +59,7 @@ test('closing the window during an export asks, and may go on with it', async ({
   const questions = await answerQuestions(app, 0);
   await closeWindow(app);
   await expect.poll(questions).toBe(1);
-  await expect(app.page.getByText('Written: out.onnx')).toBeVisible({ timeout: 60_000 });
+  await expect(app.page.getByText('Exported: out.onnx')).toBeVisible({ timeout: 60_000 });
   expect(fs.readdirSync(where).sort()).toEqual([BIG, 'out.onnx']);
 });
 
@@ -111,7 +111,7 @@ test('an export that replaces more than the chosen file names it first', async (
   await expect(dialog.getByRole('alert')).toHaveText(/also replaces 1 file: o\.onnx\.data/);
   expect(fs.readdirSync(out)).toEqual(['o.onnx.data']);
   await dialog.getByRole('button', { name: 'Replace and export' }).click();
-  await expect(dialog.getByText('Written: o.onnx')).toBeVisible();
+  await expect(dialog.getByText('Exported: o.onnx')).toBeVisible();
   expect(fs.readdirSync(out).sort()).toEqual(['o-2.onnx.data', 'o.onnx']);
 });
 

@@ -16,7 +16,7 @@ test('a value is shown in every format, its bits turn over, and int8 stands besi
   await expect(value).toHaveValue('-0.333251953125');
   await expect(half).toContainText('b555');
   await value.fill('three');
-  await expect(main.getByRole('alert')).toContainText('write a decimal');
+  await expect(main.getByRole('alert')).toContainText('Enter a decimal');
   // What was last a number stays, and is what the section is called by.
   await expect(half).toContainText('b555');
   await expect(main.getByRole('heading', { name: 'near −0.333252' })).toBeVisible();
@@ -142,10 +142,10 @@ test('a number is put into fixed point and back, and overflow saturates or wraps
   const step = (name: string) => converter.getByRole('row').filter({ hasText: name });
   await expect(step('scaled')).toContainText('42.6666666667');
   await expect(step('read back')).toContainText('43 / 2⁷ = 0.3359375 error 0.002604');
-  await converter.getByRole('radio', { name: 'Towards zero' }).click();
+  await converter.getByRole('radio', { name: 'Toward zero' }).click();
   await expect(step('rounded')).toContainText('42');
   await converter.getByRole('textbox', { name: 'Real number' }).fill('1.25');
-  await expect(step('held in range')).toContainText('saturates 127');
+  await expect(step('clamped')).toContainText('saturates 127');
   await converter.getByRole('radio', { name: 'Qm.n' }).click();
   await converter.getByRole('spinbutton', { name: 'Integer bits' }).fill('3');
   await converter.getByRole('spinbutton', { name: 'Integer bits' }).press('Enter');
@@ -205,7 +205,7 @@ test('a range is mapped onto integers step by step, and precision falls as it is
   await section.getByRole('spinbutton', { name: 'sample' }).fill('9');
   await section.getByRole('spinbutton', { name: 'sample' }).press('Enter');
   await expect(step('quantize')).toContainText('saturates 127');
-  await section.getByRole('button', { name: 'range of the layer' }).click();
+  await section.getByRole('button', { name: "Use the layer's range" }).click();
   await expect(step('range')).toContainText(/−0\.\d+ to 0\.\d+/);
   await section.getByLabel('Integer type').selectOption('uint4');
   await expect(section.getByRole('img', { name: /mapped onto uint4 0 to 15/ })).toBeVisible();
@@ -255,7 +255,7 @@ test('the lab needs no model; bits are one stop of Tab, and a flip to infinity i
   await value.fill('1');
   await bit('float8_e5m2 bit 6, exponent: 0').click();
   await expect(main.getByRole('status')).toHaveText(
-    'float8_e5m2 7c is infinity, no number: 1 stays',
+    'float8_e5m2 7c is infinity, not a number. The value stays 1.',
   );
   await expect(value).toHaveValue('1');
   await value.fill('1.7976931348623157e308');

@@ -32,7 +32,7 @@ test('a MediaPipe model opens, is compared and exported in dynamic range, and th
   await dialog.getByRole('radio', { name: /^Dynamic/ }).check();
   await expect(dialog.getByLabel('File')).toHaveValue('selfie_segmentation.litert-dynamic.tflite');
   await dialog.getByRole('button', { name: 'Export', exact: true }).click();
-  await expect(dialog.getByRole('status')).toHaveText('Written: selfie.tflite');
+  await expect(dialog.getByRole('status')).toHaveText('Exported: selfie.tflite');
   await expect(dialog.getByRole('button', { name: 'Verify it now' })).toHaveCount(0);
   await dialog.getByRole('button', { name: 'Done' }).click();
   expect(fs.statSync(out).size).toBeLessThan(0.75 * fs.statSync(LITERT_MODELS.selfie).size);
@@ -43,7 +43,7 @@ test('a MediaPipe model opens, is compared and exported in dynamic range, and th
   const kept = page.getByRole('row').filter({ hasText: '72×1×1×16' }).first();
   await expect(kept).toContainText('int8 kept');
   await kept.click();
-  await expect(page.getByRole('complementary')).toContainText('This tensor is quantized already');
+  await expect(page.getByRole('complementary')).toContainText('This tensor is already quantized');
   expect(app.complaints).toEqual([]);
 });
 

@@ -122,14 +122,14 @@ test('the exported file runs in onnxruntime and answers nearly as its source, an
   await dialog.getByRole('button', { name: 'Choose…' }).click();
   await expect(dialog.getByLabel('File')).toHaveValue('out.onnx');
   await dialog.getByRole('button', { name: 'Export', exact: true }).click();
-  await expect(dialog.getByRole('status')).toHaveText('Written: out.onnx');
+  await expect(dialog.getByRole('status')).toHaveText('Exported: out.onnx');
   const { feeds } = REAL_MODELS.find((model) => model.file === SAMPLE)!;
   const [source, answer] = [await runOnnx(SAMPLE, feeds), await runOnnx(target, feeds)];
   for (const output of Object.keys(source))
     expect(outputSqnr(source[output]!, answer[output]!)).toBeGreaterThan(30);
   expect(fs.statSync(target).size).toBeLessThan(fs.statSync(SAMPLE).size / 2);
   await dialog.getByRole('button', { name: 'Verify it now' }).click();
-  await expect(dialog.getByRole('region', { name: 'What onnxruntime answers' })).toContainText(
+  await expect(dialog.getByRole('region', { name: 'Outputs in onnxruntime' })).toContainText(
     'softmax_0.tmp_0',
   );
   expect(app.complaints).toEqual([]);

@@ -59,7 +59,7 @@ test('a folder of shards opens, is compared and exported, and the export opens a
   await expect(row).toContainText('int8 channel');
   await row.click();
   await expect(page.getByRole('complementary')).toContainText('Linear · 64×64');
-  await page.getByRole('button', { name: 'Select it in all 12 blocks' }).click();
+  await page.getByRole('button', { name: 'Select in all 12 blocks' }).click();
   await expect(page.getByRole('status').filter({ hasText: 'selected' })).toContainText('12');
   await page.getByRole('button', { name: 'Set scheme…' }).click();
   const scheme = page.getByRole('dialog', { name: 'Scheme of 12 layers' });
@@ -77,9 +77,9 @@ test('a folder of shards opens, is compared and exported, and the export opens a
   await page.getByRole('button', { name: 'Export…' }).click();
   const dialog = page.getByRole('dialog', { name: /^Export / });
   await expect(dialog.getByRole('radio', { name: /^(Codes|Float) / })).toHaveCount(2);
-  await expect(dialog.getByLabel('File')).toHaveValue('tiny.int8.safetensors.index.json');
+  await expect(dialog.getByLabel('File')).toHaveValue('tiny.int8-qdq.safetensors.index.json');
   await dialog.getByRole('button', { name: 'Export', exact: true }).click();
-  await expect(dialog.getByRole('status')).toHaveText('Written: tiny.int8.safetensors.index.json');
+  await expect(dialog.getByRole('status')).toHaveText('Exported: tiny.int8.safetensors.index.json');
   await expect(dialog.getByRole('button', { name: 'Verify it now' })).toHaveCount(0);
   await dialog.getByRole('button', { name: 'Done' }).click();
   const shards = ['tiny.int8-00001-of-00002.safetensors', 'tiny.int8-00002-of-00002.safetensors'];

@@ -53,6 +53,7 @@ test.describe('the page', () => {
       'openSample',
       'saveDialog',
       'saveRecipe',
+      'setModelOpen',
       'setSettings',
       'showInFolder',
       'takeInitialFile',
@@ -278,7 +279,7 @@ test.describe('the page', () => {
       foreign.destroy();
       return found;
     }, preload);
-    expect(answers).toHaveLength(18);
+    expect(answers).toHaveLength(19);
     for (const [channel, answer] of answers)
       expect(answer, channel).toMatchObject({
         ok: false,

@@ -92,7 +92,7 @@ async function exportAndReopen(
 ): Promise<void> {
   const mode = random.pick(session.opened.modes);
   // The name that previews are of: names of side files and shards are in them.
-  const name = suggestedFileName(path.basename(file), recipe.name, session.opened.extension);
+  const name = suggestedFileName(path.basename(file), recipe.name, mode, session.opened.extension);
   const out = path.join(path.dirname(file), OUT, name);
   const preview = await session.previewExport(recipe, mode, { signal: never });
   const { bytesAfter, quantized } = await session.export(recipe, mode, out, { signal: never });

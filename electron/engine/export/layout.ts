@@ -56,6 +56,8 @@ export interface Layout {
   readonly refused: readonly { readonly tensor: number; readonly reason: string }[];
   /** In modes that run operators on codes: how many do. */
   readonly integerOperators?: number;
+  /** ONNX: the version of ai.onnx that the written file has. */
+  readonly opset?: number;
   /** Operators whose arithmetic the mode would change and that stay as they are. */
   readonly operators?: readonly KeptOperator[];
 }

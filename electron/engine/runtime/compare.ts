@@ -33,7 +33,8 @@ export class OutputTally {
       // Math.max keeps a NaN error: there is none larger.
       this.largest = Math.max(this.largest, Math.abs(error));
     }
-    this.addRows(original, exported, dims.at(-1) ?? 1);
+    // Classes: a row of scores for each sample. The last axis of an image or a sequence is none.
+    if (dims.length === 2) this.addRows(original, exported, dims[1]!);
   }
 
   private countNonFinite(x: number, y: number): void {

@@ -84,7 +84,12 @@ describe('a sharded set', () => {
     const where = set();
     const session = Session.open(where, pool);
     const preview = await session.previewExport(recipe('int8'), 'qdq', { signal: never });
-    const name = suggestedFileName(path.basename(where), 'int8', session.summary().extension);
+    const name = suggestedFileName(
+      path.basename(where),
+      'int8',
+      'qdq',
+      session.summary().extension,
+    );
     const out = path.join(exporter.folderOf({}), name);
     const result = await session.export(recipe('int8'), 'qdq', out, { signal: never });
     session.close();

@@ -305,6 +305,9 @@ describe('the comparison', () => {
     expect(result.sqnrDb).toBeCloseTo(10 * Math.log10(50 / 0.25), 12);
     expect(result.cosine).toBeCloseTo((9 + 18 + 25) / Math.sqrt(50 * (9 + 20.25 + 25)), 12);
     expect(compare([1, 2], [2, 1], [1, 2]).top1Agreement).toBe(0);
+    // An image or a sequence has no classes.
+    expect(compare([1, 2, 3, 4], [1, 2, 3, 4], [1, 1, 2, 2]).top1Agreement).toBeNull();
+    expect(compare([1, 2], [1, 2], [2]).top1Agreement).toBeNull();
   });
 
   test('zeros, equal infinities and NaN have their own answers', () => {

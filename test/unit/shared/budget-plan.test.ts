@@ -87,6 +87,7 @@ describe('a plan', () => {
       shape: [100, 1000],
       elements: 100_000,
       bytes: 400_000,
+      layer: name,
       op: 'MatMul',
       role: 'weight' as const,
       axis: 1,

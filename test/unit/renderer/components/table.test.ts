@@ -13,6 +13,7 @@ const room: TableRoom = {
   choice: {},
   compare: true,
   width: 1200,
+  layerWidth: null,
   isNarrow: false,
   measure: (text) => text.length * 7,
 };
@@ -24,7 +25,8 @@ test('columns hold the longest figure that they can show', () => {
   expect(widths.get('shape')).toBeGreaterThanOrEqual('1024×1024×3×3'.length * 7 + 10);
   expect(widths.get('elements')).toBeGreaterThanOrEqual('9 441 280'.length * 7 + 10);
   expect(widths.get('schemeA')).toBeGreaterThanOrEqual('int4 block 1024'.length * 7 + 10);
-  expect(widths.get('layer')).toBe(0);
+  const others = [...widths].filter(([key]) => key !== 'layer').map(([, width]) => width);
+  expect(widths.get('layer')).toBe(1200 - others.reduce((sum, width) => sum + width, 0));
 });
 
 test('the longest text counts wherever it stands', () => {
@@ -51,6 +53,12 @@ test('long names keep more room, for which more columns leave', () => {
   expect(keys({ width: 930, names })).not.toContain('elements');
   expect(keys({ width: 800, names })).not.toContain('shape');
   expect(keys({ width: 1600, names })).toEqual(keys({ width: 1600 }));
+});
+
+test('a width that the names were given holds, and others leave for it', () => {
+  const fitted = fitColumns({ ...room, width: 930, layerWidth: 400 });
+  expect(fitted[0]!.width).toBe(400);
+  expect(fitted.map(({ key }) => key)).not.toContain('elements');
 });
 
 test('without compare the columns of B are gone', () => {

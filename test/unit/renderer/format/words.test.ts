@@ -12,7 +12,12 @@ import {
   sameScheme,
   schemeSentence,
 } from '../../../../renderer/format/schemes.ts';
-import { BASE_SCHEME, PRESETS, type Scheme } from '../../../../shared/recipe.ts';
+import { defaultMode, whyIdle } from '../../../../renderer/format/modes.ts';
+import { milliseconds } from '../../../../renderer/format/numbers.ts';
+import { runWarnings } from '../../../../renderer/format/outputs.ts';
+import type { ExportPreview, VerifyResult } from '../../../../shared/protocol.ts';
+import { BASE_SCHEME, findPreset, PRESETS, type Scheme } from '../../../../shared/recipe.ts';
+import { onnxRuntime } from '../../../../shared/runtimes.ts';
 
 test('a module path keeps its end from the block’s number on, or its last two parts or one, where they are short', () => {
   expect(middleParts('text_decoder.encoder.layer.11.attention.self.query')).toEqual({
@@ -47,9 +52,13 @@ test('characters that would turn or hide a name are shown escaped', () => {
 });
 
 test('an export is offered under the name of its recipe, fit for any file system', () => {
-  expect(suggestedFileName('model.v2.onnx', 'int8', '.onnx')).toBe('model.v2.int8.onnx');
-  expect(suggestedFileName('model.onnx', '../a b', '.onnx')).toBe('model.a-b.onnx');
-  expect(suggestedFileName('model.onnx', '…', '.onnx')).toBe('model.quantized.onnx');
+  expect(suggestedFileName('model.v2.onnx', 'int8', 'qdq', '.onnx')).toBe('model.v2.int8-qdq.onnx');
+  expect(suggestedFileName('model.onnx', '../a b', 'qdq', '.onnx')).toBe('model.a-b-qdq.onnx');
+  expect(suggestedFileName('m.onnx', '…', 'float', '.onnx')).toBe('m.quantized-float.onnx');
+  expect(suggestedFileName('m.onnx', 'float16', 'float16', '.onnx')).toBe('m.float16.onnx');
+  expect(suggestedFileName('m.tflite', 'litert-dynamic', 'dynamic', '.tflite')).toBe(
+    'm.litert-dynamic.tflite',
+  );
 });
 
 test('values show the bits that their tensor stores', () => {
@@ -121,7 +130,12 @@ test('every preset is recognised whatever its rules, and anything else is custom
     expect(presetOf({ ...preset, rules })?.name).toBe(preset.name);
     expect(recipeTitle({ ...preset, rules })).toBe(`${preset.name}, 1 rule`);
   }
-  expect(recipeTitle({ ...PRESETS[0]!, minElements: 7 })).toBe('custom');
+  expect(recipeTitle({ ...PRESETS[0]!, name: 'custom', minElements: 7 })).toBe('custom');
+});
+
+test('a recipe with a name of its own keeps it, though it asks for what a preset does', () => {
+  expect(recipeTitle({ ...PRESETS[0]!, name: 'mine' })).toBe('mine');
+  expect(presetOf({ ...PRESETS[0]!, name: 'mine' })).toBeUndefined();
 });
 
 test('schemes are the same when they do the same: of casts only the dtype counts', () => {
@@ -156,4 +170,53 @@ test.each<[Scheme['dtype'], boolean, number, number]>([
 
 test('no cast has codes', () => {
   expect(codeRange({ ...BASE_SCHEME, dtype: 'float16' })).toBeNull();
+});
+
+test('times have three significant digits', () => {
+  expect(milliseconds(13_631.35)).toBe('13\u202f600');
+  expect(milliseconds(41.256)).toBe('41.3');
+  expect(milliseconds(0.05214)).toBe('0.0521');
+  expect(milliseconds(0)).toBe('0');
+});
+
+test('an export says which runtime loads it', () => {
+  expect(onnxRuntime(21, 'qdq')).toBe(
+    'onnxruntime 1.20 or newer loads it, and other runtimes that support opset 21.',
+  );
+  expect(onnxRuntime(11, 'dynamic')).toBe(
+    'onnxruntime 1.7 or newer loads it, and no other runtime.',
+  );
+  expect(onnxRuntime(99, 'qdq')).toBe('A runtime that supports opset 99 loads it.');
+});
+
+test('a mode that changes nothing says why, and a checkpoint in a float type is cast', () => {
+  const kept = [
+    { reason: 'a bias, added at full precision', tensors: 9, bytes: 90 },
+    { reason: 'int8 is not a float type', tensors: 3, bytes: 30 },
+  ];
+  const preview = { mode: 'float', bytesBefore: 1, bytesAfter: 1, quantized: 0, kept, opset: null };
+  expect(whyIdle(preview as ExportPreview)).toBe('Changes nothing here: int8 is not a float type.');
+  expect(whyIdle({ ...preview, quantized: 1 } as ExportPreview)).toBeNull();
+  const modes = ['qdq', 'float', 'cast'] as const;
+  expect(defaultMode(modes, findPreset('bfloat16')!)).toBe('cast');
+  expect(defaultMode(modes, findPreset('int8')!)).toBe('qdq');
+});
+
+test('a bad output is a warning that says what to do', () => {
+  const output = {
+    name: 'y',
+    sqnrDb: 12.34,
+    cosine: 1,
+    maxAbsError: 1,
+    top1Agreement: null,
+    nonFinite: { before: 0, after: 0, newNaN: 0, newInfinity: 0 },
+    inconclusive: false,
+    note: null,
+  };
+  const warnings = (change: Partial<typeof output>) =>
+    runWarnings({ outputs: [{ ...output, ...change }] } as unknown as VerifyResult);
+  expect(warnings({})[0]).toMatch(/^Output y has only 12\.3.dB: .*Keep the layers/);
+  expect(warnings({ sqnrDb: 35 })).toEqual([]);
+  const nonFinite = { before: 0, after: 2, newNaN: 2, newInfinity: 0 };
+  expect(warnings({ nonFinite })[0]).toMatch(/^Output y has 2 NaN that the original does not have/);
 });

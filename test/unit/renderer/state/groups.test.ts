@@ -37,12 +37,12 @@ test('one of another shape, op, role or dtype is not alike', () => {
   expect(groupKey(tensor(0, { ...first, dtype: 'float16' }))).not.toBe(keys[0]);
 });
 
-test('rows are folded where their first member stands, in the order given', () => {
+test('rows are folded where their first member stands, in the order given, and spread out there together', () => {
   const rows = groupRows([6, 4, 1, 0, 7], keys, () => false);
   expect(rows.map(({ members }) => members)).toEqual([[6], [4, 0], [1], [7]]);
   expect(rows.map(({ id }) => id)).toEqual([6, 4, 1, 7]);
   const spread = groupRows([6, 4, 1, 0, 3], keys, (group) => group === keys[0]);
-  expect(spread.map(({ members }) => members)).toEqual([[6], [4], [1, 3], [0]]);
+  expect(spread.map(({ members }) => members)).toEqual([[6], [4], [0], [1, 3]]);
 });
 
 test('a folded row is named by its span of blocks and what follows the layer', () => {

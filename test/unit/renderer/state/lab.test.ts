@@ -32,12 +32,15 @@ test('infinity and NaN are told and taken for no number', () => {
   const lab = new Lab();
   lab.write('1');
   lab.flip(formatOf('float32'), 1);
-  expect(lab.notice).toBe('float32 7f800000 is infinity, no number: 1 stays');
+  expect(lab.notice).toBe('float32 7f800000 is infinity, not a number. The value stays 1.');
   lab.write('1.75');
   expect(lab.notice).toBe('');
   lab.flip(formatOf('float8_e4m3fn'), 1);
   expect(lab.notice).toBe('');
   expect(lab.text).toBe('448');
   lab.flip(formatOf('float8_e4m3fn'), 7);
-  expect([lab.notice, lab.text]).toEqual(['float8_e4m3fn 7f is NaN, no number: 448 stays', '448']);
+  expect([lab.notice, lab.text]).toEqual([
+    'float8_e4m3fn 7f is NaN, not a number. The value stays 448.',
+    '448',
+  ]);
 });

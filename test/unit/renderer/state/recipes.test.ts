@@ -11,15 +11,16 @@ import {
 import { overriddenNames, withOverrides } from '../../../../renderer/state/overrides.ts';
 import {
   countMatches,
+  isIdle,
+  matchCounts,
   differingFields,
   firstRecipes,
   withDefault,
   withMinElements,
-  withPreset,
 } from '../../../../renderer/state/recipes.ts';
 import { exactPattern } from '../../../../shared/patterns.ts';
 import { planModel } from '../../../../shared/plan.ts';
-import { parseRecipe, PRESETS } from '../../../../shared/recipe.ts';
+import { parseRecipe } from '../../../../shared/recipe.ts';
 import { tensor } from '../tensors.ts';
 
 const { a, b } = firstRecipes();
@@ -43,11 +44,6 @@ test('an edited recipe is named custom, and has its name again when edited back'
   expect(withMinElements(edited, a.minElements).name).toBe('int8');
   expect(withDefault(a, null).default).toBeNull();
   expect(withDefault(withDefault(a, null), { dtype: 'uint8' }).default?.dtype).toBe('uint8');
-});
-
-test('a preset leaves the rules as they are', () => {
-  const ruled = withOverrides(a, ['w1'], null);
-  expect(withPreset(ruled, PRESETS[0]!)).toEqual({ ...PRESETS[0], rules: ruled.rules });
 });
 
 test('the pattern of a name matches that name and no other', () => {
@@ -101,6 +97,45 @@ test('rules count what they match, and a pattern that does not compile matches n
   expect(countMatches({ op: 'Conv' }, tensors)).toBe(1);
   expect(countMatches({ name: '^w' }, tensors)).toBe(2);
   expect(countMatches({ name: '(' }, tensors)).toBe(0);
+  expect(countMatches({ layer: '^layer1$' }, tensors)).toBe(1);
+  expect(countMatches({ layer: '^layer1$', name: '^w0$' }, tensors)).toBe(0);
+});
+
+test('overrides are counted by name, and a rule that matches nothing is idle unless it keeps an operator', () => {
+  const tensors = [tensor(0), tensor(1), tensor(2)];
+  const { rules } = withOverrides(a, ['w0', 'w2', 'gone'], null);
+  expect(matchCounts(rules, tensors)).toEqual([1, 1, 0]);
+  expect(rules.map((rule, at) => isIdle(rule, matchCounts(rules, tensors)[at]!))).toEqual([
+    false,
+    false,
+    true,
+  ]);
+  expect(isIdle({ match: { op: 'Softmax' }, scheme: null }, 0)).toBe(false);
+  expect(isIdle({ match: { op: 'Conv' }, scheme: { dtype: 'int8' } }, 0)).toBe(true);
+});
+
+test('a rule by layer plans as one by tensor does, and the last that matches wins', () => {
+  const tensors = [tensor(0), tensor(1)];
+  const plan = planModel(tensors, {
+    ...a,
+    rules: [
+      { match: { layer: '^layer' }, scheme: { dtype: 'float16' } },
+      { match: { name: '^w1$' }, scheme: null },
+    ],
+  });
+  expect(plan.map(({ scheme, byRule }) => [scheme?.dtype ?? null, byRule])).toEqual([
+    ['float16', true],
+    [null, true],
+  ]);
+});
+
+test('a recipe takes patterns of layers, and names the field of one that does not compile', () => {
+  const recipe = { version: 1, name: 'mine', default: null };
+  const rule = { match: { layer: '^head' }, scheme: { dtype: 'float16' } };
+  expect(parseRecipe({ ...recipe, rules: [rule] }).rules).toEqual([rule]);
+  expect(() =>
+    parseRecipe({ ...recipe, rules: [{ match: { layer: '(' }, scheme: null }] }),
+  ).toThrow(/rules\.0\.match\.layer.*not supported/);
 });
 
 test('undo and redo walk the same steps, and a new step forgets what was undone', () => {

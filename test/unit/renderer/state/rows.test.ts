@@ -127,6 +127,17 @@ test('a head is clicked through ascending, descending and the order of the model
 
 test('a row is named by its layer, or by its tensor where weights share a layer', () => {
   expect(rowNames(tensors)).toEqual(['conv10', 'conv.b', 'lstm.w', 'lstm.r', 'conv9']);
+  const unrelated = ['onnx::LSTM_7', 'onnx::LSTM_8'].map((name, id) =>
+    tensor(id, { name, layer: '/rnn/LSTM' }),
+  );
+  expect(rowNames(unrelated)).toEqual(['/rnn/LSTM (onnx::LSTM_7)', '/rnn/LSTM (onnx::LSTM_8)']);
+});
+
+test('no two tensors have one name: the graph that each sits in tells them apart', () => {
+  const same = ['', 'If_1.then_branch'].map((graph, id) =>
+    tensor(id, { name: 'b', role: 'bias', graph }),
+  );
+  expect(rowNames(same)).toEqual(['b (main graph)', 'b (If_1.then_branch)']);
 });
 
 test('ops are offered by frequency, roles as far as they occur', () => {

@@ -56,7 +56,11 @@ function tensorFinder({ tensors }: OnnxExport): Find {
 
 function isKept({ recipe }: OnnxExport, opType: string): boolean {
   const rule = recipe.rules.findLast(
-    ({ match }) => match.op === opType && match.name === undefined && match.role === undefined,
+    ({ match }) =>
+      match.op === opType &&
+      match.name === undefined &&
+      match.layer === undefined &&
+      match.role === undefined,
   );
   return rule !== undefined && rule.scheme === null;
 }

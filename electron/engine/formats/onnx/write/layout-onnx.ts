@@ -118,6 +118,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
     bytes,
     quantized,
     refused,
+    opset: opsets.version(null),
     ...keptNodes(plannedHalf),
     ...(RUNS_ON_CODES.has(request.mode) ? { integerOperators: onCodes.size } : {}),
   };

@@ -1,0 +1,44 @@
+// Which runtime loads an exported file, and from which version on.
+import type { ExportMode } from './protocol.ts';
+
+/** The onnxruntime from which each opset of ai.onnx is implemented (its docs/Versioning.md, and release notes). */
+const OPSET_SINCE: readonly (readonly [opset: number, version: string])[] = [
+  [11, '1.0'],
+  [12, '1.3'],
+  [13, '1.6'],
+  [14, '1.8'],
+  [15, '1.9'],
+  [16, '1.11'],
+  [17, '1.12'],
+  [18, '1.14'],
+  [19, '1.15'],
+  [20, '1.17'],
+  [21, '1.20'],
+  [22, '1.21'],
+  [23, '1.23'],
+  [24, '1.24'],
+];
+
+/** Operators of com.microsoft that a mode writes: no other runtime has them. */
+const MICROSOFT: Readonly<Partial<Record<ExportMode, string>>> = {
+  dynamic: '1.7',
+  nbits: '1.17',
+};
+
+function newer(a: string, b: string): string {
+  const [major, minor] = [a, b].map((version) => version.split('.').map(Number));
+  return (major![0]! - minor![0]! || major![1]! - minor![1]!) >= 0 ? a : b;
+}
+
+/**
+ * What loads an ONNX file: "onnxruntime 1.20 or newer", or any runtime of its opset.
+ * @param opset of ai.onnx in the file that is written
+ */
+export function onnxRuntime(opset: number, mode: ExportMode): string {
+  const since = OPSET_SINCE.find(([each]) => each >= opset)?.[1];
+  if (since === undefined) return `A runtime that supports opset ${opset} loads it.`;
+  const only = MICROSOFT[mode];
+  if (only !== undefined)
+    return `onnxruntime ${newer(since, only)} or newer loads it, and no other runtime.`;
+  return `onnxruntime ${since} or newer loads it, and other runtimes that support opset ${opset}.`;
+}

@@ -1,0 +1,40 @@
+import { DETECTOR, expect, figuresSettle, test } from './app.ts';
+
+/** Names of controls that cannot be brought into view: what lies outside of the window or under something else. */
+function unreachable(): string[] {
+  const controls = [...document.querySelectorAll<HTMLElement>('button, select, input')];
+  return controls
+    .filter((each) => each.getClientRects().length > 0 && !each.closest('[aria-hidden=true]'))
+    .filter((each) => {
+      each.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+      const { left, right, top, bottom } = each.getBoundingClientRect();
+      const at = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+      return (
+        at === null ||
+        !(each.contains(at) || at.contains(each) || each.closest('label')?.contains(at))
+      );
+    })
+    .map((each) => each.getAttribute('aria-label') ?? each.textContent ?? each.outerHTML);
+}
+
+for (const zoom of [0.5, 1.5, 2])
+  test(`every control stays within reach at a zoom of ${zoom * 100} %`, async ({ launch }) => {
+    const app = await launch([DETECTOR]);
+    const { page } = app;
+    await figuresSettle(app);
+    await app.electron.evaluate(({ BrowserWindow }, factor) => {
+      const window = BrowserWindow.getAllWindows()[0]!;
+      window.setContentSize(1280, 800);
+      window.webContents.setZoomFactor(factor);
+    }, zoom);
+    await expect.poll(() => page.evaluate(() => window.innerWidth)).toBe(Math.round(1280 / zoom));
+    for (const view of ['Layers', 'Compare', 'Budget', 'Run', 'Formats']) {
+      await page.getByRole('button', { name: view, exact: true }).click();
+      await figuresSettle(app);
+      expect(await page.evaluate(unreachable), view).toEqual([]);
+      for (const name of ['Open…', 'Export…'])
+        await expect(page.getByRole('button', { name })).toBeInViewport({ ratio: 1 });
+      if (view === 'Layers')
+        await expect(page.getByRole('complementary', { name: 'Inspector' })).toBeInViewport();
+    }
+  });
