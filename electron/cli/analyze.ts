@@ -2,7 +2,7 @@ import { csv } from '../../shared/csv.ts';
 import { printable } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import { describeScheme, type Recipe } from '../../shared/recipe.ts';
-import type { ExportMode } from '../../shared/protocol.ts';
+import { EXPORT_MODES, type ExportMode } from '../../shared/protocol.ts';
 import {
   keptByReason,
   type KeptGroup,
@@ -11,9 +11,17 @@ import {
 } from '../../shared/report.ts';
 import { shortName } from '../../shared/short-name.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
+import {
+  JSON_OPTION,
+  MODEL_ARGUMENT,
+  RECIPE_OPTION,
+  UsageError,
+  type CommandDefinition,
+  type CommandInput,
+} from './command.ts';
 import { printJson } from './json.ts';
 import { decibels, megabytes, print, printKept, toTable } from './output.ts';
-import { loadRecipe, modeOf, readArguments, recipeFiles, required, UsageError } from './usage.ts';
+import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { withSession } from './with-session.ts';
 
 /** A tensor's line: what the model and the report say of it. */
@@ -26,19 +34,35 @@ interface Analysis {
   readonly total: Total;
 }
 
-/** quantscope analyze MODEL --recipe R [--versus R2] [--mode M] [--json | --csv FILE] */
-export async function analyze(args: string[]): Promise<void> {
-  const { model, values } = readArguments(args, {
-    recipe: { type: 'string' },
-    versus: { type: 'string' },
-    mode: { type: 'string' },
-    json: { type: 'boolean' },
-    csv: { type: 'string' },
-  });
+export const analyzeCommand: CommandDefinition = {
+  name: 'analyze',
+  description: 'Measure what a recipe costs and saves, tensor by tensor.',
+  arguments: [MODEL_ARGUMENT],
+  options: [
+    RECIPE_OPTION,
+    { name: 'versus', value: 'R2', description: 'A second recipe to compare with.' },
+    {
+      name: 'mode',
+      value: 'MODE',
+      description: `Measure what an export in this mode does: ${EXPORT_MODES.join(', ')}. Default: the first that the format has.`,
+    },
+    JSON_OPTION,
+    { name: 'csv', value: 'FILE', description: 'Write one row a tensor and recipe to this file.' },
+  ],
+  examples: [
+    'quantscope analyze model.onnx --recipe int8',
+    'quantscope analyze model.onnx --recipe int8 --versus int4-block32',
+    'quantscope analyze model.onnx --recipe mine.json --csv layers.csv',
+  ],
+  run: analyze,
+};
+
+async function analyze({ positionals, values }: CommandInput): Promise<void> {
+  const model = positionals[0]!;
   const recipe = loadRecipe(required(values, 'recipe'));
   const versus = typeof values['versus'] === 'string' ? loadRecipe(values['versus']) : null;
   if (values['json'] === true && values['csv'] !== undefined)
-    throw new UsageError('either --json or --csv');
+    throw new UsageError('--json and --csv cannot be used together');
   const asked = modeOf(values);
   await withSession(model, async ({ session, signal, onProgress }) => {
     const mode = asked ?? session.opened.modes[0]!;

@@ -1,13 +1,21 @@
 import { featureWords } from '../../shared/computer.ts';
 import { thisComputer } from '../engine/computer/this-computer.ts';
+import { JSON_OPTION, type CommandDefinition, type CommandInput } from './command.ts';
 import { printJson } from './json.ts';
 import { print, toTable } from './output.ts';
-import { wantsJson } from './usage.ts';
 
-/** quantscope computer [--json] */
-export function computer(args: string[]): void {
+export const computerCommand: CommandDefinition = {
+  name: 'computer',
+  description: 'Show what this computer can compute with.',
+  arguments: [],
+  options: [JSON_OPTION],
+  examples: ['quantscope computer', 'quantscope computer --json'],
+  run: computer,
+};
+
+function computer({ values }: CommandInput): void {
   const found = thisComputer();
-  if (wantsJson(args)) {
+  if (values['json'] === true) {
     printJson(found);
     return;
   }

@@ -1,11 +1,19 @@
 import { NUMBER_FORMATS } from '../../shared/number-formats.ts';
+import { JSON_OPTION, type CommandDefinition, type CommandInput } from './command.ts';
 import { printJson } from './json.ts';
 import { print, toTable } from './output.ts';
-import { wantsJson } from './usage.ts';
 
-/** quantscope dtypes [--json] */
-export function dtypes(args: string[]): void {
-  if (wantsJson(args)) {
+export const dtypesCommand: CommandDefinition = {
+  name: 'dtypes',
+  description: 'List the number formats with their bits, limits and precision.',
+  arguments: [],
+  options: [JSON_OPTION],
+  examples: ['quantscope dtypes', 'quantscope dtypes --json'],
+  run: dtypes,
+};
+
+function dtypes({ values }: CommandInput): void {
+  if (values['json'] === true) {
     printJson(NUMBER_FORMATS);
     return;
   }

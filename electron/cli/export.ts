@@ -1,19 +1,45 @@
 import { printable } from '../../shared/errors.ts';
-import type { ExportResult, KeptOperator } from '../../shared/protocol.ts';
+import { EXPORT_MODES, type ExportResult, type KeptOperator } from '../../shared/protocol.ts';
+import {
+  JSON_OPTION,
+  MODEL_ARGUMENT,
+  RECIPE_OPTION,
+  type CommandDefinition,
+  type CommandInput,
+} from './command.ts';
 import { printJson } from './json.ts';
 import { megabytes, print, printError, printKept } from './output.ts';
-import { loadRecipe, modeOf, readArguments, recipeFiles, required } from './usage.ts';
+import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { withSession } from './with-session.ts';
 
-/** quantscope export MODEL --recipe R --out FILE [--mode qdq|dynamic|float|float16|nbits|cast] [--overwrite] [--json] */
-export async function exportModel(args: string[]): Promise<void> {
-  const { model, values } = readArguments(args, {
-    recipe: { type: 'string' },
-    out: { type: 'string' },
-    mode: { type: 'string' },
-    overwrite: { type: 'boolean' },
-    json: { type: 'boolean' },
-  });
+export const exportCommand: CommandDefinition = {
+  name: 'export',
+  description: 'Write a quantized copy of a model.',
+  arguments: [MODEL_ARGUMENT],
+  options: [
+    RECIPE_OPTION,
+    { name: 'out', value: 'FILE', description: 'The file to write.', required: true },
+    {
+      name: 'mode',
+      value: 'MODE',
+      description: `How the copy stores and computes: ${EXPORT_MODES.join(', ')}. Default: the first that the format has.`,
+    },
+    {
+      name: 'overwrite',
+      description: 'Replace files that have the names of the side files or shards of the export.',
+    },
+    JSON_OPTION,
+  ],
+  examples: [
+    'quantscope export model.onnx --recipe int8 --out model.int8.onnx',
+    'quantscope export model.onnx --recipe int8 --mode dynamic --out model.dynamic.onnx',
+    'quantscope export checkpoint --recipe bfloat16 --mode cast --out model.safetensors.index.json',
+  ],
+  run: exportModel,
+};
+
+async function exportModel({ positionals, values }: CommandInput): Promise<void> {
+  const model = positionals[0]!;
   const recipe = loadRecipe(required(values, 'recipe'));
   const out = required(values, 'out');
   const asked = modeOf(values);

@@ -2,13 +2,26 @@ import { printable } from '../../shared/errors.ts';
 import type { TensorSummary } from '../../shared/protocol.ts';
 import { openModel } from '../engine/formats/registry.ts';
 import { tensorSummaries } from '../engine/summaries.ts';
+import {
+  JSON_OPTION,
+  MODEL_ARGUMENT,
+  type CommandDefinition,
+  type CommandInput,
+} from './command.ts';
 import { printJson } from './json.ts';
 import { megabytes, print, toTable } from './output.ts';
-import { readArguments } from './usage.ts';
 
-/** quantscope inspect MODEL [--json] */
-export function inspect(args: string[]): void {
-  const { model: file, values } = readArguments(args, { json: { type: 'boolean' } });
+export const inspectCommand: CommandDefinition = {
+  name: 'inspect',
+  description: 'List the tensors of a model, and its size in each number format.',
+  arguments: [MODEL_ARGUMENT],
+  options: [JSON_OPTION],
+  examples: ['quantscope inspect model.onnx', 'quantscope inspect model.safetensors --json'],
+  run: inspect,
+};
+
+function inspect({ positionals, values }: CommandInput): void {
+  const file = positionals[0]!;
   const opened = openModel(file);
   try {
     const { files, tensors: _, ...facts } = opened.model;

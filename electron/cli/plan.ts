@@ -1,36 +1,64 @@
 import { printable } from '../../shared/errors.ts';
+import { EXPORT_MODES } from '../../shared/protocol.ts';
 import { candidateSchemes, type Goal } from '../../shared/budget-plan.ts';
 import { defaultCandidates, measureBudget, planFile } from '../engine/budget.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
+import {
+  JSON_OPTION,
+  MODEL_ARGUMENT,
+  RECIPE_OPTION,
+  UsageError,
+  type CommandDefinition,
+  type CommandInput,
+  type Values,
+} from './command.ts';
 import { printJson, toJson } from './json.ts';
 import { decibels, megabytes, print } from './output.ts';
-import {
-  loadRecipe,
-  modeOf,
-  readArguments,
-  recipeFiles,
-  required,
-  UsageError,
-  wholeNumber,
-} from './usage.ts';
+import { byteSize, loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { withSession } from './with-session.ts';
 
-/** quantscope plan MODEL --recipe R (--max-bytes N | --min-sqnr DB) [--mode M] [--candidates S,S,...] [--out RECIPE.json] [--json] */
-export async function plan(args: string[]): Promise<void> {
-  const { model, values } = readArguments(args, {
-    recipe: { type: 'string' },
-    'max-bytes': { type: 'string' },
-    'min-sqnr': { type: 'string' },
-    mode: { type: 'string' },
-    candidates: { type: 'string' },
-    out: { type: 'string' },
-    json: { type: 'boolean' },
-  });
+export const planCommand: CommandDefinition = {
+  name: 'plan',
+  description: 'Choose a scheme for each layer, so that the export meets a size or an accuracy.',
+  arguments: [MODEL_ARGUMENT],
+  options: [
+    RECIPE_OPTION,
+    {
+      name: 'max-bytes',
+      value: 'SIZE',
+      description: 'The largest export allowed, such as 25MB, 24MiB, 1.5GB or 25000000.',
+    },
+    { name: 'min-sqnr', value: 'DB', description: 'The least SQNR of the weights allowed, in dB.' },
+    {
+      name: 'mode',
+      value: 'MODE',
+      description: `Plan for an export in this mode: ${EXPORT_MODES.join(', ')}. Default: the first that the format has.`,
+    },
+    {
+      name: 'candidates',
+      value: 'S,S,...',
+      description: 'The schemes to choose from, such as int8,int4-block32.',
+    },
+    { name: 'out', value: 'RECIPE.json', description: 'Write the recipe to this file.' },
+    JSON_OPTION,
+  ],
+  examples: [
+    'quantscope plan model.onnx --recipe int8 --max-bytes 25MB --out small.json',
+    'quantscope plan model.onnx --recipe int8 --min-sqnr 35',
+    'quantscope plan model.onnx --recipe int8 --max-bytes 24MiB --candidates int8,int4-block32',
+  ],
+  run: plan,
+};
+
+/** @returns 1 when no plan meets the goal */
+async function plan({ positionals, values }: CommandInput): Promise<number> {
+  const model = positionals[0]!;
   const base = loadRecipe(required(values, 'recipe'));
   const goal = goalOf(values);
   const out = values['out'] === undefined ? null : required(values, 'out');
   const asked = modeOf(values);
   const names = values['candidates'] === undefined ? null : required(values, 'candidates');
+  let status = 0;
   await withSession(model, async ({ session, signal, onProgress }) => {
     const inputs = [...session.opened.files, ...recipeFiles(values['recipe'])];
     if (out !== null) checkWritable(out, inputs);
@@ -45,28 +73,32 @@ export async function plan(args: string[]): Promise<void> {
       mode,
       options,
     );
+    if (!meets) status = 1;
     if (out !== null) writeWhole(out, `${toJson(recipe)}\n`, inputs);
     if (values['json'] === true) {
       printJson({ recipe, total, meets, fileBytes, mode });
       return;
     }
     print(
-      `${meets ? 'meets' : 'does not meet'} the goal: file ${megabytes(fileBytes.before)} -> ${megabytes(fileBytes.after)}, ` +
+      `${meets ? 'meets the goal' : 'no plan meets the goal; the nearest'}: file ${megabytes(fileBytes.before)} -> ${megabytes(fileBytes.after)}, ` +
         `SQNR ${decibels(total.sqnrDb)} dB, ${total.quantized} quantized, ${total.kept} kept, ` +
         `${recipe.rules.length} rules`,
     );
   });
+  return status;
 }
 
-function goalOf(values: Parameters<typeof required>[0]): Goal {
+/** @throws UsageError */
+function goalOf(values: Values): Goal {
   const [bytes, sqnr] = [values['max-bytes'], values['min-sqnr']];
   if ((bytes === undefined) === (sqnr === undefined))
-    throw new UsageError('either --max-bytes or --min-sqnr');
-  if (bytes !== undefined)
-    return { maxBytes: wholeNumber(values, 'max-bytes', 0, 0, Number.MAX_SAFE_INTEGER) };
+    throw new UsageError('give either --max-bytes or --min-sqnr');
+  if (bytes !== undefined) return { maxBytes: byteSize(values, 'max-bytes') };
   const text = required(values, 'min-sqnr');
   const minSqnrDb = Number(text);
   if (!/^-?[\d.]+$/.test(text) || !(Math.abs(minSqnrDb) <= 1000))
-    throw new UsageError(`--min-sqnr is a number of dB up to 1000, not ${printable(text)}`);
+    throw new UsageError(
+      `--min-sqnr must be a number of dB from -1000 to 1000, found ${printable(text)}`,
+    );
   return { minSqnrDb };
 }

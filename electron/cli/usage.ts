@@ -1,5 +1,4 @@
 import * as fs from 'node:fs';
-import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { AppError, ioError, printable } from '../../shared/errors.ts';
 import {
   findPreset,
@@ -10,45 +9,7 @@ import {
 } from '../../shared/recipe.ts';
 import { EXPORT_MODES, type ExportMode } from '../../shared/protocol.ts';
 import { fileKey, type InputFile } from '../files/atomic-file.ts';
-
-/** The command line itself is wrong: exit status 2. */
-export class UsageError extends Error {}
-
-type Options = NonNullable<ParseArgsConfig['options']>;
-type Values = Readonly<Record<string, string | boolean | undefined>>;
-
-/**
- * The positional arguments, as many as `names` says, and the options of a command.
- * @throws UsageError
- */
-export function readArguments(
-  args: string[],
-  options: Options,
-  names: readonly string[] = ['MODEL'],
-): { model: string; positionals: readonly string[]; values: Values } {
-  try {
-    const parsed = parseArgs({ args, options, allowPositionals: true, strict: true });
-    const { positionals } = parsed;
-    const missing = names[positionals.length];
-    if (missing !== undefined) throw new UsageError(`${missing} is missing`);
-    const extra = positionals[names.length];
-    if (extra !== undefined)
-      throw new UsageError(`${names.join(' ')} only, not also ${printable(extra)}`);
-    return { model: positionals[0]!, positionals, values: parsed.values as Values };
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-/** Whether --json is given to a command that takes nothing else. @throws UsageError */
-export function wantsJson(args: string[]): boolean {
-  try {
-    return parseArgs({ args, options: { json: { type: 'boolean' } } }).values.json === true;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
+import { UsageError, type Values } from './command.ts';
 
 /** An option that is a whole number within limits. @throws UsageError */
 export function wholeNumber(
@@ -64,7 +25,32 @@ export function wholeNumber(
   if (typeof text === 'string' && /^\d+$/.test(text) && value >= least && value <= most)
     return value;
   throw new UsageError(
-    `--${name} is a whole number from ${least} to ${most}, not ${printable(String(text))}`,
+    `--${name} must be a whole number from ${least} to ${most}, found ${printable(String(text))}`,
+  );
+}
+
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ['', 1],
+  ['b', 1],
+  ['kb', 1e3],
+  ['mb', 1e6],
+  ['gb', 1e9],
+  ['tb', 1e12],
+  ['kib', 2 ** 10],
+  ['mib', 2 ** 20],
+  ['gib', 2 ** 30],
+  ['tib', 2 ** 40],
+]);
+
+/** An option that is a size: 25MB is 25e6 bytes, 24MiB 24 * 2^20, and a plain number bytes. @throws UsageError */
+export function byteSize(values: Values, name: string): number {
+  const text = required(values, name);
+  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(text) ?? [];
+  const bytes = Number(digits) * (UNITS.get(unit.toLowerCase()) ?? NaN);
+  const isWhole = Number.isInteger(bytes) || /[kmgt]/i.test(unit);
+  if (digits !== '' && isWhole && bytes <= Number.MAX_SAFE_INTEGER) return Math.floor(bytes);
+  throw new UsageError(
+    `--${name} must be a size such as 25MB, 24MiB or 25000000, found ${printable(text)}`,
   );
 }
 

@@ -2,25 +2,41 @@ import * as path from 'node:path';
 import { AppError, printable } from '../../shared/errors.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
 import { runBeside } from '../engine/runtime/run-models.ts';
+import {
+  JSON_OPTION,
+  MODEL_ARGUMENT,
+  type CommandDefinition,
+  type CommandInput,
+} from './command.ts';
 import { printJson } from './json.ts';
 import { decibels, megabytes, print, toTable } from './output.ts';
-import { readArguments, wholeNumber } from './usage.ts';
+import { wholeNumber } from './usage.ts';
 import { withSession } from './with-session.ts';
 
 const RUNTIME_SCRIPT = path.join(__dirname, 'runtime.js');
 
-/** quantscope verify MODEL EXPORTED [--samples N] [--seed S] [--inputs DIR] [--json] */
-export async function verify(args: string[]): Promise<void> {
-  const { positionals, values } = readArguments(
-    args,
+export const verifyCommand: CommandDefinition = {
+  name: 'verify',
+  description: 'Run a model and its export in onnxruntime and compare their outputs.',
+  arguments: [MODEL_ARGUMENT, { name: 'EXPORTED', description: 'The quantized copy.' }],
+  options: [
+    { name: 'samples', value: 'N', description: 'Number of samples, 1 to 1000. Default: 4.' },
+    { name: 'seed', value: 'S', description: 'Seed of the random inputs. Default: 0.' },
     {
-      samples: { type: 'string' },
-      seed: { type: 'string' },
-      inputs: { type: 'string' },
-      json: { type: 'boolean' },
+      name: 'inputs',
+      value: 'DIR',
+      description: 'A folder of .npy or .npz samples to run instead of random inputs.',
     },
-    ['MODEL', 'EXPORTED'],
-  );
+    JSON_OPTION,
+  ],
+  examples: [
+    'quantscope verify model.onnx model.int8.onnx',
+    'quantscope verify model.onnx model.int8.onnx --inputs samples --samples 16',
+  ],
+  run: verify,
+};
+
+async function verify({ positionals, values }: CommandInput): Promise<void> {
   const [model, exported] = positionals as [string, string];
   const samples = wholeNumber(values, 'samples', 4, 1, 1000);
   const seed = wholeNumber(values, 'seed', 0, 0, 0xffffffff);

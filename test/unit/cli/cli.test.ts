@@ -212,7 +212,7 @@ describe('a CSV', () => {
 describe('what goes wrong is one line and a status', () => {
   test.each<[string, string[], number, RegExp]>([
     ['no command', [], 2, /^$/],
-    ['an unknown command', ['frobnicate'], 2, /no command frobnicate/],
+    ['an unknown command', ['frobnicate'], 2, /unknown command 'frobnicate'/],
     ['a missing model', ['inspect'], 2, /MODEL is missing/],
     ['an unknown option', ['inspect', sample, '--frob'], 2, /--frob/],
     ['a missing recipe', ['analyze', sample], 2, /--recipe is missing/],

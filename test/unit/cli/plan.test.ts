@@ -35,7 +35,7 @@ const int8 = totalOf('analyze', sample, '--recipe', 'int8').total;
 describe('plan', () => {
   test('fits a file of so many bytes, and its recipe gives the totals and the size it says', () => {
     const out = path.join(folder, 'budget.json');
-    const limit = '240000';
+    const limit = '240kB';
     const plan = totalOf(
       ...['plan', sample, '--recipe', 'int8', '--max-bytes', limit, '--out', out],
     );
@@ -100,10 +100,18 @@ describe('plan', () => {
     expect(quantized).toBe(tensors.filter((tensor) => tensor.quantized).length);
   });
 
-  test('says that no plan fits in one byte', () => {
-    const plan = totalOf('plan', sample, '--recipe', 'int8', '--max-bytes', '1');
+  test('that cannot meet its goal says so and ends with status 1', () => {
+    const args = ['plan', sample, '--recipe', 'int8', '--max-bytes', '1'];
+    const { status, stdout } = run(...args, '--json');
+    expect(status).toBe(1);
+    const plan = JSON.parse(stdout) as Planned;
     expect(plan.meets).toBe(false);
     expect(plan.total.bytesAfter).toBeLessThan(int8.bytesAfter);
+    const text = run(...args);
+    expect([text.status, text.stdout]).toEqual([
+      1,
+      expect.stringMatching(/^no plan meets the goal; the nearest: file /),
+    ]);
   });
 
   test.each([[[]], [['--max-bytes', '1', '--min-sqnr', '2']], [['--min-sqnr', 'loud']]])(

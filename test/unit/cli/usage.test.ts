@@ -1,0 +1,131 @@
+import { spawnSync } from 'node:child_process';
+import * as path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { COMMANDS } from '../../../electron/cli/commands.ts';
+import { byteSize } from '../../../electron/cli/usage.ts';
+import { CLI_SCRIPT } from '../../helpers/engine.ts';
+import { matMulModel } from '../../helpers/onnx-model.ts';
+import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
+
+const folder = temporaryFolder();
+const model = writeFile(folder, matMulModel(64, 64));
+
+function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI_SCRIPT, ...args], {
+    encoding: 'utf8',
+  });
+  return { status, stdout, stderr };
+}
+
+describe('help', () => {
+  test('lists every command with its description', () => {
+    const { status, stdout, stderr } = run('--help');
+    expect([status, stderr]).toEqual([0, '']);
+    for (const { name } of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
+  });
+
+  test('of a command names its options and gives examples', () => {
+    const { status, stdout, stderr } = run('export', '--help');
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^Usage: quantscope export MODEL --recipe R --out FILE \[options\]/);
+    for (const option of ['--recipe <R>', '--out <FILE>', '--mode <MODE>', '--json'])
+      expect(stdout).toContain(option);
+    expect(stdout).toContain('$ quantscope export model.onnx --recipe int8 --out model.int8.onnx');
+    expect(run('help', 'export').stdout).toBe(stdout);
+  });
+
+  test.each(COMMANDS)('$name has at least two examples of its own', ({ name, examples }) => {
+    expect(examples.length).toBeGreaterThanOrEqual(2);
+    for (const example of examples) expect(example).toMatch(new RegExp(`^quantscope ${name}( |$)`));
+  });
+
+  test('--version prints the version alone', () => {
+    const { status, stdout } = run('--version');
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/^\S+\n$/)]);
+  });
+});
+
+describe('wrong usage is one line that names the help to read, and status 2', () => {
+  test.each<[string[], string]>([
+    [['analyze', model], '--recipe is missing; see quantscope analyze --help'],
+    [['verify', model], 'EXPORTED is missing; see quantscope verify --help'],
+    [['frobnicate'], "unknown command 'frobnicate'; see quantscope --help"],
+    [['exprot', model], "unknown command 'exprot' (Did you mean export?); see quantscope --help"],
+    [
+      ['analyze', model, '--recipee', 'int8'],
+      "unknown option '--recipee' (Did you mean --recipe?); see quantscope analyze --help",
+    ],
+    [
+      ['inspect', model, model],
+      "too many arguments for 'inspect'. Expected 1 argument but got 2.; see quantscope inspect --help",
+    ],
+    [['number', 'three'], 'three is not a number'],
+  ])('%j', (args, message) => {
+    const { status, stdout, stderr } = run(...args);
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^[^\n]+\n$/);
+    expect(stderr).toContain(`quantscope: ${message.replace('2.;', '2;')}`);
+  });
+});
+
+describe('with --json an error is one JSON object on stderr', () => {
+  test('of a file', () => {
+    const file = path.join(folder, 'none.onnx');
+    const { status, stdout, stderr } = run('inspect', file, '--json');
+    expect([status, stdout]).toEqual([1, '']);
+    expect(JSON.parse(stderr)).toEqual({
+      error: {
+        code: 'NOT_A_FILE',
+        message: expect.stringContaining('no such file') as string,
+        file,
+        found: 'no such file',
+      },
+    });
+  });
+
+  test('of usage', () => {
+    const { status, stdout, stderr } = run('analyze', model, '--json');
+    expect([status, stdout]).toEqual([2, '']);
+    expect(JSON.parse(stderr)).toEqual({
+      error: {
+        code: 'BAD_USAGE',
+        message: '--recipe is missing; see quantscope analyze --help',
+      },
+    });
+  });
+});
+
+describe('a size', () => {
+  test.each([
+    ['25MB', 25e6],
+    ['25 mb', 25e6],
+    ['24MiB', 24 * 2 ** 20],
+    ['1.5GB', 1.5e9],
+    ['0.5KiB', 512],
+    ['12B', 12],
+    ['1234', 1234],
+  ])('%s is %d bytes', (text, bytes) => {
+    expect(byteSize({ 'max-bytes': text }, 'max-bytes')).toBe(bytes);
+  });
+
+  test.each(['1.5', 'MB', '25XB', '-3MB', '1e3', '99999TB99', '99999999999TB'])(
+    '%s is refused',
+    (text) => {
+      expect(() => byteSize({ 'max-bytes': text }, 'max-bytes')).toThrow(
+        /--max-bytes must be a size such as 25MB, 24MiB or 25000000/,
+      );
+    },
+  );
+});
+
+test('a negative number is a value, not an option', () => {
+  for (const args of [
+    ['-1/3', '--json'],
+    ['--json', '-1/3'],
+    ['--json', '--', '-1/3'],
+  ]) {
+    const { status, stdout } = run('number', ...args);
+    expect(status).toBe(0);
+    expect(stdout).toContain('"hex": "b555"');
+  }
+});
