@@ -20,7 +20,8 @@ import {
   type CommandInput,
 } from './command.ts';
 import { printJson } from './json.ts';
-import { decibels, megabytes, print, printKept, toTable } from './output.ts';
+import { decibels, megabytes, print, printKept } from './output.ts';
+import { toTable } from './table.ts';
 import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { withSession } from './with-session.ts';
 

@@ -2,7 +2,8 @@ import { featureWords } from '../../shared/computer.ts';
 import { thisComputer } from '../engine/computer/this-computer.ts';
 import { JSON_OPTION, type CommandDefinition, type CommandInput } from './command.ts';
 import { printJson } from './json.ts';
-import { print, toTable } from './output.ts';
+import { print } from './output.ts';
+import { toTable } from './table.ts';
 
 export const computerCommand: CommandDefinition = {
   name: 'computer',

@@ -1,7 +1,8 @@
 import { NUMBER_FORMATS } from '../../shared/number-formats.ts';
 import { JSON_OPTION, type CommandDefinition, type CommandInput } from './command.ts';
 import { printJson } from './json.ts';
-import { print, toTable } from './output.ts';
+import { print } from './output.ts';
+import { toTable } from './table.ts';
 
 export const dtypesCommand: CommandDefinition = {
   name: 'dtypes',

@@ -9,7 +9,8 @@ import {
   type CommandInput,
 } from './command.ts';
 import { printJson } from './json.ts';
-import { megabytes, print, toTable } from './output.ts';
+import { megabytes, print } from './output.ts';
+import { toTable } from './table.ts';
 
 export const inspectCommand: CommandDefinition = {
   name: 'inspect',
@@ -50,7 +51,9 @@ function inspect({ positionals, values }: CommandInput): void {
       tensor.fixed ?? '',
     ]);
     print(
-      toTable([['tensor', 'dtype', 'shape', 'bytes', 'role', 'op', ''], ...rows], new Set([3])),
+      toTable([['tensor', 'dtype', 'shape', 'bytes', 'role', 'op', ''], ...rows], new Set([3]), {
+        whole: new Set([1, 2]),
+      }),
     );
   } finally {
     opened.close();

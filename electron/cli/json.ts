@@ -1,4 +1,4 @@
-import { escapedLines } from './output.ts';
+import { clearProgress, escapedLines } from './output.ts';
 
 /** Text is handed on in pieces of about this many characters. */
 const PIECE = 1 << 16;
@@ -32,6 +32,7 @@ const NOT_PLAIN = /[^\n -~]/;
 
 /** Print a value as JSON and a line's end on stdout, escaped as `print` does. */
 export function printJson(value: unknown): void {
+  clearProgress();
   writeJson(value, (piece) =>
     // Most pieces of millions of numbers are plain.
     process.stdout.write(NOT_PLAIN.test(piece) ? escapedLines(piece) : piece),

@@ -2,7 +2,8 @@ import { printable } from '../../shared/errors.ts';
 import { parseNumber, storeEverywhere } from '../../shared/number-in-formats.ts';
 import { JSON_OPTION, UsageError, type CommandDefinition, type CommandInput } from './command.ts';
 import { printJson } from './json.ts';
-import { print, toTable } from './output.ts';
+import { print } from './output.ts';
+import { toTable } from './table.ts';
 
 export const numberCommand: CommandDefinition = {
   name: 'number',

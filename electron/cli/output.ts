@@ -1,40 +1,25 @@
 import { escaped } from '../../shared/errors.ts';
-import { largest } from '../../shared/lists.ts';
 import type { KeptGroup } from '../../shared/report.ts';
+import { shortened, toTable } from './table.ts';
 
 /**
  * Write lines to stdout. Names in them come from files: what a terminal would obey is escaped, in JSON as
  * in text, whose escapes are the same.
  */
 export function print(text: string): void {
+  clearProgress();
   console.log(escapedLines(text));
 }
 
 /** Write lines to stderr, escaped as print does. */
 export function printError(text: string): void {
+  clearProgress();
   console.error(escapedLines(text));
 }
 
 /** Text with all but its line ends escaped for a terminal. */
 export function escapedLines(text: string): string {
   return text.split('\n').map(escaped).join('\n');
-}
-
-/** Rows as aligned columns for a terminal; columns named in `right` align right. */
-export function toTable(rows: readonly (readonly string[])[], right: ReadonlySet<number>): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    largest(rows.map((row) => row[column]?.length ?? 0)),
-  );
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) =>
-          right.has(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
-        )
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
 }
 
 /** A decibel figure for people. */
@@ -59,11 +44,18 @@ export function printKept(quantized: number, groups: readonly KeptGroup[]): void
   if (quantized === 0) printError('quantscope: warning: no tensor is quantized');
 }
 
-/** Progress on a terminal's stderr: one line, written over. Silent elsewhere. */
-export function progressLine(): { update: (text: string) => void; end: () => void } {
-  if (!process.stderr.isTTY) return { update: () => undefined, end: () => undefined };
-  return {
-    update: (text) => void process.stderr.write(`\r\u001b[K${escaped(text)}`),
-    end: () => void process.stderr.write('\r\u001b[K'),
-  };
+let isProgressShown = false;
+
+/** Remove the progress line, so that what is printed next has a line of its own. */
+export function clearProgress(): void {
+  if (isProgressShown) process.stderr.write('\r\u001b[K');
+  isProgressShown = false;
+}
+
+/** Show progress on a terminal's stderr: one line, written over and never wrapped. Silent elsewhere. */
+export function showProgress(text: string): void {
+  if (!process.stderr.isTTY) return;
+  const width = (process.stderr.columns || 80) - 1;
+  process.stderr.write(`\r\u001b[K${shortened(escaped(text), width)}`);
+  isProgressShown = true;
 }

@@ -9,7 +9,8 @@ import {
   type CommandInput,
 } from './command.ts';
 import { printJson } from './json.ts';
-import { decibels, megabytes, print, toTable } from './output.ts';
+import { decibels, megabytes, print } from './output.ts';
+import { toTable } from './table.ts';
 import { wholeNumber } from './usage.ts';
 import { withSession } from './with-session.ts';
 

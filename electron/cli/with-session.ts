@@ -2,7 +2,7 @@ import * as path from 'node:path';
 import { WorkerPool } from '../engine/pool.ts';
 import { Session } from '../engine/session.ts';
 import { onInterrupt } from './interrupt.ts';
-import { progressLine } from './output.ts';
+import { clearProgress, showProgress } from './output.ts';
 import type { Progress } from '../../shared/protocol.ts';
 
 export interface Tools {
@@ -19,7 +19,6 @@ export async function withSession(
   const pool = new WorkerPool(path.join(__dirname, 'worker.js'));
   const abort = new AbortController();
   const restore = onInterrupt(() => abort.abort());
-  const line = progressLine();
   try {
     const session = Session.open(model, pool);
     try {
@@ -27,13 +26,13 @@ export async function withSession(
         session,
         signal: abort.signal,
         onProgress: ({ what, item, done, of }) =>
-          line.update(`${what}${done > 0 ? ` ${done} of ${of}` : ''}  ${item}`),
+          showProgress(`${what}${done > 0 ? ` ${done} of ${of}` : ''}  ${item}`),
       });
     } finally {
       session.close();
     }
   } finally {
-    line.end();
+    clearProgress();
     restore();
     await pool.close();
   }
