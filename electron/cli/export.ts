@@ -1,5 +1,11 @@
-import { printable } from '../../shared/errors.ts';
-import { EXPORT_MODES, type ExportResult, type KeptOperator } from '../../shared/protocol.ts';
+import * as path from 'node:path';
+import { AppError, printable } from '../../shared/errors.ts';
+import {
+  EXPORT_MODES,
+  type ExportResult,
+  type KeptOperator,
+  type ModelSummary,
+} from '../../shared/protocol.ts';
 import {
   JSON_OPTION,
   MODEL_ARGUMENT,
@@ -10,6 +16,8 @@ import {
 import { printJson } from './json.ts';
 import { megabytes, print, printError, printKept } from './output.ts';
 import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
+import { FORMATS } from '../engine/formats/registry.ts';
+import { checkWritable } from '../files/atomic-file.ts';
 import { withSession } from './with-session.ts';
 
 export const exportCommand: CommandDefinition = {
@@ -28,6 +36,10 @@ export const exportCommand: CommandDefinition = {
       name: 'overwrite',
       description: 'Replace files that have the names of the side files or shards of the export.',
     },
+    {
+      name: 'allow-unchanged',
+      description: 'Write the copy even when the recipe quantizes no tensor of this model.',
+    },
     JSON_OPTION,
   ],
   examples: [
@@ -45,11 +57,15 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
   const asked = modeOf(values);
   await withSession(model, async ({ session, signal, onProgress }) => {
     const mode = asked ?? session.opened.modes[0]!;
+    const inputs = recipeFiles(values['recipe']);
+    checkWritable(out, [...session.opened.files, ...inputs]);
+    checkExtension(out, session.summary());
     const result = await session.export(recipe, mode, out, {
       signal,
       onProgress,
       overwrite: values['overwrite'] === true,
-      inputs: recipeFiles(values['recipe']),
+      refuseUnchanged: values['allow-unchanged'] !== true,
+      inputs,
     });
     if (values['json'] === true) {
       printJson(result);
@@ -62,6 +78,22 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     printKept(result.quantized, result.keptByReason);
     printIntegerOperators(result);
     for (const line of operatorLines(result.operators ?? [])) print(line);
+  });
+}
+
+/** @throws AppError TARGET when programs would not know the format by the file's name */
+function checkExtension(out: string, { format, formatName, extension }: ModelSummary): void {
+  // An index of shards and a single file have different names.
+  const isIndex = extension.endsWith('.json');
+  const known = FORMATS.find((each) => each.format === format)?.extensions ?? [];
+  const allowed = known
+    .map((each) => `.${each}`)
+    .filter((each) => each.endsWith('.json') === isIndex);
+  if (allowed.some((each) => out.toLowerCase().endsWith(each))) return;
+  throw new AppError('TARGET', `is not named as ${formatName} files are; choose another name`, {
+    file: out,
+    found: path.extname(out) === '' ? 'no extension' : path.extname(out),
+    expected: allowed.join(' or '),
   });
 }
 

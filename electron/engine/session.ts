@@ -54,6 +54,8 @@ export interface RunOptions {
 export interface ExportOptions extends RunOptions {
   /** Whether files may be replaced that have the names of the export's parts, and belong to something else. */
   readonly overwrite?: boolean;
+  /** Whether an export that quantizes nothing is refused, with the reasons. */
+  readonly refuseUnchanged?: boolean;
   /** Other files that are being read, which the target must not be. */
   readonly inputs?: readonly InputFile[];
 }
@@ -74,6 +76,20 @@ const KEPT_PLANS = 4;
 
 /** Above this many tensors a whole model is not laid out to inspect one of them. */
 const MANY_TENSORS = 2000;
+
+/** @throws AppError UNSUPPORTED with the reasons, the largest group of tensors first */
+function refuseUnchanged(file: string, mode: ExportMode, groups: readonly KeptGroup[]): never {
+  const reasons = groups.slice(0, 3).map(({ reason, tensors }) => `${tensors} kept: ${reason}`);
+  throw new AppError(
+    'UNSUPPORTED',
+    'is not written, because the export would quantize no tensor; choose another recipe or mode, or allow it with --allow-unchanged',
+    {
+      file,
+      field: `mode ${mode}`,
+      found: reasons.length === 0 ? 'no float tensors' : reasons.join('; '),
+    },
+  );
+}
 
 /** One open model and what is known of it. Everything heavy happens in the pool's workers. */
 export class Session {
@@ -238,6 +254,8 @@ export class Session {
     const place = await this.planTarget(recipe, mode, target, options);
     if (options.overwrite !== true) refuseInTheWay(target, place);
     const { layout, plan } = place;
+    if (options.refuseUnchanged === true && layout.quantized.length === 0)
+      refuseUnchanged(target, mode, this.keptByReason(plan, layout));
     const planned = new Map(layout.quantized.map((entry) => [entry.tensor, entry]));
     let [item, done] = ['', 0];
     await writeModel({

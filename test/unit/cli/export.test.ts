@@ -1,0 +1,56 @@
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { CLI_SCRIPT } from '../../helpers/engine.ts';
+import { LITERT_MODELS } from '../../helpers/litert-models.ts';
+import { matMulModel } from '../../helpers/onnx-model.ts';
+import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
+
+const folder = temporaryFolder();
+
+function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI_SCRIPT, ...args], {
+    encoding: 'utf8',
+  });
+  return { status, stdout, stderr };
+}
+
+test('an export that quantizes nothing is refused with the reasons, unless it is asked for', () => {
+  const model = writeFile(folder, matMulModel(8, 8));
+  const out = path.join(folder, 'same.onnx');
+  const args = ['export', model, '--recipe', 'int8', '--out', out];
+  const { status, stdout, stderr } = run(...args);
+  expect([status, stdout]).toEqual([1, '']);
+  expect(stderr).toMatch(
+    /^quantscope: UNSUPPORTED: .*same\.onnx, mode qdq: .*would quantize no tensor.*--allow-unchanged \(found 1 kept: under 1024 elements, the minimum size of the recipe\)\n$/,
+  );
+  expect(fs.existsSync(out)).toBe(false);
+  expect(run(...args, '--allow-unchanged').status).toBe(0);
+  expect(fs.readFileSync(out)).toEqual(fs.readFileSync(model));
+});
+
+describe('the name of an export', () => {
+  test.each([
+    ['a.tflite', 1, /TARGET: .*a\.tflite: .*ONNX.*\(found \.tflite, expected \.onnx\)/],
+    ['a', 1, /TARGET: .*\(found no extension, expected \.onnx\)/],
+    ['A.ONNX', 0, /^$/],
+  ] as const)('of an ONNX model: %s', (name, expected, message) => {
+    const model = writeFile(folder, matMulModel(64, 64));
+    const out = path.join(folder, name);
+    const { status, stderr } = run('export', model, '--recipe', 'int8', '--out', out);
+    expect([status, stderr]).toEqual([expected, expect.stringMatching(message)]);
+    expect(fs.existsSync(out)).toBe(expected === 0);
+  });
+
+  test.each([
+    ['b.litert', 0],
+    ['b.tflite', 0],
+    ['b.onnx', 1],
+  ])('of a LiteRT model: %s', (name, expected) => {
+    const out = path.join(folder, name);
+    const args = ['export', LITERT_MODELS.faceFull, '--recipe', 'litert-dynamic', '--out', out];
+    const { status } = run(...args);
+    expect(status).toBe(expected);
+  });
+});
