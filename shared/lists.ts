@@ -3,6 +3,12 @@
  * about 100,000: `push(...list)` and `Math.max(...list)` are for short lists only.
  */
 
+/** A list of numbers or a typed array of them: what is as long as a tensor is a typed array. */
+export interface Numbers extends Iterable<number> {
+  readonly length: number;
+  readonly [index: number]: number;
+}
+
 /** Add all elements to the end of a list. */
 export function append<T>(into: T[], from: Iterable<T>): void {
   for (const element of from) into.push(element);

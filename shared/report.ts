@@ -1,3 +1,4 @@
+import type { Numbers } from './lists.ts';
 import type { Scheme } from './recipe.ts';
 
 /** Counts over equal bins of [lo, hi]; the last bin includes hi. Values that are not finite are not counted. */
@@ -32,9 +33,12 @@ export interface TensorReport {
   /** Why it was left alone, or what differs from what was asked; null otherwise. */
   readonly reason: string | null;
   readonly byRule: boolean;
-  /** One scale and zero point per tensor, channel or block; empty for casts and for tensors left alone. */
-  readonly scale: readonly number[];
-  readonly zeroPoint: readonly number[];
+  /**
+   * One scale and zero point per tensor, channel or block; empty for casts and for tensors left alone.
+   * Typed arrays where they are many: an embedding has millions.
+   */
+  readonly scale: Numbers;
+  readonly zeroPoint: Numbers;
   readonly axis: number | null;
   readonly min: number;
   readonly max: number;
@@ -128,7 +132,7 @@ export interface SideDetail {
   readonly codes: { readonly code: readonly number[]; readonly count: readonly number[] } | null;
   readonly errorHistogram: Histogram;
   /** SQNR per channel along the tensor's axis, NaN for an all-zero channel; null where it has no axis. */
-  readonly channelSqnrDb: readonly number[] | null;
+  readonly channelSqnrDb: Numbers | null;
   /** First codes (bit patterns for casts) and what they stand for. */
   readonly firstCodes: readonly number[];
   readonly firstValues: readonly number[];
@@ -148,7 +152,7 @@ export interface TensorDetail {
   readonly histogram: Histogram;
   readonly ranges: readonly RangeCandidate[];
   /** Min and max per channel; null where the tensor has no channel axis. */
-  readonly channels: { readonly min: readonly number[]; readonly max: readonly number[] } | null;
+  readonly channels: { readonly min: Numbers; readonly max: Numbers } | null;
   readonly firstValues: readonly number[];
   readonly a: SideDetail | null;
   readonly b: SideDetail | null;

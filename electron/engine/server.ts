@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { candidateSchemes, type Budget } from '../../shared/budget-plan.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
+import type { Numbers } from '../../shared/lists.ts';
 import type {
   EngineState,
   ExportMode,
@@ -17,6 +18,7 @@ import type {
   ToEngine,
 } from '../../shared/protocol.ts';
 import { parseRecipe } from '../../shared/recipe.ts';
+import type { TensorReport } from '../../shared/report.ts';
 import { defaultCandidates, measureBudget, planFile } from './budget.ts';
 import { FORMATS } from './formats/registry.ts';
 import { thisComputer } from './computer/this-computer.ts';
@@ -390,15 +392,18 @@ const GRANT_WAIT_MS = 1000;
 /** Rows show the span of scales only; a tensor of a million channels must not send them all for each row. */
 const SCALES_IN_A_ROW = 64;
 
-function brief<
-  T extends { readonly scale: readonly number[]; readonly zeroPoint: readonly number[] },
->(report: T): T {
+function brief(report: TensorReport): TensorReport {
   if (report.scale.length <= SCALES_IN_A_ROW) return report;
   return {
     ...report,
-    scale: report.scale.slice(0, SCALES_IN_A_ROW),
-    zeroPoint: report.zeroPoint.slice(0, SCALES_IN_A_ROW),
+    scale: firstOf(report.scale),
+    zeroPoint: firstOf(report.zeroPoint),
   };
+}
+
+function firstOf(numbers: Numbers): number[] {
+  const length = Math.min(numbers.length, SCALES_IN_A_ROW);
+  return Array.from({ length }, (_, at) => numbers[at]!);
 }
 
 /** At most one call in 50 ms: the page draws no more often. The last value of a burst is kept, and sent late. */

@@ -1,5 +1,6 @@
 import workerpool from 'workerpool';
 import { AppError, toErrorData } from '../../shared/errors.ts';
+import type { Numbers } from '../../shared/lists.ts';
 import { castTensor, encodeTensor } from './export/encode-tensor.ts';
 import { FileSource } from './source.ts';
 import type {
@@ -7,6 +8,7 @@ import type {
   AnalyzeItem,
   InspectedSide,
   Jobs,
+  Measures,
   WorkerFiles,
   WorkerTensor,
 } from './jobs.ts';
@@ -34,7 +36,8 @@ type Implementation<K extends keyof Jobs> = (
 /** Make a worker's method of a job: errors become data, and the cancel flag a function that throws. */
 function method<K extends keyof Jobs>(
   run: Implementation<K>,
-): (envelope: JobEnvelope<Jobs[K]['params']>) => JobResult<Jobs[K]['result']> {
+  transfers: (result: Jobs[K]['result']) => readonly Numbers[] = () => [],
+): (envelope: JobEnvelope<Jobs[K]['params']>) => InstanceType<typeof workerpool.Transfer> {
   return ({ params, cancelled }) => {
     const flag = new Int32Array(cancelled);
     const throwIfCancelled = (): void => {
@@ -42,11 +45,36 @@ function method<K extends keyof Jobs>(
     };
     try {
       throwIfCancelled();
-      return { ok: true, value: run(params, throwIfCancelled) };
+      const value = run(params, throwIfCancelled);
+      return answer<K>({ ok: true, value }, transfers(value));
     } catch (error) {
-      return { ok: false, error: toErrorData(error) };
+      return answer<K>({ ok: false, error: toErrorData(error) }, []);
     }
   };
+}
+
+/** Lists of more bytes are handed over, not copied; of fewer a copy takes less time. */
+const TRANSFER_BYTES = 1 << 16;
+
+function answer<K extends keyof Jobs>(
+  result: JobResult<Jobs[K]['result']>,
+  lists: readonly Numbers[],
+): InstanceType<typeof workerpool.Transfer> {
+  const buffers = new Set<ArrayBufferLike>();
+  for (const list of lists)
+    if (ArrayBuffer.isView(list) && list.byteLength > TRANSFER_BYTES) buffers.add(list.buffer);
+  return new workerpool.Transfer(result, [...buffers]);
+}
+
+function rangesIn(
+  ranges: { readonly min: Numbers; readonly max: Numbers } | null | undefined,
+): readonly Numbers[] {
+  return ranges ? [ranges.min, ranges.max] : [];
+}
+
+/** The lists of a worker's measures that may be as long as the tensor. */
+function listsOf(measures: Measures | null): readonly Numbers[] {
+  return measures === null ? [] : [measures.scale, measures.zeroPoint];
 }
 
 /**
@@ -182,8 +210,13 @@ const encode: Implementation<'encode'> = (
   });
 
 workerpool.worker({
-  analyze: method(analyze),
-  inspect: method(inspect),
+  analyze: method(analyze, (items) =>
+    items.flatMap(({ pass, measures }) => [...rangesIn(pass?.channels), ...listsOf(measures)]),
+  ),
+  inspect: method(inspect, ({ values, sides }) => [
+    ...rangesIn(values?.channels),
+    ...sides.flatMap((side) => (side !== null && 'measures' in side ? listsOf(side.measures) : [])),
+  ]),
   ranges: method(ranges),
   dot: method(dot),
   encode: method(encode),

@@ -1,9 +1,10 @@
 // The ranges of a tensor's channels, and which of them stand out.
+import type { Numbers } from '../../shared/lists.ts';
 import { maxIndex, minIndex } from 'd3';
 
 export interface ChannelRanges {
-  readonly min: readonly number[];
-  readonly max: readonly number[];
+  readonly min: Numbers;
+  readonly max: Numbers;
 }
 
 /** A bar of the chart: one channel, or several where a pixel holds more than one. */
@@ -31,7 +32,7 @@ export function channelBars({ min, max }: ChannelRanges, columns: number): Chann
 }
 
 /** The channel with the lowest SQNR; null where none stands out. Channels of zeros (NaN) do not count. */
-export function worstChannel(channelSqnrDb: readonly number[] | null): number | null {
+export function worstChannel(channelSqnrDb: Numbers | null): number | null {
   if (channelSqnrDb === null || channelSqnrDb.length < 2) return null;
   const worst = minIndex(channelSqnrDb);
   return worst === -1 || channelSqnrDb[worst] === Infinity ? null : worst;

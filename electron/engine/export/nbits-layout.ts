@@ -1,3 +1,4 @@
+import type { Numbers } from '../../../shared/lists.ts';
 /**
  * com.microsoft.MatMulNBits' way of storing a weight [K, N] in blocks along K: codes as
  * uint8 [N, ceil(K / block), block * bits / 8], unsigned, the first of two 4-bit codes in the low
@@ -70,7 +71,7 @@ export class ColumnCodes {
 }
 
 /** Scales from [blocks, N] to [N, blocks]. */
-export function columnScales(shape: NBitsShape, scales: readonly number[]): Float64Array {
+export function columnScales(shape: NBitsShape, scales: Numbers): Float64Array {
   const blocks = blocksOf(shape);
   return Float64Array.from({ length: blocks * shape.n }, (_, index) => {
     const [column, block] = [Math.floor(index / blocks), index % blocks];
@@ -79,11 +80,7 @@ export function columnScales(shape: NBitsShape, scales: readonly number[]): Floa
 }
 
 /** Zero points from [blocks, N] to N rows of packed codes. */
-export function columnZeroPoints(
-  shape: NBitsShape,
-  zeroPoints: readonly number[],
-  bias: number,
-): Uint8Array {
+export function columnZeroPoints(shape: NBitsShape, zeroPoints: Numbers, bias: number): Uint8Array {
   const [blocks, width] = [blocksOf(shape), zeroPointColumnBytes(shape)];
   const bytes = new Uint8Array(width * shape.n);
   for (let column = 0; column < shape.n; column++)

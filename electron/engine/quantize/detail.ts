@@ -42,8 +42,7 @@ export function describeValues(
     statistics,
     histogram: histogramOf(over, counts),
     ranges: rangeCandidates(passes, known),
-    channels:
-      channels === null ? null : { min: Array.from(channels.min), max: Array.from(channels.max) },
+    channels,
     firstValues: passes.firstValues(FIRST_VALUES),
   };
 }
@@ -103,7 +102,7 @@ export function describeSide(input: QuantizeInput, bins: number): SideNumbers {
       channelSqnrDb:
         channels === null
           ? null
-          : Array.from(channels.signal, (sum, at) => sqnrDb(sum, channels.noise[at]!) ?? NaN),
+          : channels.signal.map((sum, at) => sqnrDb(sum, channels.noise[at]!) ?? NaN),
       firstCodes,
       firstValues,
     },

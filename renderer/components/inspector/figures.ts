@@ -1,4 +1,5 @@
 // The inspector's numbers as rows of words, so that tables only lay them out.
+import type { Numbers } from '../../../shared/lists.ts';
 import type { SideDetail } from '../../../shared/report.ts';
 import { decibels, fixed, integer, NONE, real, THIN } from '../../format/numbers.ts';
 import { codeRange } from '../../format/schemes.ts';
@@ -38,7 +39,7 @@ export function levelCount({ report: { scheme } }: SideDetail): number | null {
 }
 
 /** The least and the greatest as "0.0003 to 0.009", or the one value where they are equal. */
-export function span(values: readonly number[], digits = 3): string {
+export function span(values: Numbers, digits = 3): string {
   let [lo, hi] = [Infinity, -Infinity];
   for (const value of values) {
     lo = Math.min(lo, value);

@@ -1,15 +1,16 @@
 // Scales and zero points, for the table and for the clipboard.
+import type { Numbers } from '../../../shared/lists.ts';
 import { exactFloat32, fixed, real } from '../../format/numbers.ts';
 
 export interface ScaleList {
   readonly unit: string;
-  readonly scale: readonly number[];
-  readonly zeroPoint: readonly number[];
+  readonly scale: Numbers;
+  readonly zeroPoint: Numbers;
 }
 
 /** All scales as tab-separated values, each with the nine digits that tell every float32 apart. */
 export function scalesAsTsv({ unit, scale, zeroPoint }: ScaleList): string {
-  const rows = scale.map((each, index) =>
+  const rows = Array.from(scale, (each, index) =>
     [index, exactFloat32(each), zeroPoint[index] ?? 0].join('\t'),
   );
   return [[unit, 'scale', 'zero_point'].join('\t'), ...rows, ''].join('\n');
@@ -22,8 +23,9 @@ const MOST_DECIMALS = 10;
  * Writes the scales of one column: all with the decimals that give the largest six significant
  * digits, so that they align on the point; those too small for three of them as a power of ten.
  */
-export function scaleWriter(scale: readonly number[]): (value: number) => string {
-  const largest = scale.reduce((most, each) => Math.max(most, Math.abs(each)), 0);
+export function scaleWriter(scale: Numbers): (value: number) => string {
+  let largest = 0;
+  for (const each of scale) largest = Math.max(largest, Math.abs(each));
   const decimals =
     largest > 0 ? Math.min(MOST_DECIMALS, Math.max(0, 5 - Math.floor(Math.log10(largest)))) : 0;
   if (largest >= 1e6) return (value) => real(value, 6);

@@ -138,7 +138,7 @@ describe('codes', () => {
           op: 'Linear',
           layer: weight.layer,
         });
-        expect(codes.quantization!.scale).toEqual(scale.map(Math.fround));
+        expect(codes.quantization!.scale).toEqual(Array.from(scale, Math.fround));
         expect(codes.quantization!.zeroPoint).toEqual(zeroPoint);
       }
       const again = await exporter.export(

@@ -31,7 +31,7 @@ describe("the litert-dynamic preset gives the scales and codes of LiteRT's conve
       sink: (bytes) => pieces.push(bytes),
     });
     expect(Float32Array.from(result.scale)).toEqual(float32Of(scale));
-    expect(result.zeroPoint.every((zeroPoint) => zeroPoint === 0)).toBe(true);
+    expect(Array.from(result.zeroPoint).every((zeroPoint) => zeroPoint === 0)).toBe(true);
     expect(Buffer.concat(pieces).equals(bytesOf(codes))).toBe(true);
   });
 });
