@@ -1,5 +1,4 @@
 import type { SourceDtype } from '../../../shared/dtypes.ts';
-import type { Values } from './values.ts';
 import type { Bins } from './histogram.ts';
 import type { IntegerFormat } from './integer-format.ts';
 import type { Grouping } from './layout.ts';

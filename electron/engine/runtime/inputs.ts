@@ -1,6 +1,6 @@
 import { AppError } from '../../../shared/errors.ts';
 import { float16Bits } from '../../../shared/float16.ts';
-import { solveSizes, type FreeShape, type InputFacts } from './dimensions.ts';
+import { solveSizes, type InputFacts } from './dimensions.ts';
 import { normal, uniform } from './random.ts';
 import { carriedInputs } from './states.ts';
 

@@ -108,7 +108,7 @@ describe('a file is refused with its exact error', () => {
     [
       'half a surrogate pair',
       rawFile('{"\\ud800":{}}'),
-      'header, at byte 9: half of a surrogate pair (found \ud800, expected Unicode text)',
+      'header, at byte 9: half of a surrogate pair (found \\ud800, expected Unicode text)',
     ],
     [
       'metadata that is no object',

@@ -2,7 +2,6 @@ import { AppError } from '../../../../../shared/errors.ts';
 import { fitLitertPlan } from '../fit/fit.ts';
 import { tablesOf } from '../read/nodes.ts';
 import type { LitertIndex } from '../read/records.ts';
-import type { LitertTensor } from '../read/tensors.ts';
 import type { PagedBytes } from '../read/paged-bytes.ts';
 import { piecesLength, type Layout } from '../../../export/layout.ts';
 import { assembleModel } from './assemble.ts';

@@ -8,14 +8,7 @@ import {
   type WalkBody,
 } from './calls.ts';
 import { isSensitive, passThrough, slotOf, type AxisMap } from './operators.ts';
-import type {
-  AttributeRecord,
-  FunctionRecord,
-  GraphRecord,
-  NodeRecord,
-  SparseRecord,
-  TensorRecord,
-} from './records.ts';
+import type { FunctionRecord, GraphRecord, NodeRecord } from './records.ts';
 import type { Stored, Use } from './stored.ts';
 import { codesAt } from './stored-codes.ts';
 
