@@ -26,6 +26,8 @@ export interface StoredQuantization {
   readonly zeroPoint: readonly number[];
   readonly axis: number | null;
   readonly blockSize: number | null;
+  /** How many scales there are, where they are too many to be read when the model is opened: then the lists are empty. */
+  readonly unread?: number;
   /**
    * The type of the codes that the model itself makes of the tensor's float values before it uses them
    * (a QuantizeLinear with these parameters); absent where the values are codes already.

@@ -73,6 +73,26 @@ test('scales beyond the limit of a model stay in the file', () => {
   expect(tensors[0]!.quantization!.zeroPoint).toEqual([]);
 });
 
+test('where the limit falls between scales and their zero points neither is read, and both are said to be unread', () => {
+  const rows = MAX_PARAMETERS / 2 + 1;
+  const { tensors } = opened(
+    safetensorsFile({
+      'a.weight': { dtype: 'I8', shape: [rows, 1], bytes: new Uint8Array(rows) },
+      'a.weight_scale': { dtype: 'F16', shape: [rows, 1], bytes: new Uint8Array(2 * rows) },
+      'a.weight_zero_point': { dtype: 'I8', shape: [rows, 1], bytes: new Uint8Array(rows).fill(3) },
+      'b.weight': { dtype: 'I8', shape: [2, 2], bytes: new Uint8Array(4) },
+      'b.weight_scale': floats([2, 1]),
+      'b.weight_zero_point': { dtype: 'I8', shape: [2, 1], bytes: new Uint8Array(2).fill(3) },
+    }),
+  );
+  const [a, b] = ['a.weight', 'b.weight'].map(
+    (name) => tensors.find((tensor) => tensor.name === name)!.quantization!,
+  );
+  expect(a).toEqual({ scale: [], zeroPoint: [], axis: 0, blockSize: null, unread: rows });
+  expect(b!.zeroPoint).toEqual([3, 3]);
+  expect(b).not.toHaveProperty('unread');
+});
+
 test('names are in the order of the numbers in them', () => {
   const names = ['a.10', 'a.9', 'a', 'a.2.b', 'a.02', 'b', 'a.2', 'A', 'a.', '10', '9', 'é', ''];
   expect(names.sort(compareNames)).toEqual([

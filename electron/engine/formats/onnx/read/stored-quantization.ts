@@ -45,24 +45,26 @@ export function withStoredQuantization(
   readNumbers: (tensor: TensorRef) => readonly number[],
 ): OnnxTensor[] {
   const byStored = new Map(tensors.map((tensor) => [tensor.stored, tensor.ref]));
-  const numbers = (use: Use, input: number | null): readonly number[] => {
+  const storedIn = (use: Use, input: number | null): TensorRef | undefined => {
     const name = input === null ? undefined : use.inputs[input];
     const stored: Stored | undefined =
       name === undefined || name === '' ? undefined : use.scope.stored(name);
-    const ref = stored === undefined ? undefined : byStored.get(stored);
-    return ref === undefined || ref.elements > MAX_OPENED_PARAMETERS ? [] : readNumbers(ref);
+    return stored === undefined ? undefined : byStored.get(stored);
   };
   return tensors.map(({ ref, stored }) => {
     const by = quantizedBy(stored.uses, ref.dtype);
     if (by === null) return { ref, stored };
     const { codes } = by;
-    const scale = numbers(by, codes.scale);
-    const zeroPoint = numbers(by, codes.zeroPoint);
+    const [scales, zeroPoints] = [storedIn(by, codes.scale), storedIn(by, codes.zeroPoint)];
+    const unread = isLong(scales) || isLong(zeroPoints);
+    const scale = scales === undefined || unread ? [] : readNumbers(scales);
+    const zeroPoint = zeroPoints === undefined || unread ? [] : readNumbers(zeroPoints);
     const quantization: StoredQuantization = {
       scale,
       zeroPoint: unpacked(zeroPoint, codes.packing),
-      axis: scale.length > 1 && isAxis(codes.axis, ref.shape.length) ? codes.axis : null,
+      axis: (unread || scale.length > 1) && isAxis(codes.axis, ref.shape.length) ? codes.axis : null,
       blockSize: codes.blockSize,
+      ...(unread && scales !== undefined ? { unread: scales.elements } : {}),
     };
     if (!isSourceDtype(ref.dtype)) return { ref: { ...ref, quantization }, stored };
     // Floats that the model quantizes itself: an export may store the codes in their place.
@@ -71,6 +73,10 @@ export function withStoredQuantization(
       ? { ref: { ...ref, quantization: { ...quantization, ...codesOf } }, stored }
       : { ref: { ...ref, quantization, ...codesOf }, stored };
   });
+}
+
+function isLong(ref: TensorRef | undefined): boolean {
+  return ref !== undefined && ref.elements > MAX_OPENED_PARAMETERS;
 }
 
 /** Zero points of MatMulNBits from bytes that hold several: each row begins on a byte of its own. */

@@ -1,4 +1,4 @@
-import type { ByteRange } from '../../../../../shared/model.ts';
+import type { ByteRange, StoredQuantization } from '../../../../../shared/model.ts';
 import type { FileSource } from '../../../source.ts';
 import { readNumbers } from '../../../tensor-bytes.ts';
 import type { HeaderTensor } from './read-header.ts';
@@ -32,7 +32,7 @@ export class ParameterReader {
   /** A tensor's values over a divisor; none where the limit is reached. */
   values(tensor: HeaderTensor, divisor = 1): readonly number[] {
     const { name, dtype, elements } = tensor;
-    const key = `${dtype} ${elements} ${divisor} ${name}`;
+    const key = keyOf(tensor, divisor);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     if (!this.#take(elements)) return [];
@@ -43,7 +43,18 @@ export class ParameterReader {
     return values;
   }
 
-  /** As many zero points of 0. */
+  /** Scales and their stored zero points: where the limit is reached neither, as scales alone would say that all are 0. */
+  pair(
+    scale: HeaderTensor,
+    zeroPoint: HeaderTensor,
+  ): Pick<StoredQuantization, 'scale' | 'zeroPoint'> {
+    const unknown = [scale, zeroPoint].filter((tensor) => !this.#known.has(keyOf(tensor, 1)));
+    const count = unknown.reduce((sum, { elements }) => sum + elements, 0);
+    if (this.#read + count > MAX_PARAMETERS) return { scale: [], zeroPoint: [] };
+    return { scale: this.values(scale), zeroPoint: this.values(zeroPoint) };
+  }
+
+  /** As many zero points of 0; where the limit is reached none, which says the same. */
   zeros(count: number): readonly number[] {
     const known = this.#zeros.get(count);
     if (known !== undefined) return known;
@@ -58,4 +69,8 @@ export class ParameterReader {
     this.#read += count;
     return true;
   }
+}
+
+function keyOf({ name, dtype, elements }: HeaderTensor, divisor: number): string {
+  return `${dtype} ${elements} ${divisor} ${name}`;
 }

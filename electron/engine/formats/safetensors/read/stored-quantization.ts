@@ -63,13 +63,26 @@ export function storedQuantization(
   { zeroPoint, axis, blockSize, scale }: QuantizedTensor,
   reader: ParameterReader,
 ): StoredQuantization {
-  const scales = reader.values(scale);
-  return {
-    scale: scales,
-    zeroPoint: zeroPoint === null ? reader.zeros(scales.length) : reader.values(zeroPoint),
-    axis,
-    blockSize,
-  };
+  const read = zeroPoint === null ? symmetric(scale, reader) : reader.pair(scale, zeroPoint);
+  return { ...read, axis, blockSize, ...unreadOf(scale, read.scale) };
+}
+
+/** Scales without stored zero points, over a divisor. */
+export function symmetric(
+  tensor: HeaderTensor,
+  reader: ParameterReader,
+  divisor = 1,
+): Pick<StoredQuantization, 'scale' | 'zeroPoint'> {
+  const scale = reader.values(tensor, divisor);
+  return { scale, zeroPoint: reader.zeros(scale.length) };
+}
+
+/** Says of scales that were left in the file that they were. */
+export function unreadOf(
+  { elements }: HeaderTensor,
+  read: readonly number[],
+): Pick<StoredQuantization, 'unread'> {
+  return read.length < elements ? { unread: elements } : {};
 }
 
 /** The entries of a file's description of its codes, whatever they are. */

@@ -10,6 +10,8 @@ import { storedParts, type StoredPart } from './stored-parts.ts';
 import {
   quantizedTensors,
   storedQuantization,
+  symmetric,
+  unreadOf,
   type QuantizedTensor,
 } from './stored-quantization.ts';
 
@@ -118,8 +120,8 @@ function quantizationOf(
   if (quantized !== null) return storedQuantization(quantized, reader);
   if (part?.codes?.name !== entry.name || part.scale === null) return null;
   const { of, axis, divisor } = part.scale;
-  const scale = reader.values(of, divisor);
-  return { scale, zeroPoint: reader.zeros(scale.length), axis, blockSize: null };
+  const read = symmetric(of, reader, divisor);
+  return { ...read, axis, blockSize: null, ...unreadOf(of, read.scale) };
 }
 
 /** What a tensor of a weight that is quantized already says of it, over what names tell. */
