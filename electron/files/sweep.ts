@@ -48,12 +48,23 @@ export function removeIfPossible(file: string): void {
   }
 }
 
-/** Whether there is a process of that number. */
+/** Whether a process of that number runs. One that was killed and whose parent has not asked for its status does not. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+  return !isZombie(pid);
+}
+
+/** Linux keeps a dead process's number until its parent waits for it; elsewhere this is not told. */
+function isZombie(pid: number): boolean {
+  try {
+    // The state follows the name, which is in parentheses and may contain any character (proc(5)).
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
   }
 }

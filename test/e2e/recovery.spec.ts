@@ -57,7 +57,8 @@ test('a page that is reloaded during an export shows it and can cancel it', asyn
 }) => {
   const where = path.join(folder, 'models');
   fs.mkdirSync(where);
-  writeBigModel(path.join(where, 'big.onnx'), 16, 2048, 2048);
+  // Large enough that the export is far from its end when the page asks again.
+  writeBigModel(path.join(where, 'big.onnx'), 24, 4096, 4096);
   const app = await launch([path.join(where, 'big.onnx')]);
   const { page } = app;
   await figuresSettle(app);

@@ -34,7 +34,7 @@ test('"Why not smaller?" gives every reason, and their bytes add up', async ({ l
   const { page } = await openDetector(launch);
   await page.getByRole('button', { name: 'Why not smaller?' }).click();
   const dialog = page.getByRole('dialog', { name: 'Why not smaller?' });
-  await expect(dialog).toContainText(/[\d.]+.kB of 1\.25.MB are tensors that the recipe keeps/);
+  await expect(dialog).toContainText(/[\d.]+.kB of 1\.24.MB are tensors that the recipe keeps/);
   const kept = dialog.getByRole('row').filter({ hasText: 'under 1024 elements' });
   await kept.getByText(/\d+ tensors: /).click();
   await expect(kept).toContainText('p2o.Conv.0');
