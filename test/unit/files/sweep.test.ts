@@ -13,11 +13,10 @@ test('a dead process whose parent has not asked for its status does not run', as
   // The shell becomes a sleep that never waits for the child it had.
   const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 20']);
   try {
-    const [line] = (await readline
-      .createInterface({ input: parent.stdout })
-      [Symbol.asyncIterator]()
-      .next()
-      .then(({ value }) => [String(value)])) as [string];
+    const lines = readline.createInterface({ input: parent.stdout });
+    const line = await new Promise<string>((resolve) => {
+      lines.once('line', resolve);
+    });
     await expect.poll(() => isRunning(Number(line))).toBe(process.platform !== 'linux');
   } finally {
     parent.kill('SIGKILL');
