@@ -103,6 +103,28 @@ export const PRESETS: readonly Recipe[] = [
   preset('q31', { dtype: 'q31', granularity: 'tensor' }),
 ];
 
+/** What each preset does, in one sentence. Not a field of the recipe, as recipe files know no such field. */
+export const PRESET_DESCRIPTIONS: Readonly<Record<string, string>> = {
+  float16: 'Casts float32 weights to half precision; no scales.',
+  bfloat16:
+    'Casts float32 weights to bfloat16: the range of float32, 8 bits of precision; no scales.',
+  int8: 'Symmetric int8, one scale per channel: the first choice for most networks.',
+  'int8-tensor':
+    'Symmetric int8, one scale per tensor: smaller parameters, larger error than int8.',
+  uint8: 'Asymmetric uint8 with a zero point, one scale per tensor.',
+  int16: 'Symmetric int16, one scale per channel: nearly exact, half the bytes of float32.',
+  'int4-block32': 'Symmetric int4, one scale per block of 32 weights: for large language models.',
+  'uint4-block32': 'Asymmetric uint4, one scale and zero point per block of 32 weights.',
+  'litert-dynamic':
+    'The weights of LiteRT dynamic range quantization: int8 in -127 to 127, per channel.',
+  'litert-int4': 'The 4-bit weights that LiteRT runs: int4 in -7 to 7, per channel.',
+  'ort-dynamic':
+    'Quantizes every weight per tensor, as onnxruntime does by default; int8 is the better choice.',
+  q7: 'CMSIS-DSP fixed point of 8 bits: values outside [-1, 1) saturate.',
+  q15: 'CMSIS-DSP fixed point of 16 bits: values outside [-1, 1) saturate.',
+  q31: 'CMSIS-DSP fixed point of 32 bits: values outside [-1, 1) saturate.',
+};
+
 export function findPreset(name: string): Recipe | undefined {
   return PRESETS.find((recipe) => recipe.name === name);
 }

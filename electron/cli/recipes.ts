@@ -1,7 +1,8 @@
-import { describeScheme, PRESETS } from '../../shared/recipe.ts';
+import { describeScheme, PRESET_DESCRIPTIONS, PRESETS } from '../../shared/recipe.ts';
 import { JSON_OPTION, type CommandDefinition, type CommandInput } from './command.ts';
 import { printJson } from './json.ts';
 import { print } from './output.ts';
+import { toTable } from './table.ts';
 
 export const recipesCommand: CommandDefinition = {
   name: 'recipes',
@@ -13,10 +14,16 @@ export const recipesCommand: CommandDefinition = {
 };
 
 function recipes({ values }: CommandInput): void {
-  if (values['json'] === true) printJson(PRESETS);
-  else
-    for (const { name, default: scheme, minElements } of PRESETS)
-      print(
-        `${name.padEnd(16)} ${scheme === null ? 'kept' : describeScheme(scheme)}, from ${minElements} elements`,
-      );
+  const described = PRESETS.map((preset) => ({
+    ...preset,
+    description: PRESET_DESCRIPTIONS[preset.name] ?? '',
+  }));
+  if (values['json'] === true) return printJson(described);
+  const rows = described.map(({ name, default: scheme, minElements, description }) => [
+    name,
+    scheme === null ? 'kept' : describeScheme(scheme),
+    `from ${minElements} elements`,
+    description,
+  ]);
+  print(toTable([['preset', 'scheme', 'tensors', 'description'], ...rows], new Set()));
 }

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { COMPUTER_FEATURES, featureWords, type Computer } from '../../../shared/computer.ts';
+import { PRESET_DESCRIPTIONS } from '../../../shared/recipe.ts';
 import { CLI_SCRIPT } from '../../helpers/engine.ts';
 import { matMulModel } from '../../helpers/onnx-model.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
@@ -162,6 +163,22 @@ describe('the JSON contract', () => {
     const { stdout } = run('recipes', '--json');
     expect((JSON.parse(stdout) as { name: string }[]).map(({ name }) => name)).toEqual(
       expect.arrayContaining(['float16', 'bfloat16', 'int8', 'int8-tensor', 'uint8']),
+    );
+  });
+
+  test('recipes describes every preset in a sentence, in text and in JSON', () => {
+    const presets = JSON.parse(run('recipes', '--json').stdout) as {
+      name: string;
+      description: string;
+    }[];
+    expect(presets.map(({ name }) => name)).toEqual(Object.keys(PRESET_DESCRIPTIONS));
+    const text = run('recipes').stdout;
+    for (const { name, description } of presets) {
+      expect(description).toBe(PRESET_DESCRIPTIONS[name]);
+      expect(text).toContain(description);
+    }
+    expect(PRESET_DESCRIPTIONS['ort-dynamic']).toMatch(
+      /per tensor.*onnxruntime.*int8 is the better/,
     );
   });
 
