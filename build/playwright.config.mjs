@@ -7,6 +7,8 @@ export default defineConfig({
     { name: 'e2e', testDir: path.join(root, 'test/e2e') },
     // Measures the page and judges nothing: npm run bench:page.
     { name: 'bench', testDir: path.join(root, 'test/bench'), timeout: 600_000 },
+    // Draws README's picture and every view for whoever changes the page: npm run pictures.
+    { name: 'pictures', testDir: path.join(root, 'test/pictures'), timeout: 300_000 },
   ],
   outputDir: path.join(root, 'test-results'),
   // Charts as SVG, the same on every system.

@@ -33,6 +33,8 @@ export interface BudgetName {
   readonly name: string;
   readonly tensors: readonly number[];
   readonly options: readonly BudgetOption[];
+  /** What the recipe makes of it. */
+  readonly base: Scheme | null;
 }
 
 /** A model as a budget sees it. */
@@ -150,6 +152,18 @@ export function planWithin(budget: Budget, goal: Goal): BudgetPlan {
   const chosen = choose(budget, goal);
   const total = totalOfChoice(budget, chosen);
   return { recipe: recipeOf(budget, chosen), total, meets: reaches(total, goal), chosen };
+}
+
+/** The recipe as it is, as a plan: each name has the option that the recipe gives it. */
+export function planOfBase(budget: Budget): BudgetPlan {
+  const chosen = budget.names.map(({ options, base }) => {
+    const key = JSON.stringify(base);
+    return Math.max(
+      0,
+      options.findIndex(({ scheme }) => JSON.stringify(scheme) === key),
+    );
+  });
+  return { recipe: budget.base, total: totalOfChoice(budget, chosen), meets: true, chosen };
 }
 
 /** What a choice of options comes to over the whole model. */

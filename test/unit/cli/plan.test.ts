@@ -55,7 +55,8 @@ describe('plan', () => {
   test('in the file of int8 has no more noise', () => {
     const target = path.join(folder, 'int8.onnx');
     expect(run('export', sample, '--recipe', 'int8', '--out', target).status).toBe(0);
-    const limit = String(fs.statSync(target).size + 2000);
+    // To the byte: the recipe as it is needs no rules, and is the plan where no mix is better.
+    const limit = String(fs.statSync(target).size);
     const plan = totalOf('plan', sample, '--recipe', 'int8', '--max-bytes', limit);
     expect(plan.meets).toBe(true);
     expect(plan.total.sqnrDb).toBeGreaterThanOrEqual(int8.sqnrDb!);

@@ -39,7 +39,7 @@ function budgetOf(count: number, seed: number): Budget {
     const elements = 2000 + Math.round((values[at]! + 1) * 50_000);
     const spread = 10 ** (values[count + at]! * 2);
     const options = SCHEMES.map((scheme, way) => ({ scheme, sums: sums(elements, way, spread) }));
-    return { name: `layer.${at}`, tensors: [at], options };
+    return { name: `layer.${at}`, tensors: [at], options, base: SCHEMES[1] ?? null };
   });
   return { base: findPreset('int8')!, names, fixed: sums(500, 0, 1) };
 }
