@@ -12,6 +12,8 @@ export interface Sites {
   readonly sites: readonly Site[];
   /** Where tables, vectors and strings begin. */
   readonly objects: readonly number[];
+  /** Places of the offsets that lead to vectors of tables, and to strings and vectors of bytes. */
+  readonly lists: readonly { readonly at: number; readonly of: 'tables' | 'bytes' }[];
 }
 
 /** How many elements of a vector are places of their own: the first ones. */
@@ -21,6 +23,7 @@ const ELEMENTS = 8;
 export function sitesOf(bytes: Uint8Array): Sites {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const sites: Site[] = [{ at: 4, width: 4, kind: 'scalar' }];
+  const lists: { at: number; of: 'tables' | 'bytes' }[] = [];
   const seen = new Set<string>();
   const follow = (at: number): number => {
     sites.push({ at, width: 4, kind: 'offset' });
@@ -51,11 +54,14 @@ export function sitesOf(bytes: Uint8Array): Sites {
         continue;
       }
       const target = follow(place);
-      if (type.kind === 'string') vector(target, 1);
-      else if (type.kind === 'vector') vector(target, SCALAR_BYTES[type.scalar]);
+      if (type.kind === 'string') {
+        lists.push({ at: place, of: 'bytes' });
+        vector(target, 1);
+      } else if (type.kind === 'vector') vector(target, SCALAR_BYTES[type.scalar]);
       else if (type.kind === 'table') visit(type.table, target);
       else if (type.kind === 'union') visit(type.members[member.get(id - 1) ?? 0]!, target);
       else {
+        lists.push({ at: place, of: 'tables' });
         vector(target, 4);
         for (let index = 0; index < view.getUint32(target, true); index++)
           visit(type.table, follow(target + 4 + 4 * index));
@@ -64,7 +70,7 @@ export function sitesOf(bytes: Uint8Array): Sites {
     }
   };
   visit('Model', follow(0));
-  return { sites, objects: [...seen].map((name) => Number(name.split(' ')[1])) };
+  return { sites, lists, objects: [...seen].map((name) => Number(name.split(' ')[1])) };
 }
 
 /** The file with one to four places changed: integers at their edges, a little off, or offsets that lead to other objects. */

@@ -44,7 +44,8 @@ export function parseProtobuf(bytes: Uint8Array, depth = 0): ProtoNode[] | null 
 
 type Edit = (node: ProtoNode, random: Random) => Uint8Array;
 
-const encoded = (node: ProtoNode, payload = node.bytes): Uint8Array =>
+/** A field with its tag. */
+export const encoded = (node: ProtoNode, payload = node.bytes): Uint8Array =>
   node.type === 0
     ? concat(tag(node.number, 0), varint(node.value))
     : concat(tag(node.number, node.type), node.type === 2 ? varint(payload.length) : [], payload);
@@ -108,7 +109,8 @@ export function mutateProtobuf(
   return random.oneIn(20) ? bytes.slice(0, random.below(bytes.length)) : bytes;
 }
 
-function encodeAll(
+/** The bytes of a tree, with some of its fields replaced by others. */
+export function encodeAll(
   nodes: readonly ProtoNode[],
   edits: ReadonlyMap<ProtoNode, Uint8Array>,
 ): Uint8Array {

@@ -78,7 +78,10 @@ export async function runCase(
   return { kind: refusal === undefined ? 'opened' : 'refused' };
 }
 
-/** The files of a case: two in three are changed by what the bytes mean, the others blindly. */
+/** Of this many files one is amplified. */
+const AMPLIFIED = 8;
+
+/** The files of a case: one in eight stands for much, two in three of the others are changed by what the bytes mean, the rest blindly. */
 export function mutatedFiles(
   target: Target,
   seed: number,
@@ -89,9 +92,11 @@ export function mutatedFiles(
   const source = from.files[from.mutated]!;
   const other = random.pick(target.seeds);
   const bytes =
-    random.below(3) < 2
-      ? target.mutate(from, random)
-      : mutateBytes(source, other.files[other.mutated]!, random);
+    target.amplify !== undefined && random.oneIn(AMPLIFIED)
+      ? target.amplify(from, random)
+      : random.below(3) < 2
+        ? target.mutate(from, random)
+        : mutateBytes(source, other.files[other.mutated]!, random);
   return { files: { ...from.files, [from.mutated]: bytes }, opened: from.opened ?? from.mutated };
 }
 

@@ -7,6 +7,7 @@ import { Session } from '../../electron/engine/session.ts';
 import type { WorkerPool } from '../../electron/engine/pool.ts';
 import { readSamples } from '../../electron/engine/runtime/read-arrays.ts';
 import { rawFile } from '../helpers/safetensors.ts';
+import { amplifyFlatBuffer, amplifyHeader, amplifyProtobuf } from './amplify.ts';
 import { mutateFlatBuffer, sitesOf, type Sites } from './flatbuffer-sites.ts';
 import { mutateBytes, mutateJson, type Random } from './mutate.ts';
 import { planted } from './planted.ts';
@@ -25,7 +26,9 @@ export interface Target {
   readonly name: string;
   readonly seeds: readonly Seed[];
   /** A change that knows what the bytes mean. */
-  mutate(seed: Seed, random: Random): Uint8Array;
+  readonly mutate: (seed: Seed, random: Random) => Uint8Array;
+  /** A small file that stands for much, where the kind has such. */
+  readonly amplify?: (seed: Seed, random: Random) => Uint8Array;
   /** Open the file and do with it what the product does. @throws AppError where the file is refused */
   exercise(file: string, random: Random, pool: WorkerPool): Promise<void>;
 }
@@ -114,6 +117,12 @@ function mutateProto(seed: Seed, random: Random): Uint8Array {
   return mutateProtobuf(tree, nodes, random);
 }
 
+/** A protobuf that stands for much. */
+export function amplifyProto(seed: Seed, random: Random): Uint8Array {
+  const { tree, nodes } = protobuf(seed);
+  return amplifyProtobuf(tree, nodes, random);
+}
+
 const flatSites = onceFor((bytes): Sites => sitesOf(bytes));
 
 const SAFETENSORS_WORDS = [
@@ -150,6 +159,14 @@ function mutateSafetensors(seed: Seed, random: Random): Uint8Array {
     random.oneIn(8) ? end + random.below(bytes.length - end) : bytes.length,
   );
   return rawFile(header, data);
+}
+
+function amplifySafetensors(seed: Seed, random: Random): Uint8Array {
+  if (seed.mutated.endsWith('.json')) return mutateSafetensors(seed, random);
+  const bytes = bytesOf(seed);
+  const end = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  const header = amplifyHeader(Buffer.from(bytes.subarray(8, end)).toString(), random);
+  return rawFile(header, bytes.subarray(end));
 }
 
 const RECIPE_WORDS = [
@@ -210,12 +227,19 @@ const RECIPE_MODEL = 'model.safetensors';
 export function targetOf(name: string): Target {
   switch (name) {
     case 'onnx':
-      return { name, seeds: onnxSeeds(), mutate: mutateProto, exercise: exerciseModel };
+      return {
+        name,
+        seeds: onnxSeeds(),
+        mutate: mutateProto,
+        amplify: amplifyProto,
+        exercise: exerciseModel,
+      };
     case 'safetensors':
       return {
         name,
         seeds: safetensorsSeeds(),
         mutate: mutateSafetensors,
+        amplify: amplifySafetensors,
         exercise: exerciseModel,
       };
     case 'litert':
@@ -223,6 +247,7 @@ export function targetOf(name: string): Target {
         name,
         seeds: litertSeeds(),
         mutate: (seed, random) => mutateFlatBuffer(bytesOf(seed), flatSites(seed), random),
+        amplify: (seed, random) => amplifyFlatBuffer(bytesOf(seed), flatSites(seed), random),
         exercise: exerciseModel,
       };
     case 'recipe': {

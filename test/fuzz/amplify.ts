@@ -1,0 +1,161 @@
+// Small files that stand for much: many of one element, long names, one long value that many share, deep nesting.
+import type { Sites } from './flatbuffer-sites.ts';
+import { putInteger, type Random } from './mutate.ts';
+import { encodeAll, encoded, type ProtoNode } from './protobuf-tree.ts';
+
+/** An amplified file is made about this much larger at most, so that limits for a mebibyte hold for it. */
+const LARGEST = 1 << 19;
+
+/** Bytes to add: most often few, as what is quadratic in a hundred thousand shows at ten thousand, too. */
+function room(random: Random): number {
+  return LARGEST >> random.below(7);
+}
+
+/** A long name: of words that readers split, count or compare. */
+function longText(length: number, random: Random): string {
+  const part = random.pick(['.', '.1', '_a', '1a', '/', 'layers.0.', ' ', '\u00e9']);
+  return `a${part.repeat(Math.max(1, Math.floor(length / part.length)))}weight`.slice(
+    0,
+    length + 7,
+  );
+}
+
+const isText = ({ type, bytes, children }: ProtoNode): boolean =>
+  type === 2 && children === null && bytes.length > 0 && bytes.every((byte) => byte >= 32);
+
+/** The message with one of its fields many times over, alike or each under names of its own. */
+function repeated(node: ProtoNode, random: Random): Uint8Array {
+  const one = encoded(node);
+  const times = Math.floor(room(random) / (one.length + 4));
+  const renamed = random.oneIn(2) ? textsOf(node).filter(() => random.oneIn(2)) : [];
+  return Buffer.concat(
+    Array.from({ length: Math.max(2, times) }, (_, copy) => {
+      if (renamed.length === 0) return one;
+      const named = renamed.map((text): [ProtoNode, Uint8Array] => [
+        text,
+        encoded(text, Buffer.concat([text.bytes, Buffer.from(String(copy))])),
+      ]);
+      return encodeAll([node], new Map(named));
+    }),
+  );
+}
+
+function textsOf(node: ProtoNode): ProtoNode[] {
+  return isText(node) ? [node] : (node.children ?? []).flatMap(textsOf);
+}
+
+function nested(node: ProtoNode, random: Random): Uint8Array {
+  let bytes = node.bytes;
+  for (let level = random.pick([20, 99, 101, 2000]); level > 0; level--)
+    bytes = encoded({ ...node, type: 2 }, bytes);
+  return bytes;
+}
+
+/** A protobuf amplified in one way, or in two at once: a long name that many copies share. */
+export function amplifyProtobuf(
+  tree: readonly ProtoNode[],
+  nodes: readonly ProtoNode[],
+  random: Random,
+): Uint8Array {
+  const edits = new Map<ProtoNode, Uint8Array>();
+  const texts = nodes.filter(isText);
+  for (let change = random.below(2); change >= 0; change--) {
+    const node = random.pick(nodes);
+    const way = random.below(4);
+    if (way === 0) edits.set(node, repeated(node, random));
+    else if (way === 1) edits.set(node, nested(node, random));
+    else if (texts.length > 0) {
+      const picked = random.pick(texts);
+      // A name is renamed wherever it stands, or all names of one kind become the same.
+      const isAlike = (text: ProtoNode): boolean =>
+        way === 2
+          ? Buffer.compare(text.bytes, picked.bytes) === 0
+          : text.number === picked.number && random.oneIn(4);
+      const alike = texts.filter(isAlike);
+      const long = Buffer.from(longText(room(random) / Math.max(1, alike.length), random));
+      for (const text of alike) edits.set(text, encoded(text, long));
+    }
+  }
+  return encodeAll(tree, edits);
+}
+
+/** A safetensors header amplified: long names, or many empty tensors that may share one scale. */
+export function amplifyHeader(text: string, random: Random): string {
+  const header = JSON.parse(text) as Record<string, Record<string, unknown>>;
+  const names = Object.keys(header).filter((name) => name !== '__metadata__');
+  if (names.length === 0) return text;
+  const name = random.pick(names);
+  if (random.oneIn(3)) return text.replaceAll(name, longText(room(random) / 4, random));
+  if (random.oneIn(8)) return deep({ ...header, [name]: 0 }, name, random);
+  const count = Math.floor(room(random) / 100);
+  const stored = header[name]!;
+  const end = Math.max(...names.map((each) => (header[each]!['data_offsets'] as number[])[1]!));
+  const shape = [...((stored['shape'] as number[] | undefined) ?? []), 0];
+  const ending = random.pick(['.weight', '.weight_scale', '.qweight', '']);
+  for (let copy = 0; copy < count; copy++)
+    header[`${random.oneIn(9) ? 'x' : name}.${copy}${ending}`] = {
+      ...{ dtype: stored['dtype'], shape, data_offsets: [end, end] },
+    };
+  const metadata = header['__metadata__'];
+  const key = 'quantscope.quantization';
+  if (metadata !== undefined && typeof metadata[key] === 'string')
+    metadata[key] = sharedScales(metadata[key], count);
+  return JSON.stringify(header);
+}
+
+/** Lists within lists in place of an entry, as text: they are deeper than JSON.stringify goes. */
+function deep(header: object, name: string, random: Random): string {
+  const levels = random.pick([50, 500, 5000]);
+  const key = `${JSON.stringify(name)}:`;
+  const lists = '['.repeat(levels) + ']'.repeat(levels);
+  return JSON.stringify(header).replace(`${key}0`, () => key + lists);
+}
+
+/** Descriptions of many weights by the codes and scale of one. */
+function sharedScales(text: string, count: number): string {
+  const described = JSON.parse(text) as Record<string, unknown>;
+  const [first] = Object.values(described);
+  for (let copy = 0; copy < count; copy++) described[`shared.${copy}`] = first;
+  return JSON.stringify(described);
+}
+
+/** A FlatBuffer with a vector of many references to the same tables, or with a long string that others share. */
+export function amplifyFlatBuffer(
+  source: Uint8Array,
+  { sites, lists }: Sites,
+  random: Random,
+): Uint8Array {
+  const list = random.pick(lists.filter(({ of }) => of === (random.oneIn(2) ? 'tables' : 'bytes')));
+  const old = new DataView(source.buffer, source.byteOffset, source.byteLength);
+  const target = list.at + old.getUint32(list.at, true);
+  const size = (room(random) >> 4) << 4;
+  const bytes = new Uint8Array(source.length + size);
+  bytes.set(source.subarray(0, target));
+  bytes.set(source.subarray(target), target + size);
+  const view = new DataView(bytes.buffer);
+  const moved = (at: number): number => (at < target ? at : at + size);
+  for (const { at, kind, width } of sites) {
+    if (width !== 4 || (kind !== 'offset' && kind !== 'vtable')) continue;
+    const sign = kind === 'offset' ? 1 : -1;
+    const to = at + sign * old.getInt32(at, true);
+    view.setInt32(moved(at), sign * (moved(to) - moved(at)), true);
+  }
+  view.setUint32(list.at, target - list.at, true);
+  const count = old.getUint32(target, true);
+  if (list.of === 'tables' && count > 0) {
+    putInteger(bytes, target, 4, BigInt(size / 4 - 1));
+    const few = random.pick([1, count]);
+    for (let place = 4; place < size; place += 4) {
+      const from = target + 4 + 4 * ((place / 4 - 1) % few);
+      const to = moved(from + old.getUint32(from, true));
+      view.setUint32(target + place, to - (target + place), true);
+    }
+  } else {
+    putInteger(bytes, target, 4, BigInt(size - 8));
+    bytes.set(Buffer.from(longText(size - 32, random)).subarray(0, size - 8), target + 4);
+    for (const other of lists)
+      if (other.of === 'bytes' && other.at < target && random.oneIn(2))
+        view.setUint32(other.at, target - other.at, true);
+  }
+  return bytes;
+}
