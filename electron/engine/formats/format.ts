@@ -44,8 +44,8 @@ export interface FormatAdapter extends FormatFacts {
   readonly guesses?: boolean;
   /** Cheap: looks at the first bytes and the size only. */
   match(head: Uint8Array, size: number): boolean;
-  /** The file to open of a folder that is a model of this format; null when it is none. @throws AppError when it is not clear which. */
-  inFolder?(folder: string): string | null;
+  /** Of the names of a folder's files, those that are models of this format: several when it is not clear which one to open. */
+  inFolder(names: readonly string[]): readonly string[];
   /** Takes the source over: closes it when it fails, and with the model. */
   open(source: FileSource): OpenedModel;
 }

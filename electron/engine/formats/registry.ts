@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
-import { AppError } from '../../../shared/errors.ts';
+import * as path from 'node:path';
+import { AppError, ioError } from '../../../shared/errors.ts';
 import type { FormatFacts } from '../../../shared/formats.ts';
 import { FileSource } from '../source.ts';
 import type { FormatAdapter, OpenedModel } from './format.ts';
@@ -70,16 +71,40 @@ function isFolder(path: string): boolean {
   }
 }
 
+/** How many models the error of an ambiguous folder lists. */
+const LISTED_MODELS = 8;
+
+/** The one model of a folder. A checkpoint comes before exports of it that lie beside it. */
 function fileInFolder(folder: string): string {
-  for (const adapter of adapters) {
-    const file = adapter.inFolder?.(folder) ?? null;
-    if (file !== null) return file;
-  }
+  const names = filesOf(folder);
+  const checkpoint = safetensorsAdapter.inFolder(names);
+  const found =
+    checkpoint.length > 0 ? checkpoint : adapters.flatMap((adapter) => adapter.inFolder(names));
+  if (found.length > 1)
+    throw new AppError('NOT_A_FILE', 'is a folder of more than one model; open one of its files', {
+      file: folder,
+      found: `a directory of ${found.length}: ${found.slice(0, LISTED_MODELS).join(', ')}${found.length > LISTED_MODELS ? ', ...' : ''}`,
+      expected: 'a regular file, a folder of one model, or model.safetensors.index.json',
+    });
+  if (found[0] !== undefined) return path.join(folder, found[0]);
   throw new AppError('NOT_A_FILE', 'is a folder without a model', {
     file: folder,
     found: 'a directory',
-    expected: 'a regular file, or a folder of safetensors files',
+    expected: `a regular file, or a folder that contains one model (${FORMATS.map(({ name }) => name).join(', ')})`,
   });
+}
+
+/** Names of a folder's files, sorted, without the copies of attributes that macOS puts beside them. */
+function filesOf(folder: string): string[] {
+  try {
+    return fs
+      .readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => !entry.isDirectory() && !entry.name.startsWith('._'))
+      .map(({ name }) => name)
+      .sort();
+  } catch (error) {
+    throw ioError('cannot be listed', folder, error);
+  }
 }
 
 function unknownFormat(file: string, head: Uint8Array): AppError {
@@ -90,13 +115,13 @@ function unknownFormat(file: string, head: Uint8Array): AppError {
   return new AppError(
     'UNKNOWN_FORMAT',
     claimed === undefined
-      ? 'is of no format that is known here'
+      ? 'is not a model of a known format'
       : `is named .${extensionOf(file, claimed)} and is not ${claimed.name}`,
     {
       file,
       field: 'first bytes',
       found: lookalikeOf(head) ?? bytes,
-      expected: claimed === undefined ? adapters.map(({ name }) => name).join(', ') : claimed.name,
+      expected: claimed === undefined ? FORMATS.map(({ name }) => name).join(', ') : claimed.name,
     },
   );
 }

@@ -205,6 +205,16 @@ function writeConstantModel(): string {
   return writeFile(folder, bytes);
 }
 
+test('inspect opens a folder that contains only an ONNX model', () => {
+  const parent = path.join(folder, 'one-model');
+  fs.mkdirSync(parent);
+  fs.copyFileSync(sample, path.join(parent, 'net.onnx'));
+  expect(json('inspect', parent)).toMatchObject({
+    file: parent,
+    format: 'onnx',
+  });
+});
+
 describe('a CSV', () => {
   test('has one row a tensor and recipe', () => {
     const csv = path.join(folder, 'rows.csv');

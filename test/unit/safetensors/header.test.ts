@@ -276,7 +276,7 @@ describe('a file is refused with its exact error', () => {
     );
     expect(refusal(text('<!DOCTYPE html><html>')).message).toContain('found a web page');
     expect(refusal(text('hello world'), 'x.bin').message).toContain(
-      'is of no format that is known here',
+      'is not a model of a known format',
     );
   });
 });

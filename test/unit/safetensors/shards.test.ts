@@ -283,7 +283,7 @@ describe('a folder', () => {
   test('is refused when it holds several models, or none', () => {
     const several = folderOf({ 'a.safetensors': one, 'b.safetensors': two });
     expect(refusal(several)).toMatch(
-      /: is a folder of more than one model \(found 2 files, a\.safetensors, b\.safetensors, expected model\.safetensors\.index\.json, or one \.safetensors file\)$/,
+      /: is a folder of more than one model; open one of its files \(found a directory of 2: a\.safetensors, b\.safetensors, expected a regular file, a folder of one model, or model\.safetensors\.index\.json\)$/,
     );
     expect(refusal(folderOf({}))).toMatch(/: is a folder without a model \(found a directory, /);
   });

@@ -18,6 +18,7 @@ export const litertAdapter: FormatAdapter = {
   name: 'LiteRT',
   extensions: ['tflite', 'litert'],
   match: (head) => Buffer.from(head.subarray(4, 8)).toString('latin1') === IDENTIFIER,
+  inFolder: (names) => names.filter((name) => /\.(?:tflite|litert)$/i.test(name)),
   open: openLitert,
 };
 

@@ -24,6 +24,7 @@ export const onnxAdapter: FormatAdapter = {
   extensions: ['onnx'],
   guesses: true,
   match: matchOnnx,
+  inFolder: (names) => names.filter((name) => /\.onnx$/i.test(name)),
   open: openOnnx,
 };
 

@@ -1,6 +1,3 @@
-import * as fs from 'node:fs';
-import * as path from 'node:path';
-import { AppError, ioError } from '../../../../shared/errors.ts';
 import type { Model } from '../../../../shared/model.ts';
 import { layoutSafetensors } from './write/layout-safetensors.ts';
 import type { FileSource } from '../../source.ts';
@@ -42,29 +39,15 @@ function isJson(source: FileSource): boolean {
   return /^\s*\{/.test(text) && !/^[^\0]{1,7}\0/.test(text);
 }
 
-/** A folder is its index, else its only safetensors file. @throws AppError when it has several */
-function inFolder(folder: string): string | null {
-  let names: string[];
-  try {
-    names = fs.readdirSync(folder);
-  } catch (error) {
-    throw ioError('cannot be listed', folder, error);
-  }
-  const only = (found: readonly string[]): string | null => {
-    if (found.length > 1)
-      throw new AppError('NOT_A_FILE', 'is a folder of more than one model', {
-        file: folder,
-        found: `${found.length} files, ${found.slice(0, 3).join(', ')}`,
-        expected: `model${INDEX}, or one ${FILE} file`,
-      });
-    return found[0] === undefined ? null : path.join(folder, found[0]);
-  };
-  const indices = names.filter((name) => name.endsWith(INDEX)).sort();
-  if (indices.includes(`model${INDEX}`)) return path.join(folder, `model${INDEX}`);
-  const variants = names.filter((name) => VARIANT_INDEX.test(name)).sort();
-  return (
-    only(indices) ?? only(variants) ?? only(names.filter((name) => name.endsWith(FILE)).sort())
-  );
+/** A folder is its index, else its safetensors files. */
+function inFolder(names: readonly string[]): readonly string[] {
+  if (names.includes(`model${INDEX}`)) return [`model${INDEX}`];
+  const kinds = [
+    (name: string) => name.endsWith(INDEX),
+    (name: string) => VARIANT_INDEX.test(name),
+    (name: string) => name.endsWith(FILE),
+  ];
+  return kinds.map((isKind) => names.filter(isKind)).find((found) => found.length > 0) ?? [];
 }
 
 function openSingle(source: FileSource): OpenedModel {
