@@ -196,7 +196,7 @@ const recipeSchema = v.strictObject({
 export const MAX_RULES = 100_000;
 /** Rules that search names by a regular expression: each is tried on every tensor, 0.5 µs of time. */
 export const MAX_SEARCHES = 200;
-/** Instructions of all regular expressions: the most steps for a character of a name, 30 ns each. */
+/** Instructions of all regular expressions; the time that they take is limited by compileRules. */
 export const MAX_SEARCH_SIZE = 4000;
 
 /** No recipe that a person wrote is near this. */

@@ -1,3 +1,4 @@
+import { AppError } from './errors.ts';
 import type { TensorRef } from './model.ts';
 import { compilePattern, exactNames, type NamePattern } from './patterns.ts';
 import type { Rule } from './recipe.ts';
@@ -23,8 +24,15 @@ type Lookup = Map<string | undefined, Map<string | undefined, ByRole>>;
 type ByRole = Map<string | undefined, Listed>;
 
 /**
+ * Time that the regular expressions of a recipe may take over all tensors of a model. RE2 matches in
+ * linear time, but 200 patterns of counted repetition on 2,000 names still take over a minute.
+ */
+const MAX_SEARCH_MS = 2000;
+
+/**
  * Compile rules. Those of exact names, by which budgets and overrides choose thousands of layers, and
  * those of an operator or role are looked up; only true regular expressions are tried one by one.
+ * The matcher throws AppError LIMIT when the regular expressions have taken over two seconds in all.
  * @throws SyntaxError for a pattern that parseRecipe refuses
  */
 export function compileRules(rules: readonly Rule[]): RuleMatcher {
@@ -37,8 +45,11 @@ export function compileRules(rules: readonly Rule[]): RuleMatcher {
       searched.push({ index, rule, name: compiled(name), layer: compiled(layer) });
     else for (const each of names) list(lookup, each, { index, rule });
   }
+  let spent = 0;
   return (tensor) => {
     let best = lookup.size === 0 ? undefined : lastListed(lookup, tensor);
+    if (searched.length === 0) return best?.rule;
+    const started = Date.now();
     for (let at = searched.length - 1; at >= 0; at--) {
       const { index, rule, name, layer } = searched[at]!;
       if (best !== undefined && index < best.index) break;
@@ -47,8 +58,18 @@ export function compileRules(rules: readonly Rule[]): RuleMatcher {
       best = { index, rule };
       break;
     }
+    spent += Date.now() - started;
+    if (spent > MAX_SEARCH_MS) throw tooSlow(searched.length);
     return best?.rule;
   };
+}
+
+function tooSlow(patterns: number): AppError {
+  return new AppError('LIMIT', "the recipe's rules take too long to match this model's names", {
+    field: 'rules',
+    found: `${patterns} rules with regular expressions, over ${MAX_SEARCH_MS} ms`,
+    expected: 'fewer or simpler patterns, without counted repetition such as a{15}',
+  });
 }
 
 function compiled(pattern: string | undefined): NamePattern | null {

@@ -1,6 +1,6 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
 import { tick } from 'svelte';
-import { planModel } from '../../shared/plan.ts';
+import { planModel, type Plan } from '../../shared/plan.ts';
 import type { Progress, Side, TensorSummary } from '../../shared/protocol.ts';
 import type { Statistics, Total } from '../../shared/report.ts';
 import { byteSize, decibelsWithUnit } from '../format/numbers.ts';
@@ -86,7 +86,14 @@ export class Analyses {
     this.#running[side] = abort;
     const state = this.sides[side];
     const recipe = this.#workbench.recipes[side];
-    const plan = planModel(model.tensors, recipe);
+    let plan: Plan;
+    try {
+      plan = planModel(model.tensors, recipe);
+    } catch (error) {
+      // Rules that take too long to match: nothing is planned until they are changed.
+      this.#workbench.failAnalysis(error);
+      return;
+    }
     state.plan = plan;
     state.running = true;
     state.isPaused = false;

@@ -112,3 +112,13 @@ test('long names are matched by their short form, which keeps them apart, in the
   expect(matches(long!)).toBeDefined();
   expect(matches(other!)).toBeUndefined();
 });
+
+test('stops with LIMIT when regular expressions take over two seconds on a model', () => {
+  const rules = Array.from({ length: 200 }, (): Rule => named('a[ab]{12}[cd]'));
+  const tensors = Array.from({ length: 2000 }, (_, id) =>
+    tensor(id, { name: `${'a'.repeat(1000)}${id}` }),
+  );
+  expect(() => planModel(tensors, parseRecipe(recipe(rules)))).toThrow(
+    expect.objectContaining({ code: 'LIMIT' }) as Error,
+  );
+});

@@ -62,7 +62,8 @@ export function withStoredQuantization(
     const quantization: StoredQuantization = {
       scale,
       zeroPoint: unpacked(zeroPoint, codes.packing),
-      axis: (unread || scale.length > 1) && isAxis(codes.axis, ref.shape.length) ? codes.axis : null,
+      axis:
+        (unread || scale.length > 1) && isAxis(codes.axis, ref.shape.length) ? codes.axis : null,
       blockSize: codes.blockSize,
       ...(unread && scales !== undefined ? { unread: scales.elements } : {}),
     };
