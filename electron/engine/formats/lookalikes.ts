@@ -69,6 +69,12 @@ const LOOKALIKES: readonly { readonly what: string; readonly begins: RegExp }[] 
     begins: /^\u0008[\u0001-\u0009]\u0012[^]{1,3}\u000a[^]{1,3}\u000a/,
   },
   { what: 'JSON that is not the index of a sharded model', begins: /^\s*[[{]\s*(?:["{}[\]]|\d)/ },
+  {
+    what: 'a text file; choose the model file itself',
+    // UTF-8 without control characters; the head may end within a character.
+    begins:
+      /^(?:[\t\n\f\r -~]|[\u00c2-\u00df][\u0080-\u00bf]|[\u00e0-\u00ef][\u0080-\u00bf]{2}|[\u00f0-\u00f4][\u0080-\u00bf]{3}){4,}(?:[\u00c2-\u00f4][\u0080-\u00bf]{0,2})?$/,
+  },
 ];
 
 /** What a file is in place of a model, by its first bytes. */

@@ -55,12 +55,12 @@ describe('the verifier refuses', () => {
     [
       'a file of 8 bytes',
       Uint8Array.from([8, 0, 0, 0, 0x54, 0x46, 0x4c, 0x33]),
-      /root, at byte 0: an offset leads out of the file \(found 8, expected 4 to 4\)/,
+      /root, at byte 0: an offset leads out of the file.* \(found 8, expected 4 to 4\)/,
     ],
     [
       'a root out of the file',
       damaged((view) => view.setUint32(0, 1 << 20, true)),
-      /root, at byte 0: an offset leads out of the file \(found 1048576/,
+      /root, at byte 0: an offset leads out of the file.* \(found 1048576/,
     ],
     [
       'a root that is not aligned',
@@ -70,22 +70,22 @@ describe('the verifier refuses', () => {
     [
       'an offset of 0',
       damaged((view, at) => view.setUint32(fieldAt(view, at('model'), 2), 0, true)),
-      /subgraphs, at byte \d+: an offset leads out of the file \(found 0, expected 4 to/,
+      /subgraphs, at byte \d+: an offset leads out of the file.* \(found 0, expected 4 to/,
     ],
     [
       'an offset that wraps around',
       damaged((view, at) => view.setUint32(fieldAt(view, at('model'), 3), 2 ** 32 - 4, true)),
-      /description, at byte \d+: an offset leads out of the file \(found 4294967292/,
+      /description, at byte \d+: an offset leads out of the file.* \(found 4294967292/,
     ],
     [
       'a vtable before the file',
       damaged((view, at) => view.setInt32(at('graph 0'), 2 ** 30, true)),
-      /subgraphs\[0\], at byte \d+: a vtable lies out of the file or is not aligned \(found byte -/,
+      /subgraphs\[0\], at byte \d+: a vtable lies out of the file or is not aligned.* \(found byte -/,
     ],
     [
       'a vtable behind the file',
       damaged((view, at) => view.setInt32(at('graph 0'), -(2 ** 30), true)),
-      /subgraphs\[0\], at byte \d+: a vtable lies out of the file or is not aligned \(found byte 1073/,
+      /subgraphs\[0\], at byte \d+: a vtable lies out of the file or is not aligned.* \(found byte 1073/,
     ],
     [
       'a vtable at an odd byte',
@@ -97,22 +97,22 @@ describe('the verifier refuses', () => {
     [
       'a vtable under 4 bytes',
       damaged((view, at) => view.setUint16(at('graph 0.vtable'), 2, true)),
-      /subgraphs\[0\], at byte \d+: a vtable has a wrong length \(found 2 bytes, expected an even number from 4/,
+      /subgraphs\[0\], at byte \d+: a vtable has a wrong length.* \(found 2 bytes, expected an even number from 4/,
     ],
     [
       'a vtable of an odd length',
       damaged((view, at) => view.setUint16(at('graph 0.vtable'), 7, true)),
-      /subgraphs\[0\], at byte \d+: a vtable has a wrong length \(found 7 bytes/,
+      /subgraphs\[0\], at byte \d+: a vtable has a wrong length.* \(found 7 bytes/,
     ],
     [
       'a vtable past the end',
       damaged((view, at) => view.setUint16(at('graph 0.vtable'), 65534, true)),
-      /subgraphs\[0\], at byte \d+: a vtable has a wrong length \(found 65534 bytes/,
+      /subgraphs\[0\], at byte \d+: a vtable has a wrong length.* \(found 65534 bytes/,
     ],
     [
       'a table past the end',
       damaged((view, at) => view.setUint16(at('graph 0.vtable') + 2, 65532, true)),
-      /subgraphs\[0\], at byte \d+: a table has a wrong length \(found 65532 bytes/,
+      /subgraphs\[0\], at byte \d+: a table has a wrong length.* \(found 65532 bytes/,
     ],
     [
       'a field out of its table',
@@ -132,17 +132,17 @@ describe('the verifier refuses', () => {
     [
       'a vector longer than the file',
       damaged((view, at) => view.setUint32(at('tensor 0.1.shape'), 2 ** 31 - 1, true)),
-      /subgraphs\[0\]\.tensors\[1\]\.shape, at byte \d+: is longer than the file \(found 2147483647 elements of 4 bytes, expected at most \d+\)/,
+      /subgraphs\[0\]\.tensors\[1\]\.shape, at byte \d+: is longer than the file.* \(found 2147483647 elements of 4 bytes, expected at most \d+\)/,
     ],
     [
       'a vector of tables longer than the file',
       damaged((view, at) => view.setUint32(at('buffers'), 2 ** 32 - 1, true)),
-      /buffers, at byte \d+: is longer than the file \(found 4294967295 elements of 4 bytes/,
+      /buffers, at byte \d+: is longer than the file.* \(found 4294967295 elements of 4 bytes/,
     ],
     [
       'a string longer than the file',
       damaged((view, at) => view.setUint32(at('description'), 2 ** 30, true)),
-      /description, at byte \d+: is longer than the file \(found 1073741824 elements of 1 bytes/,
+      /description, at byte \d+: is longer than the file.* \(found 1073741824 elements of 1 bytes/,
     ],
     [
       'a string that does not end with a zero',

@@ -38,7 +38,7 @@ describe('a file is refused with its exact error', () => {
     [
       'under 8 bytes',
       new Uint8Array([1, 2, 3]),
-      'header length, at byte 0: is too short for a safetensors file (found 3 bytes, expected at least 8)',
+      'header length, at byte 0: is too short for a safetensors file: the file ends early: at least 8 bytes expected, 3 bytes found; copy or download it again (found 3 bytes, expected at least 8)',
     ],
     [
       'a header of no length',
@@ -48,7 +48,7 @@ describe('a file is refused with its exact error', () => {
     [
       'a header past the end',
       rawFile('{}').fill(9, 0, 1),
-      'header length, at byte 0: the header would end past the file (found 9 bytes, expected at most 2)',
+      'header length, at byte 0: the header would end past the file: the file ends early: at least 17 bytes expected, 10 bytes found; copy or download it again (found 9 bytes, expected at most 2)',
     ],
     [
       'a header of 2^64 - 1 bytes',
@@ -198,7 +198,7 @@ describe('a file is refused with its exact error', () => {
     [
       'offsets past the file',
       tensor('{"dtype":"F32","shape":[3],"data_offsets":[0,12]}'),
-      'w.data_offsets: end past the file (found 12, expected at most 8)',
+      'w.data_offsets: the file ends early: 75 bytes expected, 71 bytes found; copy or download it again',
     ],
     [
       'a size that does not fit the shape',

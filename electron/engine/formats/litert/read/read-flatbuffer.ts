@@ -1,4 +1,5 @@
 import { AppError } from '../../../../../shared/errors.ts';
+import { cutOff } from '../../ends-early.ts';
 import type { FieldValue, TableNode, TablesNode, VectorNode } from './nodes.ts';
 import type { PagedBytes } from './paged-bytes.ts';
 import { fieldsOf, SCALAR_BYTES, type Field, type ScalarType } from './schema.ts';
@@ -97,7 +98,7 @@ class Reader {
     const target = at + offset;
     if (offset < 4 || target + 4 > this.bytes.size)
       throw this.malformed(
-        'an offset leads out of the file',
+        `an offset leads out of the file${this.cutOff(target + 4)}`,
         { at, path },
         String(offset),
         `4 to ${this.bytes.size - at - 4}`,
@@ -105,6 +106,10 @@ class Reader {
     if (target % 4 !== 0)
       throw this.malformed('is not aligned', { at, path }, `byte ${target}`, 'a multiple of 4');
     return { at: target, path };
+  }
+
+  private cutOff(needed: number): string {
+    return cutOff(needed, this.bytes.size);
   }
 
   /** Account for bytes of structure: distinct ones cannot be more than the file has. */
@@ -200,7 +205,7 @@ class Reader {
     const vtable = at - this.bytes.int32(at);
     if (vtable < 0 || vtable + 4 > this.bytes.size || vtable % 2 !== 0)
       throw this.malformed(
-        'a vtable lies out of the file or is not aligned',
+        `a vtable lies out of the file or is not aligned${this.cutOff(vtable + 4)}`,
         place,
         `byte ${vtable}`,
         `an even byte up to ${this.bytes.size - 4}`,
@@ -208,7 +213,7 @@ class Reader {
     const length = this.bytes.uint16(vtable);
     if (length < 4 || length % 2 !== 0 || vtable + length > this.bytes.size)
       throw this.malformed(
-        'a vtable has a wrong length',
+        `a vtable has a wrong length${this.cutOff(vtable + length)}`,
         { ...place, at: vtable },
         `${length} bytes`,
         `an even number from 4 to ${this.bytes.size - vtable}`,
@@ -216,7 +221,7 @@ class Reader {
     const size = this.bytes.uint16(vtable + 2);
     if (size < 4 || at + size > this.bytes.size)
       throw this.malformed(
-        'a table has a wrong length',
+        `a table has a wrong length${this.cutOff(at + size)}`,
         place,
         `${size} bytes`,
         `4 to ${this.bytes.size - at}`,
@@ -314,7 +319,7 @@ class Reader {
     const room = this.bytes.size - place.at - 4 - terminator;
     if (count * width > room)
       throw this.malformed(
-        'is longer than the file',
+        `is longer than the file${this.cutOff(place.at + 4 + count * width + terminator)}`,
         place,
         `${count} elements of ${width} bytes`,
         `at most ${Math.max(0, Math.floor(room / width))}`,

@@ -1,4 +1,5 @@
 import { AppError } from '../../../../../shared/errors.ts';
+import { endsEarly } from '../../ends-early.ts';
 import { bigintOf, numberOf, tableOf, tablesOf, vectorOf, type TableNode } from './nodes.ts';
 import type { PagedBytes } from './paged-bytes.ts';
 import { readFlatBuffer } from './read-flatbuffer.ts';
@@ -105,7 +106,7 @@ export function outsideRange(
   if (offset + size > BigInt(source.size))
     throw malformed(
       { file: source.path, field: `${field}.${offsetName}` },
-      'lies out of the file',
+      `lies out of the file: ${endsEarly(offset + size, source.size, true)}`,
       `bytes ${offset} to ${offset + size}`,
       `at most ${source.size}`,
     );

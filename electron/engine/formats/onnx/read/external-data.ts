@@ -1,5 +1,6 @@
 import { AppError } from '../../../../../shared/errors.ts';
 import type { FileSource } from '../../../source.ts';
+import { endsEarly } from '../../ends-early.ts';
 import { SideFiles } from '../../side-files.ts';
 import type { ExternalEntry } from './records.ts';
 
@@ -61,7 +62,7 @@ export class ExternalFiles {
     if (offset + length > file.size)
       throw this.problem(
         tensor,
-        'external data past the end of its file',
+        `external data past the end of its file: ${endsEarly(offset + length, file.size, true)}`,
         `offset ${offset} and length ${length}`,
         `within ${file.size} bytes`,
       );

@@ -1,5 +1,6 @@
 import { AppError } from '../../../../../shared/errors.ts';
 import type { FileSource } from '../../../source.ts';
+import { cutOff } from '../../ends-early.ts';
 import { decodeText } from './text.ts';
 
 /** Nested messages deeper than this are refused; protobuf implementations stop at 100. */
@@ -82,15 +83,16 @@ export class WireReader {
       case WireType.Fixed64:
       case WireType.Fixed32: {
         const next = at + (type === WireType.Fixed64 ? 8 : 4);
-        if (next > end)
-          throw this.malformed('a fixed-width value past the end of its message', start);
+        if (next > end) throw this.pastEnd('a fixed-width value past the end', next, end, start);
         return { number, type, start, payload: at, end: next, value: 0 };
       }
       case WireType.Bytes: {
         const { value: length, next: payload } = this.varint(at, end);
         if (typeof length === 'bigint' || payload + length > end)
-          throw this.malformed(
-            `field ${number} runs past the end of its message`,
+          throw this.pastEnd(
+            `field ${number} runs past the end`,
+            payload + Number(length),
+            end,
             start,
             `a length of ${length}`,
             `at most ${end - payload}`,
@@ -141,7 +143,7 @@ export class WireReader {
     let value = 0;
     let scale = 1;
     for (let index = 0; index < MAX_VARINT_BYTES; index++) {
-      if (at + index >= end) throw this.malformed('a varint past the end of its message', at);
+      if (at + index >= end) throw this.pastEnd('a varint past the end', end + 1, end, at);
       const byte = this.window[base + index]!;
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) {
@@ -248,6 +250,19 @@ export class WireReader {
 
   malformed(summary: string, offset: number, found?: string, expected?: string): AppError {
     return new AppError('MALFORMED', summary, { file: this.source.path, offset, found, expected });
+  }
+
+  /** The error of a value past `end`: of a message, or of the file, which was then cut off. */
+  private pastEnd(
+    summary: string,
+    needed: number,
+    end: number,
+    offset: number,
+    found?: string,
+    expected?: string,
+  ): AppError {
+    const cut = end === this.source.size ? cutOff(needed, end) : '';
+    return this.malformed(`${summary} of its message${cut}`, offset, found, expected);
   }
 
   private tooDeep(offset: number): AppError {

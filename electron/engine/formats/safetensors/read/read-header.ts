@@ -1,6 +1,7 @@
 import { dtypeOf, type DtypeName } from '../../../../../shared/dtypes.ts';
 import { AppError } from '../../../../../shared/errors.ts';
 import type { FileSource } from '../../../source.ts';
+import { cutOff, endsEarly } from '../../ends-early.ts';
 import { ELEMENT_TYPES } from './element-types.ts';
 import { JsonReader, type JsonProblem } from '../../../../../shared/json-reader.ts';
 
@@ -71,7 +72,7 @@ function headerLength(source: FileSource): number {
   if (source.size < LENGTH_BYTES)
     throw problem(
       'MALFORMED',
-      'is too short for a safetensors file',
+      `is too short for a safetensors file${cutOff(LENGTH_BYTES, source.size)}`,
       `${source.size} bytes`,
       `at least ${LENGTH_BYTES}`,
     );
@@ -81,7 +82,7 @@ function headerLength(source: FileSource): number {
   if (length > BigInt(room))
     throw problem(
       'MALFORMED',
-      'the header would end past the file',
+      `the header would end past the file${length > BigInt(MAX_HEADER_BYTES) ? '' : cutOff(LENGTH_BYTES + Number(length), source.size)}`,
       `${length} bytes`,
       `at most ${room}`,
     );
@@ -160,10 +161,8 @@ function readTensor(
   const [begin, end] = offsets ?? [];
   if (begin === undefined || end === undefined)
     throw bad('data_offsets', 'is missing or too short', `${offsets?.length ?? 0} numbers`, '2');
-  const room = source.size - dataStart;
   if (begin > end)
     throw bad('data_offsets', 'begin after they end', `${begin}, ${end}`, 'in order');
-  if (end > room) throw bad('data_offsets', 'end past the file', String(end), `at most ${room}`);
   const elements = product(shape);
   const bytes = (elements * dtypeOf(dtype).bits) / 8;
   if (!Number.isSafeInteger(elements) || bytes > Number.MAX_SAFE_INTEGER)
@@ -229,6 +228,11 @@ function checkRanges(
     at = end;
     before = name;
   }
+  if (at > source.size)
+    throw new AppError('MALFORMED', endsEarly(at, source.size), {
+      file: source.label,
+      field: `${before}.data_offsets`,
+    });
   if (at < source.size)
     throw new AppError('MALFORMED', `has bytes that no tensor owns behind ${before}`, {
       file: source.label,
