@@ -1,0 +1,89 @@
+import { flagsOf, usageOf, type CommandDefinition } from './command.ts';
+
+const HEAD = `# Command line
+
+<!-- Written by npm run docs:cli from the definitions of the commands; do not edit it by hand. -->
+
+\`quantscope\` (\`node dist/cli.js\` after \`npm run build\`) runs the engine without the window. Each command has
+its own help: \`quantscope export --help\`. \`quantscope --version\` prints the version.
+
+## Commands
+`;
+
+const TAIL = `## Exit status
+
+| status | meaning |
+|---|---|
+| 0 | done |
+| 1 | a problem with the input, the file or the disk; \`plan\` also when no mix meets its goal |
+| 2 | wrong usage |
+| 130 | interrupted with Ctrl+C |
+
+An error is one line on stderr, \`quantscope: CODE: message\`; with \`--json\` it is JSON on stderr.
+
+## JSON
+
+With \`--json\` stdout contains only JSON. Progress goes to stderr, and only when that is a terminal. An exact
+result has an infinite SQNR, which JSON cannot name: it is written as \`1e999\`, a number that JavaScript and Python
+read as infinity.
+
+## Recipe file
+
+\`--recipe\` takes the name of a preset or a file:
+
+\`\`\`json
+{
+  "version": 1,
+  "name": "mine",
+  "default": { "dtype": "int8", "symmetric": true, "granularity": "channel", "range": "minmax" },
+  "minElements": 1024,
+  "rules": [
+    { "match": { "op": "Gather" }, "scheme": { "dtype": "float16" } },
+    { "match": { "name": "^head\\\\." }, "scheme": null }
+  ]
+}
+\`\`\`
+
+The last matching rule wins. \`"scheme": null\` keeps the tensor in float. Tensors of fewer than \`minElements\`
+elements are kept too, unless a rule names a scheme for them.
+
+## Presets
+`;
+
+/** docs/cli.md: every command from its definition, and what holds for all of them. */
+export function cliReference(
+  commands: readonly CommandDefinition[],
+  presets: Readonly<Record<string, string>>,
+): string {
+  const rows = Object.entries(presets).map(([name, words]): [string, string] => [name, words]);
+  return `${HEAD}\n${commands.map(section).join('\n')}\n${TAIL}\n${table(['preset', 'what it does'], rows)}`;
+}
+
+function section(definition: CommandDefinition): string {
+  const { name, description, arguments: positionals, options, examples } = definition;
+  const rows = [
+    ...positionals.map((argument): [string, string] => [argument.name, argument.description]),
+    ...options.map((option): [string, string] => [
+      flagsOf(option),
+      `${option.description}${option.required === true ? ' Required.' : ''}`,
+    ]),
+  ];
+  const parts = [
+    `### ${name}\n`,
+    `${description}\n`,
+    `\`\`\`\nquantscope ${usageOf(definition)}\n\`\`\`\n`,
+    ...(rows.length > 0 ? [table(['argument or option', 'meaning'], rows)] : []),
+    `Examples:\n\n\`\`\`\n${examples.join('\n')}\n\`\`\`\n`,
+  ];
+  return parts.join('\n');
+}
+
+function table(
+  head: readonly [string, string],
+  rows: readonly (readonly [string, string])[],
+): string {
+  const lines = rows.map(
+    ([name, words]) => `| \`${name.replaceAll('|', '\\|')}\` | ${words.replaceAll('|', '\\|')} |`,
+  );
+  return `${[`| ${head.join(' | ')} |`, '|---|---|', ...lines].join('\n')}\n`;
+}
