@@ -106,6 +106,8 @@ export interface VerifyResult {
     /** What is special about this output, after its name: "is zero in every sample, ..."; null for nothing. */
     readonly note: string | null;
   }[];
+  /** The name of the recipe that the export's metadata has; absent where it has none. */
+  readonly exportedUnder?: string;
   /** What is special about the runs as a whole, each a sentence. */
   readonly warnings: readonly string[];
   readonly bytesBefore: number;

@@ -9,7 +9,7 @@ import {
   type CommandInput,
 } from './command.ts';
 import { printJson } from './json.ts';
-import { decibels, megabytes, print } from './output.ts';
+import { decibels, megabytes, print, printError } from './output.ts';
 import { toTable } from './table.ts';
 import { wholeNumber } from './usage.ts';
 import { withSession } from './with-session.ts';
@@ -51,6 +51,7 @@ async function verify({ positionals, values }: CommandInput): Promise<void> {
     if (values['json'] === true) printJson(result);
     else printTable(result);
     assertFinite(exported, result);
+    for (const warning of poorOutputs(result)) printError(`quantscope: warning: ${warning}`);
   });
 }
 
@@ -62,6 +63,23 @@ function assertFinite(file: string, { outputs }: VerifyResult): void {
   });
   if (found.length === 0) return;
   throw new AppError('RUNTIME', found.join('; '), { file });
+}
+
+/** Below this SQNR an output has an error of a tenth of its size or more. */
+const POOR_DB = 20;
+
+/** What an export answers poorly, in words, and a better preset where its recipe is known for it. */
+function poorOutputs({ outputs, exportedUnder }: VerifyResult): string[] {
+  const poor = outputs.filter(
+    ({ sqnrDb, inconclusive }) => sqnrDb !== null && sqnrDb < POOR_DB && !inconclusive,
+  );
+  const words = poor.map(
+    ({ name, sqnrDb }) =>
+      `output ${printable(name)}: ${sqnrDb!.toFixed(1)} dB: the export does not answer as the original does`,
+  );
+  if (poor.length > 0 && exportedUnder === 'ort-dynamic')
+    words.push('ort-dynamic quantizes every weight per tensor; export with --recipe int8 instead');
+  return words;
 }
 
 function printTable(result: VerifyResult): void {

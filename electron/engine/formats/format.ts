@@ -20,6 +20,8 @@ export interface OpenedModel {
   readonly candidates?: readonly string[];
   /** Whether onnxruntime can run it, and with it an export be verified. */
   readonly canRun: boolean;
+  /** The name of the recipe that this file says it was exported under; absent or null where it says none. */
+  recipeName?(): string | null;
   /** What the structure tells about inputs and runs. */
   readonly runHints: RunHints;
   /**

@@ -34,6 +34,7 @@ export async function runBeside(
   assertCanRun(session.opened);
   const other = openModel(exported);
   const bytesAfter = other.files.reduce((sum, file) => sum + file.size, 0);
+  const exportedUnder = other.recipeName?.() ?? null;
   other.close();
   assertCanRun(other);
   const request = {
@@ -51,7 +52,12 @@ export async function runBeside(
       bytesOf: 0,
     }),
   );
-  return { ...result, bytesBefore: session.bytes, bytesAfter };
+  return {
+    ...result,
+    bytesBefore: session.bytes,
+    bytesAfter,
+    ...(exportedUnder === null ? {} : { exportedUnder }),
+  };
 }
 
 /** The same with a copy that is exported under a recipe for it, and deleted afterwards. */

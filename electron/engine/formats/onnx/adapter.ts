@@ -1,5 +1,5 @@
 import type { Model } from '../../../../shared/model.ts';
-import { layoutOnnx } from './write/layout-onnx.ts';
+import { layoutOnnx, RECIPE_KEY } from './write/layout-onnx.ts';
 import { graphHints } from '../../runtime/graph-hints.ts';
 import type { FileSource } from '../../source.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
@@ -45,7 +45,8 @@ function matchOnnx(head: Uint8Array, size: number): boolean {
 }
 
 function openOnnx(source: FileSource): OpenedModel {
-  const index = readIndex(new WireReader(source));
+  const wire = new WireReader(source);
+  const index = readIndex(wire);
   const external = new ExternalFiles(source);
   try {
     const numbers = new Map<FileSource, number>([[source, 0]]);
@@ -65,6 +66,7 @@ function openOnnx(source: FileSource): OpenedModel {
       extension: '.onnx',
       modes: ['qdq', 'dynamic', 'float', 'float16', 'nbits'],
       canRun: true,
+      recipeName: () => recipeName(wire, index),
       runHints: graphHints(index, tensors),
       layout: (plan, mode, recipe, targetName, statistics) =>
         layoutOnnx({ index, tensors, files, plan, mode, recipe, targetName, statistics }),
@@ -76,6 +78,23 @@ function openOnnx(source: FileSource): OpenedModel {
   } catch (error) {
     external.close();
     throw error;
+  }
+}
+
+/** Metadata may hold anything: what is not a recipe with a name has none. */
+function recipeName(wire: WireReader, index: OnnxIndex): string | null {
+  const entry = index.metadata.find(({ name }) => name === RECIPE_KEY);
+  if (entry === undefined) return null;
+  try {
+    const { payload, end } = wire.field(entry.span.start, entry.span.end, 0);
+    let text = '';
+    wire.forEachField(payload, end, 1, (part) => {
+      if (part.number === 2) text = wire.text(part, 'a metadata value');
+    });
+    const recipe = JSON.parse(text) as { readonly name?: unknown } | null;
+    return typeof recipe?.name === 'string' ? recipe.name : null;
+  } catch {
+    return null;
   }
 }
 
