@@ -41,6 +41,8 @@ test('every chart of the Inspector and the band is copied as SVG and as CSV', as
     footprint: app.page.getByRole('img', { name: /^Footprint of the weights/ }),
   };
   await expect(charts.weights.getByText('·')).toHaveCount(0);
+  // The four ranges are searched one after the other.
+  await expect(charts.weights.getByText(/\d\sdB$/)).toHaveCount(4);
   for (const [name, chart] of Object.entries(charts)) {
     await chart.scrollIntoViewIfNeeded();
     expect(await copied(app, chart, 'SVG')).toMatchSnapshot(`${name}.svg`);
