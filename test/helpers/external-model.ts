@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import type { onnx } from 'onnx-proto';
 import { floats, model, node, randomValues, value } from './onnx-model.ts';
 
-/** In a folder of that name, x W1 W2 + b with everything outside of the model: W1 and W2 in one side file, b in another with an unknown-to-us checksum. */
+/** In a folder of that name, x W1 W2 + b with everything outside of the model: W1 and W2 in one side file, b in another with a checksum and a place of prepacked weights. */
 export function writeExternalModel(folder: string, name: string): string {
   const source = path.join(folder, name);
   fs.mkdirSync(source);
@@ -37,7 +37,11 @@ export function writeExternalModel(folder: string, name: string): string {
     initializer: [
       external('w1', [128, 128], { location: 'weights.bin', offset: '64', length: '65536' }),
       external('w2', [128, 128], { location: 'weights.bin', offset: String(64 + 65536) }),
-      external('b', [128], { location: 'bias.bin', checksum: 'abc' }),
+      external('b', [128], {
+        location: 'bias.bin',
+        checksum: 'abc',
+        prepacked_0: 'MatMul+1|0;512;0',
+      }),
     ],
     input: [value('x', [2, 128])],
     output: [value('y', [2, 128])],

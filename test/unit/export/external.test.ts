@@ -7,6 +7,7 @@ import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
+import { writeExternalModel } from '../../helpers/external-model.ts';
 import { floats, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
 import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
@@ -15,54 +16,6 @@ const folder = temporaryFolder();
 const pool = testPool();
 const never = new AbortController().signal;
 const feeds = { x: { shape: [2, 128], dtype: 'float32' } } as const;
-
-/** x W1 W2 + b with everything outside: W1 and W2 in one side file, b in another with a checksum and a place of prepacked weights. */
-function writeExternal(name: string): string {
-  const source = path.join(folder, name);
-  fs.mkdirSync(source);
-  const [first, second, bias] = [
-    randomValues(128 * 128, 1),
-    randomValues(128 * 128, 2),
-    randomValues(128, 3),
-  ];
-  fs.writeFileSync(
-    path.join(source, 'weights.bin'),
-    Buffer.concat([new Uint8Array(64), floats(first), floats(second)]),
-  );
-  fs.writeFileSync(path.join(source, 'bias.bin'), floats(bias));
-  const external = (
-    tensor: string,
-    dims: number[],
-    entries: Record<string, string>,
-  ): onnx.ITensorProto => ({
-    name: tensor,
-    dims,
-    dataType: 1,
-    dataLocation: 1,
-    externalData: Object.entries(entries).map(([key, text]) => ({ key, value: text })),
-  });
-  const graph = {
-    node: [
-      node('MatMul', ['x', 'w1'], ['h']),
-      node('MatMul', ['h', 'w2'], ['p']),
-      node('Add', ['p', 'b'], ['y']),
-    ],
-    initializer: [
-      external('w1', [128, 128], { location: 'weights.bin', offset: '64', length: '65536' }),
-      external('w2', [128, 128], { location: 'weights.bin', offset: String(64 + 65536) }),
-      external('b', [128], {
-        location: 'bias.bin',
-        checksum: 'abc',
-        prepacked_0: 'MatMul+1|0;512;0',
-      }),
-    ],
-    input: [value('x', [2, 128])],
-    output: [value('y', [2, 128])],
-  };
-  const file = path.join(source, 'model.onnx');
-  fs.writeFileSync(file, model(graph));
-  return file;
-}
 
 async function exportTo(
   file: string,
@@ -94,7 +47,7 @@ describe('a model with external data', () => {
   test.each(['qdq', 'dynamic'] as const)(
     'exports as %s with one side file of its own, runs, and leaves its sources as they were',
     async (mode) => {
-      const file = writeExternal(`source-${mode}`);
+      const file = writeExternalModel(folder, `source-${mode}`);
       const before = sums(path.dirname(file));
       const target = path.join(folder, `target-${mode}`);
       fs.mkdirSync(target);
@@ -120,7 +73,7 @@ describe('a model with external data', () => {
   );
 
   test('keeps what stays in float by its bytes, aligned, without the checksum of the old file', async () => {
-    const file = writeExternal('kept');
+    const file = writeExternalModel(folder, 'kept');
     await exportTo(file, path.join(folder, 'kept.onnx'));
     const decoded = onnx.ModelProto.decode(fs.readFileSync(path.join(folder, 'kept.onnx')));
     const bias = decoded.graph!.initializer!.find((tensor) => tensor.name === 'b')!;
@@ -144,7 +97,7 @@ describe('a model with external data', () => {
   });
 
   test('refuses a target whose side file would be one of its sources', async () => {
-    const file = writeExternal('clash');
+    const file = writeExternalModel(folder, 'clash');
     const source = path.dirname(file);
     fs.renameSync(path.join(source, 'bias.bin'), path.join(source, 'out.onnx.data'));
     const bytes = fs.readFileSync(file);
@@ -158,7 +111,7 @@ describe('a model with external data', () => {
   });
 
   test('goes along whole when nothing is quantized', async () => {
-    const file = writeExternal('whole');
+    const file = writeExternalModel(folder, 'whole');
     await exportTo(file, path.join(folder, 'whole.onnx'), recipe('int8', { default: null }));
     const [source, answer] = [
       await runOnnx(file, feeds),
@@ -168,7 +121,7 @@ describe('a model with external data', () => {
   });
 
   test('copies a range that two initializers share once', async () => {
-    const file = writeExternal('shared-range');
+    const file = writeExternalModel(folder, 'shared-range');
     const source = onnx.ModelProto.decode(fs.readFileSync(file));
     const [first, second] = source.graph!.initializer!;
     second!.externalData = first!.externalData!;
