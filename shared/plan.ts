@@ -5,6 +5,7 @@ import {
   isFixedPoint,
   isFloatCast,
   storageDtype,
+  type ActivationScheme,
   type Recipe,
   type Rule,
   type Scheme,
@@ -28,7 +29,43 @@ export interface TensorPlan {
 /** The types that scales are stored in. */
 export type ScaleDtype = 'float32' | 'float16';
 
-export type Plan = readonly TensorPlan[];
+export type WeightPlans = readonly TensorPlan[];
+
+/** What is done to one value between operators. */
+export interface ValuePlan {
+  /** ValueRef.id */
+  readonly value: number;
+  readonly scheme: ActivationScheme | null;
+  /** One scale and zero point for the whole value; of no meaning where scheme is null. */
+  readonly scale: number;
+  readonly zeroPoint: number;
+  /** Why the value stays in float, or where its parameters come from if not from its own range; null otherwise. */
+  readonly reason: string | null;
+}
+
+/** Whether an operator computes on integers. */
+export interface OperatorPlan {
+  /** OperatorRef.id */
+  readonly operator: number;
+  readonly isInteger: boolean;
+  /** Why it stays in float; null where it does not. */
+  readonly reason: string | null;
+}
+
+/** What is done to a model for one format and mode. What it says is measured, shown and written. */
+export interface Plan {
+  /** In the order of the model's tensors. */
+  readonly weights: WeightPlans;
+  /** Of the values that operators on integers take and make; empty in modes that leave activations in float. */
+  readonly activations: readonly ValuePlan[];
+  /** In modes that quantize activations: what becomes of each operator. */
+  readonly operators: readonly OperatorPlan[];
+}
+
+/** A plan that leaves activations in float. */
+export function weightsOnly(weights: WeightPlans): Plan {
+  return { weights, activations: [], operators: [] };
+}
 
 /** The part of a tensor that planning looks at; what the page has is enough. */
 export type PlannedTensor = Pick<
@@ -47,9 +84,12 @@ export type PlannedTensor = Pick<
   | 'fixed'
 >;
 
-/** One readonly scheme per tensor, in the order given. Pure: the same recipe on the same model gives the same plan. */
-export function planModel(tensors: readonly PlannedTensor[], recipe: Recipe): Plan {
-  const lastMatch = compileRules(recipe.rules);
+/**
+ * What a recipe asks for, one entry per tensor in the order given, before a format and a mode fit it
+ * (Session.plan). Pure: the same recipe on the same tensors gives the same entries.
+ */
+export function planWeights(tensors: readonly PlannedTensor[], recipe: Recipe): WeightPlans {
+  const lastMatch = compileRules(recipe.rules.filter(({ scheme }) => scheme !== undefined));
   return tensors.map((tensor) => planTensor(tensor, recipe, lastMatch(tensor)));
 }
 

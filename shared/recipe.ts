@@ -47,6 +47,20 @@ export interface Scheme {
   readonly rounding?: 'even' | 'zero' | undefined;
 }
 
+/** Types that the values between operators can be quantized to. */
+export const ACTIVATION_DTYPES = ['uint8', 'int8', 'uint16', 'int16'] as const;
+export type ActivationDtype = (typeof ACTIVATION_DTYPES)[number];
+
+/** How the values between operators are quantized, in modes that do that. One scale for a whole value. */
+export interface ActivationScheme {
+  readonly dtype: ActivationDtype;
+  readonly symmetric: boolean;
+  /** How a range is chosen of what calibration observed. */
+  readonly range: RangeMethod;
+  /** Types of operators that compute on integers; where it is left out, those that integer kernels gain from. */
+  readonly operators?: readonly string[] | undefined;
+}
+
 export interface Rule {
   /** All that are given must match. `name` and `layer` are regular expressions on the names of the tensor and of its layer. */
   readonly match: {
@@ -55,8 +69,10 @@ export interface Rule {
     readonly op?: string | undefined;
     readonly role?: string | undefined;
   };
-  /** What is left out is taken from the recipe's default; null keeps the tensor as it is. */
-  readonly scheme: Partial<Scheme> | null;
+  /** What is left out is taken from the recipe's default; null keeps the tensor as it is; without it weights are not meant. */
+  readonly scheme?: Partial<Scheme> | null | undefined;
+  /** The same for the values that a matched operator makes; null keeps the operator in float. */
+  readonly activations?: Partial<ActivationScheme> | null | undefined;
 }
 
 /** What the user wants; the file that the app saves and opens. */
@@ -64,6 +80,8 @@ export interface Recipe {
   readonly version: 1;
   readonly name: string;
   readonly default: Scheme | null;
+  /** How values between operators are quantized in modes that do that; without it as BASE_ACTIVATIONS says. */
+  readonly activations?: ActivationScheme | null | undefined;
   /** Tensors with fewer elements are left as they are, unless a rule names a scheme for them. */
   readonly minElements: number;
   readonly rules: readonly Rule[];
@@ -77,8 +95,20 @@ export const BASE_SCHEME: Scheme = {
   range: 'minmax',
 };
 
-function preset(name: string, scheme: Partial<Scheme>, minElements = 1024): Recipe {
-  return { version: 1, name, default: { ...BASE_SCHEME, ...scheme }, minElements, rules: [] };
+/** Activations where a recipe says nothing of them: the type that onnxruntime's kernels on x86 take best. */
+export const BASE_ACTIVATIONS: ActivationScheme = {
+  dtype: 'uint8',
+  symmetric: false,
+  range: 'minmax',
+};
+
+function preset(
+  name: string,
+  scheme: Partial<Scheme>,
+  others: Partial<Pick<Recipe, 'minElements' | 'activations'>> = {},
+): Recipe {
+  const defaults = { version: 1, name, default: { ...BASE_SCHEME, ...scheme }, rules: [] } as const;
+  return { ...defaults, minElements: 1024, ...others };
 }
 
 /** The recipes known by name, on the command line and in the app. */
@@ -96,7 +126,7 @@ export const PRESETS: readonly Recipe[] = [
   // LiteRT's 4 bits: absmax / 7 per channel, as its kernels take no blocks.
   preset('litert-int4', { dtype: 'int4', narrowRange: true }),
   // onnxruntime's quantize_dynamic by default: int8, symmetric, per tensor, whatever the size.
-  preset('ort-dynamic', { dtype: 'int8', granularity: 'tensor' }, 0),
+  preset('ort-dynamic', { dtype: 'int8', granularity: 'tensor' }, { minElements: 0 }),
   // CMSIS-DSP fixed point: what is outside [-1, 1) saturates.
   preset('q7', { dtype: 'q7', granularity: 'tensor' }),
   preset('q15', { dtype: 'q15', granularity: 'tensor' }),
@@ -171,10 +201,18 @@ const schemeFields = {
 
 const schemeSchema = v.strictObject(schemeFields);
 
+const activationFields = {
+  dtype: v.picklist(ACTIVATION_DTYPES),
+  symmetric: v.boolean(),
+  range: schemeFields.range,
+  operators: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(200))), v.maxLength(1000))),
+};
+
 const recipeSchema = v.strictObject({
   version: v.literal(1),
   name: v.pipe(v.string(), v.maxLength(200)),
   default: v.nullable(schemeSchema),
+  activations: v.optional(v.nullable(v.strictObject(activationFields))),
   minElements: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 1024),
   rules: v.optional(
     v.array(
@@ -185,7 +223,8 @@ const recipeSchema = v.strictObject({
           op: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
           role: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
         }),
-        scheme: v.nullable(v.partial(schemeSchema)),
+        scheme: v.optional(v.nullable(v.partial(schemeSchema))),
+        activations: v.optional(v.nullable(v.partial(v.strictObject(activationFields)))),
       }),
     ),
     [],
@@ -291,6 +330,7 @@ function compiled(pattern: string, field: string, file: string | undefined): Nam
 const FIELDS = [
   ...Object.keys(recipeSchema.entries),
   ...Object.keys(schemeFields),
+  ...Object.keys(activationFields),
   ...['match', 'scheme', 'op', 'role', 'block', 'percentile', 'clip'],
 ];
 

@@ -10,7 +10,7 @@ import {
   type Goal,
 } from '../../shared/budget-plan.ts';
 import { isQuantizable } from '../../shared/model.ts';
-import { planModel } from '../../shared/plan.ts';
+import { planWeights } from '../../shared/plan.ts';
 import type { ExportMode } from '../../shared/protocol.ts';
 import { describeScheme, type Recipe, type Scheme } from '../../shared/recipe.ts';
 import type { TensorReport } from '../../shared/report.ts';
@@ -141,7 +141,7 @@ interface NamedTensors {
 function freeNames(session: Session, base: Recipe): readonly NamedTensors[] {
   const groups = new Map<string, number[]>();
   const staying = new Set<string>();
-  for (const { tensor, scheme, byRule } of planModel(session.tensors, base)) {
+  for (const { tensor, scheme, byRule } of planWeights(session.tensors, base)) {
     const ref = session.tensors[tensor]!;
     if (!isQuantizable(ref)) continue;
     const onPurpose = byRule || base.default === null || ref.elements < base.minElements;

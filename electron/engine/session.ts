@@ -3,7 +3,13 @@ import type { DotProduct } from '../../shared/dot-product.ts';
 import { AppError } from '../../shared/errors.ts';
 import { suggestedFileName } from '../../shared/formats.ts';
 import { isQuantizable, type TensorRef } from '../../shared/model.ts';
-import { planModel, type Plan, type TensorPlan } from '../../shared/plan.ts';
+import {
+  planWeights,
+  weightsOnly,
+  type Plan,
+  type TensorPlan,
+  type WeightPlans,
+} from '../../shared/plan.ts';
 import type {
   ExportMode,
   ExportPreview,
@@ -147,14 +153,14 @@ export class Session {
     this.assertUnchanged();
     const { mode = this.opened.modes[0]! } = options;
     await this.readConstants(mode, options);
-    const plan = this.plan(recipe, mode);
-    const reports = new Array<TensorReport>(plan.length);
+    const { weights } = this.plan(recipe, mode);
+    const reports = new Array<TensorReport>(weights.length);
     const settle = (made: readonly TensorReport[]): void => {
       for (const report of made) reports[report.tensor] = report;
       options.onReports?.(made);
     };
     const [measured, untouched] = split(
-      plan,
+      weights,
       (entry) => entry.scheme !== null || isQuantizable(this.tensors[entry.tensor]!),
     );
     settle(untouched.map((entry) => keptReport(this.tensors[entry.tensor]!, entry, null)));
@@ -172,7 +178,8 @@ export class Session {
   plan(recipe: Recipe, mode: ExportMode = this.opened.modes[0]!): Plan {
     this.assertMode(mode);
     const key = JSON.stringify([mode, recipe]);
-    const plan = this.plans.get(key) ?? this.fitted(planModel(this.tensors, recipe), mode, recipe);
+    const plan =
+      this.plans.get(key) ?? this.fitted(planWeights(this.tensors, recipe), mode, recipe);
     this.plans.delete(key);
     this.plans.set(key, plan);
     for (const oldest of this.plans.keys()) {
@@ -339,20 +346,27 @@ export class Session {
    */
   private planOf(ref: TensorRef, recipe: Recipe, mode = this.opened.modes[0]!): TensorPlan {
     const isKnown = this.plans.has(JSON.stringify([mode, recipe]));
-    if (isKnown || this.tensors.length <= MANY_TENSORS) return this.plan(recipe, mode)[ref.id]!;
-    const asked = planModel([ref], recipe)[0]!;
+    if (isKnown || this.tensors.length <= MANY_TENSORS)
+      return this.plan(recipe, mode).weights[ref.id]!;
+    const asked = planWeights([ref], recipe)[0]!;
     const alone = this.tensors.map(({ id }) =>
       id === ref.id ? asked : { ...asked, tensor: id, scheme: null },
     );
-    return this.fitted(alone, mode, recipe)[ref.id]!;
+    return this.fitted(alone, mode, recipe).weights[ref.id]!;
   }
 
   /** A plan as the format's layout carries it out; as it is where the model cannot be exported at all. */
-  private fitted(asked: Plan, mode: ExportMode, recipe: Recipe): Plan {
+  private fitted(asked: WeightPlans, mode: ExportMode, recipe: Recipe): Plan {
     try {
-      return fitPlan(asked, this.layoutOf(asked, mode, recipe, this.suggestedName(recipe, mode)));
+      const layout = this.layoutOf(
+        weightsOnly(asked),
+        mode,
+        recipe,
+        this.suggestedName(recipe, mode),
+      );
+      return weightsOnly(fitPlan(asked, layout));
     } catch (error) {
-      if (error instanceof AppError && error.code === 'UNSUPPORTED') return asked;
+      if (error instanceof AppError && error.code === 'UNSUPPORTED') return weightsOnly(asked);
       throw error;
     }
   }
@@ -402,13 +416,13 @@ export class Session {
     options: RunOptions,
   ): Promise<{ plan: Plan; layoutFor: (targetName: string) => Layout }> {
     this.assertMode(mode);
-    const asked = planModel(this.tensors, recipe);
+    const asked = planWeights(this.tensors, recipe);
     await this.readUnknown(
       asked.filter(({ scheme }) => scheme !== null && !decidesOverflow(mode, scheme)),
       options,
     );
     await this.readConstants(mode, options);
-    const plan = asked.map((entry) => this.heldBy(entry, mode));
+    const plan = weightsOnly(asked.map((entry) => this.heldBy(entry, mode)));
     return { plan, layoutFor: (name) => this.layoutOf(plan, mode, recipe, name) };
   }
 
@@ -423,7 +437,7 @@ export class Session {
   }
 
   /** Make the first pass over the tensors that were not read yet. */
-  private async readUnknown(entries: Plan, options: RunOptions): Promise<void> {
+  private async readUnknown(entries: WeightPlans, options: RunOptions): Promise<void> {
     const unknown = entries.filter(({ tensor }) => !this.passes.has(tensor));
     await this.runBatches(
       unknown.map((entry) => ({ ...entry, scheme: null })),
@@ -451,10 +465,10 @@ export class Session {
     return reason === null ? entry : { ...entry, scheme: null, reason };
   }
 
-  private keptByReason(plan: Plan, layout: Layout): readonly KeptGroup[] {
+  private keptByReason({ weights }: Plan, layout: Layout): readonly KeptGroup[] {
     const written = new Set(layout.quantized.map(({ tensor }) => tensor));
     return keptByReason(
-      fitPlan(plan, layout).flatMap(({ tensor, reason }) =>
+      fitPlan(weights, layout).flatMap(({ tensor, reason }) =>
         written.has(tensor) || reason === null
           ? []
           : [{ reason, bytes: this.tensors[tensor]!.bytes }],

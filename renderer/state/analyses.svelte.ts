@@ -1,6 +1,6 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
 import { tick } from 'svelte';
-import { planModel, type Plan } from '../../shared/plan.ts';
+import { planWeights, type WeightPlans } from '../../shared/plan.ts';
 import type { Progress, Side, TensorSummary } from '../../shared/protocol.ts';
 import type { Statistics, Total } from '../../shared/report.ts';
 import { byteSize, decibelsWithUnit } from '../format/numbers.ts';
@@ -86,9 +86,9 @@ export class Analyses {
     this.#running[side] = abort;
     const state = this.sides[side];
     const recipe = this.#workbench.recipes[side];
-    let plan: Plan;
+    let plan: WeightPlans;
     try {
-      plan = planModel(model.tensors, recipe);
+      plan = planWeights(model.tensors, recipe);
     } catch (error) {
       // Rules that take too long to match: nothing is planned until they are changed.
       this.#workbench.failAnalysis(error);

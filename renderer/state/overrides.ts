@@ -38,5 +38,5 @@ function without(rule: Rule, names: ReadonlySet<string>): readonly Rule[] {
   if (overridden === null) return [rule];
   const left = overridden.filter((name) => !names.has(name));
   if (left.length === overridden.length) return [rule];
-  return patternsOf(left).map((name) => ({ match: { name }, scheme: rule.scheme }));
+  return patternsOf(left).map((name) => ({ ...rule, match: { name } }));
 }

@@ -1,5 +1,5 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- reports stay outside of reactivity; `version` stands for them */
-import type { Plan } from '../../shared/plan.ts';
+import type { WeightPlans } from '../../shared/plan.ts';
 import type { Side, TensorSummary } from '../../shared/protocol.ts';
 import type { TensorReport, Total } from '../../shared/report.ts';
 import { figuresOf, isOutlier, medianDb, type Entry, type Figures } from './figures.ts';
@@ -13,7 +13,7 @@ export class SideState {
   readonly #entries = new Map<number, Entry>();
   #tensors: readonly TensorSummary[] = [];
   version = $state(0);
-  #plan = $state.raw<Plan>([]);
+  #plan = $state.raw<WeightPlans>([]);
   /** The engine's total of the last analysis that ended; kept while a new one runs. */
   total = $state.raw<Total | null>(null);
   running = $state(false);
@@ -51,12 +51,12 @@ export class SideState {
     this.settled++;
   }
 
-  get plan(): Plan {
+  get plan(): WeightPlans {
     return this.#plan;
   }
 
   /** Another plan: what it does and weighs is known at once. */
-  set plan(plan: Plan) {
+  set plan(plan: WeightPlans) {
     this.#plan = plan;
     this.#figures = this.#tensors.map((tensor) => this.#figuresOf(tensor));
     this.version++;
@@ -89,7 +89,7 @@ export class SideState {
   }
 
   /** Take reports of an analysis under `plan`. The version is left to the caller, who moves it once a frame. */
-  take(reports: readonly TensorReport[], plan: Plan): void {
+  take(reports: readonly TensorReport[], plan: WeightPlans): void {
     for (const report of reports) {
       this.#entries.set(report.tensor, { report, asked: plan[report.tensor]?.scheme ?? null });
       const tensor = this.#tensors[report.tensor];

@@ -1,6 +1,6 @@
 // Which rows the table has and in what order: pure functions over tensor ids.
 import type { Role } from '../../shared/model.ts';
-import { planModel } from '../../shared/plan.ts';
+import { planWeights } from '../../shared/plan.ts';
 import type { ModelSummary, TensorSummary } from '../../shared/protocol.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { Figures } from './figures.ts';
@@ -197,6 +197,6 @@ function namesAlone(tensors: readonly TensorSummary[]): readonly string[] {
 
 /** The tensor that is shown first: the first that the recipe changes, else the first weight. */
 export function firstRow(model: ModelSummary, recipe: Recipe): number | null {
-  const planned = planModel(model.tensors, recipe).find(({ scheme }) => scheme !== null);
+  const planned = planWeights(model.tensors, recipe).find(({ scheme }) => scheme !== null);
   return planned?.tensor ?? model.tensors.find((each) => hasRole(each, 'weights'))?.id ?? null;
 }

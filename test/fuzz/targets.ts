@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { suggestedFileName } from '../../shared/formats.ts';
-import { planModel } from '../../shared/plan.ts';
+import { planWeights, weightsOnly } from '../../shared/plan.ts';
 import { findPreset, recipeFromText, type Recipe } from '../../shared/recipe.ts';
 import { Session } from '../../electron/engine/session.ts';
 import type { WorkerPool } from '../../electron/engine/pool.ts';
@@ -58,13 +58,14 @@ async function exerciseModel(file: string, random: Random, pool: WorkerPool): Pr
   const session = Session.open(file, pool);
   try {
     session.summary();
+    session.opened.graph();
     const recipe: Recipe = {
       ...findPreset(random.pick(RECIPES))!,
       minElements: random.pick([0, 1024]),
     };
     for (const mode of session.opened.modes)
       session.opened.layout(
-        planModel(session.tensors, recipe),
+        weightsOnly(planWeights(session.tensors, recipe)),
         mode,
         recipe,
         `out${session.opened.extension}`,
@@ -280,7 +281,7 @@ async function exerciseRecipe(file: string, random: Random, pool: WorkerPool): P
   try {
     for (const mode of session.opened.modes)
       session.opened.layout(
-        planModel(session.tensors, recipe),
+        weightsOnly(planWeights(session.tensors, recipe)),
         mode,
         recipe,
         `out${session.opened.extension}`,

@@ -1,5 +1,5 @@
 import { dtypeOf } from '../../../shared/dtypes.ts';
-import type { Plan, TensorPlan } from '../../../shared/plan.ts';
+import type { WeightPlans, TensorPlan } from '../../../shared/plan.ts';
 import { storageDtype } from '../../../shared/recipe.ts';
 import type { Layout } from './layout.ts';
 
@@ -12,7 +12,7 @@ import type { Layout } from './layout.ts';
  * Types of 32 bits are an exception: no export stores them to a profit, and whoever asks for one wants
  * to see its error. They stay in the plan, and the reason says that an export keeps the tensor.
  */
-export function fitPlan(asked: Plan, layout: Layout): Plan {
+export function fitPlan(asked: WeightPlans, layout: Layout): WeightPlans {
   const written = new Map(layout.quantized.map((entry) => [entry.tensor, entry]));
   const refused = new Map(layout.refused.map(({ tensor, reason }) => [tensor, reason]));
   return asked.map((entry) =>

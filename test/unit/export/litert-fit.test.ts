@@ -11,7 +11,7 @@ import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tenso
 import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { FileSource } from '../../../electron/engine/source.ts';
-import { planModel, type Plan } from '../../../shared/plan.ts';
+import { planWeights, type WeightPlans } from '../../../shared/plan.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
 import { isFloatCast, PRESETS, type Recipe, type Scheme } from '../../../shared/recipe.ts';
 import { testPool } from '../../helpers/engine.ts';
@@ -78,14 +78,18 @@ function model(
 }
 
 /** The plan of a recipe as an export in a mode writes it. */
-function fitted(file: string, wanted: Recipe, mode: ExportMode): { asked: Plan; plan: Plan } {
+function fitted(
+  file: string,
+  wanted: Recipe,
+  mode: ExportMode,
+): { asked: WeightPlans; plan: WeightPlans } {
   const source = FileSource.open(file);
   try {
     const bytes = new PagedBytes(source);
     const index = readModel(bytes);
     const tensors = buildTensors(index);
     const refs = tensors.map(({ ref }) => ref);
-    const asked = planModel(refs, wanted);
+    const asked = planWeights(refs, wanted);
     return { asked, plan: fitLitertPlan({ index, tensors, source: bytes }, asked, mode) };
   } finally {
     source.close();
@@ -217,7 +221,7 @@ test('int16 per channel is stored per tensor, as DEQUANTIZE takes it, and the pl
 
 describe('the bias of a float16 weight', () => {
   const float16 = recipe('float16');
-  const schemes = (plan: Plan): (string | null)[] =>
+  const schemes = (plan: WeightPlans): (string | null)[] =>
     plan.map(({ scheme }) => scheme?.dtype ?? null);
 
   test('is float16 too, behind a DEQUANTIZE, so that XNNPACK runs the operator', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../shared/errors.ts';
 import { isQuantizable, type Model } from '../../../shared/model.ts';
-import { planModel } from '../../../shared/plan.ts';
+import { planWeights } from '../../../shared/plan.ts';
 import { findPreset } from '../../../shared/recipe.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import {
@@ -547,7 +547,7 @@ test('stored scales and zero points are shown, and such tensors are not quantize
     blockSize: null,
   });
   expect(tensors[0]!.role).toBe('weight');
-  expect(planModel(tensors, findPreset('int8')!)[0]).toMatchObject({
+  expect(planWeights(tensors, findPreset('int8')!)[0]).toMatchObject({
     scheme: null,
     reason: 'quantized already, int8',
   });
@@ -576,7 +576,7 @@ test('sparse tensors open and are kept with a reason', () => {
   const { tensors } = opened(dense({ shape: [3, 400], extra: { 6: sparse } }));
   expect(tensors[0]).toMatchObject({ name: 'w', role: 'weight', elements: 1200, bytes: 48 });
   expect(isQuantizable(tensors[0]!)).toBe(false);
-  expect(planModel(tensors, findPreset('int8')!)[0]!.reason).toBe(
+  expect(planWeights(tensors, findPreset('int8')!)[0]!.reason).toBe(
     'sparse, stored without its zeros',
   );
 });

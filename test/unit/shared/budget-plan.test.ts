@@ -7,7 +7,7 @@ import {
   type BudgetName,
   type BudgetSums,
 } from '../../../shared/budget-plan.ts';
-import { planModel } from '../../../shared/plan.ts';
+import { planWeights } from '../../../shared/plan.ts';
 import { BASE_SCHEME, findPreset, type Scheme } from '../../../shared/recipe.ts';
 import { randomValues } from '../../helpers/onnx-model.ts';
 
@@ -93,7 +93,7 @@ describe('a plan', () => {
       axis: 1,
       quantization: null,
     }));
-    for (const { tensor, scheme } of planModel(tensors, plan.recipe))
+    for (const { tensor, scheme } of planWeights(tensors, plan.recipe))
       expect(scheme).toEqual(budget.names[tensor]!.options[plan.chosen[tensor]!]!.scheme);
   });
 

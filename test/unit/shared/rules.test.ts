@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { compilePattern, exactPattern } from '../../../shared/patterns.ts';
-import { planModel } from '../../../shared/plan.ts';
+import { planWeights } from '../../../shared/plan.ts';
 import {
   MAX_RULES,
   MAX_SEARCHES,
@@ -30,7 +30,7 @@ function refusal(rules: readonly unknown[]): string {
 test('a pattern that backtracks exponentially in JavaScript matches in linear time', () => {
   const tensors = [tensor(0, { name: `${'a'.repeat(60)}b` }), tensor(1, { name: 'aaa' })];
   const time = cpuMilliseconds(() => {
-    const plan = planModel(tensors, parseRecipe(recipe([named('^(a+)+$')])));
+    const plan = planWeights(tensors, parseRecipe(recipe([named('^(a+)+$')])));
     expect(plan.map(({ byRule }) => byRule)).toEqual([false, true]);
   });
   expect(time).toBeLessThan(1000);
@@ -43,7 +43,7 @@ test('100,000 rules of exact names are looked up: the last one of a name, an ope
     scheme: { dtype: 'float16' },
   }));
   const time = cpuMilliseconds(() => {
-    const plan = planModel(tensors, parseRecipe(recipe(rules)));
+    const plan = planWeights(tensors, parseRecipe(recipe(rules)));
     expect(plan.every(({ scheme }) => scheme?.dtype === 'float16')).toBe(true);
   });
   expect(time).toBeLessThan(5000);
@@ -118,7 +118,7 @@ test('stops with LIMIT when regular expressions take over two seconds on a model
   const tensors = Array.from({ length: 2000 }, (_, id) =>
     tensor(id, { name: `${'a'.repeat(1000)}${id}` }),
   );
-  expect(() => planModel(tensors, parseRecipe(recipe(rules)))).toThrow(
+  expect(() => planWeights(tensors, parseRecipe(recipe(rules)))).toThrow(
     expect.objectContaining({ code: 'LIMIT' }) as Error,
   );
 });

@@ -1,3 +1,4 @@
+import type { ModelGraph } from '../../../../shared/graph.ts';
 import type { Model } from '../../../../shared/model.ts';
 import type { FileSource } from '../../source.ts';
 import { layoutLitert } from './write/layout-litert.ts';
@@ -7,6 +8,7 @@ import { sumsOf } from '../sums.ts';
 import { PagedBytes } from './read/paged-bytes.ts';
 import { readModel, SCHEMA_VERSION } from './read/read-model.ts';
 import type { LitertIndex } from './read/records.ts';
+import { buildGraph } from './read/graph.ts';
 import { buildTensors, type LitertTensor } from './read/tensors.ts';
 import { NO_HINTS } from '../../runtime/inputs.ts';
 
@@ -29,6 +31,7 @@ function openLitert(source: FileSource): OpenedModel {
   const bytes = new PagedBytes(source);
   const index = readModel(bytes);
   const tensors = buildTensors(index);
+  let graph: ModelGraph | undefined;
   return {
     model: describe(index, source, tensors),
     files: [source],
@@ -36,9 +39,10 @@ function openLitert(source: FileSource): OpenedModel {
     modes: ['qdq', 'dynamic', 'float'],
     candidates: CANDIDATES,
     canRun: false,
+    graph: () => (graph ??= buildGraph(index, tensors)),
     runHints: NO_HINTS,
     layout: (plan, mode, recipe) =>
-      layoutLitert({ index, tensors, source: bytes, plan, mode, recipe }),
+      layoutLitert({ index, tensors, source: bytes, plan: plan.weights, mode, recipe }),
     close: () => source.close(),
   };
 }

@@ -6,6 +6,7 @@ import { readNumbers } from '../../tensor-bytes.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
 import { sumsOf } from '../sums.ts';
 import { ExternalFiles, type ExternalRange } from './read/external-data.ts';
+import { buildGraph, type OnnxGraph } from './read/graph.ts';
 import { readIndex } from './read/read-index.ts';
 import type { OnnxIndex } from './read/records.ts';
 import { withStoredQuantization } from './read/stored-quantization.ts';
@@ -60,6 +61,7 @@ function openOnnx(source: FileSource): OpenedModel {
     const files = [...numbers.keys()];
     const tensors = withStoredQuantization(built, (tensor) => readNumbers(files, tensor));
     const model = describe(index, files, tensors);
+    let graph: OnnxGraph | undefined;
     return {
       model,
       files,
@@ -67,9 +69,10 @@ function openOnnx(source: FileSource): OpenedModel {
       modes: ['qdq', 'dynamic', 'float', 'float16', 'nbits'],
       canRun: true,
       recipeName: () => recipeName(wire, index),
+      graph: () => (graph ??= buildGraph(index, tensors)),
       runHints: graphHints(index, tensors),
-      layout: (plan, mode, recipe, targetName, statistics) =>
-        layoutOnnx({ index, tensors, files, plan, mode, recipe, targetName, statistics }),
+      layout: ({ weights }, mode, recipe, targetName, statistics) =>
+        layoutOnnx({ index, tensors, files, plan: weights, mode, recipe, targetName, statistics }),
       close: () => {
         source.close();
         external.close();

@@ -1,3 +1,4 @@
+import { NO_GRAPH } from '../../../../shared/graph.ts';
 import type { Model } from '../../../../shared/model.ts';
 import { layoutSafetensors } from './write/layout-safetensors.ts';
 import type { FileSource } from '../../source.ts';
@@ -86,9 +87,19 @@ function opened(
     extension: index === null ? FILE : INDEX,
     modes: ['qdq', 'float', 'cast'],
     canRun: false,
+    graph: () => NO_GRAPH,
     runHints: NO_HINTS,
-    layout: (plan, mode, recipe, targetName) =>
-      layoutSafetensors({ headers, index, tensors, files, plan, mode, recipe, targetName }),
+    layout: ({ weights }, mode, recipe, targetName) =>
+      layoutSafetensors({
+        headers,
+        index,
+        tensors,
+        files,
+        plan: weights,
+        mode,
+        recipe,
+        targetName,
+      }),
     close: () => {
       for (const file of files) file.close();
     },

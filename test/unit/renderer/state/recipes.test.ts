@@ -19,7 +19,7 @@ import {
   withMinElements,
 } from '../../../../renderer/state/recipes.ts';
 import { exactPattern } from '../../../../shared/patterns.ts';
-import { planModel } from '../../../../shared/plan.ts';
+import { planWeights } from '../../../../shared/plan.ts';
 import { parseRecipe } from '../../../../shared/recipe.ts';
 import { tensor } from '../tensors.ts';
 
@@ -68,14 +68,14 @@ test('a rule with a pattern of its own, an op or a role is no override', () => {
 test('an override decides for its layers alone, is replaced by the next, and can be taken away', () => {
   const tensors = [tensor(0), tensor(1, { name: 'a|b/(x)' }), tensor(2)];
   const once = withOverrides(a, ['a|b/(x)', 'w2'], { dtype: 'float16' });
-  expect(planModel(tensors, once).map((plan) => plan.scheme?.dtype)).toEqual([
+  expect(planWeights(tensors, once).map((plan) => plan.scheme?.dtype)).toEqual([
     'int8',
     'float16',
     'float16',
   ]);
   const twice = withOverrides(once, ['w2'], null);
   expect(twice.rules).toHaveLength(2);
-  expect(planModel(tensors, twice)[2]).toMatchObject({ scheme: null, byRule: true });
+  expect(planWeights(tensors, twice)[2]).toMatchObject({ scheme: null, byRule: true });
   expect(withOverrides(twice, ['w2', 'a|b/(x)'], undefined).rules).toEqual([]);
 });
 
@@ -84,7 +84,9 @@ test('overrides of thousands of layers fit into few rules that parse, and shrink
   const names = tensors.map(({ name }) => name);
   const recipe = parseRecipe(withOverrides(a, names, { dtype: 'float16' }));
   expect(recipe.rules.length).toBeLessThan(20);
-  expect(planModel(tensors, recipe).every(({ scheme }) => scheme?.dtype === 'float16')).toBe(true);
+  expect(planWeights(tensors, recipe).every(({ scheme }) => scheme?.dtype === 'float16')).toBe(
+    true,
+  );
   expect(recipe.rules.flatMap((rule) => overriddenNames(rule))).toEqual(names);
   const fewer = withOverrides(recipe, names.slice(0, 1999), undefined);
   expect(fewer.rules).toEqual([
@@ -116,7 +118,7 @@ test('overrides are counted by name, and a rule that matches nothing is idle unl
 
 test('a rule by layer plans as one by tensor does, and the last that matches wins', () => {
   const tensors = [tensor(0), tensor(1)];
-  const plan = planModel(tensors, {
+  const plan = planWeights(tensors, {
     ...a,
     rules: [
       { match: { layer: '^layer' }, scheme: { dtype: 'float16' } },

@@ -1,5 +1,5 @@
 import { BASE_SCHEME, type Scheme } from '../../../../../shared/recipe.ts';
-import type { Plan, TensorPlan } from '../../../../../shared/plan.ts';
+import type { WeightPlans, TensorPlan } from '../../../../../shared/plan.ts';
 import type { PagedBytes } from '../read/paged-bytes.ts';
 import type { GraphRecord, LitertIndex, OperatorRecord } from '../read/records.ts';
 import type { LitertTensor } from '../read/tensors.ts';
@@ -30,7 +30,7 @@ export const OVERFLOW_REASON = 'holds values over 65504, the largest of float16'
 const REASON = 'float16 as its weight is, so that XNNPACK runs the operator';
 
 /** The plan with float16 for each float32 bias all of whose operators get a float16 weight. */
-export function withHalfBiases(model: LitertModel, plan: Plan): Plan {
+export function withHalfBiases(model: LitertModel, plan: WeightPlans): WeightPlans {
   if (!plan.some(({ scheme }) => scheme?.dtype === 'float16')) return plan;
   const changed = new Map<number, TensorPlan>();
   for (const bias of biasesOfHalfWeights(model, plan)) {
@@ -50,7 +50,7 @@ function isPlainBias(bias: LitertTensor): boolean {
 }
 
 /** The stored biases that only operators with float16 weights take. */
-function biasesOfHalfWeights(model: LitertModel, plan: Plan): LitertTensor[] {
+function biasesOfHalfWeights(model: LitertModel, plan: WeightPlans): LitertTensor[] {
   const uses = new Map<LitertTensor, number>();
   const stored = storedByGraph(model.tensors);
   for (const graph of model.index.graphs) {
@@ -92,7 +92,7 @@ function storedByGraph(tensors: readonly LitertTensor[]): Map<GraphRecord, Store
 }
 
 /** Whether an export stores the tensor that an operator takes as float16, behind a DEQUANTIZE. */
-function isHalf(tensor: number, { direct, restored }: StoredInGraph, plan: Plan): boolean {
+function isHalf(tensor: number, { direct, restored }: StoredInGraph, plan: WeightPlans): boolean {
   const stored = direct.get(tensor);
   if (stored !== undefined) return plan[stored.ref.id]!.scheme?.dtype === 'float16';
   const behind = restored.get(tensor);

@@ -1,5 +1,10 @@
 import { packedBytes, type DtypeName } from '../../../../../shared/dtypes.ts';
-import { isCentred, scaleCount, type Plan, type TensorPlan } from '../../../../../shared/plan.ts';
+import {
+  isCentred,
+  scaleCount,
+  type WeightPlans,
+  type TensorPlan,
+} from '../../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../../shared/protocol.ts';
 import { isFloatCast, storageDtype, type Scheme } from '../../../../../shared/recipe.ts';
 import { OVERFLOW_REASON, withHalfBiases, type LitertModel } from './fit-biases.ts';
@@ -45,7 +50,11 @@ const PARAMETER_BYTES = 40;
  *
  * @param plan of all the model's tensors, in their order
  */
-export function fitLitertPlan(model: LitertModel, plan: Plan, mode: ExportMode): Plan {
+export function fitLitertPlan(
+  model: LitertModel,
+  plan: WeightPlans,
+  mode: ExportMode,
+): WeightPlans {
   const fitted = plan.map((entry) => fitEntry(model, entry, mode));
   return withHalfBiases(model, fitted);
 }

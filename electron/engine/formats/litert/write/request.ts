@@ -1,4 +1,4 @@
-import type { Plan } from '../../../../../shared/plan.ts';
+import type { WeightPlans } from '../../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../../shared/protocol.ts';
 import type { Recipe } from '../../../../../shared/recipe.ts';
 import type { PagedBytes } from '../read/paged-bytes.ts';
@@ -11,7 +11,7 @@ export interface LitertExport {
   readonly index: LitertIndex;
   readonly tensors: readonly LitertTensor[];
   readonly source: PagedBytes;
-  readonly plan: Plan;
+  readonly plan: WeightPlans;
   readonly mode: ExportMode;
   readonly recipe: Recipe;
 }

@@ -1,4 +1,4 @@
-import type { Plan } from '../../../../../shared/plan.ts';
+import type { WeightPlans } from '../../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../../shared/protocol.ts';
 import type { Statistics } from '../../../../../shared/report.ts';
 import type { Recipe } from '../../../../../shared/recipe.ts';
@@ -11,7 +11,7 @@ export interface OnnxExport {
   readonly index: OnnxIndex;
   readonly tensors: readonly OnnxTensor[];
   readonly files: readonly FileSource[];
-  readonly plan: Plan;
+  readonly plan: WeightPlans;
   readonly mode: ExportMode;
   readonly recipe: Recipe;
   /** The file name of the export, after which its side file is named. */

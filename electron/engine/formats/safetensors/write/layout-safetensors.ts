@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import { AppError } from '../../../../../shared/errors.ts';
 import { dtypeOf, isSourceDtype } from '../../../../../shared/dtypes.ts';
-import { schemeBytes, type Plan, type TensorPlan } from '../../../../../shared/plan.ts';
+import { schemeBytes, type WeightPlans, type TensorPlan } from '../../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../../shared/protocol.ts';
 import { isFloatCast, type Recipe, type Scheme } from '../../../../../shared/recipe.ts';
 import { elementTypeName } from '../read/element-types.ts';
@@ -26,7 +26,7 @@ export interface SafetensorsExport {
   readonly index: ShardIndex | null;
   readonly tensors: readonly SafetensorsTensor[];
   readonly files: readonly FileSource[];
-  readonly plan: Plan;
+  readonly plan: WeightPlans;
   readonly mode: ExportMode;
   readonly recipe: Recipe;
   readonly targetName: string;

@@ -1,0 +1,67 @@
+import type {
+  ModelGraph,
+  Operand,
+  OperatorRef,
+  ValueConsumer,
+  ValueRef,
+} from '../../../../../shared/graph.ts';
+import type { GraphRecord, LitertIndex } from './records.ts';
+import type { LitertTensor } from './tensors.ts';
+
+/** The operators of every subgraph, in the order of execution, which is that of the file; and the values between them. */
+export function buildGraph(index: LitertIndex, tensors: readonly LitertTensor[]): ModelGraph {
+  const stored = new Map<GraphRecord, Map<number, number>>();
+  for (const tensor of tensors)
+    for (const place of tensor.stored) {
+      const known = stored.get(place.graph) ?? new Map<number, number>();
+      stored.set(place.graph, known.set(place.index, tensor.ref.id));
+    }
+  const graph: Made = { values: [], operators: [] };
+  for (const record of index.graphs) addGraph(record, stored.get(record) ?? new Map(), graph);
+  return graph;
+}
+
+interface Made {
+  readonly values: (ValueRef & { readonly consumers: ValueConsumer[] })[];
+  readonly operators: OperatorRef[];
+}
+
+function addGraph(
+  record: GraphRecord,
+  stored: ReadonlyMap<number, number>,
+  { values, operators }: Made,
+): void {
+  const outputs = new Set(record.outputs);
+  const numbers = new Map<number, number>();
+  const valueOf = (tensor: number, producer: number | null): number => {
+    const known = numbers.get(tensor);
+    if (known !== undefined) return known;
+    const id = values.length;
+    const name = record.tensors[tensor]!.name;
+    const isOutput = outputs.has(tensor);
+    values.push({ id, name, graph: record.path, producer, consumers: [], isOutput });
+    numbers.set(tensor, id);
+    return id;
+  };
+  for (const input of record.inputs) valueOf(input, null);
+  for (const { op, isCustom, inputs, outputs: made } of record.operators) {
+    const id = operators.length;
+    const operand = (tensor: number, input: number): Operand => {
+      if (tensor < 0) return null;
+      const found = stored.get(tensor);
+      if (found !== undefined) return { kind: 'tensor', tensor: found };
+      const value = valueOf(tensor, null);
+      values[value]!.consumers.push({ operator: id, input, isInner: false });
+      return { kind: 'value', value };
+    };
+    operators.push({
+      id,
+      name: made[0] === undefined ? op : record.tensors[made[0]]!.name,
+      op,
+      domain: isCustom ? 'custom' : '',
+      graph: record.path,
+      inputs: inputs.map(operand),
+      outputs: made.map((tensor) => (tensor < 0 ? null : valueOf(tensor, id))),
+    });
+  }
+}
