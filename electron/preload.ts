@@ -1,4 +1,4 @@
-import { contextBridge, ipcRenderer, webFrame, webUtils } from 'electron';
+import { contextBridge, ipcRenderer, webFrame } from 'electron';
 import {
   APP_ORIGIN,
   ENGINE_PORT_MESSAGE,
@@ -6,6 +6,7 @@ import {
   type MainEvent,
   type PageApi,
 } from '../shared/ipc.ts';
+import { pathOfFile } from './electron-versions.ts';
 
 /** Channels that the page calls as they are; openDropped is not one, as a page never supplies a path. */
 const channels = [
@@ -38,7 +39,7 @@ const calls = Object.fromEntries(
 
 const api = {
   ...calls,
-  openDropped: (file: unknown) => ipcRenderer.invoke('openDropped', pathOf(file as File)),
+  openDropped: (file: unknown) => ipcRenderer.invoke('openDropped', pathOfFile(file as File)),
   onEvent: (listener: (event: MainEvent) => void) => {
     const forward = (_event: unknown, event: MainEvent): void => listener(event);
     ipcRenderer.on('event', forward);
@@ -46,13 +47,6 @@ const api = {
     return () => void ipcRenderer.off('event', forward);
   },
 } as unknown as PageApi;
-
-/** Where a dropped file is. webUtils came with Electron 29; before, the path stood on the File. */
-function pathOf(file: File): string {
-  const utilities = webUtils as typeof webUtils | undefined;
-  if (utilities?.getPathForFile !== undefined) return utilities.getPathForFile(file);
-  return (file as File & { path?: string }).path ?? '';
-}
 
 // A port cannot cross the context bridge; a window message carries it to the page.
 ipcRenderer.on('engine-port', (event) => {

@@ -4,8 +4,8 @@ import { app, ipcMain, shell, type IpcMainInvokeEvent, type WebFrameMain } from 
 import * as v from 'valibot';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type { AppInfo, Channel, Channels, ChosenFile, Result } from '../../shared/ipc.ts';
+import { copyImage } from '../electron-versions.ts';
 import { PAGE_URL } from './app-protocol.ts';
-import { copyImage } from './copy-image.ts';
 import { askForInputs, askForModel, askForTarget } from './dialogs.ts';
 import type { EngineHost } from './engine-host.ts';
 import type { Handles } from './handles.ts';
