@@ -11,7 +11,7 @@ import { root } from './paths.mjs';
 const outDir = path.join(root, 'dist');
 
 const NODE_ENTRIES = {
-  main: 'electron/main/main.ts',
+  start: 'electron/start/start.ts',
   engine: 'electron/engine/engine.ts',
   worker: 'electron/engine/worker.ts',
   runtime: 'electron/engine/runtime/runtime.ts',

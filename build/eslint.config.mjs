@@ -2,7 +2,7 @@ import svelte from 'eslint-plugin-svelte';
 import ts from 'typescript-eslint';
 import { root } from './paths.mjs';
 
-const LAYERS = ['shared', 'files', 'engine', 'cli', 'main', 'preload', 'renderer', 'test'];
+const LAYERS = ['shared', 'files', 'engine', 'cli', 'main', 'start', 'preload', 'renderer', 'test'];
 
 /** Imports go down only: what a layer may not name, by the reason that the message gives. */
 function forbid(files, patterns, paths = []) {
@@ -122,6 +122,7 @@ export default ts.config(
   forbid(['electron/cli/**'], [ELECTRON, OTHER('main'), OTHER('renderer')]),
   forbid(['electron/main/**'], [OTHER('engine'), OTHER('cli'), OTHER('renderer')], [IPC_MAIN]),
   forbid(['electron/main/ipc.ts'], [OTHER('engine'), OTHER('cli'), OTHER('renderer')]),
+  forbid(['electron/start/**'], [OTHER('renderer')], [IPC_MAIN]),
   forbid(
     ['electron/preload.ts'],
     [NODE, OTHER('main'), OTHER('engine'), OTHER('files'), OTHER('renderer')],

@@ -7,7 +7,7 @@ const SOURCES = ['shared', 'electron', 'renderer', 'build', 'package.json', 'pac
 
 /** Build the app unless dist is newer than every source. */
 export function ensureBuilt() {
-  const built = path.join(root, 'dist', 'main.js');
+  const built = path.join(root, 'dist', 'start.js');
   const page = path.join(root, 'dist', 'renderer', 'index.html');
   if (existsSync(built) && existsSync(page) && statSync(built).mtimeMs > newest()) return;
   console.log('building');

@@ -7,7 +7,7 @@ import { root } from './paths.mjs';
 const AT_A_TIME = 2;
 
 // The slowest first, so that the others run beside it.
-const LAYERS = ['renderer', 'test', 'main', 'engine', 'cli', 'files', 'preload', 'shared'];
+const LAYERS = ['renderer', 'test', 'main', 'start', 'engine', 'cli', 'files', 'preload', 'shared'];
 
 function commandOf(layer) {
   const project = `build/tsconfig.${layer}.json`;

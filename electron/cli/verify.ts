@@ -1,4 +1,3 @@
-import * as path from 'node:path';
 import { AppError, printable } from '../../shared/errors.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
 import { runBeside } from '../engine/runtime/run-models.ts';
@@ -10,11 +9,10 @@ import {
 } from './command.ts';
 import { printJson } from './json.ts';
 import { decibels, megabytes, print, printError } from './output.ts';
+import { currentRuntime } from './runtime.ts';
 import { toTable } from './table.ts';
 import { wholeNumber } from './usage.ts';
 import { withSession } from './with-session.ts';
-
-const RUNTIME_SCRIPT = path.join(__dirname, 'runtime.js');
 
 export const verifyCommand: CommandDefinition = {
   name: 'verify',
@@ -44,7 +42,7 @@ async function verify({ positionals, values }: CommandInput): Promise<void> {
   const inputs = typeof values['inputs'] === 'string' ? values['inputs'] : null;
   await withSession(model, async ({ session, signal, onProgress }) => {
     const wanted = { samples, seed, inputs };
-    const result = await runBeside(session, RUNTIME_SCRIPT, exported, wanted, {
+    const result = await runBeside(session, currentRuntime(), exported, wanted, {
       signal,
       onProgress,
     });

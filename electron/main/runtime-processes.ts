@@ -1,16 +1,12 @@
-import * as path from 'node:path';
-import { utilityProcess, type UtilityProcess } from 'electron';
 import type { EngineToMain, MainToEngine } from '../../shared/protocol.ts';
+import { startRuntimeProcess, type RuntimeChild } from './runtime-process.ts';
 
 type FromEngine = Extract<EngineToMain, { id: number }>;
-
-/** How much of what a dying process says is kept. */
-const KEPT_CHARACTERS = 4096;
 
 /** The runtime processes of one engine. They end with it: nobody else waits for their answers. */
 export class RuntimeProcesses {
   private readonly post: (message: MainToEngine) => void;
-  private readonly running = new Map<number, UtilityProcess>();
+  private readonly running = new Map<number, RuntimeChild>();
 
   constructor(post: (message: MainToEngine) => void) {
     this.post = post;
@@ -19,7 +15,7 @@ export class RuntimeProcesses {
   receive(message: FromEngine): void {
     const { id } = message;
     if (message.type === 'runtime-start') this.start(id);
-    else if (message.type === 'runtime-post') this.running.get(id)?.postMessage(message.message);
+    else if (message.type === 'runtime-post') this.running.get(id)?.post(message.message);
     else this.kill(id);
   }
 
@@ -28,30 +24,17 @@ export class RuntimeProcesses {
   }
 
   private start(id: number): void {
-    const child = utilityProcess.fork(path.join(__dirname, 'runtime.js'), [], {
-      serviceName: 'quantscope-runtime',
-      stdio: ['ignore', 'ignore', 'pipe'],
+    const child = startRuntimeProcess({
+      message: (message) => this.post({ type: 'runtime-message', id, message }),
+      end: (code, said) => {
+        if (this.running.delete(id)) this.post({ type: 'runtime-ended', id, code, said });
+      },
     });
     this.running.set(id, child);
-    let said = '';
-    child.stderr?.on('data', (text: Buffer) => {
-      said = (said + text.toString()).slice(-KEPT_CHARACTERS);
-    });
-    child.on('message', (message: unknown) => this.post({ type: 'runtime-message', id, message }));
-    child.once('exit', (code) => {
-      if (this.running.delete(id)) this.post({ type: 'runtime-ended', id, code, said });
-    });
   }
 
   private kill(id: number): void {
-    const child = this.running.get(id);
+    this.running.get(id)?.kill();
     this.running.delete(id);
-    if (child === undefined) return;
-    // SIGKILL: UtilityProcess.kill sends SIGTERM, which a thread in native code does not see.
-    const end = (): void => {
-      if (child.pid !== undefined) process.kill(child.pid, 'SIGKILL');
-    };
-    if (child.pid === undefined) child.once('spawn', end);
-    else end();
   }
 }

@@ -142,16 +142,16 @@ test.describe('the page', () => {
     const up = '..%2f'.repeat(root.split(path.sep).length + 2);
     // Beside the page's folder, above the repository, and the same in other spellings.
     const escapes = [
-      'app://quantscope/..%2fmain.js',
-      'app://quantscope/%2e%2e%2fmain.js',
-      'app://quantscope/assets/..%2f..%2fmain.js',
+      'app://quantscope/..%2fstart.js',
+      'app://quantscope/%2e%2e%2fstart.js',
+      'app://quantscope/assets/..%2f..%2fstart.js',
       'app://quantscope/..%2f..%2fpackage.json',
       `app://quantscope/${up}etc/passwd`,
       'app://quantscope/../../etc/passwd',
       'app://quantscope/%2fetc%2fpasswd',
-      'app://quantscope/..%5cmain.js',
+      'app://quantscope/..%5cstart.js',
     ];
-    expect(fs.existsSync(path.join(root, 'dist/main.js'))).toBe(true);
+    expect(fs.existsSync(path.join(root, 'dist/start.js'))).toBe(true);
     const get = (address: string): Promise<string> =>
       page.evaluate(
         (asked) =>
