@@ -2,8 +2,8 @@ import { fork } from 'node:child_process';
 import * as os from 'node:os';
 import { AppError, type ErrorData } from '../../../shared/errors.ts';
 import { throwIfAborted } from '../cancel.ts';
+import { answerOf, subjectOf, type RuntimeRequest, type RuntimeResult } from './kinds.ts';
 import type { RunProgress } from './run-progress.ts';
-import type { VerifyRequest, VerifyModelsResult } from './verify.ts';
 
 /** What a runtime process may use before it is ended. */
 export interface RuntimeLimits {
@@ -18,11 +18,11 @@ const MEMORY_SHARE = 0.75;
 /** No inference of one sample takes an hour; a loop that never ends does. */
 const MAX_SILENCE_MS = 3_600_000;
 
-export type ToRuntime = VerifyRequest & { readonly processLimits: RuntimeLimits };
+export type ToRuntime = RuntimeRequest & { readonly processLimits: RuntimeLimits };
 
 export type FromRuntime =
   | { readonly type: 'progress'; readonly progress: RunProgress }
-  | { readonly type: 'result'; readonly result: VerifyModelsResult }
+  | { readonly type: 'result'; readonly result: RuntimeResult }
   | { readonly type: 'error'; readonly error: ErrorData };
 
 /** A process of its own that runs onnxruntime, and that may be killed in the middle of an inference. */
@@ -38,22 +38,22 @@ export interface RuntimeProcess {
 export type Runtime = string | (() => RuntimeProcess);
 
 /**
- * Run a verification in a process of its own, so that a crash, a hang or an allocation without end is
- * an error and the engine lives.
+ * Answer a request in a process of its own, so that a crash, a hang or an allocation without end is an
+ * error and the engine lives.
  * @throws AppError the runtime's own; RUNTIME when it died; LIMIT past a limit; CANCELLED on abort, at once.
  */
-export async function runVerification(
+export async function runInRuntime<R extends RuntimeRequest>(
   runtime: Runtime,
-  request: VerifyRequest,
+  request: R,
   signal: AbortSignal,
   onProgress: (progress: RunProgress) => void,
   limits: Partial<RuntimeLimits> = {},
-): Promise<VerifyModelsResult> {
+): Promise<RuntimeResult<R['kind']>> {
   throwIfAborted(signal);
   const child = typeof runtime === 'string' ? forked(runtime) : runtime();
   let onAbort = (): void => undefined;
   try {
-    return await new Promise<VerifyModelsResult>((resolve, reject) => {
+    return await new Promise<RuntimeResult<R['kind']>>((resolve, reject) => {
       onAbort = () => reject(new AppError('CANCELLED', 'cancelled'));
       signal.addEventListener('abort', onAbort, { once: true });
       child.onMessage((message) => {
@@ -64,9 +64,9 @@ export async function runVerification(
       child.onEnd((how) =>
         reject(
           new AppError('RUNTIME', 'onnxruntime crashed', {
-            file: request.exported,
+            file: subjectOf(request),
             found: how,
-            expected: 'outputs',
+            expected: answerOf(request),
           }),
         ),
       );

@@ -3,6 +3,7 @@ import { AppError } from '../../../shared/errors.ts';
 import { float16Value } from '../../../shared/float16.ts';
 import type { ArrayValue, RunHints } from './inputs.ts';
 import type { InputFacts } from './dimensions.ts';
+import { isUnpassable, loadSession } from './onnx-session.ts';
 
 /** One output of a run: numbers (64-bit integers and float16 converted), or strings. */
 export interface OutputValue {
@@ -51,12 +52,10 @@ export class OnnxModel {
   /** @throws AppError RUNTIME with the runtime's own words, UNSUPPORTED for an input or output it cannot pass. */
   static async load(file: string, hints: RunHints): Promise<OnnxModel> {
     try {
-      const options = { logSeverityLevel: 3, executionProviders: ['cpu'] } as const;
-      return new OnnxModel(file, await ort.InferenceSession.create(file, options));
+      return new OnnxModel(file, await loadSession(file));
     } catch (error) {
-      if (error instanceof AppError) throw error;
       const [value] = hints.unpassable;
-      if (value !== undefined && /Unsupported data type/.test(firstLine(error)))
+      if (value !== undefined && isUnpassable(error))
         throw new AppError(
           'UNSUPPORTED',
           `onnxruntime's Node interface cannot pass the ${value.kind}`,
@@ -68,12 +67,7 @@ export class OnnxModel {
           },
           error,
         );
-      throw new AppError(
-        'RUNTIME',
-        'onnxruntime does not load it',
-        { file, found: firstLine(error), expected: 'a model that loads' },
-        error,
-      );
+      throw error;
     }
   }
 
@@ -109,10 +103,4 @@ function numbersOf(data: ort.Tensor['data'], type: string): ArrayLike<number> {
   if (data instanceof BigInt64Array || data instanceof BigUint64Array)
     return Float64Array.from(data as BigInt64Array, Number);
   return data as Float32Array;
-}
-
-/** The first line of what the runtime says. */
-export function firstLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n')[0] ?? text;
 }

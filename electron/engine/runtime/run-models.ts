@@ -10,7 +10,7 @@ import { formatName } from '../formats/registry.ts';
 import { openModel } from '../formats/registry.ts';
 import type { RunOptions, Session } from '../session.ts';
 import { ioError } from '../source.ts';
-import { runVerification, type Runtime } from './host.ts';
+import { runInRuntime, type Runtime } from './host.ts';
 
 /** What models are run on: so many seeded random samples, or those of a folder. */
 export interface Inputs {
@@ -38,12 +38,13 @@ export async function runBeside(
   other.close();
   assertCanRun(other);
   const request = {
+    kind: 'verify',
     original: session.opened.files[0]!.path,
     exported,
     ...inputs,
     hints: session.opened.runHints,
-  };
-  const result = await runVerification(runtime, request, options.signal, (progress) =>
+  } as const;
+  const result = await runInRuntime(runtime, request, options.signal, (progress) =>
     options.onProgress?.({
       ...progress,
       item: path.basename(exported),

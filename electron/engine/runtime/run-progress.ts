@@ -9,6 +9,11 @@ export interface RunProgress {
   readonly secondsLeft: number | null;
 }
 
+/** Progress before the first sample; `of` is 0 where there are none. */
+export function preparing(what: string, of = 0): RunProgress {
+  return { what, done: 0, of, fraction: 0, secondsLeft: null };
+}
+
 /** Times the runs of two models, and tells before each one how far the whole is. */
 export class RunClock {
   /** How many samples there are; 0 before that is known. */
@@ -33,7 +38,7 @@ export class RunClock {
   }
 
   preparing(what: string): void {
-    this.report({ what, done: 0, of: this.of, fraction: 0, secondsLeft: null });
+    this.report(preparing(what, this.of));
   }
 
   /** Run one model on sample `index`. */

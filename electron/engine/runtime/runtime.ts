@@ -2,6 +2,8 @@ import * as fs from 'node:fs';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { AppError, toErrorData } from '../../../shared/errors.ts';
 import type { FromRuntime, RuntimeLimits, ToRuntime } from './host.ts';
+import { subjectOf, type RuntimeKind, type RuntimeRequest, type RuntimeResult } from './kinds.ts';
+import type { RunProgress } from './run-progress.ts';
 
 /*
  * The process that runs onnxruntime. An inference blocks its thread, so it runs in a worker thread, and
@@ -75,9 +77,10 @@ class Watchdog {
     this.last = performance.now();
   }
 
-  start({ exported, processLimits }: ToRuntime): void {
+  start(request: ToRuntime): void {
     this.heard();
-    this.timer = setInterval(() => this.check(exported, processLimits), WATCH_MS);
+    const file = subjectOf(request);
+    this.timer = setInterval(() => this.check(file, request.processLimits), WATCH_MS);
   }
 
   private check(file: string, { memoryBytes, silenceMs }: RuntimeLimits): void {
@@ -89,7 +92,7 @@ class Watchdog {
         expected: `at most ${(memoryBytes / 1e9).toFixed(1)} GB`,
       });
     else if (performance.now() - this.last > silenceMs)
-      this.end('onnxruntime was stopped: one run takes too long', file, {
+      this.end('onnxruntime was stopped: it takes too long', file, {
         field: 'time',
         found: `over ${silenceMs / 1000} s without an answer`,
         expected: `at most ${silenceMs / 1000} s`,
@@ -102,14 +105,22 @@ class Watchdog {
   }
 }
 
+type Handler<K extends RuntimeKind> = (
+  request: RuntimeRequest<K>,
+  onProgress: (progress: RunProgress) => void,
+) => Promise<RuntimeResult<K>>;
+
+/** How each kind is answered. Loaded in the worker thread only: the main thread needs no onnxruntime. */
+const HANDLERS: { readonly [K in RuntimeKind]: () => Promise<Handler<K>> } = {
+  verify: async () => (await import('./verify.ts')).verifyModels,
+  prepare: async () => (await import('./prepare.ts')).prepareModel,
+};
+
 function serve(): void {
   const send = (message: FromRuntime): void => parentPort?.postMessage(message);
   parentPort?.on('message', (request: ToRuntime) => {
-    // Loaded in this thread only: the main thread needs no onnxruntime.
-    import('./verify.ts')
-      .then(({ verifyModels }) =>
-        verifyModels(request, (progress) => send({ type: 'progress', progress })),
-      )
+    (HANDLERS[request.kind] as () => Promise<Handler<RuntimeKind>>)()
+      .then((handler) => handler(request, (progress) => send({ type: 'progress', progress })))
       .then((result) => send({ type: 'result', result }))
       .catch((error: unknown) => send({ type: 'error', error: toErrorData(error) }));
   });

@@ -1,7 +1,8 @@
 import { AppError } from '../../../shared/errors.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
 import { makeInputs, sizeTries, type ArrayValue, type RunHints } from './inputs.ts';
-import { firstLine, OnnxModel, type OutputValue } from './onnx-model.ts';
+import { OnnxModel, type OutputValue } from './onnx-model.ts';
+import { firstLine } from './onnx-session.ts';
 import { OutputCheck } from './output-check.ts';
 import { described, readSamples } from './read-arrays.ts';
 import { RunClock, type RunProgress } from './run-progress.ts';

@@ -2,7 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import * as fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { runVerification } from '../../../electron/engine/runtime/host.ts';
+import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
 import { NO_HINTS } from '../../../electron/engine/runtime/inputs.ts';
 import type { RunProgress } from '../../../electron/engine/runtime/run-progress.ts';
 import { RunClock } from '../../../electron/engine/runtime/run-progress.ts';
@@ -16,6 +16,7 @@ const growing = writeFile(folder, growingModel());
 const small = writeFile(folder, matMulModel(8, 8));
 
 const request = (file: string, samples = 2) => ({
+  kind: 'verify' as const,
   original: file,
   exported: file,
   samples,
@@ -60,33 +61,23 @@ describe('the process of onnxruntime', () => {
     for (let time = 0; time < 10; time++) {
       const abort = new AbortController();
       let cancelled = 0;
-      const running = runVerification(
-        RUNTIME_SCRIPT,
-        request(endless),
-        abort.signal,
-        ({ what }) => {
-          if (what !== 'Finding input sizes') return;
-          setTimeout(() => {
-            cancelled = performance.now();
-            abort.abort();
-          }, 50);
-        },
-      );
+      const running = runInRuntime(RUNTIME_SCRIPT, request(endless), abort.signal, ({ what }) => {
+        if (what !== 'Finding input sizes') return;
+        setTimeout(() => {
+          cancelled = performance.now();
+          abort.abort();
+        }, 50);
+      });
       await expect(running).rejects.toMatchObject({ code: 'CANCELLED' });
       expect(performance.now() - cancelled).toBeLessThan(1000);
     }
     await until(() => runtimesOf(process.pid).length === 0);
-    const { outputs } = await runVerification(
-      RUNTIME_SCRIPT,
-      request(small),
-      never,
-      () => undefined,
-    );
+    const { outputs } = await runInRuntime(RUNTIME_SCRIPT, request(small), never, () => undefined);
     expect(outputs[0]!.sqnrDb).toBe(Infinity);
   }, 60_000);
 
   test('an inference that takes more memory than allowed is a limit', async () => {
-    const running = runVerification(RUNTIME_SCRIPT, request(growing), never, () => undefined, {
+    const running = runInRuntime(RUNTIME_SCRIPT, request(growing), never, () => undefined, {
       memoryBytes: 600e6,
     });
     await expect(running).rejects.toMatchObject({
@@ -96,7 +87,7 @@ describe('the process of onnxruntime', () => {
   }, 60_000);
 
   test('an inference without end is a limit', async () => {
-    const running = runVerification(RUNTIME_SCRIPT, request(endless), never, () => undefined, {
+    const running = runInRuntime(RUNTIME_SCRIPT, request(endless), never, () => undefined, {
       silenceMs: 1500,
     });
     await expect(running).rejects.toMatchObject({

@@ -1,0 +1,32 @@
+import type { PreparedModel, PrepareRequest } from './prepare.ts';
+import type { VerifyModelsResult, VerifyRequest } from './verify.ts';
+
+/** Everything a runtime process does: what each kind of request carries, and what it answers. */
+export interface RuntimeKinds {
+  readonly verify: { readonly request: VerifyRequest; readonly result: VerifyModelsResult };
+  readonly prepare: { readonly request: PrepareRequest; readonly result: PreparedModel };
+}
+
+export type RuntimeKind = keyof RuntimeKinds;
+
+/** A request of any kind; `kind` tells which. */
+export type RuntimeRequest<K extends RuntimeKind = RuntimeKind> = {
+  readonly [Each in K]: { readonly kind: Each } & RuntimeKinds[Each]['request'];
+}[K];
+
+export type RuntimeResult<K extends RuntimeKind = RuntimeKind> = RuntimeKinds[K]['result'];
+
+/** What a process that crashed should have answered. */
+const ANSWERS: Readonly<Record<RuntimeKind, string>> = {
+  verify: 'outputs',
+  prepare: 'a prepared model',
+};
+
+export function answerOf({ kind }: RuntimeRequest): string {
+  return ANSWERS[kind];
+}
+
+/** The file that an error of the process names. */
+export function subjectOf(request: RuntimeRequest): string {
+  return request.kind === 'verify' ? request.exported : request.model;
+}

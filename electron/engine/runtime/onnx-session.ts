@@ -1,0 +1,46 @@
+import * as ort from 'onnxruntime-node';
+import { AppError } from '../../../shared/errors.ts';
+
+export type SessionOptions = ort.InferenceSession.SessionOptions;
+
+/**
+ * Load a model on the CPU.
+ * @throws AppError RUNTIME with the runtime's own words
+ */
+export async function loadSession(
+  file: string,
+  options: SessionOptions = {},
+): Promise<ort.InferenceSession> {
+  try {
+    return await ort.InferenceSession.create(file, {
+      logSeverityLevel: 3,
+      executionProviders: ['cpu'],
+      ...options,
+    });
+  } catch (error) {
+    throw new AppError(
+      'RUNTIME',
+      'onnxruntime does not load it',
+      { file, found: firstLine(error), expected: 'a model that loads' },
+      error,
+    );
+  }
+}
+
+/**
+ * Whether a model failed to load only because onnxruntime's Node interface has no name for the type of an
+ * input or output. onnxruntime has loaded, optimized and written it by then.
+ */
+export function isUnpassable(error: unknown): boolean {
+  return (
+    error instanceof AppError &&
+    error.details.found !== undefined &&
+    error.details.found.includes('Unsupported data type')
+  );
+}
+
+/** The first line of what the runtime says. */
+export function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split('\n')[0] ?? text;
+}

@@ -1,0 +1,72 @@
+import * as path from 'node:path';
+import { openModel } from '../formats/registry.ts';
+import { isUnpassable, loadSession, type SessionOptions } from './onnx-session.ts';
+import type { RunProgress } from './run-progress.ts';
+import { preparing } from './run-progress.ts';
+
+export interface PrepareRequest {
+  /** The source. */
+  readonly model: string;
+  /** The prepared copy that is written; large weights go to a file beside it. */
+  readonly out: string;
+  /** From how many bytes of the source on its weights go to the side file; 1 GiB where it is missing. */
+  readonly inlineBytes?: number;
+}
+
+export interface PreparedModel {
+  readonly out: string;
+}
+
+/**
+ * A source from this size on is written with its weights in a side file: protobuf ends at 2 GiB, and
+ * folding constants can make a model larger. Not always, as onnxruntime 1.30 then writes the weights of
+ * subgraphs twice: in the side file and in the model.
+ */
+const MAX_INLINE_BYTES = 2 ** 30;
+/** Smaller initializers stay in the model: shapes, scales and axes are read while it is opened. */
+const MIN_EXTERNAL_BYTES = 1024;
+
+/**
+ * Write a copy of an ONNX model as onnxruntime simplifies it before it runs it: constants are folded, and
+ * Conv+BatchNormalization, Conv+Mul, Conv+Add and MatMul+Add are fused (graph optimization level "basic",
+ * onnxruntime 1.30). Results equal the source's up to float rounding. The copy differs otherwise too:
+ * functions are inlined, and opsets of domains that the model does not use are imported.
+ * @throws AppError RUNTIME with the runtime's own words when it rejects the model
+ */
+export async function prepareModel(
+  { model, out, inlineBytes = MAX_INLINE_BYTES }: PrepareRequest,
+  onProgress: (progress: RunProgress) => void,
+): Promise<PreparedModel> {
+  onProgress(preparing('Folding constants'));
+  const isInline = bytesOf(model) < inlineBytes;
+  await writeOptimized(model, {
+    graphOptimizationLevel: 'basic',
+    optimizedModelFilePath: out,
+    ...(isInline ? {} : { extra: { session: sideFileOf(out) } }),
+  });
+  return { out };
+}
+
+/** Load a model only for the file that onnxruntime writes of it. */
+async function writeOptimized(model: string, options: SessionOptions): Promise<void> {
+  try {
+    const session = await loadSession(model, options);
+    await session.release();
+  } catch (error) {
+    if (!isUnpassable(error)) throw error;
+  }
+}
+
+/** Bytes of a model's files together. */
+function bytesOf(model: string): number {
+  const opened = openModel(model);
+  opened.close();
+  return opened.files.reduce((sum, { size }) => sum + size, 0);
+}
+
+function sideFileOf(out: string): Record<string, string> {
+  return {
+    optimized_model_external_initializers_file_name: `${path.basename(out)}.data`,
+    optimized_model_external_initializers_min_size_in_bytes: String(MIN_EXTERNAL_BYTES),
+  };
+}
