@@ -5,7 +5,8 @@ import { planWeights, weightsOnly } from '../../shared/plan.ts';
 import { findPreset, recipeFromText, type Recipe } from '../../shared/recipe.ts';
 import { Session } from '../../electron/engine/session.ts';
 import type { WorkerPool } from '../../electron/engine/pool.ts';
-import { readSamples } from '../../electron/engine/runtime/read-arrays.ts';
+import { openSamples } from '../../electron/engine/calibrate/data/samples.ts';
+import { NO_HINTS } from '../../electron/engine/runtime/inputs.ts';
 import { rawFile } from '../helpers/safetensors.ts';
 import { amplifyFlatBuffer, amplifyHeader, amplifyProtobuf } from './amplify.ts';
 import { mutateFlatBuffer, sitesOf, type Sites } from './flatbuffer-sites.ts';
@@ -192,8 +193,10 @@ const SAMPLE_INPUTS = [
 
 /** Samples whose arrays hold as many values as their shapes say. */
 async function exerciseSamples(file: string): Promise<void> {
-  for (const sample of readSamples(path.dirname(file), SAMPLE_INPUTS))
-    for (const [name, { dims, data }] of Object.entries(sample))
+  const model = { inputs: SAMPLE_INPUTS, outputs: [], hints: NO_HINTS };
+  const samples = await openSamples(path.dirname(file), model);
+  for (let index = 0; index < samples.count; index++)
+    for (const [name, { dims, data }] of Object.entries(await samples.at(index)))
       if (data.length !== dims.reduce((product, dim) => product * dim, 1))
         throw new Error(`${name} of shape ${dims.join(' x ')} has ${data.length} values`);
 }

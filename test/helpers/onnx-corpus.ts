@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
-import type { ArrayValue } from '../../electron/engine/runtime/inputs.ts';
-import { readSamples } from '../../electron/engine/runtime/read-arrays.ts';
+import { NO_HINTS, type ArrayValue } from '../../electron/engine/runtime/inputs.ts';
+import { openSamples } from '../../electron/engine/calibrate/data/samples.ts';
 
 /** Debian's libonnx-testdata, installed by the set-up. */
 export const CORPUS = '/usr/share/libonnx-testdata/data';
@@ -27,13 +27,11 @@ export async function answer(file: string, model = file): Promise<Outputs | null
   const inputs = path.join(path.dirname(file), 'test_data_set_0');
   try {
     session = await ort.InferenceSession.create(model, { logSeverityLevel: 4 });
-    const [sample] = readSamples(
-      inputs,
-      session.inputMetadata.map((input) =>
-        input.isTensor ? input : { name: input.name, type: '', shape: [] },
-      ),
+    const facts = session.inputMetadata.map((input) =>
+      input.isTensor ? input : { name: input.name, type: '', shape: [] },
     );
-    const feeds = Object.entries(sample!).map(
+    const samples = await openSamples(inputs, { inputs: facts, outputs: [], hints: NO_HINTS });
+    const feeds = Object.entries(await samples.at(0)).map(
       ([name, { type, data, dims }]: [string, ArrayValue]) => [
         name,
         new ort.Tensor(type as 'float32', data as Float32Array, [...dims]),

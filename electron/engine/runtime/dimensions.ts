@@ -155,3 +155,9 @@ export interface InputFacts {
   readonly type: string;
   readonly shape: FreeShape;
 }
+
+/** An array or input with its type and shape: x (float32, 1 x seq x 64). */
+export function described({ name, type, shape }: InputFacts): string {
+  const dims = shape.map((dim) => (dim === '' ? '?' : dim)).join(' x ');
+  return `${name} (${type}, ${dims === '' ? 'a scalar' : dims})`;
+}

@@ -71,11 +71,15 @@ export function sizeTries(inputs: readonly InputFacts[]): readonly SizeTry[] {
 /** No single random input is larger: a free dimension must not ask for all the memory. */
 const MAX_INPUT_ELEMENTS = 1 << 26;
 
-/** Everything that random inputs are made from, besides the seed. */
-export interface InputsWanted {
+/** What samples are made or read for: a model's inputs, and what tells which of them carry a state. */
+export interface ModelFacts {
   readonly inputs: readonly InputFacts[];
   readonly outputs: readonly InputFacts[];
   readonly hints: RunHints;
+}
+
+/** Everything that random inputs are made from, besides the seed. */
+export interface InputsWanted extends ModelFacts {
   readonly sizes: SizeTry;
 }
 
@@ -84,16 +88,21 @@ export interface InputsWanted {
  * are an image's; any other is a sequence's; equal names get equal sizes, and names that are
  * expressions of others their value. Floats are standard normal; recurrent states are zero, as at the
  * start of a sequence; masks are 1; integers that index a table stay in it.
+ * @param isMade which inputs are made; all by default
  * @throws AppError UNSUPPORTED for a type that cannot be generated, LIMIT for an input over 2^26 elements.
  */
-export function makeInputs(wanted: InputsWanted, seed: number): Record<string, ArrayValue> {
+export function makeInputs(
+  wanted: InputsWanted,
+  seed: number,
+  isMade: (input: InputFacts) => boolean = () => true,
+): Record<string, ArrayValue> {
   const { inputs, sizes } = wanted;
-  const states = statesOf(wanted);
+  const states = stateInputs(wanted);
   const size = (name: string, input: InputFacts | null, axis: number): number =>
     freeSize(name, input, axis, sizes, states);
   const named = solveSizes(inputs, size);
   const next = uniform(seed);
-  const made = inputs.map((input): [string, ArrayValue] => {
+  const made = inputs.filter(isMade).map((input): [string, ArrayValue] => {
     const dims = input.shape.map((dim, axis) => {
       if (typeof dim === 'number') return dim;
       return dim === '' ? size('', input, axis) : named.get(dim)!;
@@ -116,11 +125,19 @@ export function makeInputs(wanted: InputsWanted, seed: number): Record<string, A
  * Inputs that are proven to carry a state, and so are zero at first. When nothing but masks and
  * lengths would be left, they are the model's data, and none is zero: a model fed zeros computes nothing.
  */
-function statesOf({ inputs, outputs, hints }: InputsWanted): ReadonlySet<string> {
-  const states = new Set([...carriedInputs(inputs, outputs), ...hints.states]);
-  const isData = ({ name, type }: InputFacts): boolean =>
-    !states.has(name) && type !== 'bool' && !CONTROLS.some((control) => control.test(name));
-  return inputs.some(isData) ? states : new Set();
+export function stateInputs({ inputs, outputs, hints }: ModelFacts): ReadonlySet<string> {
+  const states = new Set([...carriedInputs(inputs, outputs).keys(), ...hints.states]);
+  return inputs.some((input) => !states.has(input.name) && !isControl(input)) ? states : new Set();
+}
+
+/** Whether an input is a mask, a length, a sample rate or positions: it says how to read the model's data. */
+export function isControl({ name, type }: InputFacts): boolean {
+  return type === 'bool' || CONTROLS.some((control) => control.test(name));
+}
+
+/** Whether an input is the sample rate of a waveform, in Hz. */
+export function isSampleRate({ name }: InputFacts): boolean {
+  return RATE.test(name);
 }
 
 const PAST = /past/i;

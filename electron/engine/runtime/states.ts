@@ -11,25 +11,27 @@ const DIRECTIONS = new Set(
 const CARRIED = /^(h|c|hx|cx|hn|cn|states?|hidden|cells?|caches?|mems?|memory)$/;
 
 /**
- * Names of inputs that an output of the same run feeds in the next one: their names differ only by a
+ * Inputs that an output of the same run feeds in the next one, with the output's name: their names differ only by a
  * direction (past_key_values.0.key and present.0.key, state and stateN, h0 and hn), their types and
  * shapes agree. Such an input is zero in the first step; a name such as "hidden_states" alone proves nothing.
  */
 export function carriedInputs(
   inputs: readonly InputFacts[],
   outputs: readonly InputFacts[],
-): ReadonlySet<string> {
+): ReadonlyMap<string, string> {
   const byStem = new Map<string, InputFacts>();
   for (const output of outputs) {
     const stem = stemOf(output.name);
     if (stem !== null) byStem.set(stem, output);
   }
-  const carried = inputs.filter((input) => {
+  const carried = new Map<string, string>();
+  for (const input of inputs) {
     const stem = stemOf(input.name);
     const output = stem === null ? undefined : byStem.get(stem);
-    return output !== undefined && output.type === input.type && canBeSame(input, output);
-  });
-  return new Set(carried.map((input) => input.name));
+    if (output !== undefined && output.type === input.type && canBeSame(input, output))
+      carried.set(input.name, output.name);
+  }
+  return carried;
 }
 
 /** A name without its direction; null where it is not that of a carried value. */

@@ -1,10 +1,13 @@
 import { AppError } from '../../../shared/errors.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
-import { makeInputs, sizeTries, type ArrayValue, type RunHints } from './inputs.ts';
+import { nextFeeds } from '../calibrate/data/next-feeds.ts';
+import { randomSamples } from '../calibrate/data/random-samples.ts';
+import type { Feeds } from '../calibrate/data/sample-group.ts';
+import { openSamples, type Samples } from '../calibrate/data/samples.ts';
+import type { RunHints } from './inputs.ts';
 import { OnnxModel, type OutputValue } from './onnx-model.ts';
 import { firstLine } from './onnx-session.ts';
 import { OutputCheck } from './output-check.ts';
-import { described, readSamples } from './read-arrays.ts';
 import { RunClock, type RunProgress } from './run-progress.ts';
 
 /** What a verification finds; the sizes of the files are known to its caller. */
@@ -20,14 +23,7 @@ export interface VerifyRequest {
   readonly inputs: string | null;
 }
 
-type Feeds = Readonly<Record<string, ArrayValue>>;
 type Outputs = ReadonlyMap<string, OutputValue>;
-
-/** The inputs of every run, made or read when they are asked for. */
-interface Samples {
-  readonly count: number;
-  at(index: number): Feeds;
-}
 
 /**
  * Run two models in onnxruntime on the same inputs and compare every output.
@@ -48,6 +44,7 @@ export async function verifyModels(
       clock.preparing('Finding input sizes');
       const samples = await samplesOf(request, original);
       clock.of = samples.count;
+      const first = await samples.at(0);
       // A generator of random numbers goes on from run to run, so both models must start a new one. With a
       // seed they then draw the same numbers; without one onnxruntime takes it from a node's place.
       const isRandom = request.hints.random.length > 0;
@@ -57,11 +54,10 @@ export async function verifyModels(
       };
       if (isRandom) await renew();
       clock.preparing('Warming up');
-      const reference = await runOnce(original, samples.at(0));
-      const again =
-        unseeded(request.hints).length > 0 ? await runOnce(original, samples.at(0)) : null;
+      const reference = await runOnce(original, first);
+      const again = unseeded(request.hints).length > 0 ? await runOnce(original, first) : null;
       if (isRandom) await renew();
-      else await runOnce(exported, samples.at(0));
+      else await runOnce(exported, first);
       return await compare(request, { original, exported, samples, reference, again, clock });
     } finally {
       await exported.release();
@@ -88,10 +84,21 @@ async function compare(
 ): Promise<VerifyModelsResult> {
   const checks = new Map(original.outputs.map(({ name }) => [name, new OutputCheck(name)]));
   for (const [name, reason] of original.unfetched) checks.set(name, new OutputCheck(name, reason));
+  // Of the step before: each model goes on with its own state.
+  let last: { readonly before: Outputs | null; readonly after: Outputs | null } = {
+    before: null,
+    after: null,
+  };
   for (let index = 0; index < samples.count; index++) {
-    const feeds = samples.at(index);
-    const before = await clock.run('original', index, () => runOnce(original, feeds));
-    const after = await clock.run('exported', index, () => runOnce(exported, feeds));
+    const feeds = await samples.at(index);
+    const step = (previous: Outputs | null): Feeds =>
+      previous === null || samples.startsSequence(index)
+        ? feeds
+        : nextFeeds(feeds, previous, samples.carried);
+    const [given, same] = [step(last.before), step(last.after)];
+    const before = await clock.run('original', index, () => runOnce(original, given));
+    const after = await clock.run('exported', index, () => runOnce(exported, same));
+    last = { before, after };
     for (const [name, check] of checks) {
       if (index === 0) check.checkStable(reference.get(name), (again ?? before).get(name));
       if (!original.unfetched.has(name)) check.add(before.get(name), after.get(name));
@@ -135,43 +142,10 @@ function randomWarning(random: readonly string[]): string {
   return `the model draws random numbers (${shown}), so its outputs differ from run to run`;
 }
 
-async function samplesOf(request: VerifyRequest, original: OnnxModel): Promise<Samples> {
-  if (request.inputs !== null) {
-    const given = readSamples(request.inputs, original.inputs);
-    return { count: given.length, at: (index) => given[index]! };
-  }
-  const make = await workingInputs(request, original);
-  return { count: request.samples, at: (index) => make(request.seed + index) };
-}
-
-/** Inputs by seed, with the first of the sizes for free dimensions that the original accepts. */
-async function workingInputs(
-  { hints, seed }: VerifyRequest,
-  original: OnnxModel,
-): Promise<(seed: number) => Feeds> {
-  const { inputs, outputs, file } = original;
-  let failure: unknown;
-  for (const sizes of sizeTries(inputs)) {
-    const make = (from: number): Feeds => makeInputs({ inputs, outputs, hints, sizes }, from);
-    try {
-      await original.run(make(seed));
-      return make;
-    } catch (error) {
-      if (error instanceof AppError && error.code !== 'LIMIT') throw error;
-      failure ??= error;
-    }
-  }
-  if (failure instanceof AppError) throw failure;
-  throw new AppError(
-    'RUNTIME',
-    'onnxruntime rejected every generated input; give real ones with --inputs DIR',
-    {
-      file,
-      found: firstLine(failure),
-      expected: `for each input a NAME.npy: ${inputs.map(described).join(', ')}`,
-    },
-    failure,
-  );
+function samplesOf(request: VerifyRequest, original: OnnxModel): Promise<Samples> {
+  const { hints, inputs: source } = request;
+  if (source === null) return randomSamples(original, request);
+  return openSamples(source, { inputs: original.inputs, outputs: original.outputs, hints });
 }
 
 async function runOnce(model: OnnxModel, feeds: Feeds): Promise<Outputs> {

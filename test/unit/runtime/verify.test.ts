@@ -144,7 +144,12 @@ describe('given inputs', () => {
     ],
     [
       'arrays of other names',
-      { 'z.npy': npy(header, floats([1, 2, 3, 4])), 'w.npy': npy(header, floats([1, 2, 3, 4])) },
+      {
+        'one.npz': zipSync({
+          'w.npy': npy(header, floats([1, 2, 3, 4])),
+          'z.npy': npy(header, floats([1, 2, 3, 4])),
+        }),
+      },
       /x: a sample has no array for the input \(found w \(float32, 1 x 4\), z .*expected x \(float32, batch x 4\)/,
     ],
     [

@@ -1,0 +1,66 @@
+import { AppError } from '../../../../shared/errors.ts';
+import { described } from '../../runtime/dimensions.ts';
+import { makeInputs, sizeTries, type ModelFacts } from '../../runtime/inputs.ts';
+import type { Feeds } from './sample-group.ts';
+import type { Samples } from './samples.ts';
+
+/** What runs a model once, such as OnnxModel; throws what the runtime says. */
+export interface RunnableModel extends Omit<ModelFacts, 'hints'> {
+  readonly file: string;
+  run(feeds: Feeds): Promise<unknown>;
+}
+
+export interface RandomWanted {
+  readonly samples: number;
+  readonly seed: number;
+  readonly hints: ModelFacts['hints'];
+}
+
+/** Said wherever random samples stand for calibration data. */
+export const RANDOM_WARNING =
+  'random inputs are not representative: ranges of real data differ; give real samples with --inputs DIR';
+
+/**
+ * Seeded random samples, with the first of the sizes for free dimensions that the model accepts.
+ * @throws AppError RUNTIME when it accepts none.
+ */
+export async function randomSamples(
+  model: RunnableModel,
+  { samples, seed, hints }: RandomWanted,
+): Promise<Samples> {
+  const make = await workingInputs(model, hints, seed);
+  return {
+    count: samples,
+    sequence: false,
+    carried: new Map(),
+    startsSequence: () => true,
+    at: (index) => Promise.resolve(make(seed + index)),
+  };
+}
+
+async function workingInputs(
+  model: RunnableModel,
+  hints: ModelFacts['hints'],
+  seed: number,
+): Promise<(seed: number) => Feeds> {
+  const { inputs, outputs, file } = model;
+  let failure: unknown;
+  for (const sizes of sizeTries(inputs)) {
+    const make = (from: number): Feeds => makeInputs({ inputs, outputs, hints, sizes }, from);
+    try {
+      await model.run(make(seed));
+      return make;
+    } catch (error) {
+      if (error instanceof AppError && error.code !== 'LIMIT') throw error;
+      failure ??= error;
+    }
+  }
+  if (failure instanceof AppError) throw failure;
+  const found = (failure instanceof Error ? failure.message : String(failure)).split('\n')[0] ?? '';
+  throw new AppError(
+    'RUNTIME',
+    'onnxruntime rejected every generated input; give real ones with --inputs DIR',
+    { file, found, expected: `for each input a NAME.npy: ${inputs.map(described).join(', ')}` },
+    failure,
+  );
+}
