@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { parseArgs } from 'node:util';
-import { mutatedFiles, type Outcome } from './run-case.ts';
+import { mutatedFiles, type Cost, type Outcome } from './run-case.ts';
 import { TARGETS, targetOf } from './targets.ts';
 
 /** Cases that one process takes: memory that is given back late must not add up. */
@@ -18,6 +18,8 @@ interface Tally {
   opened: number;
   refused: number;
   readonly findings: Finding[];
+  /** The slowest case, and the most memory of any process. */
+  worst: Cost;
 }
 
 const { values, positionals } = parseArgs({
@@ -78,10 +80,21 @@ function runSpan(
   });
 }
 
+function addCost(tally: Tally, { time, memory }: Cost): void {
+  const { worst } = tally;
+  tally.worst = { time: Math.max(time, worst.time), memory: Math.max(memory, worst.memory) };
+}
+
 /** A case by itself: what a process that had run others was blamed for. */
-async function runAlone(format: string, round: number, folder: string): Promise<string | null> {
+async function runAlone(
+  format: string,
+  round: number,
+  folder: string,
+  tally: Tally,
+): Promise<string | null> {
   let what: string | null = null;
   const { died } = await runSpan(format, round, round + 1, folder, (_, outcome) => {
+    addCost(tally, outcome.cost);
     if (outcome.kind === 'failed') what = outcome.what;
   });
   return what ?? died;
@@ -99,8 +112,12 @@ async function runLane(
     const to = Math.min(end, span.value + SPAN);
     for (let from = span.value; from < to;) {
       const { next, died } = await runSpan(format, from, to, folder, (round, outcome) => {
+        if (outcome.kind === 'failed' && outcome.again) {
+          again.push(round);
+          return;
+        }
+        addCost(tally, outcome.cost);
         if (outcome.kind !== 'failed') tally[outcome.kind]++;
-        else if (outcome.again) again.push(round);
         else tally.findings.push({ round, what: outcome.what });
       });
       if (died !== null) tally.findings.push({ round: Math.min(next, to - 1), what: died });
@@ -108,14 +125,14 @@ async function runLane(
     }
   }
   for (const round of again) {
-    const what = await runAlone(format, round, folder);
+    const what = await runAlone(format, round, folder, tally);
     if (what !== null) tally.findings.push({ round, what });
   }
 }
 
 async function runFormat(format: string): Promise<Tally> {
   const [first, end] = [Number(values.from), Number(values.from) + Number(values.rounds)];
-  const tally: Tally = { opened: 0, refused: 0, findings: [] };
+  const tally: Tally = { opened: 0, refused: 0, findings: [], worst: { time: 0, memory: 0 } };
   const spans = (function* () {
     for (let from = first; from < end; from += SPAN) yield from;
   })();
@@ -149,14 +166,17 @@ function report(format: string, { findings }: Tally): void {
   }
 }
 
-console.log('| format | mutations | opened | refused | findings | seconds |');
-console.log('|---|---|---|---|---|---|');
+console.log(
+  '| format | mutations | opened | refused | findings | worst time | worst memory | seconds |',
+);
+console.log('|---|---|---|---|---|---|---|---|');
 for (const format of named.length > 0 ? named : TARGETS) {
   const started = performance.now();
   const tally = await runFormat(format);
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
+  const worst = `${tally.worst.time.toFixed(0)} ms | ${(tally.worst.memory / 1e6).toFixed(0)} MB`;
   console.log(
-    `| ${format} | ${values.rounds} | ${tally.opened} | ${tally.refused} | ${tally.findings.length} | ${seconds} |`,
+    `| ${format} | ${values.rounds} | ${tally.opened} | ${tally.refused} | ${tally.findings.length} | ${worst} | ${seconds} |`,
   );
   report(format, tally);
   if (tally.findings.length > 0) process.exitCode = 1;

@@ -17,10 +17,17 @@ export interface Limits {
 
 const LIMITS: Limits = { time: 2000, memory: 256 * MEBIBYTE };
 
-export type Outcome =
+/** What a case took: milliseconds, and the most bytes of memory that its process had until then. */
+export interface Cost {
+  readonly time: number;
+  readonly memory: number;
+}
+
+export type Outcome = (
   | { readonly kind: 'opened' | 'refused' }
   /** What was wrong, and whether another try in a process of its own is to decide. */
-  | { readonly kind: 'failed'; readonly what: string; readonly again: boolean };
+  | { readonly kind: 'failed'; readonly what: string; readonly again: boolean }
+) & { readonly cost: Cost };
 
 /** Codes that a bad file is refused with; others say that something else went wrong. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
@@ -60,7 +67,8 @@ export async function runCase(
     refusal = error ?? new Error('nothing was thrown');
   }
   const took = performance.now() - started;
-  const failed = (what: string, again = false): Outcome => ({ kind: 'failed', what, again });
+  const cost = { time: took, memory: memoryPeak() };
+  const failed = (what: string, again = false): Outcome => ({ kind: 'failed', what, again, cost });
   const outside = path.join(folder, OUTSIDE);
   if (fs.existsSync(outside)) return failed(`outside: ${fs.readFileSync(outside, 'utf8').trim()}`);
   const wrong = wrongIn(refusal);
@@ -68,14 +76,14 @@ export async function runCase(
   const size = Math.max(...Object.values(files).map((bytes) => bytes.length));
   if (took > limits.time * Math.max(1, size / MEBIBYTE))
     return failed(`took over ${limits.time} ms`, true);
-  if (memoryPeak() > limits.memory + 4 * size)
+  if (cost.memory > limits.memory + 4 * size)
     return failed(`took over ${limits.memory} bytes and 4 times the file`, true);
   const left = fs.readdirSync(path.join(folder, OUT)).filter((name) => name.includes('.tmp'));
   if (left.length > 0) return failed('left a temporary file');
   const there = fs.readdirSync(folder).filter((name) => name !== OUT);
   if (there.length !== Object.keys(files).length) return failed(`left ${there.join(', ')}`);
   if (digests(folder, Object.keys(files)) !== before) return failed('changed a source');
-  return { kind: refusal === undefined ? 'opened' : 'refused' };
+  return { kind: refusal === undefined ? 'opened' : 'refused', cost };
 }
 
 /** Of this many files one is amplified. */
