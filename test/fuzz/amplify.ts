@@ -40,6 +40,19 @@ function repeated(node: ProtoNode, random: Random): Uint8Array {
   );
 }
 
+/** A tensor of many values by its first dimension and its raw data; null where it has none of them. */
+function grown(tensor: ProtoNode, random: Random): Uint8Array | null {
+  const dims = tensor.children?.find(({ number, type }) => number === 1 && type === 0);
+  const data = tensor.children?.find(({ number, type }) => number === 9 && type === 2);
+  if (dims === undefined || data === undefined || data.bytes.length === 0) return null;
+  const times = Math.max(2, Math.floor(room(random) / 2 / data.bytes.length));
+  const edits = new Map([
+    [dims, encoded({ ...dims, value: dims.value * BigInt(times) })],
+    [data, encoded(data, Buffer.concat(Array<Uint8Array>(times).fill(data.bytes)))],
+  ]);
+  return encoded(tensor, encodeAll(tensor.children!, edits));
+}
+
 function textsOf(node: ProtoNode): ProtoNode[] {
   return isText(node) ? [node] : (node.children ?? []).flatMap(textsOf);
 }
@@ -51,7 +64,7 @@ function nested(node: ProtoNode, random: Random): Uint8Array {
   return bytes;
 }
 
-/** A protobuf amplified in one way, or in two at once: a long name that many copies share. */
+/** A protobuf amplified in one way, or in two at once: a long name or a large tensor that many copies share. */
 export function amplifyProtobuf(
   tree: readonly ProtoNode[],
   nodes: readonly ProtoNode[],
@@ -61,10 +74,15 @@ export function amplifyProtobuf(
   const texts = nodes.filter(isText);
   for (let change = random.below(2); change >= 0; change--) {
     const node = random.pick(nodes);
-    const way = random.below(4);
+    const way = random.below(5);
     if (way === 0) edits.set(node, repeated(node, random));
     else if (way === 1) edits.set(node, nested(node, random));
-    else if (texts.length > 0) {
+    else if (way === 4) {
+      for (const tensor of nodes) {
+        const large = random.oneIn(4) ? grown(tensor, random) : null;
+        if (large !== null) edits.set(tensor, large);
+      }
+    } else if (texts.length > 0) {
       const picked = random.pick(texts);
       // A name is renamed wherever it stands, or all names of one kind become the same.
       const isAlike = (text: ProtoNode): boolean =>
@@ -79,28 +97,56 @@ export function amplifyProtobuf(
   return encodeAll(tree, edits);
 }
 
-/** A safetensors header amplified: long names, or many empty tensors that may share one scale. */
-export function amplifyHeader(text: string, random: Random): string {
-  const header = JSON.parse(text) as Record<string, Record<string, unknown>>;
+/** A safetensors header amplified, and bytes to add at the end: long names, many empty tensors, or one large scale that many weights share. */
+export function amplifyHeader(
+  text: string,
+  random: Random,
+): { readonly header: string; readonly added: Uint8Array } {
+  const header = JSON.parse(text) as Header;
   const names = Object.keys(header).filter((name) => name !== '__metadata__');
-  if (names.length === 0) return text;
+  const alone = (amplified: string) => ({ header: amplified, added: new Uint8Array(0) });
+  if (names.length === 0) return alone(text);
   const name = random.pick(names);
-  if (random.oneIn(3)) return text.replaceAll(name, longText(room(random) / 4, random));
-  if (random.oneIn(8)) return deep({ ...header, [name]: 0 }, name, random);
+  if (random.oneIn(3)) return alone(text.replaceAll(name, longText(room(random) / 4, random)));
+  if (random.oneIn(8)) return alone(deep({ ...header, [name]: 0 }, name, random));
   const count = Math.floor(room(random) / 100);
   const stored = header[name]!;
   const end = Math.max(...names.map((each) => (header[each]!['data_offsets'] as number[])[1]!));
   const shape = [...((stored['shape'] as number[] | undefined) ?? []), 0];
   const ending = random.pick(['.weight', '.weight_scale', '.qweight', '']);
+  const metadata = header['__metadata__'];
+  if (metadata !== undefined && typeof metadata[QUANTIZATION] === 'string')
+    return sharedScale(header, end, random);
   for (let copy = 0; copy < count; copy++)
     header[`${random.oneIn(9) ? 'x' : name}.${copy}${ending}`] = {
       ...{ dtype: stored['dtype'], shape, data_offsets: [end, end] },
     };
-  const metadata = header['__metadata__'];
-  const key = 'quantscope.quantization';
-  if (metadata !== undefined && typeof metadata[key] === 'string')
-    metadata[key] = sharedScales(metadata[key], count);
-  return JSON.stringify(header);
+  return alone(JSON.stringify(header));
+}
+
+type Header = Record<string, Record<string, unknown>>;
+const QUANTIZATION = 'quantscope.quantization';
+
+/** Descriptions of many empty weights that all have one scale, which is as large as fits. */
+function sharedScale(
+  header: Header,
+  end: number,
+  random: Random,
+): { readonly header: string; readonly added: Uint8Array } {
+  const metadata = header['__metadata__']!;
+  const described = JSON.parse(String(metadata[QUANTIZATION])) as Header;
+  const channels = Math.floor(room(random) / 8);
+  // A float32 whose bytes are 63 is 0.747.
+  const added = new Uint8Array(4 * channels).fill(63);
+  const last = end + added.length;
+  header['shared.scale'] = { dtype: 'F32', shape: [channels], data_offsets: [end, last] };
+  const one = { dtype: 'int8', shape: [channels, 0], axis: 0, scale: 'shared.scale' };
+  for (let copy = Math.floor(room(random) / 250); copy > 0; copy--) {
+    header[`c${copy}`] = { dtype: 'I8', shape: [channels, 0], data_offsets: [last, last] };
+    described[`w${copy}`] = { ...one, codes: `c${copy}` };
+  }
+  metadata[QUANTIZATION] = JSON.stringify(described);
+  return { header: JSON.stringify(header), added };
 }
 
 /** Lists within lists in place of an entry, as text: they are deeper than JSON.stringify goes. */
@@ -109,14 +155,6 @@ function deep(header: object, name: string, random: Random): string {
   const key = `${JSON.stringify(name)}:`;
   const lists = '['.repeat(levels) + ']'.repeat(levels);
   return JSON.stringify(header).replace(`${key}0`, () => key + lists);
-}
-
-/** Descriptions of many weights by the codes and scale of one. */
-function sharedScales(text: string, count: number): string {
-  const described = JSON.parse(text) as Record<string, unknown>;
-  const [first] = Object.values(described);
-  for (let copy = 0; copy < count; copy++) described[`shared.${copy}`] = first;
-  return JSON.stringify(described);
 }
 
 /** A FlatBuffer with a vector of many references to the same tables, or with a long string that others share. */

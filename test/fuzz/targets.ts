@@ -127,6 +127,12 @@ export function amplifyProto(seed: Seed, random: Random): Uint8Array {
 
 const flatSites = onceFor((bytes): Sites => sitesOf(bytes));
 
+/** A FlatBuffer that stands for much; one in two twice over: many references to what is long itself. */
+export function amplifyFlat(bytes: Uint8Array, sites: Sites, random: Random): Uint8Array {
+  const once = amplifyFlatBuffer(bytes, sites, random);
+  return random.oneIn(2) ? once : amplifyFlatBuffer(once, sitesOf(once), random);
+}
+
 const SAFETENSORS_WORDS = [
   '"F32"',
   '"U8"',
@@ -167,8 +173,8 @@ function amplifySafetensors(seed: Seed, random: Random): Uint8Array {
   if (seed.mutated.endsWith('.json')) return mutateSafetensors(seed, random);
   const bytes = bytesOf(seed);
   const end = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const header = amplifyHeader(Buffer.from(bytes.subarray(8, end)).toString(), random);
-  return rawFile(header, bytes.subarray(end));
+  const { header, added } = amplifyHeader(Buffer.from(bytes.subarray(8, end)).toString(), random);
+  return rawFile(header, Buffer.concat([bytes.subarray(end), added]));
 }
 
 const RECIPE_WORDS = [
@@ -251,7 +257,7 @@ export function targetOf(name: string): Target {
         name,
         seeds: litertSeeds(),
         mutate: (seed, random) => mutateFlatBuffer(bytesOf(seed), flatSites(seed), random),
-        amplify: (seed, random) => amplifyFlatBuffer(bytesOf(seed), flatSites(seed), random),
+        amplify: (seed, random) => amplifyFlat(bytesOf(seed), flatSites(seed), random),
         exercise: exerciseModel,
       };
     case 'recipe': {
