@@ -78,8 +78,12 @@ export function amplifyProtobuf(
     if (way === 0) edits.set(node, repeated(node, random));
     else if (way === 1) edits.set(node, nested(node, random));
     else if (way === 4) {
+      // Large tensors, and many of something that may refer to them by name.
+      const users = nodes.filter(({ children }) => children?.some(isText) === true);
+      const user = users.length > 0 ? random.pick(users) : node;
+      edits.set(user, repeated(user, random));
       for (const tensor of nodes) {
-        const large = random.oneIn(4) ? grown(tensor, random) : null;
+        const large = random.oneIn(2) ? grown(tensor, random) : null;
         if (large !== null) edits.set(tensor, large);
       }
     } else if (texts.length > 0) {

@@ -96,6 +96,7 @@ async function runAlone(
   const { died } = await runSpan(format, round, round + 1, folder, (_, outcome) => {
     addCost(tally, outcome.cost);
     if (outcome.kind === 'failed') what = outcome.what;
+    else tally[outcome.kind]++;
   });
   return what ?? died;
 }
