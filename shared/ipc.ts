@@ -1,5 +1,6 @@
 import type { ErrorData } from './errors.ts';
 import type { Handle } from './protocol.ts';
+import type { View } from './views.ts';
 
 /** Errors cross IPC as data: ipcMain.handle keeps nothing of an Error but its message. */
 export type Result<T> =
@@ -90,6 +91,7 @@ export type MainEvent =
   | { readonly type: 'open-file'; readonly file: ChosenFile }
   /** The engine ended. Where it is restarted, the page can ask for a port at once. */
   | { readonly type: 'engine-lost'; readonly error: ErrorData; readonly isRestarted: boolean }
+  | { readonly type: 'show'; readonly view: View }
   | { readonly type: 'command'; readonly command: MenuCommand };
 
 export type MenuCommand =
@@ -102,12 +104,7 @@ export type MenuCommand =
   | 'find'
   | 'undo'
   | 'redo'
-  | 'compare'
-  | 'view-layers'
-  | 'view-compare'
-  | 'view-budget'
-  | 'view-run'
-  | 'view-formats';
+  | 'compare';
 
 /** Where the page comes from; no other page is spoken to. */
 export const APP_ORIGIN = 'app://quantscope';

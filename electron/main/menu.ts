@@ -1,5 +1,6 @@
 import { app, Menu, shell, type MenuItemConstructorOptions } from 'electron';
 import type { MenuCommand, Theme } from '../../shared/ipc.ts';
+import { VIEWS } from '../../shared/views.ts';
 import { EXTERNAL_ADDRESSES } from './security.ts';
 import type { Handles } from './handles.ts';
 import type { RecentFiles } from './recent-files.ts';
@@ -20,9 +21,6 @@ const NEEDS_MODEL: ReadonlySet<MenuCommand> = new Set([
   'save-recipe',
   'find',
   'compare',
-  'view-compare',
-  'view-budget',
-  'view-run',
 ]);
 
 /** The menu bar, built anew when the recent files change and when a model comes or goes. */
@@ -128,11 +126,13 @@ function buildMenu(parts: Parts, isModelOpen: boolean): Menu {
     {
       label: '&View',
       submenu: [
-        command('Layers', 'view-layers', 'CmdOrCtrl+1'),
-        command('Compare', 'view-compare', 'CmdOrCtrl+2'),
-        command('Budget', 'view-budget', 'CmdOrCtrl+3'),
-        command('Run', 'view-run', 'CmdOrCtrl+4'),
-        command('Formats', 'view-formats', 'CmdOrCtrl+5'),
+        ...VIEWS.map(({ name, title, shortcut, needsModel }) => ({
+          id: `view-${name}`,
+          label: title,
+          enabled: isModelOpen || !needsModel,
+          accelerator: shortcut,
+          click: () => window.send({ type: 'show', view: name }),
+        })),
         command('Compare A with B', 'compare', 'CmdOrCtrl+B'),
         { type: 'separator' },
         {

@@ -9,7 +9,7 @@ import { isCancelled } from './engine-client.ts';
 import { oncePerFrame } from './frame.ts';
 import { Job } from './jobs.svelte.ts';
 import { plain } from './plain.ts';
-import { SideState } from './side.svelte.ts';
+import { SideState, type Sides } from './side.svelte.ts';
 import type { StoreHost } from './store-host.ts';
 
 /** Medians and totals are over all tensors: of more than this, every frame would stutter. */
@@ -32,7 +32,7 @@ type Host = Pick<
 /** The model measured under both recipes: what each side knows, and the statistics that they share. */
 export class Analyses {
   readonly #workbench: Host;
-  readonly sides: Readonly<Record<Side, SideState>> = {
+  readonly sides: Sides = {
     a: new SideState('a'),
     b: new SideState('b'),
   };

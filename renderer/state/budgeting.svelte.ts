@@ -5,8 +5,7 @@ import {
   type FilePlan,
   type Goal,
 } from '../../shared/budget-plan.ts';
-import type { ErrorData } from '../../shared/errors.ts';
-import { toErrorData } from '../../shared/errors.ts';
+import { type ErrorData, toErrorData } from '../../shared/errors.ts';
 import type { Side } from '../../shared/protocol.ts';
 import type { Total } from '../../shared/report.ts';
 import { describeScheme, type Scheme } from '../../shared/recipe.ts';
@@ -39,7 +38,7 @@ export interface Share {
 /** What this store takes of the workbench. */
 type Host = Pick<
   StoreHost,
-  'model' | 'file' | 'recipes' | 'mode' | 'compare' | 'client' | 'jobs' | 'setRecipe' | 'nameOf'
+  'model' | 'file' | 'recipes' | 'mode' | 'compare' | 'client' | 'jobs' | 'history' | 'nameOf'
 >;
 
 /** The budget of a model: measured once by the engine, and solved by it as the goal moves. */
@@ -218,7 +217,7 @@ export class Budgeting {
 
   /** Make the plan a side's recipe. */
   use(side: Side): void {
-    if (this.plan !== null) this.#workbench.setRecipe(side, this.plan.recipe, 'budget');
+    if (this.plan !== null) this.#workbench.history.set(side, this.plan.recipe, 'budget');
   }
 }
 

@@ -1,5 +1,4 @@
-import type { ErrorData } from '../../shared/errors.ts';
-import { AppError, toErrorData } from '../../shared/errors.ts';
+import { AppError, type ErrorData, toErrorData } from '../../shared/errors.ts';
 import type { Requests, Side, TensorSummary } from '../../shared/protocol.ts';
 import type { RangeMethod, Recipe, Scheme } from '../../shared/recipe.ts';
 import type { RangeCandidate, TensorDetail } from '../../shared/report.ts';
@@ -21,15 +20,7 @@ function searchKey(handle: string, tensor: number, scheme: Scheme): string {
 /** What this store takes of the workbench. */
 type Host = Pick<
   StoreHost,
-  | 'model'
-  | 'file'
-  | 'recipes'
-  | 'mode'
-  | 'compare'
-  | 'client'
-  | 'selection'
-  | 'setRecipe'
-  | 'nameOf'
+  'model' | 'file' | 'recipes' | 'mode' | 'compare' | 'client' | 'selection' | 'history' | 'nameOf'
 >;
 
 /** What the inspector shows of the current tensor. The old detail stays, marked stale, until the new one is there. */
@@ -99,7 +90,7 @@ export class Inspection {
     this.#isOutdated = false;
     if (tensor === null) return;
     const recipe = withClip(this.#workbench.recipes[side], tensor.name, clip);
-    this.#workbench.setRecipe(side, recipe, `range of ${this.#workbench.nameOf(tensor.id)}`);
+    this.#workbench.history.set(side, recipe, `range of ${this.#workbench.nameOf(tensor.id)}`);
   }
 
   /** Ask anew for the current tensor under the recipes as they are. Called when any of them changes. */
@@ -153,7 +144,7 @@ export class Inspection {
     const { tensor } = this;
     if (tensor === null) return;
     const recipe = withRange(this.#workbench.recipes[side], tensor.name, range);
-    this.#workbench.setRecipe(side, recipe, `range of ${this.#workbench.nameOf(tensor.id)}`);
+    this.#workbench.history.set(side, recipe, `range of ${this.#workbench.nameOf(tensor.id)}`);
   }
 
   /** Measure what each range costs that the shown side's recipe does not ask for. */

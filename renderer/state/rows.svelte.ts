@@ -11,11 +11,15 @@ import {
   type RowFigures,
   type Sort,
 } from './table.ts';
-import type { Workbench } from './workbench.svelte.ts';
+import type { Analyses } from './analyses.svelte.ts';
+import type { StoreHost } from './store-host.ts';
+
+/** What this store takes of the workbench. */
+type Host = Pick<StoreHost, 'model' | 'compare' | 'nameOf'> & { readonly analyses: Analyses };
 
 /** The rows that the table shows: filtered and sorted tensor ids. */
 export class Rows {
-  readonly #workbench: Workbench;
+  readonly #workbench: Host;
   readonly #figures: RowFigures;
   text = $state('');
   op = $state<string | null>(null);
@@ -48,7 +52,8 @@ export class Rows {
   readonly ids = $derived.by((): readonly number[] => {
     const tensors = this.#tensors;
     const { text, op, role, outliersOnly, sort } = this;
-    const { compare, sides } = this.#workbench;
+    const { compare, analyses } = this.#workbench;
+    const { sides } = analyses;
     void [compare, sides.a.settled, sides.b.settled];
     return untrack(() => {
       const kept = filterRows(tensors, { text, op, role, outliersOnly }, this.#figures);
@@ -69,9 +74,9 @@ export class Rows {
     () => new Map(this.shown.flatMap(({ members }, row) => members.map((id) => [id, row]))),
   );
 
-  constructor(workbench: Workbench) {
+  constructor(workbench: Host) {
     this.#workbench = workbench;
-    const { a, b } = workbench.sides;
+    const { a, b } = workbench.analyses.sides;
     this.#figures = {
       a: (id) => a.figures(id),
       b: (id) => b.figures(id),
@@ -83,7 +88,8 @@ export class Rows {
   }
 
   isOutlier(id: number): boolean {
-    const { sides, compare } = this.#workbench;
+    const { analyses, compare } = this.#workbench;
+    const { sides } = analyses;
     return sides.a.isOutlier(id) || (compare && sides.b.isOutlier(id));
   }
 

@@ -98,6 +98,9 @@ export class SideState {
   }
 }
 
+/** The model under both recipes. */
+export type Sides = Readonly<Record<Side, SideState>>;
+
 function count(figures: readonly Figures[], test: (figures: Figures) => boolean): number {
   let total = 0;
   for (const figure of figures) if (test(figure)) total++;

@@ -1,9 +1,9 @@
 import type { ChosenFile, PageApi } from '../../shared/ipc.ts';
-import type { ExportMode, ModelSummary, Side } from '../../shared/protocol.ts';
-import type { Recipe } from '../../shared/recipe.ts';
+import type { ExportMode, ModelSummary } from '../../shared/protocol.ts';
 import type { Announcer } from './announcer.svelte.ts';
 import type { EngineClient } from './engine-client.ts';
 import type { Jobs } from './jobs.svelte.ts';
+import type { RecipeHistory } from './recipe-history.svelte.ts';
 import type { RecipePair } from './recipes.ts';
 import type { Selection } from './selection.svelte.ts';
 
@@ -22,10 +22,10 @@ export interface StoreHost {
   /** The export mode whose plan is measured and shown. */
   readonly mode: ExportMode;
   readonly recipes: RecipePair;
+  readonly history: RecipeHistory;
   readonly compare: boolean;
   /** The name of a tensor on screen. */
   nameOf(tensor: number): string;
-  setRecipe(side: Side, recipe: Recipe, what: string): void;
   fail(error: unknown): void;
   failAnalysis(error: unknown): void;
 }

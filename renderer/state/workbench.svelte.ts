@@ -1,29 +1,33 @@
-import { AppError, toErrorData, type ErrorData } from '../../shared/errors.ts';
+import { AppError, toErrorData } from '../../shared/errors.ts';
 import type { FormatFacts } from '../../shared/formats.ts';
-import type {
-  AppInfo,
-  ChosenFile,
-  MainEvent,
-  MenuCommand,
-  PageApi,
-  Result,
-  Settings,
-  Theme,
+import {
+  type AppInfo,
+  type ChosenFile,
+  ENGINE_PORT_MESSAGE,
+  type MainEvent,
+  type MenuCommand,
+  type PageApi,
+  type Result,
+  type Settings,
+  type Theme,
 } from '../../shared/ipc.ts';
-import { ENGINE_PORT_MESSAGE } from '../../shared/ipc.ts';
 import type { ExportMode, ModelSummary, Side } from '../../shared/protocol.ts';
 import { MAX_RECIPE_BYTES, parseRecipe, recipeFromText, type Recipe } from '../../shared/recipe.ts';
+import { VIEWS, type View } from '../../shared/views.ts';
 import { modelFacts } from '../format/models.ts';
 import { defaultMode } from '../format/modes.ts';
 import { Analyses } from './analyses.svelte.ts';
 import { Announcer } from './announcer.svelte.ts';
 import { Budgeting } from './budgeting.svelte.ts';
 import { EngineClient, isCancelled } from './engine-client.ts';
-import { record, redo, redoable, startHistory, undo, undoable } from './history.ts';
 import { Inspection } from './inspection.svelte.ts';
 import { Job, Jobs } from './jobs.svelte.ts';
+import { Lab } from './lab.svelte.ts';
 import { plain } from './plain.ts';
-import { firstRecipes, sameRecipe, type RecipePair } from './recipes.ts';
+import type { Problem } from './problem.ts';
+import { RecipeHistory } from './recipe-history.svelte.ts';
+import { firstRecipes, sameRecipe } from './recipes.ts';
+import { Rows } from './rows.svelte.ts';
 import { Runs } from './runs.svelte.ts';
 import { Selection } from './selection.svelte.ts';
 import { ModelRules } from './model-rules.ts';
@@ -35,13 +39,8 @@ declare global {
   }
 }
 
-export type View = 'layers' | 'compare' | 'budget' | 'run' | 'formats';
-
-/** A problem shown in the line under the top bar, with the one command that may mend it. */
-export interface Problem {
-  readonly error: ErrorData;
-  readonly command: { readonly label: string; readonly run: () => void } | null;
-}
+/** The view of a model that was just opened. */
+const [{ name: FIRST_VIEW }] = VIEWS;
 
 /** Everything the window shows and does. One for the page's life; a model comes and goes. */
 export class Workbench {
@@ -52,12 +51,15 @@ export class Workbench {
   });
   readonly announcer = new Announcer();
   readonly jobs = new Jobs();
+  readonly history = new RecipeHistory(this.announcer, (change) => this.#changeRecipes(change));
   readonly analyses = new Analyses(this);
   readonly sides = this.analyses.sides;
   readonly selection = new Selection();
   readonly inspection = new Inspection(this);
   readonly budgeting = new Budgeting(this);
   readonly runs = new Runs(this);
+  readonly rows = new Rows(this);
+  readonly lab = new Lab();
 
   info = $state.raw<AppInfo | null>(null);
   workers = $state(0);
@@ -66,14 +68,13 @@ export class Workbench {
   file = $state.raw<ChosenFile | null>(null);
   model = $state.raw<ModelSummary | null>(null);
   problem = $state.raw<Problem | null>(null);
-  view = $state<View>('layers');
+  view = $state<View>(FIRST_VIEW);
   compare = $state(true);
   theme = $state<Theme>('system');
   exportOpen = $state(false);
   whyOpen = $state(false);
   /** Moves when the search field is to be focused. */
   findRequests = $state(0);
-  #history = $state.raw(startHistory<RecipePair>(firstRecipes()));
   /** What waits for the engine's port goes on. */
   #attached: () => void = () => {};
   #connecting: Promise<void> | null = null;
@@ -94,7 +95,7 @@ export class Workbench {
     const asked = modes.find((mode) => mode === this.#mode);
     return asked ?? defaultMode(modes, this.recipes.a) ?? 'qdq';
   });
-  readonly recipes = $derived(this.#history.present);
+  readonly recipes = $derived(this.history.present);
   /** The name of each tensor on screen. */
   readonly names = $derived(rowNames(this.model?.tensors ?? []));
   /** The name on screen by the name in the model. */
@@ -102,8 +103,6 @@ export class Workbench {
     Object.fromEntries(this.model?.tensors.map(({ id, name }) => [name, this.names[id]]) ?? []),
   );
   readonly #modelRules = new ModelRules();
-  readonly undoable = $derived(undoable(this.#history));
-  readonly redoable = $derived(redoable(this.#history));
 
   /** Restore settings, reach the engine, and open what the command line named. */
   async start(): Promise<void> {
@@ -261,7 +260,7 @@ export class Workbench {
   #takeRecipe(side: Side, text: string, name: string): void {
     const recipe = recipeFromText(text, name);
     this.#modelRules.keep(recipe.rules);
-    this.setRecipe(side, named(recipe, name), `recipe ${name}`);
+    this.history.set(side, named(recipe, name), `recipe ${name}`);
     this.announcer.say(`${name} is recipe ${side.toUpperCase()}`);
   }
 
@@ -273,30 +272,12 @@ export class Workbench {
     }
   }
 
-  setRecipe(side: Side, recipe: Recipe, what: string): void {
-    this.setRecipes({ ...this.recipes, [side]: recipe }, `${what} of ${side.toUpperCase()}`);
-  }
-
-  setRecipes(pair: RecipePair, what: string): void {
-    if (sameRecipe(pair.a, this.recipes.a) && sameRecipe(pair.b, this.recipes.b)) return;
-    this.#move(record(this.#history, pair, what));
-  }
-
-  undo(): void {
-    if (this.undoable !== null) this.announcer.say(`Undone: ${this.undoable}`);
-    this.#move(undo(this.#history));
-  }
-
-  redo(): void {
-    if (this.redoable !== null) this.announcer.say(`Done again: ${this.redoable}`);
-    this.#move(redo(this.#history));
-  }
-
   setCompare(on: boolean): void {
     this.compare = on;
     if (!on) {
       this.analyses.stop('b');
-      if (this.view === 'compare') this.view = 'layers';
+      if (VIEWS.some(({ name, needsCompare }) => needsCompare && name === this.view))
+        this.view = FIRST_VIEW;
     } else void this.analyses.run('b');
     void this.api.setSettings({ compare: on });
   }
@@ -312,6 +293,14 @@ export class Workbench {
   #measureAnew(): void {
     this.analyses.reset(this.model?.tensors ?? []);
     this.analyzeBoth();
+  }
+
+  /** Show a view, with B where it needs B; nothing happens without the model that it needs. */
+  show(view: View): void {
+    const facts = VIEWS.find(({ name }) => name === view);
+    if (facts === undefined || (facts.needsModel && this.model === null)) return;
+    if (facts.needsCompare && !this.compare) this.setCompare(true);
+    this.view = view;
   }
 
   setTheme(theme: Theme): void {
@@ -342,14 +331,13 @@ export class Workbench {
   }
 
   command(command: MenuCommand): void {
-    const hasModel = this.model !== null;
     switch (command) {
       case 'open':
         return void this.openDialog();
       case 'open-folder':
         return void this.openDialog('folder');
       case 'export':
-        this.exportOpen = hasModel;
+        this.exportOpen = this.model !== null;
         return;
       case 'open-recipe':
         return void this.openRecipe('a');
@@ -365,33 +353,18 @@ export class Workbench {
       case 'redo':
         // In a text field the menu's command is about its text.
         if (document.activeElement instanceof HTMLInputElement) document.execCommand(command);
-        else this[command]();
+        else this.history[command]();
         return;
       case 'compare':
-        return this.setCompare(!this.compare);
-      case 'view-layers':
-        this.view = 'layers';
-        return;
-      case 'view-compare':
-        if (!this.compare) this.setCompare(true);
-        this.view = 'compare';
-        return;
-      case 'view-budget':
-        this.view = 'budget';
-        return;
-      case 'view-run':
-        this.view = 'run';
-        return;
-      case 'view-formats':
-        this.view = 'formats';
+        this.setCompare(!this.compare);
     }
   }
 
-  #move(history: ReturnType<typeof startHistory<RecipePair>>): void {
-    const { present: before } = this.#history;
-    const { mode } = this;
-    this.#history = history;
-    const after = history.present;
+  /** Make a change of the recipes, and measure what it changed. */
+  #changeRecipes(change: () => void): void {
+    const { mode, recipes: before } = this;
+    change();
+    const after = this.recipes;
     if (this.mode !== mode) this.#measureAnew();
     else
       for (const side of ['a', 'b'] as const) {
@@ -412,11 +385,11 @@ export class Workbench {
     this.selection.clear();
     this.runs.reset();
     this.budgeting.reset();
-    this.view = 'layers';
+    this.view = FIRST_VIEW;
     this.exportOpen = false;
     this.whyOpen = false;
     const { a, b } = this.recipes;
-    this.#history = startHistory({ a, b });
+    this.history.restart({ a, b });
   }
 
   /** Rules made for another model name its layers: only those of recipe files stay. @returns whether any went */
@@ -424,7 +397,7 @@ export class Workbench {
     const { a, b } = this.recipes;
     const kept = { a: this.#modelRules.without(a), b: this.#modelRules.without(b) };
     const drops = !belong && !(sameRecipe(a, kept.a) && sameRecipe(b, kept.b));
-    if (drops) this.#history = startHistory(kept);
+    if (drops) this.history.restart(kept);
     this.#saveRecipes();
     return drops;
   }
@@ -444,7 +417,7 @@ export class Workbench {
       }
     };
     const first = firstRecipes();
-    this.#history = startHistory({
+    this.history.restart({
       a: stored(settings.recipeA, first.a),
       b: stored(settings.recipeB, first.b),
     });
@@ -469,6 +442,7 @@ export class Workbench {
 
   #onEvent(event: MainEvent): void {
     if (event.type === 'open-file') void this.open(event.file);
+    else if (event.type === 'show') this.show(event.view);
     else if (event.type === 'command') this.command(event.command);
     else {
       this.#losses++;
