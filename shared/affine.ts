@@ -1,5 +1,5 @@
 import { codesOf, type CodeRange, type SourceDtype } from './dtypes.ts';
-import { roundHalfAway, roundHalfEven } from './rounding.ts';
+import { roundHalfEven } from './rounding.ts';
 import { float16Bits, float16Value } from './float16.ts';
 import { bfloat16Bits, bfloat16Value } from './bfloat16.ts';
 
@@ -168,12 +168,8 @@ export function narrowScale(rmin: number, rmax: number, qmax: number): ScaleZero
   return { scale: Math.fround(magnitude / qmax), zeroPoint: 0 };
 }
 
-/**
- * How a value in units of its scale becomes an integer: nearest, half to even, after a float32
- * division; cut toward zero; or as onnxruntime's MatMulNBits quantizer, which multiplies by the
- * float32 reciprocal, adds the zero point and rounds half away from zero.
- */
-export type CodeRounding = 'even' | 'zero' | 'reciprocal';
+/** How a value in units of its scale, a float32 division, becomes an integer: nearest, half to even; or cut toward zero. */
+export type CodeRounding = 'even' | 'zero';
 
 /** The integer that a value rounds to, before any clipping. All float32 but the last addition. */
 export function unclippedCode(
@@ -182,14 +178,8 @@ export function unclippedCode(
   zeroPoint: number,
   rounding: CodeRounding,
 ): number {
-  const single = Math.fround(value);
-  if (rounding === 'even') return roundHalfEven(Math.fround(single / scale)) + zeroPoint;
-  if (rounding === 'zero') return Math.trunc(Math.fround(single / scale)) + zeroPoint;
-  const product = Math.fround(single * (scale === 0 ? 0 : Math.fround(1 / scale)));
-  // 0 times the infinite reciprocal of a subnormal scale: undefined there, 0 here.
-  const units = Number.isNaN(product) ? 0 : product;
-  // Adding 0 makes -0 the integer that it is.
-  return roundHalfAway(Math.fround(units + zeroPoint)) + 0;
+  const units = Math.fround(Math.fround(value) / scale);
+  return (rounding === 'even' ? roundHalfEven(units) : Math.trunc(units)) + zeroPoint;
 }
 
 /** The float32 that a code stands for, as DequantizeLinear computes it. */

@@ -7,8 +7,3 @@ const ROUNDER = 1.5 * 2 ** 52;
 export function roundHalfEven(value: number): number {
   return Math.abs(value) < 2 ** 51 ? value + ROUNDER - ROUNDER : value;
 }
-
-/** The nearest integer of a float32, half away from zero, as C's roundf. */
-export function roundHalfAway(value: number): number {
-  return value < 0 ? -Math.floor(0.5 - value) : Math.floor(value + 0.5);
-}

@@ -1,11 +1,10 @@
-"""Blocks: opset-21 DequantizeLinear as onnxruntime's quantizer makes it, and MatMulNBits."""
+"""Blocks: opset-21 DequantizeLinear as onnxruntime's quantizer makes it."""
 
 import numpy as np
 import onnx
 import onnxruntime
 from golden import encoded, write
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.capi._pybind_state import quantize_matmul_4bits, quantize_matmul_8bits
 from onnxruntime.quantization import quant_utils
 
 TYPES = {
@@ -63,31 +62,6 @@ def blocked(weight, dtype, axis, block, symmetric):
     }
 
 
-def matmul_nbits(weight, bits, block, symmetric):
-    """Codes, scales and zero points of the columns of [K, N], blocks along K, unpacked."""
-    rows, columns = weight.shape
-    blocks = -(-rows // block)
-    packed = np.zeros((columns, blocks, block * bits // 8), np.uint8)
-    scale = np.zeros((columns, blocks), np.float32)
-    zero_point = np.zeros((columns, (blocks * bits + 7) // 8), np.uint8)
-    quantize = quantize_matmul_4bits if bits == 4 else quantize_matmul_8bits
-    quantize(packed, weight, scale, zero_point, block, columns, rows, symmetric)
-    split = lambda array: np.stack([array & 15, array >> 4], -1) if bits == 4 else array
-    codes = split(packed).reshape(columns, -1)[:, :rows]
-    zero_points = split(zero_point).reshape(columns, -1)[:, :blocks]
-    if symmetric:
-        zero_points = np.full_like(zero_points, 2 ** (bits - 1))
-    return {
-        "bits": bits,
-        "block": block,
-        "symmetric": symmetric,
-        # Row-major in [K, N], as every other scheme has them.
-        "scale": encoded(scale.T),
-        "zeroPoint": zero_points.T.ravel().astype(int).tolist(),
-        "codes": encoded(codes.T),
-    }
-
-
 def main():
     cases = []
     for name, weight in matrices():
@@ -97,13 +71,7 @@ def main():
             for axis in (0, 1)
             for symmetric in (True, False)
         ]
-        nbits = [
-            matmul_nbits(weight, bits, block, symmetric)
-            for bits in (4, 8)
-            for block in (16, 32)
-            for symmetric in (True, False)
-        ]
-        cases.append({"name": name, "shape": list(weight.shape), "values": encoded(weight), "linear": linear, "matMulNBits": nbits})
+        cases.append({"name": name, "shape": list(weight.shape), "values": encoded(weight), "linear": linear})
     write("blocks.json", f"onnxruntime {onnxruntime.__version__}, onnx {onnx.__version__}", {"cases": cases})
 
 

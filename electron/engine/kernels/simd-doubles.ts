@@ -1,8 +1,8 @@
 import type { Bins } from '../quantize/histogram.ts';
 import { castJob } from '../quantize/casts.ts';
 import type { EncodeJob, Encoded, Passes } from '../quantize/passes.ts';
-import { plainPasses } from '../quantize/plain-passes.ts';
-import { SMALLEST_NORMAL } from '../quantize/plain-ranges.ts';
+import { plainPasses } from './reference/plain-passes.ts';
+import { SMALLEST_NORMAL } from './reference/plain-ranges.ts';
 import { BlockReader, valueSource, type ByteSource } from './blocks.ts';
 import { setGrouping } from './grouping.ts';
 import type { Kernels } from './kernels.ts';

@@ -11,8 +11,8 @@ import { setGrouping } from './grouping.ts';
 import { BLOCK_VALUES, type Kernels } from './kernels.ts';
 import { foldedCounts } from './simd-results.ts';
 
-/** How the kernels know the ways of rounding: EVEN, ZERO and RECIPROCAL of assembly/codes.ts. */
-export const ROUNDINGS = { even: 0, zero: 1, reciprocal: 2 } as const;
+/** How the kernels know the ways of rounding: EVEN and ZERO of assembly/codes.ts. */
+export const ROUNDINGS = { even: 0, zero: 1 } as const;
 
 /** An encoding set up in the kernels, for blocks to be run through. */
 interface Encoder {

@@ -1,6 +1,6 @@
 import { castJob } from '../quantize/casts.ts';
 import type { Passes } from '../quantize/passes.ts';
-import { SMALLEST_NORMAL } from '../quantize/plain-ranges.ts';
+import { SMALLEST_NORMAL } from './reference/plain-ranges.ts';
 import { BlockReader, firstValues, type ByteSource } from './blocks.ts';
 import { setGrouping, setUngrouped } from './grouping.ts';
 import type { Kernels } from './kernels.ts';

@@ -7,7 +7,7 @@ import { parameterRule } from './parameters.ts';
 import { percentileOfTensor } from './percentile.ts';
 import type { EncodeJob, Passes } from './passes.ts';
 import type { ValueSource } from './values.ts';
-import { passesOf } from './plain-passes.ts';
+import { passesOf } from '../kernels/reference/plain-passes.ts';
 import { prepareTensor, resultOf } from './quantize-tensor.ts';
 import type { QuantizeInput, QuantizeResult } from './quantize-tensor.ts';
 import { rangesOf } from './ranges.ts';

@@ -8,7 +8,7 @@ import { BASE_SCHEME } from '../../../shared/recipe.ts';
 import { arraySource } from './chunks.ts';
 import type { Values } from './values.ts';
 import { CASTS } from './casts.ts';
-import { encodePlainly } from './plain-encode.ts';
+import { encodePlainly } from '../kernels/reference/plain-encode.ts';
 import { prepareTensor } from './quantize-tensor.ts';
 import { dtypeOf } from '../../../shared/dtypes.ts';
 import { isFloatCast } from '../../../shared/recipe.ts';

@@ -2,7 +2,7 @@ import { leastDivergence } from './divergence.ts';
 import type { Grouping } from './layout.ts';
 import type { GroupRanges, Passes } from './passes.ts';
 import type { ValueSource } from './values.ts';
-import { passesOf } from './plain-passes.ts';
+import { passesOf } from '../kernels/reference/plain-passes.ts';
 
 /** Bins of the histogram that thresholds are searched on. */
 export const ENTROPY_BINS = 2048;

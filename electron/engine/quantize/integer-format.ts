@@ -15,10 +15,6 @@ export function integerFormatOf(scheme: KernelScheme): IntegerFormat {
   const codes = schemeCodes(scheme);
   if (codes === null) throw new RangeError(`${scheme.dtype} is a float cast`);
   const { bits } = dtypeOf(scheme.dtype);
-  if (isFixedPoint(scheme.dtype)) return { ...codes, bits, rounding: scheme.rounding ?? 'even' };
-  return {
-    ...codes,
-    bits,
-    rounding: scheme.operator === 'MatMulNBits' ? 'reciprocal' : 'even',
-  };
+  const rounding = isFixedPoint(scheme.dtype) ? (scheme.rounding ?? 'even') : 'even';
+  return { ...codes, bits, rounding };
 }

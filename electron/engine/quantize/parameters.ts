@@ -10,14 +10,13 @@ import { fixedPointScale, shiftedScale } from './fixed-point.ts';
 import { isNarrow } from '../../../shared/scheme-codes.ts';
 import type { IntegerFormat } from './integer-format.ts';
 import type { Grouping } from './layout.ts';
-import { matMulNBitsScale } from './matmul-nbits.ts';
 import { isFixedPoint } from '../../../shared/recipe.ts';
 import type { KernelScheme } from './scheme.ts';
 
 /** Scale and zero point of a group from the range of values that its codes are to span. */
 export type ParameterRule = (low: number, high: number) => ScaleZeroPoint;
 
-/** The rule of a scheme, by its dtype, its granularity, the operator that it is made for and the type of its scales. */
+/** The rule of a scheme, by its dtype, its granularity and the type of its scales. */
 export function parameterRule(
   scheme: KernelScheme,
   kind: Grouping['kind'],
@@ -53,8 +52,6 @@ function float32Rule(
     if (scheme.powerOfTwo === true) return (low, high) => shiftedScale(low, high, dtype, format);
     return () => ({ scale: fixedPointScale(dtype), zeroPoint: 0 });
   }
-  if (scheme.operator === 'MatMulNBits')
-    return (low, high) => matMulNBitsScale(low, high, format.bits, symmetric);
   if (isNarrow(scheme) && symmetric && kind !== 'block')
     return (low, high) => narrowScale(low, high, format.clip.qmax);
   if (kind === 'block')

@@ -87,8 +87,8 @@ export interface OneGroup {
 }
 
 /**
- * Everything that is ever done to all values of one tensor. There are two of each: the plain
- * one (plain-passes.ts), and the SIMD kernels, which it is the oracle of.
+ * Everything that is ever done to all values of one tensor. There are two of each: the SIMD kernels, and
+ * their reference implementation (kernels/reference/), whose results theirs must equal.
  */
 export interface Passes {
   readonly elements: number;

@@ -1,7 +1,7 @@
 import type { Grouping } from './layout.ts';
 import type { Gathered, OneGroup, Passes } from './passes.ts';
 import type { ValueSource } from './values.ts';
-import { passesOf } from './plain-passes.ts';
+import { passesOf } from '../kernels/reference/plain-passes.ts';
 import { orderStatistics } from './radix.ts';
 
 /** The bounds that a percentile method gives one group, before they are extended to hold 0. */

@@ -9,7 +9,7 @@ import { measuresOf } from './metrics.ts';
 import { parameterRule, type ParameterRule } from './parameters.ts';
 import type { CodeSink, EncodeJob, Encoded, GroupRanges, Parameters, Passes } from './passes.ts';
 import type { ValueSource } from './values.ts';
-import { passesOf } from './plain-passes.ts';
+import { passesOf } from '../kernels/reference/plain-passes.ts';
 import { rangesOf } from './ranges.ts';
 import { castJob } from './casts.ts';
 import { isFixedPoint, isFloatCast } from '../../../shared/recipe.ts';

@@ -1,5 +1,5 @@
 import type { OneGroup, Passes } from './passes.ts';
-import { DIGITS, digitsOf, valueOfKey } from './plain-keys.ts';
+import { DIGITS, digitsOf, valueOfKey } from '../kernels/reference/plain-keys.ts';
 
 /** One bucket that holds wanted ranks: the leading digits of its keys, and how many keys precede it. */
 interface Bucket {

@@ -3,8 +3,6 @@ import type { Scheme } from '../../../shared/recipe.ts';
 
 /** A scheme as the kernels take it; every Scheme of a recipe is one. */
 export interface KernelScheme extends Scheme {
-  /** uint4 and uint8 in blocks only: the formulas of onnxruntime's MatMulNBits quantizer. */
-  readonly operator?: 'MatMulNBits' | undefined;
   /** The type that scales are stored in, to which they are rounded before codes are made; float32 by default. */
   readonly scaleDtype?: ScaleDtype | undefined;
 }

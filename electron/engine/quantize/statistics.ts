@@ -3,7 +3,7 @@ import { binsOver, histogramOf } from './histogram.ts';
 import type { Grouping, Layout } from './layout.ts';
 import type { GroupRanges, Passes } from './passes.ts';
 import type { ValueSource } from './values.ts';
-import { passesOf } from './plain-passes.ts';
+import { passesOf } from '../kernels/reference/plain-passes.ts';
 
 export interface TensorStatistics {
   readonly statistics: Statistics;

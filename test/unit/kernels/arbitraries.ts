@@ -124,13 +124,6 @@ export const integerScheme: fc.Arbitrary<KernelScheme> = fc.oneof(
     rounding: fc.constantFrom('even', 'zero'),
   }),
   fc.record({
-    dtype: fc.constantFrom('uint4', 'uint8'),
-    symmetric: fc.boolean(),
-    granularity: fc.constant({ block: 16 }),
-    range: fc.constant('minmax'),
-    operator: fc.constant('MatMulNBits'),
-  }),
-  fc.record({
     dtype: fc.constant('int32'),
     symmetric: fc.constant(true),
     granularity: fc.constantFrom('tensor', 'channel'),

@@ -48,7 +48,7 @@ function bytesOf(passes: Passes, job: EncodeJob): { bytes: Buffer; encoded: Enco
   return { bytes: Buffer.concat(pieces), encoded };
 }
 
-describe('SIMD codes and errors equal those of their plain twins', () => {
+describe('SIMD codes and errors equal those of the reference implementation', () => {
   test.each([
     { name: 'integers', scheme: integerScheme, finite: true },
     { name: 'casts, NaN and infinities among the values', scheme: castScheme, finite: false },

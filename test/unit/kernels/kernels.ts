@@ -4,7 +4,7 @@ import { valueSource, type ByteSource } from '../../../electron/engine/kernels/b
 import { Kernels } from '../../../electron/engine/kernels/kernels.ts';
 import { simdPasses } from '../../../electron/engine/kernels/simd-passes.ts';
 import type { Passes } from '../../../electron/engine/quantize/passes.ts';
-import { plainPasses } from '../../../electron/engine/quantize/plain-passes.ts';
+import { plainPasses } from '../../../electron/engine/kernels/reference/plain-passes.ts';
 
 /** A small window, so that tensors of a few blocks are read in several pieces. */
 export const SMALL_WINDOW = 4 * 65536;
@@ -25,7 +25,7 @@ export function bytesSource(bytes: Uint8Array, dtype: SourceDtype): ByteSource {
   };
 }
 
-/** The two of each pass over the same bytes: the kernels, and their plain twins. */
+/** The two of each pass over the same bytes: the kernels, and their reference implementation. */
 export function bothPasses(
   kernels: Kernels,
   bytes: Uint8Array,

@@ -30,7 +30,7 @@ function magnitudeOf(passes: Passes): number {
   return sums.finite === 0 ? 0 : Math.max(-ranges.min[0]!, ranges.max[0]!);
 }
 
-describe('SIMD kernels equal their plain twins on random shapes, alignments and tails', () => {
+describe('SIMD kernels equal their reference implementation on random shapes, alignments and tails', () => {
   test('ranges of groups, counts and sums, NaN and infinities among the values', () => {
     fc.assert(
       fc.property(tensors({ finite: false }), ({ bytes, dtype, grouping }) => {

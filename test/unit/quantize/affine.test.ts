@@ -8,7 +8,7 @@ import {
 } from '../../../shared/affine.ts';
 import { codesOf, dtypeOf } from '../../../shared/dtypes.ts';
 import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
-import { integerCoder } from '../../../electron/engine/quantize/coder.ts';
+import { integerCoder } from '../../../electron/engine/kernels/reference/coder.ts';
 import { groupingOf, layoutOf } from '../../../electron/engine/quantize/layout.ts';
 import { packerOf } from '../../../electron/engine/quantize/packing.ts';
 import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';

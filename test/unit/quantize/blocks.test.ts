@@ -4,29 +4,24 @@ import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import { describeSide } from '../../../electron/engine/quantize/detail.ts';
 import { layoutOf } from '../../../electron/engine/quantize/layout.ts';
 import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
-import { matMulNBitsScale } from '../../../electron/engine/quantize/matmul-nbits.ts';
 import type { KernelScheme } from '../../../electron/engine/quantize/scheme.ts';
 import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
 import { bytesOf, float32Of, readGolden } from './goldens.ts';
-
-interface Blocked {
-  readonly symmetric: boolean;
-  readonly block: number;
-  readonly scale: string;
-  readonly zeroPoint: number[];
-  readonly codes: string;
-}
 
 interface GoldenCase {
   readonly name: string;
   readonly shape: number[];
   readonly values: string;
-  readonly linear: (Blocked & {
+  readonly linear: {
     readonly dtype: 'int8' | 'uint8' | 'int4' | 'uint4';
+    readonly symmetric: boolean;
     readonly axis: number;
+    readonly block: number;
+    readonly scale: string;
+    readonly zeroPoint: number[];
+    readonly codes: string;
     readonly restored: string;
-  })[];
-  readonly matMulNBits: (Blocked & { readonly bits: 4 | 8 })[];
+  }[];
 }
 
 const { cases } = readGolden<{ cases: GoldenCase[] }>('blocks.json');
@@ -66,38 +61,6 @@ describe("blocks for DequantizeLinear equal onnxruntime's in scale, zero point, 
   });
 });
 
-const nbits = cases.flatMap((given) =>
-  given.matMulNBits.map((expected) => ({
-    title: `${expected.bits} bits ${expected.symmetric ? 'symmetric' : 'asymmetric'} in blocks of ${expected.block}: ${given.name}`,
-    given,
-    expected,
-  })),
-);
-
-describe("blocks for MatMulNBits equal onnxruntime's quantizer, negative scales included", () => {
-  test.each(nbits)('$title', ({ given, expected }) => {
-    const { bits, symmetric, block } = expected;
-    const { result, bytes } = quantize(
-      given,
-      {
-        dtype: bits === 4 ? 'uint4' : 'uint8',
-        symmetric,
-        granularity: { block },
-        range: 'minmax',
-        operator: 'MatMulNBits',
-      },
-      1,
-    );
-    expect(Float32Array.from(result.scale)).toEqual(float32Of(expected.scale));
-    expect(result.zeroPoint).toEqual(expected.zeroPoint);
-    const codes = bytesOf(expected.codes);
-    const packed = Uint8Array.from({ length: Math.ceil((codes.length * bits) / 8) }, (_, index) =>
-      bits === 8 ? codes[index]! : codes[2 * index]! | ((codes[2 * index + 1] ?? 0) << 4),
-    );
-    expect(bytes.equals(packed)).toBe(true);
-  });
-});
-
 test('blocks run along the axis that is summed over, beside the channels', () => {
   expect(blockAxisOf([64, 32], 1)).toBe(0);
   expect(blockAxisOf([32, 64], 0)).toBe(1);
@@ -109,10 +72,4 @@ test('blocks run along the axis that is summed over, beside the channels', () =>
   // 512 experts with 512 inputs each.
   expect(blockAxisOf([512, 2048, 512], 1)).toBe(2);
   expect(blockAxisOf([16, 32, 3], 1)).toBe(0);
-});
-
-test('a MatMulNBits block wider than float32 has a finite scale', () => {
-  const { scale, zeroPoint } = matMulNBitsScale(-3.4e38, 3.4e38, 4, false);
-  expect(scale).toBe(Math.fround((2 * Math.fround(3.4e38)) / 15));
-  expect(zeroPoint).toBe(8);
 });

@@ -3,7 +3,7 @@ import { parseRecipe, type Scheme } from '../../../shared/recipe.ts';
 import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import { searchedRanges } from '../../../electron/engine/quantize/detail.ts';
 import { layoutOf } from '../../../electron/engine/quantize/layout.ts';
-import { plainPasses } from '../../../electron/engine/quantize/plain-passes.ts';
+import { plainPasses } from '../../../electron/engine/kernels/reference/plain-passes.ts';
 import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
 import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
 

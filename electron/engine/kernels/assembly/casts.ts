@@ -1,5 +1,5 @@
 // Bit patterns of the small float types, and the sums of which all error measures are made.
-// Twins: shared/small-float.ts and castCoder of quantize/coder.ts.
+// Reference implementation: castCoder of reference/coder.ts.
 
 import { addErrorOf, addVectors, countClipped, larger, products, squares } from './sums';
 

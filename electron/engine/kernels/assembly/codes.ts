@@ -1,12 +1,11 @@
 // Integer codes of float32 values, and the sums of which all error measures are made, in one pass.
-// Twins: integerCoder of quantize/coder.ts, and the flags of quantize/quantize-tensor.ts.
+// Reference implementation: integerCoder of reference/coder.ts, and encodePlainly of reference/plain-encode.ts.
 
 import { forEachRun } from './runs';
 import { addErrorOf, addVectors, countClipped, larger, products, squares } from './sums';
 
 export const EVEN: i32 = 0;
 export const ZERO: i32 = 1;
-export const RECIPROCAL: i32 = 2;
 
 let scales: usize = 0;
 let zeroPoints: usize = 0;
@@ -93,19 +92,9 @@ function encodeRun(pointer: usize, count: i32, group: i32, step: i32): void {
 }
 
 /** Codes less their zero points, as `rounding` says, before any clipping. */
-export function rounded(values: v128, scale: v128, zero: v128, rounding: i32): v128 {
-  if (rounding == EVEN) return f32x4.nearest(f32x4.div(values, scale));
-  if (rounding == ZERO) return f32x4.trunc(f32x4.div(values, scale));
-  const none = f32x4.eq(scale, f32x4.splat(0));
-  const product = f32x4.mul(values, v128.andnot(f32x4.div(f32x4.splat(1), scale), none));
-  // 0 times the infinite reciprocal of a subnormal scale counts as 0.
-  const units = v128.and(product, f32x4.eq(product, product));
-  const exact = f32x4.add(units, zero);
-  const whole = f32x4.trunc(exact);
-  // The fraction is exact, so that a half is told from the float32 just below it.
-  const away = f32x4.ge(f32x4.abs(f32x4.sub(exact, whole)), f32x4.splat(0.5));
-  const sign = v128.and(exact, i32x4.splat(0x80000000));
-  return f32x4.sub(f32x4.add(whole, v128.and(away, v128.or(f32x4.splat(1), sign))), zero);
+export function rounded(values: v128, scale: v128, rounding: i32): v128 {
+  const units = f32x4.div(values, scale);
+  return rounding == EVEN ? f32x4.nearest(units) : f32x4.trunc(units);
 }
 
 function isOutside(codes: v128, low: v128, high: v128): v128 {
@@ -130,8 +119,8 @@ function encodeUniform(pointer: usize, count: i32, place: usize): void {
   for (; pointer < end; pointer += 32) {
     const a = v128.load(pointer);
     const b = v128.load(pointer, 16);
-    const aUnits = rounded(a, scale, zero, way);
-    const bUnits = rounded(b, scale, zero, way);
+    const aUnits = rounded(a, scale, way);
+    const bUnits = rounded(b, scale, way);
     if (v128.any_true(v128.or(isOutside(aUnits, low, high), isOutside(bUnits, low, high)))) {
       for (let lane: usize = 0; lane < 32; lane += 4) encodeOne(pointer + lane, oneScale, oneZero);
       continue;
@@ -168,7 +157,7 @@ function encodeStepped(pointer: usize, count: i32, place: usize): void {
     const values = v128.load(pointer);
     const scale = v128.load(scales + place);
     const zero = v128.load(zeroPoints + place);
-    const units = rounded(values, scale, zero, way);
+    const units = rounded(values, scale, way);
     const code = f32x4.add(units, zero);
     if (v128.any_true(isOutside(code, low, high))) {
       for (let lane: usize = 0; lane < 16; lane += 4) encodeOwn(pointer + lane, place + lane);
@@ -215,14 +204,8 @@ function encodeOne(pointer: usize, scale: f32, zero: f32): void {
 }
 
 function roundedOne(value: f32, scale: f32, zero: f32): f32 {
-  if (rounding == EVEN) return nearest(value / scale) + zero;
-  if (rounding == ZERO) return trunc(value / scale) + zero;
-  const reciprocal: f32 = scale == 0 ? 0 : 1 / scale;
-  const product = value * reciprocal;
-  const units: f32 = product == product ? product : 0;
-  const exact = units + zero;
-  const whole = trunc(exact);
-  return abs(exact - whole) >= 0.5 ? whole + copysign<f32>(1, exact) : whole;
+  const units = value / scale;
+  return (rounding == EVEN ? nearest(units) : trunc(units)) + zero;
 }
 
 /** Stores four codes and what they stand for. */

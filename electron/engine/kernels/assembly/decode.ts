@@ -1,4 +1,5 @@
-// 16-bit floats to float32, exactly. Twin: decodeValues of quantize/chunks.ts.
+// 16-bit floats to float32, exactly.
+// Reference implementation: decodeValues of quantize/chunks.ts.
 
 /** bfloat16 is the upper half of a float32. */
 export function decodeBfloat16(from: usize, to: usize, count: i32): void {

@@ -1,5 +1,6 @@
-// What the inspector shows besides the report. Twins: quantize/detail.ts, and signedHistograms of
-// quantize/entropy.ts.
+// What the inspector shows besides the report.
+// Reference implementation: inspectPlainly and countErrors of reference/plain-encode.ts, and
+// signedHistograms of reference/plain-search.ts.
 
 import { forEachRun } from './runs';
 

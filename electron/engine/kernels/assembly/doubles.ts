@@ -1,5 +1,5 @@
 // float64 tensors: statistics in float64, and codes by way of float32 with errors in float64.
-// Twins: quantize/plain-ranges.ts, quantize/histogram.ts, addErrors of quantize/plain-encode.ts.
+// Reference implementation: reference/plain-ranges.ts, plain-passes.ts and plain-encode.ts.
 
 import { forEachRun } from './runs';
 

@@ -1,5 +1,5 @@
 // The second pass: counts over equal bins, and squared deviations from the mean.
-// Twin: quantize/histogram.ts, and secondPass of quantize/statistics.ts.
+// Reference implementation: secondPass of reference/plain-passes.ts.
 
 /**
  * Bins of four uint32 each, and one bin more: neighbouring values often fall into one bin, and

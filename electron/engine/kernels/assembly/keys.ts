@@ -1,5 +1,5 @@
-// Order statistics by the bits of values. Twins: quantize/radix.ts, and the gathering and sorting
-// of quantize/percentile.ts.
+// Order statistics by the bits of values.
+// Reference implementation: reference/plain-keys.ts.
 
 import { forEachRun } from './runs';
 

@@ -1,4 +1,5 @@
-// 4-bit codes, two to a byte. Twin: the nibble packer of quantize/packing.ts.
+// 4-bit codes, two to a byte.
+// Reference implementation: packerOf of quantize/packing.ts.
 
 /** Packs the low nibbles of bytes, the first low; an odd last one leaves a high nibble of 0. */
 export function packNibbles(from: usize, to: usize, count: i32): void {

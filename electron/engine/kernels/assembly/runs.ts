@@ -1,4 +1,5 @@
-// Which elements share a scale: the layout of quantize/layout.ts, whose forEachRun is the twin.
+// Which elements share a scale: the layout of quantize/layout.ts.
+// Reference implementation: forEachRun there.
 
 export const TENSOR: i32 = 0;
 export const CHANNEL: i32 = 1;

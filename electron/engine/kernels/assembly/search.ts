@@ -1,4 +1,5 @@
-// The squared error of many candidate scales at once. Twin: sumErrors of quantize/mse.ts.
+// The squared error of many candidate scales at once.
+// Reference implementation: addCandidateErrors of reference/plain-search.ts.
 
 import { rounded } from './codes';
 import { forEachRun } from './runs';
@@ -50,7 +51,7 @@ function errorsOfRun(pointer: usize, count: i32, group: i32, step: i32): void {
 
 /** What the codes of four values stand for. */
 function restored(values: v128, scale: v128, zero: v128, way: i32, low: v128, high: v128): v128 {
-  const code = f32x4.add(rounded(values, scale, zero, way), zero);
+  const code = f32x4.add(rounded(values, scale, way), zero);
   return f32x4.mul(f32x4.sub(f32x4.pmin(f32x4.pmax(code, low), high), zero), scale);
 }
 
@@ -65,7 +66,7 @@ function upper(values: v128): v128 {
 }
 
 function squaredError(value: f32, scale: f32, zero: f32): f64 {
-  const units = rounded(f32x4.splat(value), f32x4.splat(scale), f32x4.splat(zero), rounding);
+  const units = rounded(f32x4.splat(value), f32x4.splat(scale), rounding);
   const exact = f32x4.extract_lane(units, 0) + zero;
   const error = f64((min(max(exact, qmin), qmax) - zero) * scale) - f64(value);
   return error * error;

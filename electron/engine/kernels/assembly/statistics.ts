@@ -1,5 +1,5 @@
 // The first pass over a tensor: ranges of its groups, and sums and counts of the whole.
-// Twin: quantize/statistics.ts.
+// Reference implementation: addRanges and addSums of reference/plain-ranges.ts.
 
 import { forEachRun } from './runs';
 

@@ -1,4 +1,5 @@
-// The sums of which all error measures are made. Twin: addErrors of quantize/quantize-tensor.ts.
+// The sums of which all error measures are made.
+// Reference implementation: addErrors of reference/plain-encode.ts.
 
 /**
  * Two doubles each of noise and of original times error; four float32 of the largest error

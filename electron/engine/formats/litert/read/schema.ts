@@ -69,9 +69,6 @@ function isScalar(name: string): name is ScalarType {
   return Object.hasOwn(SCALAR_BYTES, name);
 }
 
-/** Names of every table. */
-export const TABLE_NAMES: readonly string[] = [...tables.keys()];
-
 /** A table's fields, by id. */
 export function fieldsOf(table: string): readonly Field[] {
   const fields = tables.get(table);

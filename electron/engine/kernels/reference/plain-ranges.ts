@@ -1,7 +1,7 @@
-import type { SourceDtype } from '../../../shared/dtypes.ts';
-import type { Values } from './values.ts';
-import { forEachRun, type Grouping } from './layout.ts';
-import type { GroupRanges, ValueSums } from './passes.ts';
+import type { SourceDtype } from '../../../../shared/dtypes.ts';
+import type { Values } from '../../quantize/values.ts';
+import { forEachRun, type Grouping } from '../../quantize/layout.ts';
+import type { GroupRanges, ValueSums } from '../../quantize/passes.ts';
 
 /** The least magnitude of each type that is not subnormal. */
 export const SMALLEST_NORMAL: Readonly<Record<SourceDtype, number>> = {

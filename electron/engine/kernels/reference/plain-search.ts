@@ -1,8 +1,8 @@
-import { restoredValue, unclippedCode } from '../../../shared/affine.ts';
-import type { IntegerFormat } from './integer-format.ts';
-import { forEachRun, type Grouping } from './layout.ts';
-import type { Cells } from './passes.ts';
-import type { ValueSource } from './values.ts';
+import { restoredValue, unclippedCode } from '../../../../shared/affine.ts';
+import type { IntegerFormat } from '../../quantize/integer-format.ts';
+import { forEachRun, type Grouping } from '../../quantize/layout.ts';
+import type { Cells } from '../../quantize/passes.ts';
+import type { ValueSource } from '../../quantize/values.ts';
 
 /** Squared errors of candidate scales. The contract is Passes.addCandidateErrors. */
 export function addCandidateErrors(

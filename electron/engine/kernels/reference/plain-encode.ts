@@ -1,10 +1,10 @@
-import type { Values, ValueSource } from './values.ts';
+import type { Values, ValueSource } from '../../quantize/values.ts';
 import { castCoder, integerCoder, type Coder } from './coder.ts';
-import { addToHistogram, type Bins } from './histogram.ts';
-import { forEachRun, type Grouping } from './layout.ts';
-import { emptyErrorSums, type ErrorSums } from './metrics.ts';
-import { packerOf } from './packing.ts';
-import type { EncodeJob, Encoded, Inspected } from './passes.ts';
+import { addToHistogram, type Bins } from '../../quantize/histogram.ts';
+import { forEachRun, type Grouping } from '../../quantize/layout.ts';
+import { emptyErrorSums, type ErrorSums } from '../../quantize/metrics.ts';
+import { packerOf } from '../../quantize/packing.ts';
+import type { EncodeJob, Encoded, Inspected } from '../../quantize/passes.ts';
 
 /** Sees each chunk with its codes and restored values, which are good only until it returns. */
 type Observe = (values: Values, start: number, codes: Int32Array, restored: Float64Array) => void;

@@ -1,7 +1,7 @@
-import type { Values, ValueSource } from './values.ts';
-import type { SourceDtype } from '../../../shared/dtypes.ts';
-import { forEachRun, type Grouping } from './layout.ts';
-import type { Gathered, OneGroup } from './passes.ts';
+import type { Values, ValueSource } from '../../quantize/values.ts';
+import type { SourceDtype } from '../../../../shared/dtypes.ts';
+import { forEachRun, type Grouping } from '../../quantize/layout.ts';
+import type { Gathered, OneGroup } from '../../quantize/passes.ts';
 
 /** Values of a 16-bit digit. */
 export const DIGITS = 65536;

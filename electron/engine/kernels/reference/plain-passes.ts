@@ -1,13 +1,13 @@
-import type { Values, ValueSource } from './values.ts';
-import { addToHistogram } from './histogram.ts';
-import { castJob } from './casts.ts';
-import type { Passes } from './passes.ts';
+import type { Values, ValueSource } from '../../quantize/values.ts';
+import { addToHistogram } from '../../quantize/histogram.ts';
+import { castJob } from '../../quantize/casts.ts';
+import type { Passes } from '../../quantize/passes.ts';
 import { countErrors, encodePlainly, inspectPlainly, keepFirst } from './plain-encode.ts';
 import { countDigits, gatherSorted } from './plain-keys.ts';
 import { addRanges, addSums, emptyRanges, emptySums, SMALLEST_NORMAL } from './plain-ranges.ts';
 import { addCandidateErrors, signedHistograms } from './plain-search.ts';
 
-/** The passes in plain TypeScript, over any source: what the SIMD kernels are held against. */
+/** The passes in plain TypeScript, over any source: the reference implementation of the SIMD kernels. */
 export function plainPasses(source: ValueSource): Passes {
   return {
     elements: source.elements,

@@ -1,11 +1,11 @@
-import { CASTS } from './casts.ts';
-import type { Values } from './values.ts';
-import type { IntegerFormat } from './integer-format.ts';
-import { forEachRun, type Grouping } from './layout.ts';
-import type { Parameters } from './passes.ts';
-import { restoredValue, unclippedCode } from '../../../shared/affine.ts';
-import type { FloatCast } from '../../../shared/recipe.ts';
-import { encodeSmallFloat, overflows } from '../../../shared/small-float.ts';
+import { CASTS } from '../../quantize/casts.ts';
+import type { Values } from '../../quantize/values.ts';
+import type { IntegerFormat } from '../../quantize/integer-format.ts';
+import { forEachRun, type Grouping } from '../../quantize/layout.ts';
+import type { Parameters } from '../../quantize/passes.ts';
+import { restoredValue, unclippedCode } from '../../../../shared/affine.ts';
+import type { FloatCast } from '../../../../shared/recipe.ts';
+import { encodeSmallFloat, overflows } from '../../../../shared/small-float.ts';
 
 /** Turns values into codes and back, a chunk at a time. */
 export interface Coder {
