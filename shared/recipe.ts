@@ -1,5 +1,10 @@
 import * as v from 'valibot';
 import { dtypeOf, type FixedDtype } from './dtypes.ts';
+import {
+  calibrationFields,
+  imageFields,
+  type CalibrationSettings,
+} from './calibration-settings.ts';
 import { AppError } from './errors.ts';
 import { compilePattern, exactNames, MAX_PATTERN_LENGTH, type NamePattern } from './patterns.ts';
 import { JsonReader } from './json-reader.ts';
@@ -80,6 +85,8 @@ export interface Recipe {
   readonly version: 1;
   readonly name: string;
   readonly default: Scheme | null;
+  /** How calibration data becomes inputs; guessed where it is left out. */
+  readonly calibration?: CalibrationSettings | undefined;
   /** How values between operators are quantized in modes that do that; without it as BASE_ACTIVATIONS says. */
   readonly activations?: ActivationScheme | null | undefined;
   /** Tensors with fewer elements are left as they are, unless a rule names a scheme for them. */
@@ -212,6 +219,7 @@ const recipeSchema = v.strictObject({
   version: v.literal(1),
   name: v.pipe(v.string(), v.maxLength(200)),
   default: v.nullable(schemeSchema),
+  calibration: v.optional(v.strictObject(calibrationFields)),
   activations: v.optional(v.nullable(v.strictObject(activationFields))),
   minElements: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 1024),
   rules: v.optional(
@@ -330,6 +338,8 @@ function compiled(pattern: string, field: string, file: string | undefined): Nam
 const FIELDS = [
   ...Object.keys(recipeSchema.entries),
   ...Object.keys(schemeFields),
+  ...Object.keys(calibrationFields),
+  ...Object.keys(imageFields),
   ...Object.keys(activationFields),
   ...['match', 'scheme', 'op', 'role', 'block', 'percentile', 'clip'],
 ];

@@ -16,7 +16,35 @@ test.each<[string, unknown, RegExp]>([
     { ...int8, rules: [{ match: {}, scheme: { Symetric: true } }] },
     /rules\.0\.scheme\.Symetric: .*expected symmetric\)/,
   ],
+  [
+    'of the pictures',
+    { ...int8, calibration: { images: { resise: 'fit' } } },
+    /calibration\.images\.resise: .*expected resize\)/,
+  ],
+  [
+    'of the calibration',
+    { ...int8, calibration: { image: {} } },
+    /calibration\.image: .*expected images\)/,
+  ],
   ['that is like none', { ...int8, colour: 1 }, /colour: a recipe has no such field$/],
 ])('a misspelt field %s is named, with the nearest one there is', (_, recipe, message) => {
   expect(() => parseRecipe(recipe)).toThrow(message);
+});
+
+test('the pictures of the calibration data are kept as they are written', () => {
+  const images = {
+    resize: 'fit',
+    size: [256, 256],
+    channels: 'BGR',
+    mean: [0.5, 0.5, 0.5],
+    std: [0.5, 0.5, 0.5],
+    layout: 'NCHW',
+  };
+  expect(parseRecipe({ ...int8, calibration: { images } }).calibration).toEqual({ images });
+  expect(parseRecipe(int8)).not.toHaveProperty('calibration');
+  const parse = (wrong: object): unknown =>
+    parseRecipe({ ...int8, calibration: { images: wrong } });
+  expect(() => parse({ size: [0, 1] })).toThrow(/calibration\.images\.size\.0/);
+  expect(() => parse({ std: [0] })).toThrow(/calibration\.images\.std\.0/);
+  expect(() => parse({ resize: 'crop' })).toThrow(/calibration\.images\.resize/);
 });

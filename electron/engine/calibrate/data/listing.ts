@@ -40,3 +40,13 @@ function within(folder: string): string[] {
 export function extensionOf(file: string): string {
   return path.extname(file).toLowerCase();
 }
+
+/** The files of a listing and of its folders that have one of these extensions. */
+export function filesOf(
+  { files, folders }: Listing,
+  extensions: readonly string[],
+): readonly string[] {
+  return [files, ...folders.map((folder) => folder.files)]
+    .flat()
+    .filter((file) => extensions.includes(extensionOf(file)));
+}

@@ -1,9 +1,13 @@
+import type { CalibrationSettings } from '../../../../shared/calibration-settings.ts';
 import { AppError } from '../../../../shared/errors.ts';
+import { append } from '../../../../shared/lists.ts';
 import type { ModelFacts } from '../../runtime/inputs.ts';
 import { carriedInputs } from '../../runtime/states.ts';
 import { arrayGroups } from './array-groups.ts';
 import { fitSample } from './fit-sample.ts';
-import { extensionOf, listSource, type Listing, type SampleSource } from './listing.ts';
+import { extensionOf, filesOf, listSource, type Listing, type SampleSource } from './listing.ts';
+import { PICTURE_EXTENSIONS, pictureGroups } from './images/picture-groups.ts';
+import { pictureInput } from './images/picture-input.ts';
 import type { Feeds, SampleGroup } from './sample-group.ts';
 
 /** Samples of a model's inputs, each made or read when it is asked for: memory is that of one sample. */
@@ -20,17 +24,29 @@ export interface Samples {
   at(index: number): Promise<Feeds>;
 }
 
-const EXTENSIONS = ['.npz', '.npy', '.pb'];
+const EXTENSIONS = ['.npz', '.npy', '.pb', ...PICTURE_EXTENSIONS];
 
 /**
- * Opens the samples of a folder or of a list of files; reads the first one to check it.
+ * Opens the samples of a folder or of a list of files: arrays (see arrayGroups) and pictures, also in
+ * subfolders. Reads the first one to check it.
+ * @param settings how pictures become an input; what is left out is guessed from the input
  * @throws AppError naming the file when there is no sample or the first cannot be read or is not for the model.
  */
-export async function openSamples(source: SampleSource, model: ModelFacts): Promise<Samples> {
+export async function openSamples(
+  source: SampleSource,
+  model: ModelFacts,
+  settings: CalibrationSettings = {},
+): Promise<Samples> {
   const carried = carriedInputs(model.inputs, model.outputs);
   const listing = listSource(source);
   if (listing.isChosen) checkChosen(listing);
   const groups = arrayGroups(listing, model.inputs, carried.size > 0);
+  const pictures = filesOf(listing, PICTURE_EXTENSIONS);
+  if (pictures.length > 0)
+    append(
+      groups,
+      pictureGroups(pictures, pictureInput(pictures[0]!, model, settings.images ?? {})),
+    );
   if (groups.length === 0) throw noSamples(listing);
   const samples = new FileSamples(groups, model, carried);
   await samples.at(0);
@@ -53,7 +69,7 @@ function noSamples({ place, files, folders }: Listing): AppError {
     file: place,
     field: 'samples',
     found: `${files.length + folders.length} entries`,
-    expected: '.npz files, or .npy or input_N.pb files',
+    expected: '.npz files, .npy or input_N.pb files, or PNG, JPEG, WebP or BMP pictures',
   });
 }
 
@@ -86,7 +102,8 @@ class FileSamples implements Samples {
 
   async at(index: number): Promise<Feeds> {
     const { group, step } = this.place(index);
-    return fitSample(group.files[step] ?? group.place, await group.read(step), this.model);
+    const sample = await group.read(step);
+    return fitSample(group.place, sample, this.model, group.kind === 'image');
   }
 
   private place(index: number): { readonly group: SampleGroup; readonly step: number } {
