@@ -1,11 +1,21 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect, test } from 'vitest';
+import {
+  makeTable,
+  numberOf,
+  tablesOf,
+  withFields,
+} from '../../../electron/engine/formats/litert/read/nodes.ts';
+import { GraphEdit } from '../../../electron/engine/formats/litert/write/graph-edit.ts';
+import type { GraphRecord } from '../../../electron/engine/formats/litert/read/records.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import type { Model } from '../../../shared/model.ts';
 import { cpuMilliseconds } from '../../helpers/cpu.ts';
-import { table, i32 } from '../../helpers/flatbuffer.ts';
-import { litertModel } from '../../helpers/litert-model.ts';
+import { i32, table, tables, text, u32 } from '../../helpers/flatbuffer.ts';
+import { denseModel, litertModel } from '../../helpers/litert-model.ts';
+import { planWeights, weightsOnly } from '../../../shared/plan.ts';
+import { findPreset } from '../../../shared/recipe.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -77,4 +87,43 @@ test('an IF of thousands of inputs, all of which are one input of its branch wit
   });
   const time = cpuMilliseconds(() => expect(opened(bytes).tensors).toHaveLength(count));
   expect(time).toBeLessThan(3000);
+});
+
+test('a buffer of control edges that thousands of metadata entries name is rewritten once', () => {
+  // A graph of 50,000 pairs of operators 0 and 0.
+  const edges = Buffer.concat([Buffer.from([1, 1, 0xd0, 0x86, 0x03]), Buffer.alloc(100_000)]);
+  const entry = table({ 0: text('model_control_dependencies'), 1: u32(3) });
+  const values = Float32Array.from({ length: 256 * 512 }, (_, at) => Math.sin(at));
+  const { bytes } = denseModel(256, 512, values, {
+    buffers: [new Uint8Array(values.buffer), new Uint8Array(4 * 512), edges],
+    extra: { 6: tables(new Array<typeof entry>(2000).fill(entry)) },
+  });
+  const file = path.join(folder, 'edges.tflite');
+  fs.writeFileSync(file, bytes);
+  const model = openModel(file);
+  const recipe = findPreset('int8')!;
+  const plan = weightsOnly(planWeights(model.model.tensors, recipe));
+  const time = cpuMilliseconds(() => {
+    const layout = model.layout(plan, 'qdq', recipe, 'out.tflite', new Map());
+    expect(layout.quantized).toHaveLength(1);
+  });
+  model.close();
+  expect(time).toBeLessThan(1000);
+});
+
+test('a table without changes stays the node that others share', () => {
+  const node = makeTable('Operator', { opcode_index: 1 });
+  expect(withFields(node, {})).toBe(node);
+  expect(withFields(node, { opcode_index: 2 })).not.toBe(node);
+});
+
+test('references to one tensor that change alike stay one node', () => {
+  const node = makeTable('Tensor', { type: 0 });
+  const tensors = [0, 1, 2].map(() => ({ node }));
+  const graph = { node: makeTable('SubGraph', {}), tensors, operators: [] };
+  const edit = new GraphEdit(graph as unknown as GraphRecord);
+  for (const [index, type] of [9, 9, 17].entries()) edit.changeTensor(index, { type });
+  const [first, second, third] = tablesOf(edit.finish().node, 'tensors');
+  expect(second).toBe(first);
+  expect([first, third].map((each) => each && numberOf(each, 'type'))).toEqual([9, 17]);
 });

@@ -63,8 +63,12 @@ export function tablesOf(node: TableNode, name: string): readonly TableNode[] {
 
 export type Changes = Readonly<Record<string, FieldValue | undefined>>;
 
-/** The table with some fields changed; undefined takes a field away. */
+/**
+ * The table with some fields changed; undefined takes a field away. Without a change it is the same node,
+ * so that what thousands of references share is written once.
+ */
 export function withFields(node: TableNode, changes: Changes): TableNode {
+  if (Object.keys(changes).length === 0) return node;
   const fields = [...node.fields];
   for (const [name, value] of Object.entries(changes)) {
     const { id } = fieldOf(node.table, name);

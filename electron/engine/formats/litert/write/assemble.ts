@@ -126,7 +126,8 @@ function outsideOptions(
   source: PagedBytes,
 ): OutsideBytes[] {
   return finished.flatMap(({ node }) =>
-    tablesOf(node, 'operators').flatMap((operator) => {
+    // One that several references share lies once.
+    [...new Set(tablesOf(node, 'operators'))].flatMap((operator) => {
       const range = largeOptions(source, operator);
       if (range === null) return [];
       const piece: Piece = { kind: 'copy', file: 0, ...range };
@@ -149,12 +150,16 @@ function metadataOf(
   moved: (graph: number, operator: number) => number | null,
 ): TableNode[] {
   const kept: TableNode[] = [];
+  // Thousands of entries may name one buffer: it is made true again once.
+  const corrected = new Set<string>();
   for (const [at, table] of tablesOf(index.root, 'metadata').entries()) {
     const { name, buffer } = index.metadata[at]!;
     if (name === RECIPE_NAME || name === VERSION_NAME) continue;
     kept.push(table);
     const stored = index.buffers[buffer] ?? null;
-    if (stored === null) continue;
+    const key = `${name}@${buffer}`;
+    if (stored === null || corrected.has(key)) continue;
+    corrected.add(key);
     if (name === CONTROL_EDGES) buffers.replace(buffer, movedEdges(stored, source, moved));
     if (name !== MIN_RUNTIME_VERSION || stored.isOutside || stored.length > MAX_WORD) continue;
     const raised = raisedRuntimeVersion(source.read(stored.offset, stored.length), codes.needed);

@@ -20,6 +20,11 @@ export class GraphEdit {
   private readonly before = new Map<number, TableNode[]>();
   private readonly after = new Map<number, TableNode[]>();
   private readonly dropped = new Set<number>();
+  /** The last change to each node: thousands of references to one tensor that change alike stay one node. */
+  private readonly changed = new Map<
+    TableNode,
+    { readonly changes: Changes; readonly to: TableNode }
+  >();
 
   constructor(graph: GraphRecord) {
     this.graph = graph;
@@ -27,7 +32,12 @@ export class GraphEdit {
   }
 
   changeTensor(index: number, changes: Changes): void {
-    this.tensors[index] = withFields(this.tensors[index]!, changes);
+    const node = this.tensors[index]!;
+    const last = this.changed.get(node);
+    const to =
+      last !== undefined && isAlike(last.changes, changes) ? last.to : withFields(node, changes);
+    this.changed.set(node, { changes, to });
+    this.tensors[index] = to;
   }
 
   /** A new tensor like another one; its index. */
@@ -105,4 +115,12 @@ export class GraphEdit {
     });
     return { node, moved };
   }
+}
+
+function isAlike(a: Changes, b: Changes): boolean {
+  const names = Object.keys(a);
+  return (
+    names.length === Object.keys(b).length &&
+    names.every((name) => Object.hasOwn(b, name) && a[name] === b[name])
+  );
 }
