@@ -201,3 +201,33 @@ export function amplifyFlatBuffer(
   }
   return bytes;
 }
+
+/** Parts of patterns that make a regular expression large, or slow where an engine tries every way. */
+const PATTERN_PARTS = ['(a|b?)', '\\p{L}', 'a{15}', '[a-z]*', '.*', '(a+)+', 'x?', '|', '('];
+
+/** A recipe amplified: many rules, long patterns, or lists within lists. */
+export function amplifyRecipe(text: string, random: Random): string {
+  const recipe = JSON.parse(text) as { rules: { match: Record<string, string> }[] };
+  const pattern = (length: number): string => {
+    const part = random.pick(PATTERN_PARTS);
+    return part.repeat(Math.ceil(length / part.length));
+  };
+  const way = random.below(4);
+  if (way === 0) return deep({ ...recipe, default: 0 }, 'default', random);
+  const rules = recipe.rules;
+  const count = way === 1 ? 1 : random.pick([50, 200, 201, 4000]);
+  const length = way === 1 ? room(random) / 16 : random.pick([3, 20, 100]);
+  for (let copy = 0; copy < count; copy++) {
+    const rule = random.pick(recipe.rules.slice(0, 4));
+    const name = random.oneIn(3) ? `^w${copy}$` : `${pattern(length)}${copy}`;
+    rules.push({ ...rule, match: { ...rule.match, [random.pick(['name', 'layer'])]: name } });
+  }
+  return JSON.stringify(recipe);
+}
+
+/** A .npy header, as text, of many dimensions or long numbers, as long as the one it replaces. */
+export function amplifyShape(length: number, random: Random): string {
+  const dims = random.pick(['1, ', '0, ', '2, ', '9', '(', '1,']).repeat(length);
+  const start = "{'descr': '<f4', 'fortran_order': False, 'shape': (";
+  return `${start}${dims}`.slice(0, length - 3) + '), ';
+}

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { zipSync } from 'fflate';
 import { suggestedFileName } from '../../shared/formats.ts';
 import { planWeights, weightsOnly } from '../../shared/plan.ts';
 import { findPreset, recipeFromText, type Recipe } from '../../shared/recipe.ts';
@@ -7,8 +8,14 @@ import { Session } from '../../electron/engine/session.ts';
 import type { WorkerPool } from '../../electron/engine/pool.ts';
 import { openSamples } from '../../electron/engine/calibrate/data/samples.ts';
 import { NO_HINTS } from '../../electron/engine/runtime/inputs.ts';
-import { rawFile } from '../helpers/safetensors.ts';
-import { amplifyFlatBuffer, amplifyHeader, amplifyProtobuf } from './amplify.ts';
+import { floats, rawFile, safetensorsFile } from '../helpers/safetensors.ts';
+import {
+  amplifyFlatBuffer,
+  amplifyHeader,
+  amplifyProtobuf,
+  amplifyRecipe,
+  amplifyShape,
+} from './amplify.ts';
 import { mutateFlatBuffer, sitesOf, type Sites } from './flatbuffer-sites.ts';
 import { mutateBytes, mutateJson, type Random } from './mutate.ts';
 import { planted } from './planted.ts';
@@ -235,8 +242,38 @@ function mutateSamples(seed: Seed, random: Random): Uint8Array {
   );
 }
 
-/** A model that recipes are tried on. */
+/** Long dimensions: of a protobuf, of an array file with a header of up to 64 kB, or many entries of an archive. */
+function amplifySamples(seed: Seed, random: Random): Uint8Array {
+  const bytes = bytesOf(seed);
+  if (seed.mutated.endsWith('.pb')) return amplifyProto(seed, random);
+  if (seed.mutated.endsWith('.npz')) {
+    const count = random.pick([100, 2000]);
+    const large = new Uint8Array(random.pick([1, 1 << 20]));
+    const names = Array.from({ length: count }, (_, at) => `x${at}.npy`);
+    return zipSync({
+      ...Object.fromEntries(names.map((name) => [name, bytes.subarray(0, 32)])),
+      'x.npy': large,
+    });
+  }
+  const header = `${amplifyShape(random.pick([1000, 65_000]), random)}}\n`;
+  const head = Uint8Array.of(
+    ...bytes.subarray(0, 6),
+    1,
+    0,
+    header.length & 255,
+    header.length >> 8,
+  );
+  return Buffer.concat([head, Buffer.from(header, 'latin1')]);
+}
+
+/** Models that recipes are tried on: one of a few weights, and one of many names. */
 const RECIPE_MODEL = 'model.safetensors';
+const MANY_NAMES = 'many.safetensors';
+
+function manyNames(): Uint8Array {
+  const names = Array.from({ length: 1000 }, (_, at) => `model.layers.${at}.mlp.up_proj.weight`);
+  return safetensorsFile(Object.fromEntries(names.map((name) => [name, floats([2, 2])])));
+}
 
 /** Everything that is fuzzed, by name. */
 export function targetOf(name: string): Target {
@@ -267,19 +304,28 @@ export function targetOf(name: string): Target {
       };
     case 'recipe': {
       const model = safetensorsSeeds().find((seed) => seed.name === 'plain')!;
+      const many = manyNames();
       return {
         name,
         seeds: recipeSeeds().map((seed) => ({
           ...seed,
-          files: { ...seed.files, [RECIPE_MODEL]: bytesOf(model) },
+          files: { ...seed.files, [RECIPE_MODEL]: bytesOf(model), [MANY_NAMES]: many },
         })),
         mutate: (seed, random) =>
           Buffer.from(mutateJson(Buffer.from(bytesOf(seed)).toString(), RECIPE_WORDS, random)),
+        amplify: (seed, random) =>
+          Buffer.from(amplifyRecipe(Buffer.from(bytesOf(seed)).toString(), random)),
         exercise: exerciseRecipe,
       };
     }
     case 'samples':
-      return { name, seeds: sampleSeeds(), mutate: mutateSamples, exercise: exerciseSamples };
+      return {
+        name,
+        seeds: sampleSeeds(),
+        mutate: mutateSamples,
+        amplify: amplifySamples,
+        exercise: exerciseSamples,
+      };
     case planted.name:
       return planted;
     default:
@@ -291,7 +337,8 @@ export const TARGETS = ['onnx', 'safetensors', 'litert', 'recipe', 'samples'] as
 
 async function exerciseRecipe(file: string, random: Random, pool: WorkerPool): Promise<void> {
   const recipe = recipeFromText(fs.readFileSync(file, 'utf8'), file);
-  const session = Session.open(path.join(path.dirname(file), RECIPE_MODEL), pool);
+  const model = random.oneIn(4) ? MANY_NAMES : RECIPE_MODEL;
+  const session = Session.open(path.join(path.dirname(file), model), pool);
   try {
     for (const mode of session.opened.modes)
       session.opened.layout(
