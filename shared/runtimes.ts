@@ -1,7 +1,11 @@
 // Which runtime loads an exported file, and from which version on.
 import type { ExportMode } from './protocol.ts';
 
-/** The onnxruntime from which each opset of ai.onnx is implemented (its docs/Versioning.md, and release notes). */
+/**
+ * The onnxruntime from which each opset of ai.onnx is implemented: the table of onnxruntime.ai/docs/reference/compatibility
+ * up to 20, the ONNX version that each later release was built with from 22 on. 1.18 lists opset 21 too, but its
+ * DequantizeLinear has neither int4 nor blocks: both came with 1.19 (pull requests 20362 and 20901).
+ */
 const OPSET_SINCE: readonly (readonly [opset: number, version: string])[] = [
   [11, '1.0'],
   [12, '1.3'],
@@ -13,10 +17,11 @@ const OPSET_SINCE: readonly (readonly [opset: number, version: string])[] = [
   [18, '1.14'],
   [19, '1.15'],
   [20, '1.17'],
-  [21, '1.20'],
+  [21, '1.19'],
   [22, '1.21'],
   [23, '1.23'],
   [24, '1.24'],
+  [25, '1.24'],
 ];
 
 /** Operators of com.microsoft that a mode writes: no other runtime has them. */

@@ -181,7 +181,7 @@ test('times have three significant digits', () => {
 
 test('an export says which runtime loads it', () => {
   expect(onnxRuntime(21, 'qdq')).toBe(
-    'onnxruntime 1.20 or newer loads it, and other runtimes that support opset 21.',
+    'onnxruntime 1.19 or newer loads it, and other runtimes that support opset 21.',
   );
   expect(onnxRuntime(11, 'dynamic')).toBe(
     'onnxruntime 1.7 or newer loads it, and no other runtime.',
