@@ -11,6 +11,7 @@ import { OVERFLOW_REASON, withHalfBiases, type LitertModel } from './fit-biases.
 import { overflowsFloat16 } from './overflow.ts';
 import { typeOfDtype } from '../read/tensor-types.ts';
 import type { LitertTensor } from '../read/tensors.ts';
+import { noGain } from '../../no-gain.ts';
 import { whyUntouchable } from './untouchable.ts';
 
 /** A scheme as LiteRT stores it, with the reason where it is not the one asked for; or why it stores none. */
@@ -118,7 +119,7 @@ function mayRun({ dtype, symmetric }: Scheme): boolean {
 function whyNoGain({ ref }: LitertTensor, scheme: Scheme): string | null {
   const bytes = storedBytes(scheme, ref) + (isFloatCast(scheme.dtype) ? 0 : PARAMETER_BYTES);
   if (bytes < ref.bytes) return null;
-  return `with its scales it takes ${bytes} bytes of the file, not fewer than ${ref.bytes}`;
+  return `with its scales it ${noGain(ref.bytes, bytes)} of the file`;
 }
 
 /** Bytes of codes and scales, and of zero points of 64 bits, which tensors share where they are 0. */

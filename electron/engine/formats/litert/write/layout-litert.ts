@@ -4,6 +4,7 @@ import { tablesOf } from '../read/nodes.ts';
 import type { LitertIndex } from '../read/records.ts';
 import type { PagedBytes } from '../read/paged-bytes.ts';
 import { piecesLength, type Layout } from '../../../export/layout.ts';
+import { NO_SMALLER_EXPORT } from '../../no-gain.ts';
 import { assembleModel } from './assemble.ts';
 import { GraphEdit } from './graph-edit.ts';
 import { OperatorCodes } from './operator-codes.ts';
@@ -47,7 +48,7 @@ export function layoutLitert(request: LitertExport): Layout {
       })),
       refused: [...refused, ...biases.reasons()],
     };
-  const reason = 'the whole export would be no smaller than its source';
+  const reason = NO_SMALLER_EXPORT;
   const kept = replaced.map(({ tensor }) => ({ tensor: tensor.ref.id, reason }));
   return unchanged(source, [...refused, ...kept]);
 }

@@ -11,6 +11,7 @@ import { isFloatCast, storageDtype } from '../../../../../shared/recipe.ts';
 import type { GraphRecord, NodeRecord, OnnxIndex } from '../read/records.ts';
 import { piecesLength, type CodeLayout, type Layout, type Piece } from '../../../export/layout.ts';
 import { TOOL_VERSION } from '../../../export/version.ts';
+import { NO_SMALLER_EXPORT, noGain } from '../../no-gain.ts';
 import { applyEdits, type Edit } from './edits.ts';
 import {
   constantOpset,
@@ -125,7 +126,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const before = files.reduce((sum, file) => sum + file.size, 0);
   if (bytes < before || (quantized.length === 0 && bytes === before)) return made;
   if (quantized.length === 0) return smallerSides(request, made);
-  const reason = 'the whole export would be no smaller than its source';
+  const reason = NO_SMALLER_EXPORT;
   const nothing = plan.map((entry) => ({ ...entry, scheme: null }));
   const kept = quantized.map(({ tensor }) => ({ tensor, reason }));
   return { ...layoutOnnx({ ...request, plan: nothing }), refused: [...refused, ...kept] };
@@ -199,8 +200,7 @@ function editsFor(
   if (overflow !== null) return { refused: overflow };
   if (tensor.ref.storage === 'external') {
     const bytes = schemeBytes(scheme, tensor.ref) + EXTERNAL_BYTES;
-    if (bytes >= tensor.ref.bytes)
-      return { refused: `takes ${bytes} bytes, not fewer than ${tensor.ref.bytes}` };
+    if (bytes >= tensor.ref.bytes) return { refused: noGain(tensor.ref.bytes, bytes) };
   }
   const pending = tensor.ref.quantization?.pending;
   if (pending !== undefined) {
@@ -246,9 +246,7 @@ function editsFor(
     INTEGER_NODE_BYTES * uses.length,
   );
   if (after >= before)
-    return {
-      refused: `with its scales and nodes it takes ${after} bytes of the file, not fewer than ${before}`,
-    };
+    return { refused: `with its scales and nodes it ${noGain(before, after)} of the file` };
   if (replaced.domain === 'com.microsoft' || uses.some((use) => MICROSOFT_FORMS.has(use.form)))
     opsets.needMicrosoft(owner);
   opsets.needIr(irVersionOf(storageDtype(scheme.dtype)));

@@ -12,6 +12,7 @@ import { isConverted, type SafetensorsTensor } from '../read/tensors.ts';
 import type { FileSource } from '../../../source.ts';
 import { piecesLength, type Layout, type OutputFile, type Piece } from '../../../export/layout.ts';
 import { TOOL_VERSION } from '../../../export/version.ts';
+import { NO_SMALLER_EXPORT, noGain } from '../../no-gain.ts';
 import { indexPiece, shardName } from './write-index.ts';
 import { replaceTensor, type Replacement } from './replace-tensor.ts';
 import { filePieces, type OutputTensor } from './write-header.ts';
@@ -49,7 +50,7 @@ export function layoutSafetensors(request: SafetensorsExport): Layout {
   const made = layoutOf(request, outcome);
   const before = request.files.reduce((sum, file) => sum + file.size, 0);
   if (outcome.quantized.length === 0 || made.bytes < before) return made;
-  const reason = 'the whole export would be no smaller than its source';
+  const reason = NO_SMALLER_EXPORT;
   const kept = outcome.quantized.map(({ tensor }) => ({ tensor, reason }));
   const refused = [...outcome.refused, ...kept];
   return layoutOf(request, { replaced: new Map(), quantized: [], refused });
@@ -91,7 +92,7 @@ function outcomeOf({ plan, tensors, mode, recipe }: SafetensorsExport): Outcome 
     else if (bytes >= tensor.ref.bytes)
       refused.push({
         tensor: id,
-        reason: `takes ${bytes} bytes, not fewer than ${tensor.ref.bytes}`,
+        reason: noGain(tensor.ref.bytes, bytes),
       });
     else {
       replaced.set(id, replaceTensor(tensor, scheme, fresh));
