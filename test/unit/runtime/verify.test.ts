@@ -140,7 +140,7 @@ describe('given inputs', () => {
     [
       'an array for another model',
       { 'z.npy': npy(header.replace('(1, 4)', '(2, 2)'), floats([1, 2, 3, 4])) },
-      /not for this model \(found x \(float32, 2 x 2\), expected x \(float32, batch x 4\)\)/,
+      /x: a sample does not fit the input \(found x \(float32, 2 x 2\), expected x \(float32, batch x 4\); choose samples made for this model\)/,
     ],
     [
       'arrays of other names',

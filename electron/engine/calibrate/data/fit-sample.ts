@@ -65,11 +65,11 @@ function checkFits(file: string, input: InputFacts, { type, dims }: ArrayValue):
       (dims.length === input.shape.length &&
         input.shape.every((dim, axis) => typeof dim === 'string' || dim === dims[axis])));
   if (!fits)
-    throw new AppError('BAD_USAGE', 'a sample is not for this model', {
+    throw new AppError('BAD_USAGE', 'a sample does not fit the input', {
       file,
       field: input.name,
       found: described({ name: input.name, type, shape: dims }),
-      expected: described(input),
+      expected: `${described(input)}; choose samples made for this model`,
     });
 }
 
