@@ -26,6 +26,9 @@ const external = [...EXTERNAL_PACKAGES, ...builtinModules, /^node:/];
 const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
 const define = { __APP_VERSION__: JSON.stringify(version) };
 
+// Advice on the speed of plugins is not for those who build.
+const QUIET = { bundlerTimings: false };
+
 function nodeConfig(input, { oneFile }) {
   return {
     configFile: false,
@@ -42,6 +45,7 @@ function nodeConfig(input, { oneFile }) {
       minify: false,
       sourcemap: true,
       rolldownOptions: {
+        checks: QUIET,
         input,
         external,
         output: {
@@ -84,6 +88,7 @@ async function buildPage() {
       // A data: URL would need a hole in the content security policy.
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
+      rolldownOptions: { checks: QUIET },
     },
   });
   // The Open Font License must go where the font goes.
