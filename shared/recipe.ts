@@ -8,6 +8,7 @@ import {
 import { AppError } from './errors.ts';
 import { compilePattern, exactNames, MAX_PATTERN_LENGTH, type NamePattern } from './patterns.ts';
 import { JsonReader } from './json-reader.ts';
+import { smallest } from './lists.ts';
 
 /** Types that weights can be stored in. q7, q15 and q31 are CMSIS-DSP fixed point. */
 export const SCHEME_DTYPES = [
@@ -288,7 +289,7 @@ export function parseRecipe(value: unknown, file?: string): Recipe {
       file,
       field: v.getDotPath(issue) ?? 'recipe',
       found: issue.received,
-      expected: issue.expected ?? issue.message,
+      expected: nearestValue(issue) ?? issue.expected ?? issue.message,
     });
   }
   checkRules(result.output.rules, file);
@@ -347,11 +348,26 @@ const FIELDS = [
 function unknownField(issue: v.BaseIssue<unknown>, file: string | undefined): AppError {
   const field = v.getDotPath(issue) ?? 'recipe';
   const name = field.slice(field.lastIndexOf('.') + 1).slice(0, 40);
-  const [nearest] = FIELDS.map((known) => ({ known, changes: changesBetween(name, known) }))
-    .filter(({ known, changes }) => changes <= Math.max(1, known.length / 3))
-    .sort((a, b) => a.changes - b.changes);
-  const expected = nearest?.known;
+  const expected = nearestOf(name, FIELDS);
   return new AppError('BAD_RECIPE', 'a recipe has no such field', { file, field, expected });
+}
+
+/** Of a misspelt word of a list, such as the dtype int9, the valid ones that are like it. */
+function nearestValue({ input, expected }: v.BaseIssue<unknown>): string | undefined {
+  if (typeof input !== 'string') return undefined;
+  // valibot lists them in quotes: ("int8" | "int4").
+  const valid = [...(expected ?? '').matchAll(/"([^"]*)"/g)].map(([, word]) => word!);
+  return nearestOf(input.slice(0, 40), valid);
+}
+
+/** The known words that a misspelt one is nearest to, "int8 or int4"; undefined when it is like none. */
+function nearestOf(word: string, known: readonly string[]): string | undefined {
+  const like = [...new Set(known)]
+    .map((each) => ({ each, changes: changesBetween(word, each) }))
+    .filter(({ each, changes }) => changes <= Math.max(1, each.length / 3));
+  const least = smallest(like.map(({ changes }) => changes));
+  const nearest = like.filter(({ changes }) => changes === least).map(({ each }) => each);
+  return nearest.length === 0 ? undefined : nearest.join(' or ');
 }
 
 /** How many characters must be added, removed or replaced to make one word of the other (Levenshtein). */

@@ -48,3 +48,14 @@ test('the pictures of the calibration data are kept as they are written', () => 
   expect(() => parse({ std: [0] })).toThrow(/calibration\.images\.std\.0/);
   expect(() => parse({ resize: 'crop' })).toThrow(/calibration\.images\.resize/);
 });
+
+test.each<[string, object, RegExp]>([
+  ['a dtype', { dtype: 'int9' }, /default\.dtype: .*found "int9", expected int8 or int4\)/],
+  ['a dtype in capitals', { dtype: 'BFloat16' }, /default\.dtype: .*expected bfloat16\)/],
+  ['a granularity', { granularity: 'chanel' }, /default\.granularity: .*expected channel\)/],
+  ['a range', { range: 'minmx' }, /default\.range: .*expected minmax\)/],
+  ['a dtype like none', { dtype: 'brick' }, /found "brick", expected \("int8" \| /],
+])('of %s that is misspelt the nearest valid values are named', (_, field, message) => {
+  const recipe = { ...int8, default: { ...int8.default, ...field } };
+  expect(() => parseRecipe(recipe)).toThrow(message);
+});
