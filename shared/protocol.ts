@@ -3,6 +3,7 @@ import type { Computer } from './computer.ts';
 import type { DotProduct } from './dot-product.ts';
 import type { ErrorData } from './errors.ts';
 import type { FormatFacts } from './formats.ts';
+import type { Kernels } from './kernels.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { Recipe } from './recipe.ts';
 import type {
@@ -110,6 +111,8 @@ export interface VerifyResult {
   readonly exportedUnder?: string;
   /** What is special about the runs as a whole, each a sentence. */
   readonly warnings: readonly string[];
+  /** What onnxruntime runs the export on; null where its optimized graph cannot be written or read. */
+  readonly kernels: Kernels | null;
   readonly bytesBefore: number;
   readonly bytesAfter: number;
   /** Medians of one run, in milliseconds. */

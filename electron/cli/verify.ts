@@ -1,4 +1,5 @@
 import { AppError, printable } from '../../shared/errors.ts';
+import { kernelLines } from '../../shared/kernels.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
 import { runBeside } from '../engine/runtime/run-models.ts';
 import {
@@ -96,6 +97,8 @@ function printTable(result: VerifyResult): void {
   );
   for (const { name, note } of result.outputs)
     if (note !== null) print(`${printable(name)} ${printable(note)}`);
+  for (const line of result.kernels === null ? [] : kernelLines(result.kernels))
+    print(printable(line));
   for (const warning of result.warnings) print(`warning: ${printable(warning)}`);
   print(
     `${megabytes(result.bytesBefore)} -> ${megabytes(result.bytesAfter)}, ` +

@@ -1,5 +1,6 @@
 import type { FormatFacts } from '../../../shared/formats.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
+import type { Kernels } from '../../../shared/kernels.ts';
 import type { ModelGraph } from '../../../shared/graph.ts';
 import type { Model } from '../../../shared/model.ts';
 import type { Plan } from '../../../shared/plan.ts';
@@ -23,6 +24,8 @@ export interface OpenedModel {
   readonly canRun: boolean;
   /** The name of the recipe that this file says it was exported under; absent or null where it says none. */
   recipeName?(): string | null;
+  /** What a graph that onnxruntime has optimized runs on; absent for formats that it does not run. */
+  kernels?(): Kernels;
   /** The operators and values, made when first asked for; empty where the format has none. */
   graph(): ModelGraph;
   /** What the structure tells about inputs and runs. */

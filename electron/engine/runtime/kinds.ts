@@ -1,10 +1,12 @@
-import type { PreparedModel, PrepareRequest } from './prepare.ts';
+import type { Kernels } from '../../../shared/kernels.ts';
+import type { PrepareRequest, WrittenModel } from './prepare.ts';
 import type { VerifyModelsResult, VerifyRequest } from './verify.ts';
 
 /** Everything a runtime process does: what each kind of request carries, and what it answers. */
 export interface RuntimeKinds {
   readonly verify: { readonly request: VerifyRequest; readonly result: VerifyModelsResult };
-  readonly prepare: { readonly request: PrepareRequest; readonly result: PreparedModel };
+  readonly prepare: { readonly request: PrepareRequest; readonly result: WrittenModel };
+  readonly optimize: { readonly request: PrepareRequest; readonly result: Kernels };
 }
 
 export type RuntimeKind = keyof RuntimeKinds;
@@ -20,6 +22,7 @@ export type RuntimeResult<K extends RuntimeKind = RuntimeKind> = RuntimeKinds[K]
 const ANSWERS: Readonly<Record<RuntimeKind, string>> = {
   verify: 'outputs',
   prepare: 'a prepared model',
+  optimize: 'an optimized graph',
 };
 
 export function answerOf({ kind }: RuntimeRequest): string {

@@ -3,7 +3,7 @@ import { AppError } from '../../../shared/errors.ts';
 import { float16Value } from '../../../shared/float16.ts';
 import type { ArrayValue, RunHints } from './inputs.ts';
 import type { InputFacts } from './dimensions.ts';
-import { isUnpassable, loadSession } from './onnx-session.ts';
+import { isUnpassable, loadSession, type SessionOptions } from './onnx-session.ts';
 
 /** One output of a run: numbers (64-bit integers and float16 converted), or strings. */
 export interface OutputValue {
@@ -50,9 +50,13 @@ export class OnnxModel {
   }
 
   /** @throws AppError RUNTIME with the runtime's own words, UNSUPPORTED for an input or output it cannot pass. */
-  static async load(file: string, hints: RunHints): Promise<OnnxModel> {
+  static async load(
+    file: string,
+    hints: RunHints,
+    options: SessionOptions = {},
+  ): Promise<OnnxModel> {
     try {
-      return new OnnxModel(file, await loadSession(file));
+      return new OnnxModel(file, await loadSession(file, options));
     } catch (error) {
       const [value] = hints.unpassable;
       if (value !== undefined && isUnpassable(error))

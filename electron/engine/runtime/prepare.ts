@@ -7,13 +7,13 @@ import { preparing } from './run-progress.ts';
 export interface PrepareRequest {
   /** The source. */
   readonly model: string;
-  /** The prepared copy that is written; large weights go to a file beside it. */
+  /** The copy that is written; large weights go to a file beside it. */
   readonly out: string;
   /** From how many bytes of the source on its weights go to the side file; 1 GiB where it is missing. */
   readonly inlineBytes?: number;
 }
 
-export interface PreparedModel {
+export interface WrittenModel {
   readonly out: string;
 }
 
@@ -34,27 +34,38 @@ const MIN_EXTERNAL_BYTES = 1024;
  * @throws AppError RUNTIME with the runtime's own words when it rejects the model
  */
 export async function prepareModel(
-  { model, out, inlineBytes = MAX_INLINE_BYTES }: PrepareRequest,
+  request: PrepareRequest,
   onProgress: (progress: RunProgress) => void,
-): Promise<PreparedModel> {
+): Promise<WrittenModel> {
   onProgress(preparing('Folding constants'));
-  const isInline = bytesOf(model) < inlineBytes;
-  await writeOptimized(model, {
-    graphOptimizationLevel: 'basic',
-    optimizedModelFilePath: out,
-    ...(isInline ? {} : { extra: { session: sideFileOf(out) } }),
-  });
-  return { out };
+  await writeAtBasic(request);
+  return { out: request.out };
 }
 
 /** Load a model only for the file that onnxruntime writes of it. */
-async function writeOptimized(model: string, options: SessionOptions): Promise<void> {
+async function writeAtBasic({ model, out, inlineBytes }: PrepareRequest): Promise<void> {
   try {
-    const session = await loadSession(model, options);
+    const session = await loadSession(model, {
+      graphOptimizationLevel: 'basic',
+      ...writtenTo(out, model, inlineBytes),
+    });
     await session.release();
   } catch (error) {
     if (!isUnpassable(error)) throw error;
   }
+}
+
+/** Session options that write the optimized graph of a model. */
+export function writtenTo(
+  out: string,
+  model: string,
+  inlineBytes = MAX_INLINE_BYTES,
+): SessionOptions {
+  const isInline = bytesOf(model) < inlineBytes;
+  return {
+    optimizedModelFilePath: out,
+    ...(isInline ? {} : { extra: { session: sideFileOf(out) } }),
+  };
 }
 
 /** Bytes of a model's files together. */

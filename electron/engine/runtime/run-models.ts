@@ -11,6 +11,7 @@ import { openModel } from '../formats/registry.ts';
 import type { RunOptions, Session } from '../session.ts';
 import { ioError } from '../source.ts';
 import { runInRuntime, type Runtime } from './host.ts';
+import type { RunProgress } from './run-progress.ts';
 
 /** What models are run on: so many seeded random samples, or those of a folder. */
 export interface Inputs {
@@ -37,21 +38,28 @@ export async function runBeside(
   const exportedUnder = other.recipeName?.() ?? null;
   other.close();
   assertCanRun(other);
-  const request = {
-    kind: 'verify',
-    original: session.opened.files[0]!.path,
-    exported,
-    ...inputs,
-    hints: session.opened.runHints,
-  } as const;
-  const result = await runInRuntime(runtime, request, options.signal, (progress) =>
+  const onProgress = (progress: RunProgress): void =>
     options.onProgress?.({
       ...progress,
       item: path.basename(exported),
       unit: 'samples',
       bytesDone: 0,
       bytesOf: 0,
-    }),
+    });
+  const result = await inTemporaryFolder((folder) =>
+    runInRuntime(
+      runtime,
+      {
+        kind: 'verify',
+        original: session.opened.files[0]!.path,
+        exported,
+        ...inputs,
+        hints: session.opened.runHints,
+        optimized: path.join(folder, 'optimized.onnx'),
+      },
+      options.signal,
+      onProgress,
+    ),
   );
   return {
     ...result,
@@ -70,11 +78,17 @@ export async function runUnder(
   options: RunOptions,
 ): Promise<VerifyResult> {
   assertCanRun(session.opened);
-  const folder = temporaryFolder();
-  try {
+  return await inTemporaryFolder(async (folder) => {
     const exported = path.join(folder, `model${session.opened.extension}`);
     await session.export(recipe, mode, exported, options);
     return await runBeside(session, runtime, exported, inputs, options);
+  });
+}
+
+async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = temporaryFolder();
+  try {
+    return await work(folder);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }

@@ -114,6 +114,7 @@ type Handler<K extends RuntimeKind> = (
 const HANDLERS: { readonly [K in RuntimeKind]: () => Promise<Handler<K>> } = {
   verify: async () => (await import('./verify.ts')).verifyModels,
   prepare: async () => (await import('./prepare.ts')).prepareModel,
+  optimize: async () => (await import('./optimize.ts')).optimizeModel,
 };
 
 function serve(): void {

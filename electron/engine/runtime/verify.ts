@@ -1,4 +1,5 @@
 import { AppError } from '../../../shared/errors.ts';
+import type { Kernels } from '../../../shared/kernels.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
 import { nextFeeds } from '../calibrate/data/next-feeds.ts';
 import { randomSamples } from '../calibrate/data/random-samples.ts';
@@ -7,7 +8,9 @@ import { openSamples, type Samples } from '../calibrate/data/samples.ts';
 import type { RunHints } from './inputs.ts';
 import { OnnxModel, type OutputValue } from './onnx-model.ts';
 import { firstLine } from './onnx-session.ts';
+import { readKernels } from './optimize.ts';
 import { OutputCheck } from './output-check.ts';
+import { writtenTo } from './prepare.ts';
 import { RunClock, type RunProgress } from './run-progress.ts';
 
 /** What a verification finds; the sizes of the files are known to its caller. */
@@ -16,6 +19,8 @@ export type VerifyModelsResult = Omit<VerifyResult, 'bytesBefore' | 'bytesAfter'
 export interface VerifyRequest {
   readonly original: string;
   readonly exported: string;
+  /** Where onnxruntime writes the graph of the export as it runs it. */
+  readonly optimized: string;
   readonly samples: number;
   readonly seed: number;
   readonly hints: RunHints;
@@ -39,7 +44,7 @@ export async function verifyModels(
   let original = await OnnxModel.load(request.original, request.hints);
   try {
     clock.preparing('Loading the exported model');
-    const exported = await OnnxModel.load(request.exported, request.hints);
+    const { exported, kernels } = await loadExported(request);
     try {
       clock.preparing('Finding input sizes');
       const samples = await samplesOf(request, original);
@@ -58,7 +63,15 @@ export async function verifyModels(
       const again = unseeded(request.hints).length > 0 ? await runOnce(original, first) : null;
       if (isRandom) await renew();
       else await runOnce(exported, first);
-      return await compare(request, { original, exported, samples, reference, again, clock });
+      return await compare(request, {
+        original,
+        exported,
+        samples,
+        reference,
+        again,
+        clock,
+        kernels,
+      });
     } finally {
       await exported.release();
     }
@@ -76,11 +89,31 @@ interface Comparison {
   /** What it gave in the run after that, where it draws random numbers. */
   readonly again: Outputs | null;
   readonly clock: RunClock;
+  readonly kernels: Kernels | null;
+}
+
+/** The export, and what it runs on: null where its optimized graph cannot be written or read. */
+async function loadExported({
+  exported: file,
+  optimized,
+  hints,
+}: VerifyRequest): Promise<{ exported: OnnxModel; kernels: Kernels | null }> {
+  try {
+    const exported = await OnnxModel.load(file, hints, writtenTo(optimized, file));
+    try {
+      return { exported, kernels: readKernels(optimized) };
+    } catch {
+      return { exported, kernels: null };
+    }
+  } catch {
+    // A full disk must not keep it from running. What else is wrong fails again.
+    return { exported: await OnnxModel.load(file, hints), kernels: null };
+  }
 }
 
 async function compare(
   { seed, hints }: VerifyRequest,
-  { original, exported, samples, reference, again, clock }: Comparison,
+  { original, exported, samples, reference, again, clock, kernels }: Comparison,
 ): Promise<VerifyModelsResult> {
   const checks = new Map(original.outputs.map(({ name }) => [name, new OutputCheck(name)]));
   for (const [name, reason] of original.unfetched) checks.set(name, new OutputCheck(name, reason));
@@ -113,6 +146,7 @@ async function compare(
     warnings: [...checks.values()].some(({ isUnstable }) => isUnstable)
       ? [randomWarning(unseeded(hints))]
       : [],
+    kernels,
     msBefore: median(clock.times.original),
     msAfter: median(clock.times.exported),
   };

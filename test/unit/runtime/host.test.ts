@@ -1,5 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
@@ -23,6 +24,7 @@ const request = (file: string, samples = 2) => ({
   seed: 0,
   hints: NO_HINTS,
   inputs: null,
+  optimized: path.join(folder, 'optimized.onnx'),
 });
 const never = new AbortController().signal;
 

@@ -5,6 +5,7 @@ import type { FileSource } from '../../source.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
 import { sumsOf } from '../sums.ts';
+import { kernelsOf } from './kernels/kernels.ts';
 import { ExternalFiles, type ExternalRange } from './read/external-data.ts';
 import { buildGraph, type OnnxGraph } from './read/graph.ts';
 import { readIndex } from './read/read-index.ts';
@@ -69,6 +70,7 @@ function openOnnx(source: FileSource): OpenedModel {
       modes: ['qdq', 'dynamic', 'float', 'float16', 'nbits'],
       canRun: true,
       recipeName: () => recipeName(wire, index),
+      kernels: () => kernelsOf(index, tensors),
       graph: () => (graph ??= buildGraph(index, tensors)),
       runHints: graphHints(index, tensors),
       layout: ({ weights }, mode, recipe, targetName, statistics) =>
