@@ -51,6 +51,7 @@ export interface TensorReport {
   readonly maxAbsError: number;
   /** Signal to quantization noise, dB: Infinity when the error is 0, null for an all-zero or untouched tensor. */
   readonly sqnrDb: number | null;
+  /** Cosine of the angle between originals and dequantized; null when either is all 0. */
   readonly cosine: number | null;
   /** Sums over elements, which whole-model figures pool. */
   readonly signal: number;

@@ -1,4 +1,4 @@
-import { sqnrDb } from '../../../shared/report.ts';
+import { sqnrDb, type TensorReport } from '../../../shared/report.ts';
 
 /**
  * Sums over elements, in float64, of which every error measure is made. An error is dequantized
@@ -17,17 +17,10 @@ export function emptyErrorSums(): ErrorSums {
 }
 
 /** The error measures of a report, each in the one definition that the product has. */
-export interface ErrorMeasures {
-  readonly mse: number;
-  readonly rmse: number;
-  readonly maxAbsError: number;
-  /** Infinity when the error is 0; null when all originals are 0. */
-  readonly sqnrDb: number | null;
-  /** Cosine of the angle between originals and dequantized; null when either is all 0. */
-  readonly cosine: number | null;
-  readonly signal: number;
-  readonly noise: number;
-}
+export type ErrorMeasures = Pick<
+  TensorReport,
+  'mse' | 'rmse' | 'maxAbsError' | 'sqnrDb' | 'cosine' | 'signal' | 'noise'
+>;
 
 /**
  * Measures from sums; all errors are 0 where nothing was measured.
