@@ -43,8 +43,6 @@ export interface KernelExports {
   readonly setCastOutput: (codes: number, restored: number) => void;
   readonly cast: (pointer: number, count: number) => void;
   readonly castInPlace: (pointer: number, count: number) => void;
-  readonly doubleSumsPointer: () => number;
-  readonly resetDoubleSums: () => void;
   readonly addDoubleSums: (pointer: number, count: number, tiny: number, start: number) => void;
   readonly setDoubleRanges: (minima: number, maxima: number) => void;
   readonly addDoubleRanges: (pointer: number, count: number, start: number) => void;

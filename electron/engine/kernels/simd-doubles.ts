@@ -21,7 +21,7 @@ export function doublePasses(kernels: Kernels, source: ByteSource): Passes {
     ...plain,
     firstPass(grouping) {
       const ranges = collectRanges(kernels, reader, grouping, true);
-      return { ranges, sums: readValueSums(kernels, kernels.exports.doubleSumsPointer()) };
+      return { ranges, sums: readValueSums(kernels) };
     },
     ranges: (grouping) => collectRanges(kernels, reader, grouping, false),
     // Bins wider than the largest double are counted by halves, which is not worth a kernel.
@@ -48,7 +48,7 @@ function collectRanges(
   kernels.float64(minima, groups).fill(Infinity);
   kernels.float64(maxima, groups).fill(-Infinity);
   exports.setDoubleRanges(minima, maxima);
-  exports.resetDoubleSums();
+  exports.resetSums();
   setGrouping(exports, grouping);
   reader.forEachBlock((pointer, count, start) => {
     exports.addDoubleRanges(pointer, count, start);

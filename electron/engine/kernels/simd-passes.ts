@@ -63,7 +63,7 @@ function rangePasses(
     ranges: (grouping) => collect(grouping, false),
     firstPass(grouping) {
       const ranges = collect(grouping, true);
-      return { ranges, sums: readValueSums(kernels, exports.sumsPointer()) };
+      return { ranges, sums: readValueSums(kernels) };
     },
     secondPass({ lo, hi, count: bins }, mean, allFinite) {
       kernels.reset();

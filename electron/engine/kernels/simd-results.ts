@@ -4,10 +4,10 @@ import type { Kernels } from './kernels.ts';
 /** Counts that the second pass has for each bin, as assembly/histogram.ts has them. */
 export const COUNTS_PER_BIN = 4;
 
-/** The seven doubles that the first pass leaves: assembly/statistics.ts and assembly/doubles.ts. */
-export function readValueSums(kernels: Kernels, pointer: number): ValueSums {
+/** The seven doubles that the first pass leaves: assembly/statistics.ts. */
+export function readValueSums(kernels: Kernels): ValueSums {
   const [finite, sum, zeros, subnormals, nans, infinities, first] = kernels.float64(
-    pointer,
+    kernels.exports.sumsPointer(),
     7,
   ) as unknown as [number, number, number, number, number, number, number];
   const firstNonFinite = first < 0 ? null : first;

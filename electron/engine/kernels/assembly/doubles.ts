@@ -2,27 +2,9 @@
 // Reference implementation: reference/plain-ranges.ts, plain-passes.ts and plain-encode.ts.
 
 import { forEachRun } from './runs';
+import { addFinite, addOne, PIECE } from './statistics';
 
-/** Seven doubles, as those of statistics.ts: finite, sum, zeros, subnormals, NaNs, infinities, first non-finite. */
-const sums: usize = memory.data(56, 16);
-
-/** Values that are summed before it is looked whether all were finite. */
-const PIECE: i32 = 4096;
-
-export function doubleSumsPointer(): usize {
-  return sums;
-}
-
-export function resetDoubleSums(): void {
-  memory.fill(sums, 0, 56);
-  store<f64>(sums, -1, 48);
-}
-
-function add(offset: usize, amount: f64): void {
-  store<f64>(sums + offset, load<f64>(sums + offset) + amount);
-}
-
-/** Adds float64 values to the sums. `tiny` is the least normal magnitude, `start` the first value's index. */
+/** Adds float64 values to the sums of statistics.ts. `tiny` is the least normal magnitude, `start` the first value's index. */
 export function addDoubleSums(pointer: usize, count: i32, tiny: f64, start: f64): void {
   for (let at = 0; at < count; at += PIECE)
     addPiece(pointer + (usize(at) << 3), min(PIECE, count - at), tiny, start + f64(at));
@@ -53,29 +35,10 @@ function addPiece(pointer: usize, count: i32, tiny: f64, start: f64): void {
     zeroCount += i64(value == 0);
   }
   // Not finite: one of the values is not, or, far apart from any weights, the sum overflows.
-  if (sum - sum != 0) {
-    addSlowly(pointer, count, tiny, start);
-    return;
-  }
-  add(0, f64(count));
-  add(8, sum);
-  add(16, f64(zeroCount));
-  add(24, f64(smallCount - zeroCount));
-}
-
-function addSlowly(pointer: usize, count: i32, tiny: f64, start: f64): void {
-  for (let at = 0; at < count; at++) {
-    const value = load<f64>(pointer + (usize(at) << 3));
-    if (value - value != 0) {
-      add(value != value ? 32 : 40, 1);
-      if (load<f64>(sums, 48) < 0) store<f64>(sums, start + f64(at), 48);
-      continue;
-    }
-    add(0, 1);
-    add(8, value);
-    if (value == 0) add(16, 1);
-    else if (abs(value) < tiny) add(24, 1);
-  }
+  if (sum - sum == 0) addFinite(f64(count), sum, f64(zeroCount), f64(smallCount));
+  else
+    for (let each = 0; each < count; each++)
+      addOne(load<f64>(pointer + (usize(each) << 3)), tiny, start + f64(each));
 }
 
 let minima: usize = 0;

@@ -7,7 +7,7 @@ export { addFiniteToHistogram, addToHistogram, setBins } from './histogram';
 export { errorSums, resetErrorSums } from './sums';
 export { encode, setCodes, setFlags, setOutput } from './codes';
 export { cast, castInPlace, setCast, setCastOutput } from './casts';
-export { countKeys, gather, selectRank, setGathering, setKeys, valueOfKey } from './keys';
+export { countKeys, gather, selectRank, setGathering, setKeys } from './keys';
 export { addErrors, setCandidates } from './search';
 export {
   addGroupErrors,
@@ -24,9 +24,7 @@ export {
   demote,
   demoteToOdd,
   doubleErrorSums,
-  doubleSumsPointer,
   resetDoubleErrorSums,
-  resetDoubleSums,
   setDoubleBins,
   setDoubleRanges,
 } from './doubles';

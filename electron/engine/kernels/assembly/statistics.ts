@@ -7,7 +7,7 @@ import { forEachRun } from './runs';
 const sums: usize = memory.data(56, 16);
 
 /** Values that are summed before it is looked whether all were finite. */
-const PIECE: i32 = 4096;
+export const PIECE: i32 = 4096;
 
 export function sumsPointer(): usize {
   return sums;
@@ -20,6 +20,24 @@ export function resetSums(): void {
 
 function add(offset: usize, amount: f64): void {
   store<f64>(sums + offset, load<f64>(sums + offset) + amount);
+}
+
+/** Adds values that are all finite; `small` counts those under the least normal magnitude, zeros among them. */
+export function addFinite(count: f64, sum: f64, zeros: f64, small: f64): void {
+  add(0, count);
+  add(8, sum);
+  add(16, zeros);
+  add(24, small - zeros);
+}
+
+/** Adds one value of any kind; `at` is its index. */
+export function addOne(value: f64, tiny: f64, at: f64): void {
+  if (value - value != 0) {
+    add(value != value ? 32 : 40, 1);
+    if (load<f64>(sums, 48) < 0) store<f64>(sums, at, 48);
+    return;
+  }
+  addFinite(1, value, f64(value == 0), f64(abs(value) < tiny));
 }
 
 /**
@@ -59,29 +77,10 @@ function addPiece(pointer: usize, count: i32, tiny: f32, start: f64): void {
     zeroCount += i32(value == 0);
   }
   // No sum of this many finite float32 overflows a double: NaN or infinity is in it, or not.
-  if (sum - sum != 0) {
-    addSlowly(pointer, count, tiny, start);
-    return;
-  }
-  add(0, f64(count));
-  add(8, sum);
-  add(16, f64(zeroCount));
-  add(24, f64(smallCount - zeroCount));
-}
-
-function addSlowly(pointer: usize, count: i32, tiny: f32, start: f64): void {
-  for (let at = 0; at < count; at++) {
-    const value = load<f32>(pointer + (usize(at) << 2));
-    if (value - value != 0) {
-      add(value != value ? 32 : 40, 1);
-      if (load<f64>(sums, 48) < 0) store<f64>(sums, start + f64(at), 48);
-      continue;
-    }
-    add(0, 1);
-    add(8, f64(value));
-    if (value == 0) add(16, 1);
-    else if (abs(value) < tiny) add(24, 1);
-  }
+  if (sum - sum == 0) addFinite(f64(count), sum, f64(zeroCount), f64(smallCount));
+  else
+    for (let each = 0; each < count; each++)
+      addOne(f64(load<f32>(pointer + (usize(each) << 2))), f64(tiny), start + f64(each));
 }
 
 function lanes(counts: v128): i32 {
