@@ -29,13 +29,33 @@ type ByRole = Map<string | undefined, Listed>;
  */
 const MAX_SEARCH_MS = 2000;
 
+/** Time that regular expressions have taken and may take; matchers that share one share its limit. */
+export class SearchTime {
+  private readonly limit: number;
+  private spent = 0;
+
+  /** @param limit milliseconds */
+  constructor(limit = MAX_SEARCH_MS) {
+    this.limit = limit;
+  }
+
+  /** Account for a search. @throws AppError LIMIT when all of them took longer than the limit */
+  spend(milliseconds: number, patterns: number): void {
+    this.spent += milliseconds;
+    if (this.spent > this.limit) throw tooSlow(patterns, this.limit);
+  }
+}
+
 /**
  * Compile rules. Those of exact names, by which budgets and overrides choose thousands of layers, and
  * those of an operator or role are looked up; only true regular expressions are tried one by one.
- * The matcher throws AppError LIMIT when the regular expressions have taken over two seconds in all.
+ * The matcher throws AppError LIMIT when the regular expressions have taken their time, two seconds by default.
  * @throws SyntaxError for a pattern that parseRecipe refuses
  */
-export function compileRules(rules: readonly Rule[]): RuleMatcher {
+export function compileRules(
+  rules: readonly Rule[],
+  time: SearchTime = new SearchTime(),
+): RuleMatcher {
   const lookup: Lookup = new Map();
   const searched: Searched[] = [];
   for (const [index, rule] of rules.entries()) {
@@ -45,7 +65,6 @@ export function compileRules(rules: readonly Rule[]): RuleMatcher {
       searched.push({ index, rule, name: compiled(name), layer: compiled(layer) });
     else for (const each of names) list(lookup, each, { index, rule });
   }
-  let spent = 0;
   return (tensor) => {
     let best = lookup.size === 0 ? undefined : lastListed(lookup, tensor);
     if (searched.length === 0) return best?.rule;
@@ -58,16 +77,15 @@ export function compileRules(rules: readonly Rule[]): RuleMatcher {
       best = { index, rule };
       break;
     }
-    spent += Date.now() - started;
-    if (spent > MAX_SEARCH_MS) throw tooSlow(searched.length);
+    time.spend(Date.now() - started, searched.length);
     return best?.rule;
   };
 }
 
-function tooSlow(patterns: number): AppError {
+function tooSlow(patterns: number, limit: number): AppError {
   return new AppError('LIMIT', "the recipe's rules take too long to match this model's names", {
     field: 'rules',
-    found: `${patterns} rules with regular expressions, over ${MAX_SEARCH_MS} ms`,
+    found: `${patterns} rules with regular expressions, over ${limit} ms`,
     expected: 'fewer or simpler patterns, without counted repetition such as a{15}',
   });
 }

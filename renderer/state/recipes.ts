@@ -1,5 +1,6 @@
 // Edits of recipes, as pure functions from one recipe to the next.
-import { compileRules, type RuleTarget } from '../../shared/rule-matcher.ts';
+import { AppError } from '../../shared/errors.ts';
+import { compileRules, SearchTime, type RuleTarget } from '../../shared/rule-matcher.ts';
 import type { Side } from '../../shared/protocol.ts';
 import {
   BASE_SCHEME,
@@ -93,29 +94,40 @@ export function sameRecipe(a: Recipe, b: Recipe): boolean {
   );
 }
 
-/** How many of these tensors a rule matches; 0 for a pattern that does not compile. */
-export function countMatches(match: Rule['match'], tensors: readonly RuleTarget[]): number {
+/** Milliseconds that all regular expressions of a recipe may take while they are counted: the page waits for it. */
+const COUNTING_MS = 200;
+
+/**
+ * How many of these tensors a rule matches; 0 for a pattern that does not compile, null where that takes
+ * too long to say.
+ */
+export function countMatches(
+  match: Rule['match'],
+  tensors: readonly RuleTarget[],
+  time = new SearchTime(COUNTING_MS),
+): number | null {
   try {
-    const matches = compileRules([{ match, scheme: null }]);
+    const matches = compileRules([{ match, scheme: null }], time);
     return tensors.filter((tensor) => matches(tensor) !== undefined).length;
-  } catch {
-    return 0;
+  } catch (error) {
+    return error instanceof AppError && error.code === 'LIMIT' ? null : 0;
   }
 }
 
 /**
- * How many of these tensors each rule matches. Overrides are looked up by name: there may be one for each
- * of thousands of layers.
+ * How many of these tensors each rule matches; null for those that are not counted because the rules before
+ * them took too long. Overrides are looked up by name: there may be one for each of thousands of layers.
  */
 export function matchCounts(
   rules: readonly Rule[],
   tensors: readonly RuleTarget[],
-): readonly number[] {
+): readonly (number | null)[] {
   const byName = new Map<string, number>();
   for (const { name } of tensors) byName.set(name, (byName.get(name) ?? 0) + 1);
+  const time = new SearchTime(COUNTING_MS);
   return rules.map((rule) => {
     const names = overriddenNames(rule);
-    if (names === null) return countMatches(rule.match, tensors);
+    if (names === null) return countMatches(rule.match, tensors, time);
     return names.reduce((sum, name) => sum + (byName.get(name) ?? 0), 0);
   });
 }
@@ -124,7 +136,7 @@ export function matchCounts(
  * Whether a rule does nothing in a model of whose weights it matches `matches`. One that keeps an
  * operator needs no weight: mode float16 computes it in float32.
  */
-export function isIdle({ match, scheme }: Rule, matches: number): boolean {
+export function isIdle({ match, scheme }: Rule, matches: number | null): boolean {
   const keepsOperator = scheme === null && match.op !== undefined;
   return matches === 0 && !keepsOperator;
 }

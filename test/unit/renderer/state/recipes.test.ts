@@ -103,6 +103,22 @@ test('rules count what they match, and a pattern that does not compile matches n
   expect(countMatches({ layer: '^layer1$', name: '^w0$' }, tensors)).toBe(0);
 });
 
+test('rules whose patterns are slow share one limit, and those not counted are not idle', () => {
+  const name = 'a'.repeat(2000);
+  const tensors = Array.from({ length: 500 }, (_, id) => tensor(id, { name: `${name}${id}` }));
+  const slow = { match: { name: '(?:a?){60}[a-m]{30}z' }, scheme: null };
+  const rules = [
+    ...new Array<typeof slow>(50).fill(slow),
+    { match: { name: '^w$' }, scheme: null },
+  ];
+  const started = performance.now();
+  const counts = matchCounts(rules, tensors);
+  expect(performance.now() - started).toBeLessThan(2000);
+  expect(counts[49]).toBeNull();
+  expect(counts[50]).toBe(0);
+  expect(isIdle(slow, null)).toBe(false);
+});
+
 test('overrides are counted by name, and a rule that matches nothing is idle unless it keeps an operator', () => {
   const tensors = [tensor(0), tensor(1), tensor(2)];
   const { rules } = withOverrides(a, ['w0', 'w2', 'gone'], null);
