@@ -8,6 +8,7 @@ import {
   electronBinary,
   enginePids,
   expect,
+  figuresSettle,
   SAMPLE,
   test,
   type App,
@@ -186,4 +187,45 @@ test('the start page and the dialog offer the formats that the engine tells of',
       },
       { name: 'All files', extensions: ['*'] },
     ]);
+});
+
+/** What the menu bar says of the commands that need a model, and of the recent files. */
+function menuState({ electron }: App): Promise<{ enabled: string[]; recent: [string, boolean][] }> {
+  return electron.evaluate(({ Menu }) => {
+    const menu = Menu.getApplicationMenu()!;
+    const commands = ['export', 'close', 'save-recipe', 'find', 'compare', 'view-compare'];
+    const recent = menu.getMenuItemById('open-recent')!.submenu!.items;
+    return {
+      enabled: [...commands, 'view-budget', 'view-run', 'open', 'view-formats'].filter(
+        (id) => menu.getMenuItemById(id)!.enabled,
+      ),
+      recent: recent.map(({ label, enabled }): [string, boolean] => [label, enabled]),
+    };
+  });
+}
+
+test('the menu disables what needs a model without one, and marks a recent file that was deleted', async ({
+  launch,
+  folder,
+}) => {
+  const profile = path.join(folder, 'menu');
+  const model = path.join(folder, 'mine.onnx');
+  fs.copyFileSync(SAMPLE, model);
+  const opened = await launch([model], profile);
+  await figuresSettle(opened);
+  expect(await menuState(opened)).toEqual({
+    enabled: [
+      ...['export', 'close', 'save-recipe', 'find', 'compare', 'view-compare'],
+      ...['view-budget', 'view-run', 'open', 'view-formats'],
+    ],
+    recent: [[`mine.onnx (${folder})`, true]],
+  });
+  await opened.electron.close();
+  fs.rmSync(model);
+  const empty = await launch([], profile);
+  await expect(heading(empty.page, 'Quantscope')).toBeVisible();
+  expect(await menuState(empty)).toEqual({
+    enabled: ['open', 'view-formats'],
+    recent: [[`mine.onnx (moved or deleted from ${folder})`, false]],
+  });
 });
