@@ -26,8 +26,9 @@ const external = [...EXTERNAL_PACKAGES, ...builtinModules, /^node:/];
 const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
 const define = { __APP_VERSION__: JSON.stringify(version) };
 
-// Advice on the speed of plugins is not for those who build.
+// Advice on the speed of plugins, or on the size of what is loaded from the disk, is not for those who build.
 const QUIET = { bundlerTimings: false };
+const chunkSizeWarningLimit = Infinity;
 
 function nodeConfig(input, { oneFile }) {
   return {
@@ -44,6 +45,7 @@ function nodeConfig(input, { oneFile }) {
       emptyOutDir: false,
       minify: false,
       sourcemap: true,
+      chunkSizeWarningLimit,
       rolldownOptions: {
         checks: QUIET,
         input,
@@ -88,6 +90,7 @@ async function buildPage() {
       // A data: URL would need a hole in the content security policy.
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
+      chunkSizeWarningLimit,
       rolldownOptions: { checks: QUIET },
     },
   });
