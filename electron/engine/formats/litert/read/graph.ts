@@ -56,7 +56,8 @@ function addGraph(
     };
     operators.push({
       id,
-      name: made[0] === undefined ? op : record.tensors[made[0]]!.name,
+      // A first output may be absent, which is -1.
+      name: record.tensors[made[0] ?? -1]?.name ?? op,
       op,
       domain: isCustom ? 'custom' : '',
       graph: record.path,

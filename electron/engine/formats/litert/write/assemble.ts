@@ -151,15 +151,15 @@ function metadataOf(
 ): TableNode[] {
   const kept: TableNode[] = [];
   // Thousands of entries may name one buffer: it is made true again once.
-  const corrected = new Set<string>();
+  const corrected = new Set<number>();
   for (const [at, table] of tablesOf(index.root, 'metadata').entries()) {
     const { name, buffer } = index.metadata[at]!;
     if (name === RECIPE_NAME || name === VERSION_NAME) continue;
     kept.push(table);
     const stored = index.buffers[buffer] ?? null;
-    const key = `${name}@${buffer}`;
-    if (stored === null || corrected.has(key)) continue;
-    corrected.add(key);
+    if (name !== CONTROL_EDGES && name !== MIN_RUNTIME_VERSION) continue;
+    if (stored === null || corrected.has(buffer)) continue;
+    corrected.add(buffer);
     if (name === CONTROL_EDGES) buffers.replace(buffer, movedEdges(stored, source, moved));
     if (name !== MIN_RUNTIME_VERSION || stored.isOutside || stored.length > MAX_WORD) continue;
     const raised = raisedRuntimeVersion(source.read(stored.offset, stored.length), codes.needed);
