@@ -135,11 +135,6 @@ export function isControl({ name, type }: InputFacts): boolean {
   return type === 'bool' || CONTROLS.some((control) => control.test(name));
 }
 
-/** Whether an input is the sample rate of a waveform, in Hz. */
-export function isSampleRate({ name }: InputFacts): boolean {
-  return RATE.test(name);
-}
-
 const PAST = /past/i;
 const TOTAL = /^(total|kv)_?(seq|len)/i;
 

@@ -29,6 +29,14 @@ export function list(folder: string): string[] {
 
 /** A regular file of bounded size; a pipe, a device or a link to one never blocks or ends. */
 export function readWhole(file: string, most: number): Uint8Array {
+  return withFile(file, (fd, size) => {
+    if (size > most) throw tooLarge(file, 'size', `${size} bytes`, most);
+    return readRange(file, fd, 0, size);
+  });
+}
+
+/** Opens a regular file to read parts of it. @throws AppError naming the file. */
+export function withFile<T>(file: string, use: (fd: number, size: number) => T): T {
   let fd: number | null = null;
   try {
     fd = fs.openSync(file, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
@@ -39,20 +47,24 @@ export function readWhole(file: string, most: number): Uint8Array {
         found: 'a folder, pipe or device',
         expected: 'a regular file',
       });
-    if (status.size > most) throw tooLarge(file, 'size', `${status.size} bytes`, most);
-    const bytes = new Uint8Array(status.size);
-    for (let done = 0; done < bytes.length;) {
-      const read = fs.readSync(fd, bytes, done, bytes.length - done, done);
-      if (read === 0) throw new AppError('CHANGED', 'became shorter while it was read', { file });
-      done += read;
-    }
-    return bytes;
+    return use(fd, status.size);
   } catch (error) {
     if (error instanceof AppError) throw error;
     throw ioError('cannot be read', file, error);
   } finally {
     if (fd !== null) fs.closeSync(fd);
   }
+}
+
+/** So many bytes of an open file. @throws AppError CHANGED when it has become shorter. */
+export function readRange(file: string, fd: number, from: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length;) {
+    const read = fs.readSync(fd, bytes, done, length - done, from + done);
+    if (read === 0) throw new AppError('CHANGED', 'became shorter while it was read', { file });
+    done += read;
+  }
+  return bytes;
 }
 
 /** The error for a file or an array that no input of the model is large enough for. */

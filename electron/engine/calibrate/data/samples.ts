@@ -4,11 +4,12 @@ import { append } from '../../../../shared/lists.ts';
 import type { ModelFacts } from '../../runtime/inputs.ts';
 import { carriedInputs } from '../../runtime/states.ts';
 import { arrayGroups } from './array-groups.ts';
+import { SOUND_EXTENSIONS, soundGroups, soundInput } from './audio/sound-groups.ts';
 import { fitSample } from './fit-sample.ts';
 import { extensionOf, filesOf, listSource, type Listing, type SampleSource } from './listing.ts';
 import { PICTURE_EXTENSIONS, pictureGroups } from './images/picture-groups.ts';
 import { pictureInput } from './images/picture-input.ts';
-import type { Feeds, SampleGroup } from './sample-group.ts';
+import type { Feeds, SampleGroup, SourceKind } from './sample-group.ts';
 
 /** Samples of a model's inputs, each made or read when it is asked for: memory is that of one sample. */
 export interface Samples {
@@ -24,11 +25,11 @@ export interface Samples {
   at(index: number): Promise<Feeds>;
 }
 
-const EXTENSIONS = ['.npz', '.npy', '.pb', ...PICTURE_EXTENSIONS];
+const EXTENSIONS = ['.npz', '.npy', '.pb', ...PICTURE_EXTENSIONS, ...SOUND_EXTENSIONS];
 
 /**
- * Opens the samples of a folder or of a list of files: arrays (see arrayGroups) and pictures, also in
- * subfolders. Reads the first one to check it.
+ * Opens the samples of a folder or of a list of files: arrays (see arrayGroups), pictures
+ * and .wav files, also in subfolders. Reads the first one to check it.
  * @param settings how pictures become an input; what is left out is guessed from the input
  * @throws AppError naming the file when there is no sample or the first cannot be read or is not for the model.
  */
@@ -47,6 +48,8 @@ export async function openSamples(
       groups,
       pictureGroups(pictures, pictureInput(pictures[0]!, model, settings.images ?? {})),
     );
+  const sounds = filesOf(listing, SOUND_EXTENSIONS);
+  if (sounds.length > 0) append(groups, soundGroups(sounds, soundInput(sounds[0]!, model)));
   if (groups.length === 0) throw noSamples(listing);
   const samples = new FileSamples(groups, model, carried);
   await samples.at(0);
@@ -69,9 +72,13 @@ function noSamples({ place, files, folders }: Listing): AppError {
     file: place,
     field: 'samples',
     found: `${files.length + folders.length} entries`,
-    expected: '.npz files, .npy or input_N.pb files, or PNG, JPEG, WebP or BMP pictures',
+    expected:
+      '.npz files, .npy or input_N.pb files, PNG, JPEG, WebP or BMP pictures, or .wav files',
   });
 }
+
+/** Files that hold the model's data and none of its masks, lengths and rates. */
+const DATA_ONLY: ReadonlySet<SourceKind> = new Set(['image', 'audio']);
 
 class FileSamples implements Samples {
   readonly count: number;
@@ -103,7 +110,7 @@ class FileSamples implements Samples {
   async at(index: number): Promise<Feeds> {
     const { group, step } = this.place(index);
     const sample = await group.read(step);
-    return fitSample(group.place, sample, this.model, group.kind === 'image');
+    return fitSample(group.place, sample, this.model, DATA_ONLY.has(group.kind));
   }
 
   private place(index: number): { readonly group: SampleGroup; readonly step: number } {
