@@ -3,36 +3,9 @@ import { openSamples } from '../../../electron/engine/calibrate/data/samples.ts'
 import type { InputFacts } from '../../../electron/engine/runtime/dimensions.ts';
 import { NO_HINTS, type ModelFacts } from '../../../electron/engine/runtime/inputs.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
+import { wavFile, type Sound } from '../../helpers/wav.ts';
 
 const folder = temporaryFolder();
-
-interface Sound {
-  readonly bits?: number;
-  readonly format?: number;
-  readonly rate?: number;
-  readonly channels?: number;
-}
-
-/** A .wav whose samples are bytes already. */
-function wav(data: Uint8Array, { bits = 16, format = 1, rate = 16_000, channels = 1 }: Sound = {}) {
-  const head = Buffer.alloc(54);
-  head.write('RIFF', 0, 'latin1');
-  head.writeUInt32LE(46 + data.length, 4);
-  // A chunk of odd length before the format: it is padded.
-  head.write('WAVELIST', 8, 'latin1');
-  head.writeUInt32LE(1, 16);
-  head.write('fmt ', 22, 'latin1');
-  head.writeUInt32LE(16, 26);
-  head.writeUInt16LE(format, 30);
-  head.writeUInt16LE(channels, 32);
-  head.writeUInt32LE(rate, 34);
-  head.writeUInt32LE((rate * channels * bits) / 8, 38);
-  head.writeUInt16LE((channels * bits) / 8, 42);
-  head.writeUInt16LE(bits, 44);
-  head.write('data', 46, 'latin1');
-  head.writeUInt32LE(data.length, 50);
-  return Buffer.concat([head, data]);
-}
 
 const bytes = (array: Int16Array | Int32Array | Float32Array | Float64Array): Uint8Array =>
   new Uint8Array(array.buffer);
@@ -56,12 +29,14 @@ describe('the values of a .wav', () => {
     ['float32', bytes(Float32Array.of(0, 0.5, -1)), { bits: 32, format: 3 }],
     ['float64', bytes(Float64Array.of(0, 0.5, -1)), { bits: 64, format: 3 }],
   ])('of %s', async (_, data, sound) => {
-    const found = await first(wav(data, sound));
+    const found = await first(wavFile(data, sound));
     expect(found).toEqual({ type: 'float32', dims: [1, 3], data: Float32Array.of(0, 0.5, -1) });
   });
 
   test('two channels are their mean', async () => {
-    const found = await first(wav(bytes(Int16Array.of(16384, 0, -16384, 16384)), { channels: 2 }));
+    const found = await first(
+      wavFile(bytes(Int16Array.of(16384, 0, -16384, 16384)), { channels: 2 }),
+    );
     expect(found.data).toEqual(Float32Array.of(0.25, 0));
   });
 
@@ -73,20 +48,20 @@ describe('the values of a .wav', () => {
         ),
       );
     const sound = { bits: 32, format: 3, rate: 44_100 };
-    const kept = (await first(wav(tone(440), sound))).data as Float32Array;
+    const kept = (await first(wavFile(tone(440), sound))).data as Float32Array;
     expect(kept.length).toBe(16_000);
     const inner = Array.from({ length: 15_000 }, (_, at) => at + 500);
     const errors = inner.map((at) =>
       Math.abs(kept[at]! - Math.sin((2 * Math.PI * 440 * at) / 16_000)),
     );
     expect(Math.max(...errors.slice(0, 5000))).toBeLessThan(2e-3);
-    const gone = (await first(wav(tone(12_000), sound))).data as Float32Array;
+    const gone = (await first(wavFile(tone(12_000), sound))).data as Float32Array;
     expect(Math.max(...inner.slice(0, 5000).map((at) => Math.abs(gone[at]!)))).toBeLessThan(2e-3);
   });
 });
 
 describe('windows', () => {
-  const ramp = wav(bytes(Int16Array.from({ length: 1300 }, (_, at) => at)));
+  const ramp = wavFile(bytes(Int16Array.from({ length: 1300 }, (_, at) => at)));
 
   test('a fixed length cuts a file into samples; the end that is too short is left out', async () => {
     const samples = await open(ramp, model([1, 1, 512], 'int16'));
@@ -97,7 +72,7 @@ describe('windows', () => {
   });
 
   test('a file that is shorter than a window ends in zeros', async () => {
-    const { data } = await first(wav(bytes(Int16Array.of(1, 2))), model([1, 4], 'int16'));
+    const { data } = await first(wavFile(bytes(Int16Array.of(1, 2))), model([1, 4], 'int16'));
     expect(data).toEqual(Int16Array.of(1, 2, 0, 0));
   });
 
@@ -128,22 +103,22 @@ test.each<[string, Uint8Array, RegExp]>([
   ['another format', Buffer.from('hello world, this is text'), /magic: cannot be read as sound/],
   [
     'a file that ends early',
-    wav(new Uint8Array(99)).subarray(0, 100),
+    wavFile(new Uint8Array(99)).subarray(0, 100),
     /data: cannot be read as sound/,
   ],
-  ['no samples', wav(new Uint8Array(0)), /data: .*found no samples/],
+  ['no samples', wavFile(new Uint8Array(0)), /data: .*found no samples/],
   [
     'compressed samples',
-    wav(new Uint8Array(9), { format: 2, bits: 4 }),
+    wavFile(new Uint8Array(9), { format: 2, bits: 4 }),
     /fmt: .*format 2 with 4 bits/,
   ],
-  ['no rate', wav(new Uint8Array(9), { rate: 0 }), /fmt: .*1 channels at 0 Hz/],
+  ['no rate', wavFile(new Uint8Array(9), { rate: 0 }), /fmt: .*1 channels at 0 Hz/],
 ])('%s is named', async (_, file, message) => {
   await expect(open(file)).rejects.toThrow(message);
 });
 
 test('a model without an input for sound says what to give', async () => {
-  await expect(open(wav(new Uint8Array(8)), model([1, 3, 8, 8]))).rejects.toThrow(
+  await expect(open(wavFile(new Uint8Array(8)), model([1, 3, 8, 8]))).rejects.toThrow(
     /no input for sound .*\.npz files/,
   );
 });

@@ -29,12 +29,27 @@ export async function randomSamples(
   { samples, seed, hints }: RandomWanted,
 ): Promise<Samples> {
   const make = await workingInputs(model, hints, seed);
+  const first = make(seed);
   return {
     count: samples,
     sequence: false,
     carried: new Map(),
     startsSequence: () => true,
     at: (index) => Promise.resolve(make(seed + index)),
+    preview: () => Promise.resolve(null),
+    describe: () => ({
+      count: samples,
+      sequence: false,
+      kinds: [{ kind: 'random', samples }],
+      inputs: model.inputs.map((input) => ({
+        ...input,
+        dims: first[input.name]!.dims,
+        from: 'random',
+      })),
+      images: null,
+      audio: null,
+      warnings: [RANDOM_WARNING],
+    }),
   };
 }
 

@@ -1,14 +1,16 @@
 import type { CalibrationSettings } from '../../../../shared/calibration-settings.ts';
 import { AppError } from '../../../../shared/errors.ts';
 import { append } from '../../../../shared/lists.ts';
-import type { ModelFacts } from '../../runtime/inputs.ts';
+import { stateInputs, type ModelFacts } from '../../runtime/inputs.ts';
 import { carriedInputs } from '../../runtime/states.ts';
 import { arrayGroups } from './array-groups.ts';
 import { SOUND_EXTENSIONS, soundGroups, soundInput } from './audio/sound-groups.ts';
+import { describeSamples, type Described, type SamplesDescription } from './describe.ts';
 import { fitSample } from './fit-sample.ts';
 import { extensionOf, filesOf, listSource, type Listing, type SampleSource } from './listing.ts';
 import { PICTURE_EXTENSIONS, pictureGroups } from './images/picture-groups.ts';
 import { pictureInput } from './images/picture-input.ts';
+import { pictureThumbnail, waveformEnvelope, type Preview } from './preview.ts';
 import type { Feeds, SampleGroup, SourceKind } from './sample-group.ts';
 
 /** Samples of a model's inputs, each made or read when it is asked for: memory is that of one sample. */
@@ -21,6 +23,10 @@ export interface Samples {
   readonly carried: ReadonlyMap<string, string>;
   /** Whether a step is the first of its sequence, where states are as the sample says (zero, mostly). */
   startsSequence(index: number): boolean;
+  /** What was understood, by the first sample. */
+  describe(): SamplesDescription;
+  /** The sample as a small picture or waveform; null for arrays and random samples. @throws AppError naming the file. */
+  preview(index: number): Promise<Preview | null>;
   /** The inputs of a run. @throws AppError naming the file that cannot be read or is not for the model. */
   at(index: number): Promise<Feeds>;
 }
@@ -43,17 +49,14 @@ export async function openSamples(
   if (listing.isChosen) checkChosen(listing);
   const groups = arrayGroups(listing, model.inputs, carried.size > 0);
   const pictures = filesOf(listing, PICTURE_EXTENSIONS);
-  if (pictures.length > 0)
-    append(
-      groups,
-      pictureGroups(pictures, pictureInput(pictures[0]!, model, settings.images ?? {})),
-    );
+  const picture =
+    pictures.length === 0 ? null : pictureInput(pictures[0]!, model, settings.images ?? {});
+  if (picture !== null) append(groups, pictureGroups(pictures, picture));
   const sounds = filesOf(listing, SOUND_EXTENSIONS);
-  if (sounds.length > 0) append(groups, soundGroups(sounds, soundInput(sounds[0]!, model)));
+  const sound = sounds.length === 0 ? null : soundInput(sounds[0]!, model);
+  if (sound !== null) append(groups, soundGroups(sounds, sound));
   if (groups.length === 0) throw noSamples(listing);
-  const samples = new FileSamples(groups, model, carried);
-  await samples.at(0);
-  return samples;
+  return FileSamples.open({ groups, model, picture, sound }, carried);
 }
 
 function checkChosen({ files }: Listing): void {
@@ -80,27 +83,51 @@ function noSamples({ place, files, folders }: Listing): AppError {
 /** Files that hold the model's data and none of its masks, lengths and rates. */
 const DATA_ONLY: ReadonlySet<SourceKind> = new Set(['image', 'audio']);
 
+type Found = Pick<Described, 'groups' | 'model' | 'picture' | 'sound'>;
+
 class FileSamples implements Samples {
   readonly count: number;
   readonly sequence: boolean;
   readonly carried: ReadonlyMap<string, string>;
-  private readonly groups: readonly SampleGroup[];
-  private readonly model: ModelFacts;
+  private readonly found: Found;
   /** The index of each group's first step. */
   private readonly starts: readonly number[];
+  private description: SamplesDescription | null = null;
 
-  constructor(
-    groups: readonly SampleGroup[],
-    model: ModelFacts,
-    carried: ReadonlyMap<string, string>,
-  ) {
-    this.groups = groups;
-    this.model = model;
+  private constructor(found: Found, carried: ReadonlyMap<string, string>) {
+    this.found = found;
     this.carried = carried;
     let count = 0;
-    this.starts = groups.map(({ steps }) => (count += steps) - steps);
+    this.starts = found.groups.map(({ steps }) => (count += steps) - steps);
     this.count = count;
-    this.sequence = carried.size > 0 && groups.some(({ steps }) => steps > 1);
+    this.sequence = carried.size > 0 && found.groups.some(({ steps }) => steps > 1);
+  }
+
+  /** Reads the first sample, to check and to describe it. */
+  static async open(found: Found, carried: ReadonlyMap<string, string>): Promise<FileSamples> {
+    const samples = new FileSamples(found, carried);
+    const { group, step } = samples.place(0);
+    const given = await group.read(step);
+    const { count, sequence } = samples;
+    samples.description = describeSamples({
+      ...found,
+      first: samples.fit(group, given),
+      given: new Set(Object.keys(given)),
+      states: stateInputs(found.model),
+      count,
+      sequence,
+    });
+    return samples;
+  }
+
+  describe(): SamplesDescription {
+    return this.description!;
+  }
+
+  async preview(index: number): Promise<Preview | null> {
+    const { kind, files } = this.place(index).group;
+    if (kind === 'image') return pictureThumbnail(files[0]!);
+    return kind === 'audio' ? waveformEnvelope(files[0]!) : null;
   }
 
   startsSequence(index: number): boolean {
@@ -109,8 +136,11 @@ class FileSamples implements Samples {
 
   async at(index: number): Promise<Feeds> {
     const { group, step } = this.place(index);
-    const sample = await group.read(step);
-    return fitSample(group.place, sample, this.model, DATA_ONLY.has(group.kind));
+    return this.fit(group, await group.read(step));
+  }
+
+  private fit(group: SampleGroup, sample: Feeds): Feeds {
+    return fitSample(group.place, sample, this.found.model, DATA_ONLY.has(group.kind));
   }
 
   private place(index: number): { readonly group: SampleGroup; readonly step: number } {
@@ -122,6 +152,6 @@ class FileSamples implements Samples {
       if (this.starts[middle]! <= index) low = middle;
       else high = middle;
     }
-    return { group: this.groups[low]!, step: index - this.starts[low]! };
+    return { group: this.found.groups[low]!, step: index - this.starts[low]! };
   }
 }
