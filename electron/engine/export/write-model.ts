@@ -109,8 +109,26 @@ function encodeAll(
         lengths.set(piece.tensor, (lengths.get(piece.tensor) ?? 0) + piece.length);
   }
   return [...places].map(async ([tensor, place]) => {
-    await request.encode(tensor, place);
+    try {
+      await request.encode(tensor, place);
+    } catch (error) {
+      throw namingTarget(error, outputs);
+    }
     progress(lengths.get(tensor) ?? 0);
+  });
+}
+
+/** A worker knows a file by its temporary name; who reads the error knows the target. */
+function namingTarget(error: unknown, outputs: readonly Output[]): unknown {
+  if (!(error instanceof AppError)) return error;
+  const output = outputs.find(({ file }) => file.temporary === error.details.file);
+  if (output === undefined) return error;
+  const { temporary, target } = output.file;
+  const data = error.toData();
+  return AppError.fromData({
+    ...data,
+    file: target,
+    message: data.message.replace(temporary, () => target),
   });
 }
 
