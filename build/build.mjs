@@ -1,12 +1,14 @@
 // Builds the app into dist/: main, engine, worker and cli as CommonJS for Node 18 (Electron 25 has
 // it), the preload as one file, the page for Chromium 114.
-import { chmodSync, copyFileSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import path from 'node:path';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { build } from 'vite';
 import { buildKernels } from './kernels.mjs';
+import { licencesText } from './licences.mjs';
 import { root } from './paths.mjs';
+import { version } from './version.mjs';
 
 const outDir = path.join(root, 'dist');
 
@@ -23,14 +25,20 @@ const PRELOAD_ENTRY = 'electron/preload.ts';
 const EXTERNAL_PACKAGES = ['electron', 'onnxruntime-node'];
 const external = [...EXTERNAL_PACKAGES, ...builtinModules, /^node:/];
 
-const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
 const define = { __APP_VERSION__: JSON.stringify(version) };
 
 // Advice on the speed of plugins, or on the size of what is loaded from the disk, is not for those who build.
 const QUIET = { bundlerTimings: false };
 const chunkSizeWarningLimit = Infinity;
 
-function nodeConfig(input, { oneFile }) {
+/** Vite's list of the packages of one build, which writeLicences takes away again. */
+const LICENCES = {
+  node: 'licences-node.json',
+  preload: 'licences-preload.json',
+  page: 'licences-page.json',
+};
+
+function nodeConfig(input, { oneFile, licences }) {
   return {
     configFile: false,
     root,
@@ -46,6 +54,7 @@ function nodeConfig(input, { oneFile }) {
       minify: false,
       sourcemap: true,
       chunkSizeWarningLimit,
+      license: { fileName: licences },
       rolldownOptions: {
         checks: QUIET,
         input,
@@ -66,12 +75,17 @@ async function buildNodeSide() {
   const input = Object.fromEntries(
     Object.entries(NODE_ENTRIES).map(([name, entry]) => [name, path.join(root, entry)]),
   );
-  await build(nodeConfig(input, { oneFile: false }));
+  await build(nodeConfig(input, { oneFile: false, licences: LICENCES.node }));
   chmodSync(path.join(outDir, 'cli.js'), 0o755);
 }
 
 async function buildPreload() {
-  await build(nodeConfig({ preload: path.join(root, PRELOAD_ENTRY) }, { oneFile: true }));
+  await build(
+    nodeConfig(
+      { preload: path.join(root, PRELOAD_ENTRY) },
+      { oneFile: true, licences: LICENCES.preload },
+    ),
+  );
 }
 
 async function buildPage() {
@@ -92,13 +106,17 @@ async function buildPage() {
       modulePreload: { polyfill: false },
       chunkSizeWarningLimit,
       rolldownOptions: { checks: QUIET },
+      license: { fileName: LICENCES.page },
     },
   });
-  // The Open Font License must go where the font goes.
-  copyFileSync(
-    path.join(root, 'node_modules/@fontsource-variable/inter/LICENSE'),
-    path.join(outDir, 'renderer/assets/inter-license.txt'),
-  );
+}
+
+/** The licences of all that is shipped, where the page can read them. */
+function writeLicences() {
+  const files = [LICENCES.node, LICENCES.preload, `renderer/${LICENCES.page}`];
+  const lists = files.map((file) => JSON.parse(readFileSync(path.join(outDir, file), 'utf8')));
+  writeFileSync(path.join(outDir, 'renderer/licences.txt'), licencesText(lists));
+  for (const file of files) rmSync(path.join(outDir, file));
 }
 
 /** Builds everything anew. */
@@ -108,6 +126,7 @@ async function buildAll() {
   await buildNodeSide();
   await buildPreload();
   await buildPage();
+  writeLicences();
 }
 
 process.env.NODE_ENV = 'production';

@@ -9,8 +9,9 @@ import { startVirtualDisplay } from './virtual-display.mjs';
 const given = process.argv.slice(2);
 const project = given.some((each) => each.startsWith('--project')) ? [] : ['--project=e2e'];
 
-ensureBuilt();
-const env = { ...process.env, QUANTSCOPE_ELECTRON: electronPath() };
+const packaged = process.env['QUANTSCOPE_PACKAGED'];
+if (packaged === undefined) ensureBuilt();
+const env = { ...process.env, QUANTSCOPE_ELECTRON: packaged ?? electronPath() };
 // Always a display of its own on Linux: a window manager's focus rules would make the tests depend on the desktop.
 const screen = process.platform === 'linux' ? await startVirtualDisplay() : undefined;
 if (screen !== undefined) env.DISPLAY = screen.display;

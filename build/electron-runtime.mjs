@@ -40,12 +40,16 @@ export function electronPath() {
   return overridden() ?? installed() ?? downloaded() ?? fallback() ?? nothing();
 }
 
-/** Whether a path of electronPath() is the Electron that only tests run on, and its version. */
-export function isFallback(binary) {
-  return path.dirname(binary) === fallbackFolder;
+/** The folder of that Electron, its version, and whether it is the one that only tests run on. */
+export function electronDistribution() {
+  const folder = path.dirname(electronPath());
+  if (folder === fallbackFolder) return { folder, version: FALLBACK.electron, isFallback: true };
+  const versionFile = path.join(folder, 'version');
+  const version = existsSync(versionFile)
+    ? readFileSync(versionFile, 'utf8').trim().replace(/^v/, '')
+    : supportedVersion();
+  return { folder, version, isFallback: false };
 }
-
-export const FALLBACK_VERSION = FALLBACK.electron;
 
 /** The version of the electron package, which users get. */
 export function supportedVersion() {

@@ -5,6 +5,8 @@ import { root } from './paths.mjs';
 export default defineConfig({
   projects: [
     { name: 'e2e', testDir: path.join(root, 'test/e2e') },
+    // The packaged app: npm run test:package.
+    { name: 'package', testDir: path.join(root, 'test/package') },
     // Measures the page and judges nothing: npm run bench:page.
     { name: 'bench', testDir: path.join(root, 'test/bench'), timeout: 600_000 },
     // Draws README's picture and every view for whoever changes the page: npm run pictures.

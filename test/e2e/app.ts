@@ -79,7 +79,9 @@ export function enginePids({ electron }: App): Promise<number[]> {
 
 export function electronArguments(args: readonly string[], profile: string): string[] {
   const sandbox = process.platform === 'linux' && process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-  return [...sandbox, root, `--user-data-dir=${profile}`, ...args];
+  // A packaged app knows its own folder.
+  const folder = process.env['QUANTSCOPE_PACKAGED'] === undefined ? [root] : [];
+  return [...sandbox, ...folder, `--user-data-dir=${profile}`, ...args];
 }
 
 export function electronBinary(): string {
