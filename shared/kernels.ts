@@ -62,20 +62,21 @@ const WHY: Readonly<Record<FloatReason, string>> = {
 
 /** Which Q/DQ pairs are left over, without a period. */
 function unfusedWords({ unfusedNodes }: Kernels): string {
-  const of = (kind: 'weights' | 'activations'): readonly NodeGroup[] =>
-    unfusedNodes.filter((group) => group.of === kind);
-  const [weights, activations] = [of('weights'), of('activations')];
+  const said = (of: 'weights' | 'activations', words: (count: number) => string): string[] => {
+    const groups = unfusedNodes.filter((group) => group.of === of);
+    return groups.length === 0 ? [] : [`${words(sum(groups))} ${listed(groups)}`];
+  };
   return [
-    ...(weights.length === 0
-      ? []
-      : [
-          `${sum(weights)} DequantizeLinear nodes restore weights to floats at each run, for ${listed(weights)}`,
-        ]),
-    ...(activations.length === 0
-      ? []
-      : [
-          `${sum(activations)} Q/DQ pairs of activations are not fused, before ${listed(activations)}`,
-        ]),
+    ...said('weights', (count) =>
+      count === 1
+        ? '1 DequantizeLinear node restores a weight to floats at each run, for'
+        : `${count} DequantizeLinear nodes restore weights to floats at each run, for`,
+    ),
+    ...said('activations', (count) =>
+      count === 1
+        ? '1 Q/DQ pair of activations is not fused, before'
+        : `${count} Q/DQ pairs of activations are not fused, before`,
+    ),
   ].join('; ');
 }
 
@@ -90,4 +91,41 @@ const NAMED_OPERATORS = 6;
 function listed(groups: readonly NodeGroup[]): string {
   const shown = groups.slice(0, NAMED_OPERATORS).map(({ op, count }) => `${op} ${count}`);
   return groups.length > NAMED_OPERATORS ? `${shown.join(', ')}, …` : shown.join(', ');
+}
+
+/** Said where onnxruntime quantizes on its own what the export keeps in float. */
+export const ROUNDS_INPUTS =
+  'onnxruntime runs weight-only MatMul nodes as MatMulNBits, which quantizes their inputs to int8.';
+
+/** Under this ratio of times, two runs are equally fast within what a measurement tells. */
+const SLOWER = 1.05;
+
+const QUANTIZES_INPUTS = /^(DynamicQuantize|MatMulInteger|ConvInteger|MatMulNBits)/;
+
+/** Why an export is slower than its original, in one sentence; null where it is not, or nothing is known. */
+export function whySlower({
+  msBefore,
+  msAfter,
+  kernels,
+}: {
+  readonly msBefore: number;
+  readonly msAfter: number;
+  readonly kernels: Kernels | null;
+}): string | null {
+  if (kernels === null || !(msAfter > msBefore * SLOWER)) return null;
+  const dynamic = kernels.integerNodes.filter(({ op }) => QUANTIZES_INPUTS.test(op));
+  const blocks = kernels.floatNodes.filter(({ op }) => op === 'MatMulNBits');
+  const causes = [
+    ...(kernels.unfused === 0 ? [] : [unfusedWords(kernels)]),
+    ...(dynamic.length === 0 ? [] : [`inputs are quantized at each run, for ${listed(dynamic)}`]),
+    ...(blocks.length === 0
+      ? []
+      : [`weights are restored in blocks at each run, for ${listed(blocks)}`]),
+  ];
+  const otherwise =
+    kernels.integer === 0
+      ? 'no node works on integers'
+      : `${kernels.float} of ${kernels.integer + kernels.float} nodes work on floats, and values are converted between them`;
+  const ratio = (msAfter / msBefore).toFixed(2);
+  return `The export takes ${ratio} times the original's time: ${causes.join('; ') || otherwise}.`;
 }

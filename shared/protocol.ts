@@ -107,6 +107,11 @@ export interface VerifyResult {
     /** What is special about this output, after its name: "is zero in every sample, ..."; null for nothing. */
     readonly note: string | null;
   }[];
+  /**
+   * The same with the weights alone, where onnxruntime quantizes inputs on its own, which the export does
+   * not ask for (MatMulNBits made of DequantizeLinear and MatMul); absent for other exports.
+   */
+  readonly weightsOnly?: VerifyResult['outputs'];
   /** The name of the recipe that the export's metadata has; absent where it has none. */
   readonly exportedUnder?: string;
   /** What is special about the runs as a whole, each a sentence. */

@@ -1,5 +1,5 @@
 import { AppError, printable } from '../../shared/errors.ts';
-import { kernelLines } from '../../shared/kernels.ts';
+import { kernelLines, ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
 import { runBeside } from '../engine/runtime/run-models.ts';
 import {
@@ -82,7 +82,27 @@ function poorOutputs({ outputs, exportedUnder }: VerifyResult): string[] {
 }
 
 function printTable(result: VerifyResult): void {
-  const rows = result.outputs.map((output) => [
+  printOutputs(result.outputs);
+  if (result.weightsOnly !== undefined) {
+    print(`${ROUNDS_INPUTS} The weights alone give:`);
+    printOutputs(result.weightsOnly);
+  }
+  for (const { name, note } of result.outputs)
+    if (note !== null) print(`${printable(name)} ${printable(note)}`);
+  for (const line of result.kernels === null ? [] : kernelLines(result.kernels))
+    print(printable(line));
+  for (const warning of result.warnings) print(`warning: ${printable(warning)}`);
+  const slower = whySlower(result);
+  if (slower !== null) print(slower);
+  print(
+    `${megabytes(result.bytesBefore)} -> ${megabytes(result.bytesAfter)}, ` +
+      `${result.msBefore.toFixed(2)} ms -> ${result.msAfter.toFixed(2)} ms, ` +
+      `${result.samples} samples, seed ${result.seed}`,
+  );
+}
+
+function printOutputs(outputs: VerifyResult['outputs']): void {
+  const rows = outputs.map((output) => [
     printable(output.name),
     output.inconclusive && output.sqnrDb === null ? 'inconclusive' : decibels(output.sqnrDb),
     output.cosine?.toFixed(6) ?? '-',
@@ -94,15 +114,5 @@ function printTable(result: VerifyResult): void {
       [['output', 'SQNR dB', 'cosine', 'max error', 'top-1'], ...rows],
       new Set([1, 2, 3, 4]),
     ),
-  );
-  for (const { name, note } of result.outputs)
-    if (note !== null) print(`${printable(name)} ${printable(note)}`);
-  for (const line of result.kernels === null ? [] : kernelLines(result.kernels))
-    print(printable(line));
-  for (const warning of result.warnings) print(`warning: ${printable(warning)}`);
-  print(
-    `${megabytes(result.bytesBefore)} -> ${megabytes(result.bytesAfter)}, ` +
-      `${result.msBefore.toFixed(2)} ms -> ${result.msAfter.toFixed(2)} ms, ` +
-      `${result.samples} samples, seed ${result.seed}`,
   );
 }

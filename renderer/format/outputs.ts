@@ -1,3 +1,4 @@
+import { ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
 import { shownName } from './names.ts';
 import { decibels, decibelsWithUnit, NONE, real } from './numbers.ts';
@@ -15,11 +16,22 @@ export function outputError({ maxAbsError, inconclusive }: Output): string {
 }
 
 /** What is special about the outputs and runs of a result, each a line. */
-export function runNotes({ outputs, warnings }: VerifyResult): readonly string[] {
+export function runNotes(result: VerifyResult): readonly string[] {
+  const { outputs, warnings } = result;
   const notes = outputs.flatMap(({ name, note }) =>
     note === null ? [] : [`${shownName(name)} ${note}`],
   );
-  return [...warnings, ...notes];
+  const slower = whySlower(result);
+  return [...warnings, ...notes, ...weightsOnlyNotes(result), ...(slower === null ? [] : [slower])];
+}
+
+/** What the weights alone give, where onnxruntime also quantizes inputs that the export keeps in float. */
+function weightsOnlyNotes({ weightsOnly }: VerifyResult): readonly string[] {
+  if (weightsOnly === undefined) return [];
+  const each = weightsOnly.map(
+    (output) => `${shownName(output.name)} ${decibelsWithUnit(output.sqnrDb)}`,
+  );
+  return [`${ROUNDS_INPUTS} The weights alone give: ${each.join(', ')}.`];
 }
 
 /** Under so many dB an output differs visibly from the original's. */

@@ -1,7 +1,12 @@
 import * as ort from 'onnxruntime-node';
 import { AppError } from '../../../shared/errors.ts';
 
-export type SessionOptions = ort.InferenceSession.SessionOptions;
+/** How a model is loaded. `config` holds onnxruntime's session config entries, without "session." in front. */
+export interface SessionOptions {
+  readonly graphOptimizationLevel?: 'basic' | 'all';
+  readonly optimizedModelFilePath?: string;
+  readonly config?: Readonly<Record<string, string>>;
+}
 
 /**
  * Load a model on the CPU.
@@ -9,13 +14,15 @@ export type SessionOptions = ort.InferenceSession.SessionOptions;
  */
 export async function loadSession(
   file: string,
-  options: SessionOptions = {},
+  { config, ...options }: SessionOptions = {},
 ): Promise<ort.InferenceSession> {
   try {
     return await ort.InferenceSession.create(file, {
       logSeverityLevel: 3,
       executionProviders: ['cpu'],
       ...options,
+      // Two models are run in turns: the idle one's threads must not take the other's time.
+      extra: { session: { force_spinning_stop: '1', ...config } },
     });
   } catch (error) {
     throw new AppError(

@@ -64,7 +64,7 @@ export function writtenTo(
   const isInline = bytesOf(model) < inlineBytes;
   return {
     optimizedModelFilePath: out,
-    ...(isInline ? {} : { extra: { session: sideFileOf(out) } }),
+    ...(isInline ? {} : { config: sideFileOf(out) }),
   };
 }
 

@@ -54,6 +54,11 @@ export class RunClock {
       fraction: ended / this.of,
       secondsLeft: perSample === null ? null : perSample * (this.of - ended),
     });
+    return await this.time(side, work);
+  }
+
+  /** Run one model once more for its time alone. */
+  async time<T>(side: 'original' | 'exported', work: () => Promise<T>): Promise<T> {
     const from = this.clock();
     const result = await work();
     this.times[side].push(this.clock() - from);

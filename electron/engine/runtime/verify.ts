@@ -1,15 +1,20 @@
 import { AppError } from '../../../shared/errors.ts';
 import type { Kernels } from '../../../shared/kernels.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
-import { nextFeeds } from '../calibrate/data/next-feeds.ts';
 import { randomSamples } from '../calibrate/data/random-samples.ts';
-import type { Feeds } from '../calibrate/data/sample-group.ts';
 import { openSamples, type Samples } from '../calibrate/data/samples.ts';
 import type { RunHints } from './inputs.ts';
-import { OnnxModel, type OutputValue } from './onnx-model.ts';
-import { firstLine } from './onnx-session.ts';
+import { OnnxModel } from './onnx-model.ts';
 import { readKernels } from './optimize.ts';
-import { OutputCheck } from './output-check.ts';
+import {
+  compareOutputs,
+  runOnce,
+  type Checks,
+  type Outputs,
+  type Pair,
+} from './compare-outputs.ts';
+import { timeFairly } from './fair-time.ts';
+import { compareWeights, roundsInputs } from './weights-only.ts';
 import { writtenTo } from './prepare.ts';
 import { RunClock, type RunProgress } from './run-progress.ts';
 
@@ -27,8 +32,6 @@ export interface VerifyRequest {
   /** A folder of samples; null for random ones. */
   readonly inputs: string | null;
 }
-
-type Outputs = ReadonlyMap<string, OutputValue>;
 
 /**
  * Run two models in onnxruntime on the same inputs and compare every output.
@@ -80,10 +83,7 @@ export async function verifyModels(
   }
 }
 
-interface Comparison {
-  readonly original: OnnxModel;
-  readonly exported: OnnxModel;
-  readonly samples: Samples;
+interface Comparison extends Pair {
   /** What the original gave for the first sample in an earlier run. */
   readonly reference: Outputs;
   /** What it gave in the run after that, where it draws random numbers. */
@@ -113,36 +113,28 @@ async function loadExported({
 
 async function compare(
   { seed, hints }: VerifyRequest,
-  { original, exported, samples, reference, again, clock, kernels }: Comparison,
+  comparison: Comparison,
 ): Promise<VerifyModelsResult> {
-  const checks = new Map(original.outputs.map(({ name }) => [name, new OutputCheck(name)]));
-  for (const [name, reason] of original.unfetched) checks.set(name, new OutputCheck(name, reason));
-  // Of the step before: each model goes on with its own state.
-  let last: { readonly before: Outputs | null; readonly after: Outputs | null } = {
-    before: null,
-    after: null,
-  };
-  for (let index = 0; index < samples.count; index++) {
-    const feeds = await samples.at(index);
-    const step = (previous: Outputs | null): Feeds =>
-      previous === null || samples.startsSequence(index)
-        ? feeds
-        : nextFeeds(feeds, previous, samples.carried);
-    const [given, same] = [step(last.before), step(last.after)];
-    const before = await clock.run('original', index, () => runOnce(original, given));
-    const after = await clock.run('exported', index, () => runOnce(exported, same));
-    last = { before, after };
-    for (const [name, check] of checks) {
-      if (index === 0) check.checkStable(reference.get(name), (again ?? before).get(name));
-      if (!original.unfetched.has(name)) check.add(before.get(name), after.get(name));
-    }
-  }
+  const { exported, samples, reference, again, clock, kernels } = comparison;
+  const checks = await compareOutputs(
+    comparison,
+    (side, index, work) => clock.run(side, index, work),
+    (all, before) => {
+      for (const [name, check] of all)
+        check.checkStable(reference.get(name), (again ?? before).get(name));
+    },
+  );
   assertCompared(exported.file, checks);
-  const outputs = [...checks.values()].map((check) => check.result(unseeded(hints)));
+  await timeFairly(comparison, clock);
+  const results = (compared: Checks): VerifyResult['outputs'] =>
+    [...compared.values()].map((check) => check.result(unseeded(hints)));
   return {
     samples: samples.count,
     seed,
-    outputs,
+    outputs: results(checks),
+    ...(roundsInputs(exported.file, kernels, hints)
+      ? { weightsOnly: results(await compareWeights(comparison, hints)) }
+      : {}),
     warnings: [...checks.values()].some(({ isUnstable }) => isUnstable)
       ? [randomWarning(unseeded(hints))]
       : [],
@@ -152,7 +144,7 @@ async function compare(
   };
 }
 
-function assertCompared(file: string, checks: ReadonlyMap<string, OutputCheck>): void {
+function assertCompared(file: string, checks: Checks): void {
   const problems = [...checks].flatMap(([name, { problem }]) =>
     problem === null ? [] : [{ name, problem }],
   );
@@ -180,19 +172,6 @@ function samplesOf(request: VerifyRequest, original: OnnxModel): Promise<Samples
   const { hints, inputs: source } = request;
   if (source === null) return randomSamples(original, request);
   return openSamples(source, { inputs: original.inputs, outputs: original.outputs, hints });
-}
-
-async function runOnce(model: OnnxModel, feeds: Feeds): Promise<Outputs> {
-  try {
-    return await model.run(feeds);
-  } catch (error) {
-    throw new AppError(
-      'RUNTIME',
-      'onnxruntime does not run it',
-      { file: model.file, found: firstLine(error), expected: 'a run' },
-      error,
-    );
-  }
 }
 
 function median(values: readonly number[]): number {

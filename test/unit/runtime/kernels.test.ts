@@ -3,10 +3,17 @@ import * as path from 'node:path';
 import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
-import { kernelLines, type Kernels } from '../../../shared/kernels.ts';
+import { kernelLines, ROUNDS_INPUTS, type Kernels } from '../../../shared/kernels.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
 import { CLI_SCRIPT, RUNTIME_SCRIPT } from '../../helpers/engine.ts';
-import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
+import {
+  floatTensor,
+  matMulModel,
+  model,
+  node,
+  randomValues,
+  value,
+} from '../../helpers/onnx-model.ts';
 import { pair, storedWeight, type Pieces } from '../../helpers/quantized-model.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
@@ -134,6 +141,22 @@ describe('kernels', () => {
     ]);
   });
 
+  test('weights alone are compared too where onnxruntime quantizes the inputs of MatMul on its own', () => {
+    const file = writeFile(folder, matMulModel(256, 64));
+    const cli = (...flags: string[]): string =>
+      spawnSync(process.execPath, [CLI_SCRIPT, ...flags], { encoding: 'utf8' }).stdout;
+    const verifyAs = (mode: string): VerifyResult => {
+      const out = path.join(folder, `${mode}.onnx`);
+      cli('export', file, '--recipe', 'int8', '--mode', mode, '--out', out);
+      return JSON.parse(cli('verify', file, out, '--json')) as VerifyResult;
+    };
+    const weights = verifyAs('qdq');
+    expect(counted(weights.kernels!.integerNodes)).toEqual({ MatMulNBits: 1 });
+    expect(weights.weightsOnly![0]!.sqnrDb).toBeGreaterThan(weights.outputs[0]!.sqnrDb! + 1);
+    expect(verifyAs('dynamic').weightsOnly).toBeUndefined();
+    expect(cli('verify', file, path.join(folder, 'qdq.onnx'))).toContain(ROUNDS_INPUTS);
+  }, 60_000);
+
   test('verify reports them, in JSON and in words', () => {
     const file = writeFile(folder, staticConv());
     const run = (...flags: string[]): string =>
@@ -146,5 +169,5 @@ describe('kernels', () => {
     expect(kernelLines(kernels!)[1]).toBe(
       'On floats, as no integer kernel takes their quantized inputs: HardSigmoid 1.',
     );
-  });
+  }, 60_000);
 });

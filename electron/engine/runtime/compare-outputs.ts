@@ -1,0 +1,66 @@
+import { AppError } from '../../../shared/errors.ts';
+import { nextFeeds } from '../calibrate/data/next-feeds.ts';
+import type { Feeds } from '../calibrate/data/sample-group.ts';
+import type { Samples } from '../calibrate/data/samples.ts';
+import type { OnnxModel, OutputValue } from './onnx-model.ts';
+import { firstLine } from './onnx-session.ts';
+import { OutputCheck } from './output-check.ts';
+
+export type Outputs = ReadonlyMap<string, OutputValue>;
+export type Checks = ReadonlyMap<string, OutputCheck>;
+
+export interface Pair {
+  readonly original: OnnxModel;
+  readonly exported: OnnxModel;
+  readonly samples: Samples;
+}
+
+/** Does one run of one model; `index` is the sample's. */
+export type Runner = (
+  side: 'original' | 'exported',
+  index: number,
+  work: () => Promise<Outputs>,
+) => Promise<Outputs>;
+
+/**
+ * Run two models on every sample and compare their outputs. In a sequence each goes on with its own state.
+ * @param onFirst told of what the original gives for the first sample
+ */
+export async function compareOutputs(
+  { original, exported, samples }: Pair,
+  run: Runner,
+  onFirst: (checks: Checks, outputs: Outputs) => void = () => undefined,
+): Promise<Checks> {
+  const checks = new Map(original.outputs.map(({ name }) => [name, new OutputCheck(name)]));
+  for (const [name, reason] of original.unfetched) checks.set(name, new OutputCheck(name, reason));
+  let last: { readonly before: Outputs; readonly after: Outputs } | null = null;
+  for (let index = 0; index < samples.count; index++) {
+    const feeds = await samples.at(index);
+    const step = (previous: Outputs | undefined): Feeds =>
+      previous === undefined || samples.startsSequence(index)
+        ? feeds
+        : nextFeeds(feeds, previous, samples.carried);
+    const [given, same]: readonly Feeds[] = [step(last?.before), step(last?.after)];
+    const before = await run('original', index, () => runOnce(original, given!));
+    const after = await run('exported', index, () => runOnce(exported, same!));
+    last = { before, after };
+    if (index === 0) onFirst(checks, before);
+    for (const [name, check] of checks)
+      if (!original.unfetched.has(name)) check.add(before.get(name), after.get(name));
+  }
+  return checks;
+}
+
+/** @throws AppError RUNTIME with the runtime's own words when the model does not run on the inputs */
+export async function runOnce(model: OnnxModel, feeds: Feeds): Promise<Outputs> {
+  try {
+    return await model.run(feeds);
+  } catch (error) {
+    throw new AppError(
+      'RUNTIME',
+      'onnxruntime does not run it',
+      { file: model.file, found: firstLine(error), expected: 'a run' },
+      error,
+    );
+  }
+}
