@@ -92,8 +92,17 @@ export interface Recipe {
   readonly activations?: ActivationScheme | null | undefined;
   /** Tensors with fewer elements are left as they are, unless a rule names a scheme for them. */
   readonly minElements: number;
+  /** What MatMulNBits nodes of an export in mode nbits compute in; 0, unset, where it is left out. */
+  readonly accuracyLevel?: AccuracyLevel | undefined;
   readonly rules: readonly Rule[];
 }
+
+/**
+ * The accuracy_level of MatMulNBits (com.microsoft): the least accurate type that its inputs may be
+ * quantized to. 1 computes in float32, 4 in int8; at 0 the runtime chooses, which is float32 on the CPU.
+ */
+export const ACCURACY_LEVELS = [0, 1, 4] as const;
+export type AccuracyLevel = (typeof ACCURACY_LEVELS)[number];
 
 /** The scheme whose fields stand in for those that a rule leaves out when the recipe's default is null. */
 export const BASE_SCHEME: Scheme = {
@@ -223,6 +232,7 @@ const recipeSchema = v.strictObject({
   calibration: v.optional(v.strictObject(calibrationFields)),
   activations: v.optional(v.nullable(v.strictObject(activationFields))),
   minElements: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 1024),
+  accuracyLevel: v.optional(v.picklist(ACCURACY_LEVELS)),
   rules: v.optional(
     v.array(
       v.strictObject({

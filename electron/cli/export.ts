@@ -6,10 +6,12 @@ import {
   type KeptOperator,
   type ModelSummary,
 } from '../../shared/protocol.ts';
+import { ACCURACY_LEVELS, type AccuracyLevel } from '../../shared/recipe.ts';
 import {
   JSON_OPTION,
   MODEL_ARGUMENT,
   RECIPE_OPTION,
+  UsageError,
   type CommandDefinition,
   type CommandInput,
 } from './command.ts';
@@ -33,6 +35,12 @@ export const exportCommand: CommandDefinition = {
       description: `How the copy stores and computes: ${EXPORT_MODES.join(', ')}. Default: the first that the format has.`,
     },
     {
+      name: 'accuracy-level',
+      value: '0|1|4',
+      description:
+        'What MatMulNBits nodes compute in, mode nbits only: 4 quantizes their inputs to int8, which is faster and less accurate; 1 keeps float32; 0 lets the runtime choose. Default: the level of the recipe, or 0.',
+    },
+    {
       name: 'overwrite',
       description: 'Replace files that have the names of the side files or shards of the export.',
     },
@@ -52,11 +60,15 @@ export const exportCommand: CommandDefinition = {
 
 async function exportModel({ positionals, values }: CommandInput): Promise<void> {
   const model = positionals[0]!;
-  const recipe = loadRecipe(required(values, 'recipe'));
+  const read = loadRecipe(required(values, 'recipe'));
+  const level = accuracyLevel(values);
+  const recipe = level === null ? read : { ...read, accuracyLevel: level };
   const out = required(values, 'out');
   const asked = modeOf(values);
   await withSession(model, async ({ session, signal, onProgress }) => {
     const mode = asked ?? session.opened.modes[0]!;
+    if (level !== null && mode !== 'nbits')
+      throw new UsageError(`--accuracy-level is for --mode nbits, found ${mode}`);
     const inputs = recipeFiles(values['recipe']);
     checkWritable(out, [...session.opened.files, ...inputs]);
     checkExtension(out, session.summary());
@@ -79,6 +91,15 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     printIntegerOperators(result);
     for (const line of operatorLines(result.operators ?? [])) print(line);
   });
+}
+
+/** The level that the command line gives; null where it gives none. */
+function accuracyLevel(values: CommandInput['values']): AccuracyLevel | null {
+  const text = values['accuracy-level'];
+  if (text === undefined) return null;
+  const level = ACCURACY_LEVELS.find((each) => String(each) === text);
+  if (level !== undefined) return level;
+  throw new UsageError(`--accuracy-level must be 0, 1 or 4, found ${printable(String(text))}`);
 }
 
 /** @throws AppError TARGET when programs would not know the format by the file's name */

@@ -45,7 +45,23 @@ read as infinity.
 \`\`\`
 
 The last matching rule wins. \`"scheme": null\` keeps the tensor in float. Tensors of fewer than \`minElements\`
-elements are kept too, unless a rule names a scheme for them.
+elements are kept too, unless a rule names a scheme for them. \`"accuracyLevel"\` (0, 1 or 4) is what
+\`--accuracy-level\` of \`export\` sets.
+
+## What verify counts
+
+\`kernels\` is read from the graph that onnxruntime writes after its own optimizations, subgraphs included:
+
+| field | meaning |
+|---|---|
+| \`integer\` | Nodes that take or make integer codes: integer kernels, and what moves or selects codes between them. |
+| \`float\` | Nodes that work on floats; \`floatNodes\` says why, by operator. |
+| \`unfused\` | Q/DQ pairs that no integer kernel took over: a DequantizeLinear that restores a weight, or follows a QuantizeLinear. |
+| \`total\` | All nodes. Casts, shape arithmetic, control flow and changes of memory layout are counted here only. |
+
+\`weightsOnly\` is there where onnxruntime quantizes inputs on its own: it fuses a weight-only DequantizeLinear and
+MatMul into MatMulNBits at accuracy level 4. \`outputs\` is the export as it runs, \`weightsOnly\` the same at level 1,
+in float32. Times are medians of at least 15 runs in turns, or of what 2 s allow.
 
 ## Presets
 `;

@@ -129,3 +129,13 @@ test('a negative number is a value, not an option', () => {
     expect(stdout).toContain('"hex": "b555"');
   }
 });
+
+test.each([
+  ['nbits', '3', '--accuracy-level must be 0, 1 or 4, found 3'],
+  ['qdq', '4', '--accuracy-level is for --mode nbits, found qdq'],
+])('an accuracy level in mode %s of %s is wrong usage', (mode, level, words) => {
+  const flags = ['--recipe', 'int4-block32', '--mode', mode, '--accuracy-level', level];
+  const { status, stderr } = run('export', model, ...flags, '--out', path.join(folder, 'l.onnx'));
+  expect(status).toBe(2);
+  expect(stderr).toContain(words);
+});

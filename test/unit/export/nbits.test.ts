@@ -1,6 +1,6 @@
 import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import type { Scheme } from '../../../shared/recipe.ts';
+import { parseRecipe, type Scheme } from '../../../shared/recipe.ts';
 import { ColumnCodes, columnZeroPoints } from '../../../electron/engine/export/nbits-layout.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
@@ -127,4 +127,23 @@ describe('the layout', () => {
       ...columnZeroPoints({ k: 48, n: 2, block: 16, bits: 4 }, [1, 2, 3, 4, 5, 6], 0),
     ]).toEqual([0x31, 0x05, 0x42, 0x06]);
   });
+});
+
+test.each([
+  [undefined, []],
+  [0, []],
+  [1, [1]],
+  [4, [4]],
+] as const)('accuracy level %s is written on MatMulNBits as %j', async (accuracyLevel, written) => {
+  const file = writeFile(folder, matMulModel(64, 32));
+  const wanted = recipe('int8', { minElements: 0, default: base, accuracyLevel });
+  const { bytes } = await exported(file, wanted, 'nbits');
+  const [made] = onnx.ModelProto.decode(bytes).graph!.node!;
+  const levels = made!.attribute!.filter(({ name }) => name === 'accuracy_level');
+  expect(levels.map(({ i }) => Number(i))).toEqual(written);
+});
+
+test('a recipe with an accuracy level that onnxruntime does not have on the CPU is invalid', () => {
+  const wanted = { ...recipe('int8', {}), accuracyLevel: 2 };
+  expect(() => parseRecipe(wanted)).toThrow(/accuracyLevel/);
 });

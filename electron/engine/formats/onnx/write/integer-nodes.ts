@@ -1,3 +1,4 @@
+import type { AccuracyLevel } from '../../../../../shared/recipe.ts';
 import { append } from '../../../../../shared/lists.ts';
 import { integerAttribute } from '../read/node-slots.ts';
 import type { AttributeRecord, GraphRecord, NodeRecord } from '../read/records.ts';
@@ -49,13 +50,16 @@ function copiedAttributes(attributes: readonly AttributeRecord[]): Piece[] {
  */
 export class IntegerNodes {
   private readonly names: FreshNames;
+  private readonly accuracyLevel: AccuracyLevel;
   private readonly quantized = new Map<string, QuantizedInput>();
   private readonly shapes = new Map<string, string>();
   /** The nodes made so far, each as the pieces of its message. */
   private made: Piece[][] = [];
 
-  constructor(names: FreshNames) {
+  /** @param accuracyLevel of the MatMulNBits nodes; 0 is what they have without the attribute */
+  constructor(names: FreshNames, accuracyLevel: AccuracyLevel) {
     this.names = names;
+    this.accuracyLevel = accuracyLevel;
   }
 
   /** The edit that replaces a node of the source. */
@@ -84,7 +88,10 @@ export class IntegerNodes {
         parts.scale,
         ...(hasZeroPoint ? [parts.zeroPoint] : []),
       ],
-      integers: { K: k, N: n, bits, block_size: block },
+      integers: {
+        ...{ K: k, N: n, bits, block_size: block },
+        ...(this.accuracyLevel === 0 ? {} : { accuracy_level: this.accuracyLevel }),
+      },
     });
   }
 

@@ -79,7 +79,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
       });
     }
   }
-  const nodes = new IntegerNodes(names);
+  const nodes = new IntegerNodes(names, request.recipe.accuracyLevel ?? 0);
   const onCodes = new Set(integers.map(({ use }) => use.node));
   integers.sort((a, b) => a.use.node.frame.start - b.use.node.frame.start);
   const halves = new Map<NodeRecord, LstmWeight>();
