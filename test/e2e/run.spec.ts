@@ -23,6 +23,10 @@ test('A and B run beside the original, and what they answered is stale after a c
   await expect(main.getByRole('region', { name: 'Time' }).getByRole('row')).toHaveCount(3);
   const kernels = main.getByRole('region', { name: 'Kernels' });
   await expect(kernels.getByRole('heading', { level: 3 })).toHaveText(['Aint8', 'Buint8']);
+  await expect(kernels).toContainText(/nodes that onnxruntime runs, \d+ work on integers/);
+  await expect(kernels).toContainText(
+    'DequantizeLinear nodes restore weights to floats at each run',
+  );
   await expect(outputs).not.toContainText('before the last change');
   await page.getByLabel('dtype of A', { exact: true }).selectOption('int16');
   await expect(outputs).toContainText('before the last change');
