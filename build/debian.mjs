@@ -28,6 +28,8 @@ const DEPENDS = [
   'libgbm1',
   'libgtk-3-0 | libgtk-3-0t64',
   'libnss3',
+  // Chromium opens it by its name, so that no linker says that it is missing.
+  'libx11-xcb1',
   'libxss1',
   'xdg-utils',
 ];

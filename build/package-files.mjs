@@ -12,7 +12,7 @@ export function buildTime() {
 }
 
 /** Everything below a folder, itself first, in the order of the names. */
-function* walk(folder) {
+export function* walk(folder) {
   yield folder;
   for (const entry of readdirSync(folder, { withFileTypes: true }).sort(byName)) {
     const file = path.join(folder, entry.name);

