@@ -12,6 +12,13 @@ import {
 } from './recipe.ts';
 import { compileRules } from './rule-matcher.ts';
 
+/** Scales and zero points, one for the tensor or one for each channel of an axis. */
+export interface FixedParameters {
+  readonly scale: readonly number[];
+  readonly zeroPoint: readonly number[];
+  readonly axis: number | null;
+}
+
 /** What is done to one tensor, and why nothing is where scheme is null. */
 export interface TensorPlan {
   readonly tensor: number;
@@ -22,6 +29,8 @@ export interface TensorPlan {
   readonly byRule: boolean;
   /** The type of the scales where the tensor is stored; float32 where it is not named. */
   readonly scaleDtype?: ScaleDtype;
+  /** Scales and zero points that the plan fixes, in place of those that the values give. */
+  readonly parameters?: FixedParameters;
   /** Whether finite values beyond a cast's type become infinite; without it a tensor that has any is kept. */
   readonly mayOverflow?: true;
 }
@@ -39,8 +48,18 @@ export interface ValuePlan {
   /** One scale and zero point for the whole value; of no meaning where scheme is null. */
   readonly scale: number;
   readonly zeroPoint: number;
+  /** Whether all that take the value take it as its codes say, or only these inputs of operators. */
+  readonly takers: 'all' | readonly { readonly operator: number; readonly input: number }[];
   /** Why the value stays in float, or where its parameters come from if not from its own range; null otherwise. */
   readonly reason: string | null;
+}
+
+/** A bias as an operator on integers takes it: int32 codes of zero point 0. */
+export interface BiasPlan {
+  readonly tensor: number;
+  /** The scale of the operator's input times each of its weight's scales, in float32. */
+  readonly scale: readonly number[];
+  readonly codes: Int32Array;
 }
 
 /** Whether an operator computes on integers. */
@@ -48,6 +67,8 @@ export interface OperatorPlan {
   /** OperatorRef.id */
   readonly operator: number;
   readonly isInteger: boolean;
+  /** Its stored bias as integers, which are added to the sums of products. */
+  readonly bias?: BiasPlan;
   /** Why it stays in float; null where it does not. */
   readonly reason: string | null;
 }

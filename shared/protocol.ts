@@ -47,7 +47,9 @@ export interface ExportResult {
   readonly kept: number;
   /** Why float tensors were kept, largest first. */
   readonly keptByReason: readonly KeptGroup[];
-  /** Modes that run operators on codes (dynamic, nbits): how many do. */
+  /** Mode static: values between operators that are quantized, and those that stay in float. */
+  readonly activations?: { readonly quantized: number; readonly kept: number };
+  /** Modes that run operators on codes (dynamic, static, nbits): how many do. */
   readonly integerOperators?: number;
   /** Mode float16: the operators that compute in float32. */
   readonly operators?: readonly KeptOperator[];
@@ -127,11 +129,20 @@ export interface VerifyResult {
 
 /**
  * qdq: weights only, float arithmetic. dynamic: MatMul, Gemm and Conv on integers, their inputs
- * quantized as they run. float: float types only. float16: the graph computes in float16, between
+ * quantized as they run. static: the same with ranges of activations that calibration found, so that
+ * operators hand on codes. float: float types only. float16: the graph computes in float16, between
  * float32 inputs and outputs. nbits: MatMul on weights of 4 or 8 bits in blocks. cast: every float
  * tensor in the recipe's float type, biases and norms too, as a checkpoint's model.to(dtype) makes it.
  */
-export const EXPORT_MODES = ['qdq', 'dynamic', 'float', 'float16', 'nbits', 'cast'] as const;
+export const EXPORT_MODES = [
+  'qdq',
+  'dynamic',
+  'static',
+  'float',
+  'float16',
+  'nbits',
+  'cast',
+] as const;
 export type ExportMode = (typeof EXPORT_MODES)[number];
 
 /** What an export would write, known before it is written. */

@@ -128,6 +128,23 @@ function preset(
   return { ...defaults, minElements: 1024, ...others };
 }
 
+/** The operators that onnxruntime's quantize_static quantizes by default (its QDQRegistry). */
+const ORT_STATIC_OPERATORS = [
+  ...['ArgMax', 'AveragePool', 'BatchNormalization', 'Clip', 'Conv', 'ConvTranspose', 'Gather'],
+  ...['Gemm', 'GlobalAveragePool', 'InstanceNormalization', 'LayerNormalization', 'LeakyRelu'],
+  ...['MatMul', 'MaxPool', 'Mul', 'Add', 'Pad', 'Relu', 'Reshape', 'Resize', 'Sigmoid', 'Slice'],
+  ...[
+    'Softmax',
+    'Split',
+    'Squeeze',
+    'Transpose',
+    'Unsqueeze',
+    'Where',
+    'Concat',
+    'EmbedLayerNormalization',
+  ],
+];
+
 /** The recipes known by name, on the command line and in the app. */
 export const PRESETS: readonly Recipe[] = [
   preset('float16', { dtype: 'float16' }),
@@ -144,6 +161,22 @@ export const PRESETS: readonly Recipe[] = [
   preset('litert-int4', { dtype: 'int4', narrowRange: true }),
   // onnxruntime's quantize_dynamic by default: int8, symmetric, per tensor, whatever the size.
   preset('ort-dynamic', { dtype: 'int8', granularity: 'tensor' }, { minElements: 0 }),
+  // Mode static quantizes the activations as well.
+  preset('static-int8', {}, { activations: BASE_ACTIVATIONS }),
+  // onnxruntime's quantize_static by default.
+  preset(
+    'ort-static',
+    { granularity: 'tensor' },
+    {
+      minElements: 0,
+      activations: {
+        dtype: 'int8',
+        symmetric: false,
+        range: 'minmax',
+        operators: ORT_STATIC_OPERATORS,
+      },
+    },
+  ),
   // CMSIS-DSP fixed point: what is outside [-1, 1) saturates.
   preset('q7', { dtype: 'q7', granularity: 'tensor' }),
   preset('q15', { dtype: 'q15', granularity: 'tensor' }),
@@ -167,6 +200,10 @@ export const PRESET_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'litert-int4': 'The 4-bit weights that LiteRT runs: int4 in -7 to 7, per channel.',
   'ort-dynamic':
     'Quantizes every weight per tensor, as onnxruntime does by default; int8 is the better choice.',
+  'static-int8':
+    'Weights in int8 per channel and, in mode static, activations in uint8: onnxruntime computes on integers.',
+  'ort-static':
+    "onnxruntime's quantize_static by default: int8 weights and activations, per tensor, of most operators.",
   q7: 'CMSIS-DSP fixed point of 8 bits: values outside [-1, 1) saturate.',
   q15: 'CMSIS-DSP fixed point of 16 bits: values outside [-1, 1) saturate.',
   q31: 'CMSIS-DSP fixed point of 32 bits: values outside [-1, 1) saturate.',

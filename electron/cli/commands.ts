@@ -1,4 +1,5 @@
 import { analyzeCommand } from './analyze.ts';
+import { calibrateCommand } from './calibrate.ts';
 import type { CommandDefinition } from './command.ts';
 import { computerCommand } from './computer.ts';
 import { dtypesCommand } from './dtypes.ts';
@@ -13,6 +14,7 @@ import { verifyCommand } from './verify.ts';
 export const COMMANDS: readonly CommandDefinition[] = [
   inspectCommand,
   analyzeCommand,
+  calibrateCommand,
   exportCommand,
   verifyCommand,
   planCommand,

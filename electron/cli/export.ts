@@ -14,13 +14,17 @@ import {
   UsageError,
   type CommandDefinition,
   type CommandInput,
+  type Values,
 } from './command.ts';
 import { printJson } from './json.ts';
 import { megabytes, print, printError, printKept } from './output.ts';
 import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { FORMATS } from '../engine/formats/registry.ts';
 import { checkWritable } from '../files/atomic-file.ts';
-import { withSession } from './with-session.ts';
+import type { ExportOptions } from '../engine/session.ts';
+import { rangesFor } from './calibration.ts';
+import { withPrepared } from './with-prepared.ts';
+import { withSession, type Tools } from './with-session.ts';
 
 export const exportCommand: CommandDefinition = {
   name: 'export',
@@ -41,6 +45,16 @@ export const exportCommand: CommandDefinition = {
         'What MatMulNBits nodes compute in, mode nbits only: 4 quantizes their inputs to int8, which is faster and less accurate; 1 keeps float32; 0 lets the runtime choose. Default: the level of the recipe, or 0.',
     },
     {
+      name: 'calibrate',
+      value: 'DIR',
+      description: 'Mode static: a folder of samples to find the ranges of activations on.',
+    },
+    {
+      name: 'ranges',
+      value: 'FILE',
+      description: 'Mode static: ranges that quantscope calibrate found.',
+    },
+    {
       name: 'overwrite',
       description: 'Replace files that have the names of the side files or shards of the export.',
     },
@@ -53,6 +67,7 @@ export const exportCommand: CommandDefinition = {
   examples: [
     'quantscope export model.onnx --recipe int8 --out model.int8.onnx',
     'quantscope export model.onnx --recipe int8 --mode dynamic --out model.dynamic.onnx',
+    'quantscope export model.onnx --recipe static-int8 --mode static --calibrate samples --out model.static.onnx',
     'quantscope export checkpoint --recipe bfloat16 --mode cast --out model.safetensors.index.json',
   ],
   run: exportModel,
@@ -65,20 +80,23 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
   const recipe = level === null ? read : { ...read, accuracyLevel: level };
   const out = required(values, 'out');
   const asked = modeOf(values);
-  await withSession(model, async ({ session, signal, onProgress }) => {
+  await withSession(model, async (tools) => {
+    const { session, signal, onProgress } = tools;
     const mode = asked ?? session.opened.modes[0]!;
     if (level !== null && mode !== 'nbits')
       throw new UsageError(`--accuracy-level is for --mode nbits, found ${mode}`);
     const inputs = recipeFiles(values['recipe']);
     checkWritable(out, [...session.opened.files, ...inputs]);
     checkExtension(out, session.summary());
-    const result = await session.export(recipe, mode, out, {
-      signal,
-      onProgress,
+    const options = {
+      ...{ signal, onProgress, inputs },
       overwrite: values['overwrite'] === true,
       refuseUnchanged: values['allow-unchanged'] !== true,
-      inputs,
-    });
+    };
+    const result =
+      mode === 'static'
+        ? await exportStatic(tools, values, out, options)
+        : await session.export(recipe, mode, out, options);
     if (values['json'] === true) {
       printJson(result);
       return;
@@ -100,6 +118,22 @@ function accuracyLevel(values: CommandInput['values']): AccuracyLevel | null {
   const level = ACCURACY_LEVELS.find((each) => String(each) === text);
   if (level !== undefined) return level;
   throw new UsageError(`--accuracy-level must be 0, 1 or 4, found ${printable(String(text))}`);
+}
+
+/** Export the prepared model, with activations by the ranges asked for. */
+async function exportStatic(
+  tools: Tools,
+  values: Values,
+  out: string,
+  options: ExportOptions,
+): Promise<ExportResult> {
+  const recipe = loadRecipe(required(values, 'recipe'));
+  const inputs = [...tools.session.opened.files, ...(options.inputs ?? [])];
+  return withPrepared(tools, async (prepared) => {
+    prepared.use(await rangesFor(values, prepared, tools));
+    const result = await prepared.session.export(recipe, 'static', out, { ...options, inputs });
+    return { ...result, bytesBefore: tools.session.bytes };
+  });
 }
 
 /** @throws AppError TARGET when programs would not know the format by the file's name */

@@ -7,6 +7,7 @@ import type { Progress } from '../../shared/protocol.ts';
 
 export interface Tools {
   readonly session: Session;
+  readonly pool: WorkerPool;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
 }
@@ -24,6 +25,7 @@ export async function withSession(
     try {
       await work({
         session,
+        pool,
         signal: abort.signal,
         onProgress: ({ what, item, done, of }) =>
           showProgress(`${what}${done > 0 ? ` ${done} of ${of}` : ''}  ${item}`),

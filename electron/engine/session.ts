@@ -17,6 +17,7 @@ import type {
   ModelSummary,
   Progress,
 } from '../../shared/protocol.ts';
+import type { Ranges } from '../../shared/ranges.ts';
 import { isFloatCast, type Recipe, type Scheme } from '../../shared/recipe.ts';
 import {
   keptByReason,
@@ -45,6 +46,7 @@ import {
   type AnalyzeItem,
   type WorkerFiles,
 } from './jobs.ts';
+import { StaticKnowledge } from './static-facts.ts';
 import type { WorkerPool } from './pool.ts';
 import { batchesOf, split } from './batches.ts';
 import { kernelScheme } from './quantize/scheme.ts';
@@ -108,6 +110,7 @@ export class Session {
   /** The last plans by recipe and mode, the newest last. */
   private readonly plans = new Map<string, Plan>();
   private readonly inspector: Inspector;
+  private readonly calibration: StaticKnowledge;
 
   private constructor(file: string, opened: OpenedModel, pool: WorkerPool) {
     this.label = path.basename(path.resolve(file));
@@ -115,6 +118,7 @@ export class Session {
     this.pool = pool;
     this.files = opened.files.map(({ path, identity, owner }) => ({ path, identity, owner }));
     this.inspector = new Inspector(pool, this.files);
+    this.calibration = new StaticKnowledge(opened);
   }
 
   /** Open a model: reads its structure only. @throws AppError */
@@ -138,7 +142,8 @@ export class Session {
       formatName: formatName(facts.format),
       file: path.basename(files[0]!.path),
       extension: this.opened.extension,
-      modes: this.opened.modes,
+      // The window has no place to give samples yet.
+      modes: this.opened.modes.filter((mode) => mode !== 'static'),
       canRun: this.opened.canRun,
       fileBytes: files.reduce((sum, file) => sum + file.bytes, 0),
       tensors: tensorSummaries(this.opened.model),
@@ -152,7 +157,7 @@ export class Session {
   ): Promise<{ reports: TensorReport[]; total: Total }> {
     this.assertUnchanged();
     const { mode = this.opened.modes[0]! } = options;
-    await this.readConstants(mode, options);
+    await this.readFor(recipe, mode, options);
     const { weights } = this.plan(recipe, mode);
     const reports = new Array<TensorReport>(weights.length);
     const settle = (made: readonly TensorReport[]): void => {
@@ -178,8 +183,7 @@ export class Session {
   plan(recipe: Recipe, mode: ExportMode = this.opened.modes[0]!): Plan {
     this.assertMode(mode);
     const key = JSON.stringify([mode, recipe]);
-    const plan =
-      this.plans.get(key) ?? this.fitted(planWeights(this.tensors, recipe), mode, recipe);
+    const plan = this.plans.get(key) ?? this.fitted(this.asked(recipe, mode), mode, recipe);
     this.plans.delete(key);
     this.plans.set(key, plan);
     for (const oldest of this.plans.keys()) {
@@ -187,6 +191,12 @@ export class Session {
       this.plans.delete(oldest);
     }
     return plan;
+  }
+
+  /** Quantize activations in mode static by these ranges. */
+  useRanges(ranges: Ranges): void {
+    this.calibration.use(ranges);
+    this.plans.clear();
   }
 
   /** All that the inspector shows of one tensor under one or two recipes. */
@@ -198,6 +208,8 @@ export class Session {
     mode: ExportMode = this.opened.modes[0]!,
   ): Promise<TensorDetail> {
     const ref = this.readable(tensor);
+    for (const recipe of recipes)
+      if (recipe !== null) await this.readScales(recipe, mode, { signal });
     const known = this.passes.get(tensor) ?? null;
     const entries = recipes.map((recipe) =>
       recipe === null ? null : this.planOf(ref, recipe, mode),
@@ -279,7 +291,7 @@ export class Session {
           files: filesOf(this.files, [ref]),
           tensor: forWorker(ref),
           known,
-          scheme: kernelScheme(entry)!,
+          scheme: kernelScheme({ ...plan.weights[tensor]!, ...entry })!,
           codes: entry.codes,
           place,
         };
@@ -304,6 +316,7 @@ export class Session {
       bytesAfter: layout.bytes,
       quantized: layout.quantized.length,
       kept: this.tensors.length - layout.quantized.length,
+      ...activationCounts(mode, plan),
       keptByReason: this.keptByReason(plan, layout),
       ...(layout.operators === undefined ? {} : { operators: layout.operators }),
       ...(layout.integerOperators === undefined
@@ -345,7 +358,7 @@ export class Session {
    * inspector may: there, until the whole model's plan is known, the tensor is planned on its own.
    */
   private planOf(ref: TensorRef, recipe: Recipe, mode = this.opened.modes[0]!): TensorPlan {
-    const isKnown = this.plans.has(JSON.stringify([mode, recipe]));
+    const isKnown = mode === 'static' || this.plans.has(JSON.stringify([mode, recipe]));
     if (isKnown || this.tensors.length <= MANY_TENSORS)
       return this.plan(recipe, mode).weights[ref.id]!;
     const asked = planWeights([ref], recipe)[0]!;
@@ -358,17 +371,24 @@ export class Session {
   /** A plan as the format's layout carries it out; as it is where the model cannot be exported at all. */
   private fitted(asked: WeightPlans, mode: ExportMode, recipe: Recipe): Plan {
     try {
-      const layout = this.layoutOf(
-        weightsOnly(asked),
-        mode,
-        recipe,
-        this.suggestedName(recipe, mode),
-      );
-      return weightsOnly(fitPlan(asked, layout));
+      const plan = this.computing(asked, mode, recipe);
+      const layout = this.layoutOf(plan, mode, recipe, this.suggestedName(recipe, mode));
+      return { ...plan, weights: fitPlan(plan.weights, layout) };
     } catch (error) {
       if (error instanceof AppError && error.code === 'UNSUPPORTED') return weightsOnly(asked);
       throw error;
     }
+  }
+
+  /** What a recipe asks of the weights, before the format fits it. */
+  private asked(recipe: Recipe, mode: ExportMode): WeightPlans {
+    return mode === 'static' ? this.calibration.asked(recipe) : planWeights(this.tensors, recipe);
+  }
+
+  /** The plan of weights, with that of activations and operators where the mode has one. */
+  private computing(weights: WeightPlans, mode: ExportMode, recipe: Recipe): Plan {
+    if (mode !== 'static' || this.opened.planStatic === undefined) return weightsOnly(weights);
+    return this.opened.planStatic(weights, this.calibration.facts(recipe));
   }
 
   private suggestedName(recipe: Recipe, mode: ExportMode): string {
@@ -416,14 +436,31 @@ export class Session {
     options: RunOptions,
   ): Promise<{ plan: Plan; layoutFor: (targetName: string) => Layout }> {
     this.assertMode(mode);
-    const asked = planWeights(this.tensors, recipe);
+    const asked = this.asked(recipe, mode);
     await this.readUnknown(
       asked.filter(({ scheme }) => scheme !== null && !decidesOverflow(mode, scheme)),
       options,
     );
-    await this.readConstants(mode, options);
-    const plan = weightsOnly(asked.map((entry) => this.heldBy(entry, mode)));
+    await this.readFor(recipe, mode, options);
+    const held = asked.map((entry) => this.heldBy(entry, mode));
+    const plan = this.computing(held, mode, recipe);
     return { plan, layoutFor: (name) => this.layoutOf(plan, mode, recipe, name) };
+  }
+
+  /** Read what the plan of a mode depends on. */
+  private async readFor(recipe: Recipe, mode: ExportMode, options: RunOptions): Promise<void> {
+    await this.readConstants(mode, options);
+    await this.readScales(recipe, mode, options);
+  }
+
+  /** Biases of operators on integers are stored in units of their weights' scales. */
+  private async readScales(recipe: Recipe, mode: ExportMode, options: RunOptions): Promise<void> {
+    const wanted = mode === 'static' ? this.calibration.unmeasured(recipe) : [];
+    if (wanted.length === 0) return;
+    await this.runBatches(wanted, 'Measuring', options, (reports) =>
+      this.calibration.learn(reports),
+    );
+    this.plans.clear();
   }
 
   /** Float16 arithmetic is planned by what every float tensor holds, constants too. */
@@ -531,6 +568,20 @@ export class Session {
     const statistics = (item.pass ?? this.passes.get(item.tensor))?.statistics ?? null;
     return reportOf(this.tensors[entry.tensor]!, entry, item.measures, item.error, statistics);
   }
+}
+
+/** How many values of the main graph a static plan quantizes, and how many of those that were looked at it does not. */
+function activationCounts(
+  mode: ExportMode,
+  { activations, operators }: Plan,
+): Pick<ExportResult, 'activations' | 'integerOperators'> {
+  if (mode !== 'static') return {};
+  const quantized = activations.filter(({ scheme }) => scheme !== null).length;
+  const isInteger = operators.filter((operator) => operator.isInteger).length;
+  return {
+    activations: { quantized, kept: activations.length - quantized },
+    integerOperators: isInteger,
+  };
 }
 
 /** Whether a mode decides itself about values that become infinite: cast stores them as model.to(dtype) does. */

@@ -12,6 +12,10 @@ export interface ModeWords {
 const onnxWords: Readonly<Record<ExportMode, ModeWords>> = {
   qdq: { name: 'QDQ', what: 'weights as the recipe says; arithmetic in float' },
   dynamic: { name: 'Dynamic', what: 'MatMul, Gemm, Conv and LSTM on integers' },
+  static: {
+    name: 'Static',
+    what: 'Conv, MatMul and Gemm on integers, with ranges of activations from samples',
+  },
   float: { name: 'Float', what: 'float schemes only; other weights keep their type' },
   float16: { name: 'Float16', what: 'weights and arithmetic in float16; inputs and outputs stay' },
   cast: { name: 'Cast', what: 'every float tensor in the type of the recipe, as model.to() does' },

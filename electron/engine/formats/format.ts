@@ -3,9 +3,10 @@ import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Kernels } from '../../../shared/kernels.ts';
 import type { ModelGraph } from '../../../shared/graph.ts';
 import type { Model } from '../../../shared/model.ts';
-import type { Plan } from '../../../shared/plan.ts';
+import type { Plan, WeightPlans } from '../../../shared/plan.ts';
+import type { ChosenRange } from '../../../shared/ranges.ts';
 import type { Statistics } from '../../../shared/report.ts';
-import type { Recipe } from '../../../shared/recipe.ts';
+import type { ActivationScheme, Recipe, Scheme } from '../../../shared/recipe.ts';
 import type { RunHints } from '../runtime/inputs.ts';
 import type { FileSource } from '../source.ts';
 import type { Layout } from '../export/layout.ts';
@@ -41,8 +42,29 @@ export interface OpenedModel {
     targetName: string,
     statistics: ReadonlyMap<number, Statistics>,
   ): Layout;
+  /** Plans what the mode static does; absent where the format has none. */
+  planStatic?(asked: WeightPlans, facts: StaticFacts): Plan;
+  /**
+   * A copy that gives values of the main graph as outputs, by name, or their shapes as int64 tensors whose
+   * names end with SHAPE_SUFFIX; absent where no runtime runs the format.
+   */
+  withOutputs?(values: readonly string[], what: 'values' | 'shapes'): Layout;
   close(): void;
 }
+
+/** What the weights and calibration of a model tell of a plan for static quantization. */
+export interface StaticFacts {
+  readonly recipe: Recipe;
+  /** The range that a scheme's method chooses of what was observed of a value; why there is none. */
+  rangeOf(value: number, scheme: ActivationScheme): ChosenRange | { readonly missing: string };
+  /** Scales that the values of a weight give under a scheme; null while they are not known. */
+  scalesOf(tensor: number, scheme: Scheme): readonly number[] | null;
+  /** The values of a small stored tensor. */
+  numbersOf(tensor: number): readonly number[];
+}
+
+/** What the name of a value's shape ends with, in copies that give shapes. */
+export const SHAPE_SUFFIX = '/quantscope.shape';
 
 /** How one file format is recognised and opened. */
 export interface FormatAdapter extends FormatFacts {

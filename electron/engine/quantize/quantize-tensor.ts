@@ -68,6 +68,12 @@ export function prepareTensor(input: QuantizeInput): EncodeJob {
       ...storedParameters(shape, input.stored),
       sink,
     };
+  if (scheme.parameters !== undefined)
+    return {
+      encoding: { kind: 'integer', format },
+      ...storedParameters(shape, { ...scheme.parameters, blockSize: null }),
+      sink,
+    };
   const isFixed = isFixedPoint(scheme.dtype) && scheme.powerOfTwo !== true;
   const grouping = groupingOf(shape, axis, isFixed ? 'tensor' : scheme.granularity);
   const rule = parameterRule(scheme, grouping.kind, format);
@@ -158,7 +164,8 @@ export function resultOf(
 }
 
 /** The axis that scales run along, or blocks; null for one scale. */
-function axisOf({ kind }: Grouping, { shape, axis, stored }: QuantizeInput): number | null {
+function axisOf({ kind }: Grouping, { shape, axis, stored, scheme }: QuantizeInput): number | null {
+  if (scheme.parameters !== undefined) return scheme.parameters.axis;
   if (stored?.pending !== undefined) return stored.axis;
   if (kind === 'tensor' || axis === null) return null;
   return kind === 'block' ? blockAxisOf(shape, axis) : axis;

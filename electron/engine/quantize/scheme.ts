@@ -1,16 +1,24 @@
-import type { ScaleDtype, TensorPlan } from '../../../shared/plan.ts';
+import type { FixedParameters, ScaleDtype, TensorPlan } from '../../../shared/plan.ts';
 import type { Scheme } from '../../../shared/recipe.ts';
 
 /** A scheme as the kernels take it; every Scheme of a recipe is one. */
 export interface KernelScheme extends Scheme {
   /** The type that scales are stored in, to which they are rounded before codes are made; float32 by default. */
   readonly scaleDtype?: ScaleDtype | undefined;
+  /** Taken as they are, in place of those that the values give. */
+  readonly parameters?: FixedParameters | undefined;
 }
 
 /** A planned tensor's scheme for the kernels; null where the tensor is kept. */
 export function kernelScheme({
   scheme,
   scaleDtype,
-}: Pick<TensorPlan, 'scheme' | 'scaleDtype'>): KernelScheme | null {
-  return scheme === null || scaleDtype === undefined ? scheme : { ...scheme, scaleDtype };
+  parameters,
+}: Pick<TensorPlan, 'scheme' | 'scaleDtype' | 'parameters'>): KernelScheme | null {
+  if (scheme === null) return null;
+  return {
+    ...scheme,
+    ...(scaleDtype === undefined ? {} : { scaleDtype }),
+    ...(parameters === undefined ? {} : { parameters }),
+  };
 }

@@ -1,10 +1,12 @@
 import type { Kernels } from '../../../shared/kernels.ts';
+import type { ObserveRequest, ObserveResult } from '../calibrate/observe.ts';
 import type { PrepareRequest, WrittenModel } from './prepare.ts';
 import type { VerifyModelsResult, VerifyRequest } from './verify.ts';
 
 /** Everything a runtime process does: what each kind of request carries, and what it answers. */
 export interface RuntimeKinds {
   readonly verify: { readonly request: VerifyRequest; readonly result: VerifyModelsResult };
+  readonly observe: { readonly request: ObserveRequest; readonly result: ObserveResult };
   readonly prepare: { readonly request: PrepareRequest; readonly result: WrittenModel };
   readonly optimize: { readonly request: PrepareRequest; readonly result: Kernels };
 }
@@ -21,6 +23,7 @@ export type RuntimeResult<K extends RuntimeKind = RuntimeKind> = RuntimeKinds[K]
 /** What a process that crashed should have answered. */
 const ANSWERS: Readonly<Record<RuntimeKind, string>> = {
   verify: 'outputs',
+  observe: 'ranges of activations',
   prepare: 'a prepared model',
   optimize: 'an optimized graph',
 };

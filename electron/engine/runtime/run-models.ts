@@ -1,16 +1,14 @@
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { AppError } from '../../../shared/errors.ts';
 import type { ExportMode, VerifyResult } from '../../../shared/protocol.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
-import { isRunning } from '../../files/sweep.ts';
 import type { OpenedModel } from '../formats/format.ts';
 import { formatName } from '../formats/registry.ts';
 import { openModel } from '../formats/registry.ts';
 import type { RunOptions, Session } from '../session.ts';
-import { ioError } from '../source.ts';
 import { runInRuntime, type Runtime } from './host.ts';
+import { temporaryFolder } from './run-folder.ts';
 import type { RunProgress } from './run-progress.ts';
 
 /** What models are run on: so many seeded random samples, or those of a folder. */
@@ -91,23 +89,6 @@ async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promi
     return await work(folder);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-const FOLDER = /^quantscope-run-(\d+)-/;
-
-/** A new folder of this process's own; those that a killed process left behind are swept first. */
-function temporaryFolder(): string {
-  const parent = os.tmpdir();
-  try {
-    for (const name of fs.readdirSync(parent)) {
-      const owner = FOLDER.exec(name)?.[1];
-      if (owner !== undefined && !isRunning(Number(owner)))
-        fs.rmSync(path.join(parent, name), { recursive: true, force: true });
-    }
-    return fs.mkdtempSync(path.join(parent, `quantscope-run-${process.pid}-`));
-  } catch (error) {
-    throw ioError('no temporary file can be made there', parent, error);
   }
 }
 

@@ -113,6 +113,7 @@ type Handler<K extends RuntimeKind> = (
 /** How each kind is answered. Loaded in the worker thread only: the main thread needs no onnxruntime. */
 const HANDLERS: { readonly [K in RuntimeKind]: () => Promise<Handler<K>> } = {
   verify: async () => (await import('./verify.ts')).verifyModels,
+  observe: async () => (await import('../calibrate/observe.ts')).observeModel,
   prepare: async () => (await import('./prepare.ts')).prepareModel,
   optimize: async () => (await import('./optimize.ts')).optimizeModel,
 };

@@ -247,7 +247,7 @@ describe('what goes wrong is one line and a status', () => {
       'an unknown mode',
       ['export', sample, '--recipe', 'int8', '--out', 'x', '--mode', 'none'],
       2,
-      /--mode must be one of qdq, dynamic, float, float16, nbits/,
+      /--mode must be one of qdq, dynamic, static, float, float16, nbits/,
     ],
     [
       'a file that is not there',

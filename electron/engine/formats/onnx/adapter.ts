@@ -3,7 +3,10 @@ import { layoutOnnx, RECIPE_KEY } from './write/layout-onnx.ts';
 import { graphHints } from '../../runtime/graph-hints.ts';
 import type { FileSource } from '../../source.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
-import type { FormatAdapter, OpenedModel } from '../format.ts';
+import { planStatic } from './fit/static/plan.ts';
+import { observedCopy } from './write/observed-copy.ts';
+import { staticOpset } from './write/opsets.ts';
+import { SHAPE_SUFFIX, type FormatAdapter, type OpenedModel } from '../format.ts';
 import { sumsOf } from '../sums.ts';
 import { kernelsOf } from './kernels/kernels.ts';
 import { ExternalFiles, type ExternalRange } from './read/external-data.ts';
@@ -63,18 +66,26 @@ function openOnnx(source: FileSource): OpenedModel {
     const tensors = withStoredQuantization(built, (tensor) => readNumbers(files, tensor));
     const model = describe(index, files, tensors);
     let graph: OnnxGraph | undefined;
+    const graphOf = (): OnnxGraph => (graph ??= buildGraph(index, tensors));
     return {
       model,
       files,
       extension: '.onnx',
-      modes: ['qdq', 'dynamic', 'float', 'float16', 'nbits'],
+      modes: ['qdq', 'dynamic', 'static', 'float', 'float16', 'nbits'],
       canRun: true,
       recipeName: () => recipeName(wire, index),
       kernels: () => kernelsOf(index, tensors),
-      graph: () => (graph ??= buildGraph(index, tensors)),
+      graph: graphOf,
       runHints: graphHints(index, tensors),
-      layout: ({ weights }, mode, recipe, targetName, statistics) =>
-        layoutOnnx({ index, tensors, files, plan: weights, mode, recipe, targetName, statistics }),
+      layout: ({ weights, ...computing }, mode, recipe, targetName, statistics) =>
+        layoutOnnx({
+          ...{ index, tensors, files, plan: weights, mode, recipe, targetName, statistics },
+          computing: mode === 'static' ? { ...computing, graph: graphOf() } : null,
+        }),
+      planStatic: (asked, facts) =>
+        planStatic(asked, { ...facts, graph: graphOf(), tensors, opset: staticOpset(index) }),
+      withOutputs: (values, what) =>
+        observedCopy(index, files, values, what === 'shapes' ? SHAPE_SUFFIX : null),
       close: () => {
         source.close();
         external.close();

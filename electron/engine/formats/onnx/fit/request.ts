@@ -1,10 +1,16 @@
-import type { WeightPlans } from '../../../../../shared/plan.ts';
+import type { Plan, WeightPlans } from '../../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../../shared/protocol.ts';
 import type { Statistics } from '../../../../../shared/report.ts';
 import type { Recipe } from '../../../../../shared/recipe.ts';
+import type { OnnxGraph } from '../read/graph.ts';
 import type { NodeRecord, OnnxIndex } from '../read/records.ts';
 import type { OnnxTensor } from '../read/stored.ts';
 import type { FileSource } from '../../../source.ts';
+
+/** The part of a plan that says how the copy computes. */
+export interface Computing extends Pick<Plan, 'activations' | 'operators'> {
+  readonly graph: OnnxGraph;
+}
 
 /** What is to be exported, and how. */
 export interface OnnxExport {
@@ -12,6 +18,8 @@ export interface OnnxExport {
   readonly tensors: readonly OnnxTensor[];
   readonly files: readonly FileSource[];
   readonly plan: WeightPlans;
+  /** In mode static: what is done to values and operators, and the graph that the plan's numbers are of. */
+  readonly computing?: Computing | null;
   readonly mode: ExportMode;
   readonly recipe: Recipe;
   /** The file name of the export, after which its side file is named. */

@@ -25,11 +25,13 @@ import type { HalfPlan } from '../fit/half-plan.ts';
 import { planHalf, whyNotHalf } from '../fit/half-rules.ts';
 import { entryMessage, field } from './messages.ts';
 import { FreshNames } from './names.ts';
-import { Opsets, type WantedOpsets } from './opsets.ts';
+import { Opsets, STATIC_OPSETS, STATIC_REWRITTEN, type WantedOpsets } from './opsets.ts';
+import { SLICE_OPSET, sliceEdits } from './slice-inputs.ts';
 import { DYNAMIC_OPSET } from '../fit/integer-uses.ts';
 import { IntegerNodes, type LstmWeight } from './integer-nodes.ts';
 import { inlineExternal, SideFile } from './side-file.ts';
 import { replaceWeight } from './replace-weight.ts';
+import { QUANTIZE_16_OPSET, staticEdits } from './static-nodes.ts';
 import { storePending } from './store-pending.ts';
 import type { OnnxExport } from '../fit/request.ts';
 import { whyRestored } from '../fit/why-restored.ts';
@@ -58,12 +60,18 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const refused: Layout['refused'][number][] = [];
   const names = new FreshNames(index);
   const ownerOf = ownersOf(index);
-  const opsets = new Opsets(index, wantedOpsets(request, ownerOf));
+  const rewritten = (request.computing ?? null) === null ? undefined : STATIC_REWRITTEN;
+  const opsets = new Opsets(index, wantedOpsets(request, ownerOf), rewritten);
   const side = new SideFile(request.targetName);
   const integers: LstmWeight[] = [];
   const plannedHalf = request.mode === 'float16' ? planHalf(request, opsets.version(null)) : null;
   const half = plannedHalf === null ? null : new HalfNodes(plannedHalf, names);
+  const biases = new Set(request.computing?.operators.flatMap(({ bias }) => bias?.tensor ?? []));
   for (const entry of plan) {
+    if (entry.scheme !== null && biases.has(entry.tensor)) {
+      quantized.push({ tensor: entry.tensor, scheme: entry.scheme, codes: 'tensor' });
+      continue;
+    }
     const outcome = editsFor(entry, request, { names, opsets, ownerOf, side, half: plannedHalf });
     if (outcome === null || entry.scheme === null) continue;
     if ('refused' in outcome) refused.push({ tensor: entry.tensor, reason: outcome.refused });
@@ -79,6 +87,19 @@ export function layoutOnnx(request: OnnxExport): Layout {
       });
     }
   }
+  const computing = request.computing ?? null;
+  const placed =
+    computing === null
+      ? null
+      : staticEdits({
+          computing,
+          tensors: request.tensors,
+          names,
+          opsets,
+          irVersion: index.irVersion,
+        });
+  if (placed !== null) append(edits, placed.edits);
+  if (placed !== null && opsets.isRaisedTo(SLICE_OPSET)) append(edits, sliceEdits(index, names));
   const nodes = new IntegerNodes(names, request.recipe.accuracyLevel ?? 0);
   const onCodes = new Set(integers.map(({ use }) => use.node));
   integers.sort((a, b) => a.use.node.frame.start - b.use.node.frame.start);
@@ -103,7 +124,11 @@ export function layoutOnnx(request: OnnxExport): Layout {
   if (half !== null && quantized.length > 0) append(edits, half.editsOf(index.graph));
   const isChanged = new Set(quantized.map(({ tensor }) => tensor));
   for (const tensor of request.tensors)
-    if (tensor.ref.storage === 'external' && !isChanged.has(tensor.ref.id))
+    if (
+      tensor.ref.storage === 'external' &&
+      !isChanged.has(tensor.ref.id) &&
+      placed?.dropped.has(tensor.ref.id) !== true
+    )
       append(
         edits,
         tensor.ref.bytes <= (request.inlineBytes ?? 0) ? inlineExternal(tensor) : side.move(tensor),
@@ -200,7 +225,8 @@ function editsFor(
   if (overflow !== null) return { refused: overflow };
   if (tensor.ref.storage === 'external') {
     const bytes = schemeBytes(scheme, tensor.ref) + EXTERNAL_BYTES;
-    if (bytes >= tensor.ref.bytes) return { refused: noGain(tensor.ref.bytes, bytes) };
+    if (bytes >= tensor.ref.bytes && request.mode !== 'static')
+      return { refused: noGain(tensor.ref.bytes, bytes) };
   }
   const pending = tensor.ref.quantization?.pending;
   if (pending !== undefined) {
@@ -233,7 +259,9 @@ function editsFor(
     isRestored,
     scaleDtype,
     nbits,
-    needsZeroPoint: uses.some((use) => use.hasZeroPoint) || (isRestored && !isCentred(scheme)),
+    needsZeroPoint:
+      uses.some((use) => use.hasZeroPoint) ||
+      (isRestored && (!isCentred(scheme) || request.mode === 'static')),
     ...(isConv
       ? { channelDims: [1, tensor.ref.shape[0]!, ...tensor.ref.shape.slice(2).map(() => 1)] }
       : {}),
@@ -245,7 +273,8 @@ function editsFor(
     (sum, edit) => sum + piecesLength(edit.pieces),
     INTEGER_NODE_BYTES * uses.length,
   );
-  if (after >= before)
+  // An operator computes on integers only with its weight among them, however small.
+  if (after >= before && request.mode !== 'static')
     return { refused: `with its scales and nodes it ${noGain(before, after)} of the file` };
   if (replaced.domain === 'com.microsoft' || uses.some((use) => MICROSOFT_FORMS.has(use.form)))
     opsets.needMicrosoft(owner);
@@ -265,6 +294,10 @@ function editsFor(
  */
 function wantedOpsets(request: OnnxExport, ownerOf: OwnerOf): WantedOpsets {
   const wanted = new Map<GraphRecord | null, Set<number>>([[null, new Set()]]);
+  if (request.mode === 'static')
+    for (const version of STATIC_OPSETS) wanted.get(null)!.add(version);
+  if (request.computing?.activations.some(({ scheme }) => scheme?.dtype.endsWith('16')) === true)
+    wanted.get(null)!.add(QUANTIZE_16_OPSET);
   for (const { tensor, scheme } of request.plan) {
     if (scheme === null) continue;
     const { ref, stored: place } = request.tensors[tensor]!;

@@ -98,6 +98,16 @@ export function nodeMessage(node: NewNode): Piece {
   return bytesPiece(Buffer.concat([nodeNames(node.inputs, node.outputs, node.name), rest]));
 }
 
+/** A TensorProto of a few values under a name. */
+export function initializerMessage(name: string, tensor: onnx.ITensorProto): Piece {
+  return bytesPiece(Buffer.concat([onnx.TensorProto.encode(tensor).finish(), textField(8, name)]));
+}
+
+/** A field of a node that holds a name. */
+export function nameField(number: number, name: string): Piece {
+  return bytesPiece(textField(number, name));
+}
+
 /** A whole Constant node around a few values. */
 export function smallConstant(output: string, t: onnx.ITensorProto): Piece {
   const attribute = [{ name: 'value', type: ATTRIBUTE_TENSOR, t }];

@@ -18,13 +18,28 @@ const operators: Readonly<Record<string, readonly number[]>> = changes.operators
  * Whether every operator of the model means the same at both opsets (see opset-changes.json). This
  * includes the bodies of functions: onnxruntime puts them in place of their calls and runs their
  * nodes at the model's opset, whatever opset they import.
+ * @param rewritten operators whose nodes the export writes as the new opset has them
  */
-export function canRaise(index: OnnxIndex, from: number, to: number): boolean {
-  return [index.graph, ...index.functions].every((graph) => graphAllows(graph, from, to));
+export function canRaise(
+  index: OnnxIndex,
+  from: number,
+  to: number,
+  rewritten: ReadonlySet<string> = NONE,
+): boolean {
+  const graphs = [index.graph, ...index.functions];
+  return graphs.every((graph) => graphAllows(graph, from, to, rewritten));
 }
 
-function graphAllows(graph: GraphRecord, from: number, to: number): boolean {
-  return operatorsThatHold([graph], from, to).next().done === true;
+const NONE: ReadonlySet<string> = new Set();
+
+function graphAllows(
+  graph: GraphRecord,
+  from: number,
+  to: number,
+  rewritten: ReadonlySet<string> = NONE,
+): boolean {
+  for (const op of operatorsThatHold([graph], from, to)) if (!rewritten.has(op)) return false;
+  return true;
 }
 
 /** The operators of ai.onnx that are not known to mean the same at both opsets. */
@@ -62,6 +77,22 @@ function listed(names: readonly string[]): string {
 /** The opsets of ai.onnx that the weights of the model or of a function would like. */
 export type WantedOpsets = ReadonlyMap<GraphRecord | null, ReadonlySet<number>>;
 
+/**
+ * The opsets that a static export wants: onnxruntime makes integer kernels of a graph from 10 on, hands codes
+ * through MaxPool from 12 on, and restores weights per channel by ai.onnx's own operator from 13 on.
+ */
+export const STATIC_OPSETS: readonly number[] = [10, 11, 12, 13];
+
+/** Operators that a static export writes anew where it raises the opset. */
+export const STATIC_REWRITTEN: ReadonlySet<string> = new Set(['Slice']);
+
+/** The version of ai.onnx that a static export has, where no type of weights raises it further. */
+export function staticOpset(index: OnnxIndex): number {
+  return new Opsets(index, new Map([[null, new Set(STATIC_OPSETS)]]), STATIC_REWRITTEN).version(
+    null,
+  );
+}
+
 /** The opset imports of an export: the source's, ai.onnx raised as far as is wanted and safe, and what is added. */
 export class Opsets {
   private readonly index: OnnxIndex;
@@ -77,13 +108,14 @@ export class Opsets {
    * well, and a function's import only where its own weights want that: onnxruntime checks the types
    * of a body at the function's version and runs it at the model's.
    */
-  constructor(index: OnnxIndex, wanted: WantedOpsets) {
+  constructor(index: OnnxIndex, wanted: WantedOpsets, rewritten: ReadonlySet<string> = NONE) {
     this.index = index;
     this.irVersion = index.irVersion;
     const all = new Set([...wanted.values()].flatMap((versions) => [...versions]));
-    this.raise(null, all, (from, to) => canRaise(index, from, to));
+    this.raise(null, all, (from, to) => canRaise(index, from, to, rewritten));
     for (const [owner, versions] of wanted)
-      if (owner !== null) this.raise(owner, versions, (from, to) => graphAllows(owner, from, to));
+      if (owner !== null)
+        this.raise(owner, versions, (from, to) => graphAllows(owner, from, to, rewritten));
   }
 
   private raise(
@@ -129,6 +161,11 @@ export class Opsets {
     if (names.length === 0) return at;
     const verb = names.length === 1 ? 'changes' : 'change';
     return `${at}: ${listed(names.map(printable))} ${verb} on the way to opset ${wanted}`;
+  }
+
+  /** Whether the model's version of ai.onnx is at least this one, and its source's was not. */
+  isRaisedTo(version: number): boolean {
+    return this.sourceVersion(null) < version && this.version(null) >= version;
   }
 
   /** Say that com.microsoft is used by the model or a function. */

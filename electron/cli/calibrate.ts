@@ -1,0 +1,109 @@
+import { printable } from '../../shared/errors.ts';
+import { BASE_ACTIVATIONS, type ActivationScheme } from '../../shared/recipe.ts';
+import type { Ranges } from '../../shared/ranges.ts';
+import { chooseRange } from '../engine/calibrate/choose-range.ts';
+import { rangesToText } from '../engine/calibrate/ranges-file.ts';
+import type { ModelGraph } from '../../shared/graph.ts';
+import { activationParameters } from '../engine/quantize/activation-parameters.ts';
+import { checkWritable, writeWhole } from '../files/atomic-file.ts';
+import { calibrated, calibrationInputs, SAMPLES_OPTION, SEED_OPTION } from './calibration.ts';
+import {
+  JSON_OPTION,
+  MODEL_ARGUMENT,
+  type CommandDefinition,
+  type CommandInput,
+} from './command.ts';
+import { printJson } from './json.ts';
+import { print } from './output.ts';
+import { toTable } from './table.ts';
+import { loadRecipe, recipeFiles, required } from './usage.ts';
+import { withPrepared } from './with-prepared.ts';
+import { withSession } from './with-session.ts';
+
+export const calibrateCommand: CommandDefinition = {
+  name: 'calibrate',
+  description: 'Observe the ranges of activations on samples, for export --mode static.',
+  arguments: [MODEL_ARGUMENT],
+  options: [
+    {
+      name: 'inputs',
+      value: 'DIR',
+      description:
+        'A folder of samples. Without it random ones stand in, which real data is not like.',
+    },
+    { name: 'out', value: 'FILE', description: 'The file to write ranges to.', required: true },
+    {
+      name: 'recipe',
+      value: 'R',
+      description:
+        'A preset or recipe file, whose activation scheme chooses the ranges that are shown.',
+    },
+    SAMPLES_OPTION,
+    SEED_OPTION,
+    JSON_OPTION,
+  ],
+  examples: [
+    'quantscope calibrate model.onnx --inputs samples --out ranges.json',
+    'quantscope calibrate model.onnx --samples 32 --out ranges.json --json',
+  ],
+  run: calibrate,
+};
+
+async function calibrate({ positionals, values }: CommandInput): Promise<void> {
+  const out = required(values, 'out');
+  const recipe = values['recipe'] === undefined ? null : loadRecipe(required(values, 'recipe'));
+  const scheme = recipe?.activations ?? BASE_ACTIVATIONS;
+  await withSession(positionals[0]!, async (tools) => {
+    const inputs = [...tools.session.opened.files, ...recipeFiles(values['recipe'])];
+    checkWritable(out, inputs);
+    await withPrepared(tools, async (prepared) => {
+      const ranges = await calibrated(prepared, calibrationInputs(values, 'inputs'), tools);
+      writeWhole(out, rangesToText(ranges), inputs);
+      const report = reportOf(ranges, scheme, prepared.session.opened.graph());
+      if (values['json'] === true) printJson(report);
+      else printReport(out, report);
+    });
+  });
+}
+
+type Report = ReturnType<typeof reportOf>;
+
+function reportOf(
+  { samples, values, skipped }: Ranges,
+  scheme: ActivationScheme,
+  graph: ModelGraph,
+) {
+  const producers = new Map(graph.values.map(({ name, producer }) => [name, producer]));
+  const method = typeof scheme.range === 'string' ? scheme.range : Object.keys(scheme.range)[0]!;
+  return {
+    samples,
+    values: values.map((observed) => {
+      const { low, high } = chooseRange(observed, scheme);
+      const producer = producers.get(observed.name) ?? null;
+      return {
+        name: observed.name,
+        op: producer === null ? 'input' : graph.operators[producer]!.op,
+        min: observed.min,
+        max: observed.max,
+        chosen: { lo: low, hi: high, method },
+        ...activationParameters(scheme, { low, high }),
+      };
+    }),
+    skipped,
+  };
+}
+
+function printReport(out: string, { samples, values, skipped }: Report): void {
+  const rows = values.map(({ name, op, min, max, scale, zeroPoint }) => [
+    printable(name),
+    printable(op),
+    min.toPrecision(4),
+    max.toPrecision(4),
+    scale.toPrecision(4),
+    String(zeroPoint),
+  ]);
+  const header = ['value', 'operator', 'min', 'max', 'scale', 'zero point'];
+  print(toTable([header, ...rows], new Set([2, 3, 4, 5])));
+  for (const { name, reason } of skipped) print(`${printable(name)}: ${printable(reason)}`);
+  print(`${printable(out)}: ranges of ${values.length} values, observed on ${samples} samples`);
+}

@@ -1,0 +1,75 @@
+import * as fs from 'node:fs';
+import { AppError, ioError, printable } from '../../shared/errors.ts';
+import type { Ranges } from '../../shared/ranges.ts';
+import type { CalibrationInputs, PreparedModel } from '../engine/calibrate/prepared.ts';
+import { rangesFromText } from '../engine/calibrate/ranges-file.ts';
+import type { RunOptions } from '../engine/session.ts';
+import { UsageError, type OptionDefinition, type Values } from './command.ts';
+import { printError } from './output.ts';
+import { wholeNumber } from './usage.ts';
+
+/** No file of ranges is near this: it takes some 30 kB for each value. */
+const MAX_RANGES_BYTES = 1 << 30;
+
+export const SAMPLES_OPTION: OptionDefinition = {
+  name: 'samples',
+  value: 'N',
+  description: 'Number of random samples where no folder is given, 1 to 1000. Default: 16.',
+};
+
+export const SEED_OPTION: OptionDefinition = {
+  name: 'seed',
+  value: 'S',
+  description: 'Seed of the random samples. Default: 0.',
+};
+
+/** What to calibrate on: the folder of an option, or else random samples. */
+export function calibrationInputs(values: Values, folder: string): CalibrationInputs {
+  return {
+    inputs: typeof values[folder] === 'string' ? values[folder] : null,
+    samples: wholeNumber(values, 'samples', 16, 1, 1000),
+    seed: wholeNumber(values, 'seed', 0, 0, 0xffffffff),
+  };
+}
+
+/** Ranges from a file, or observed on the samples of a folder. @throws UsageError when neither is given */
+export async function rangesFor(
+  values: Values,
+  prepared: PreparedModel,
+  options: RunOptions,
+): Promise<Ranges> {
+  const [file, folder] = [values['ranges'], values['calibrate']];
+  if (typeof file === 'string') return readRanges(file);
+  if (typeof folder !== 'string')
+    throw new UsageError(
+      'mode static quantizes activations: give samples with --calibrate DIR, or ranges with --ranges FILE',
+    );
+  return calibrated(prepared, calibrationInputs(values, 'calibrate'), options);
+}
+
+/** Observe, and say what the result is worth. */
+export async function calibrated(
+  prepared: PreparedModel,
+  inputs: CalibrationInputs,
+  options: RunOptions,
+): Promise<Ranges> {
+  const { warnings, ...ranges } = await prepared.calibrate(inputs, options);
+  for (const warning of warnings) printError(`quantscope: warning: ${printable(warning)}`);
+  return ranges;
+}
+
+function readRanges(file: string): Ranges {
+  let stat: fs.Stats;
+  try {
+    stat = fs.statSync(file);
+  } catch (error) {
+    throw ioError('cannot be opened', file, error);
+  }
+  if (!stat.isFile() || stat.size > MAX_RANGES_BYTES)
+    throw new AppError('BAD_USAGE', 'cannot hold ranges', {
+      file,
+      found: stat.isFile() ? `${stat.size} bytes` : 'no regular file',
+      expected: `a JSON file of at most ${MAX_RANGES_BYTES} bytes`,
+    });
+  return rangesFromText(fs.readFileSync(file, 'utf8'), file);
+}

@@ -1,0 +1,99 @@
+import { HISTOGRAM_BINS, type ObservedValue } from '../../../shared/ranges.ts';
+
+/**
+ * Reduces all that one value holds in a calibration to its range, its moments and a histogram, in two rounds
+ * over the same samples: the first finds the range, so that the second never has to split a bin.
+ */
+export class ValueObserver {
+  readonly name: string;
+  private min = Infinity;
+  private max = -Infinity;
+  private sum = 0;
+  private squares = 0;
+  private count = 0;
+  private nonFinite = 0;
+  private histogram: Histogram | null = null;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Take the value of one sample, in the first round. NaN and infinities are counted and left out. */
+  addRange(values: ArrayLike<number>): void {
+    let { min, max } = this;
+    let [sum, squares, nonFinite] = [0, 0, 0];
+    for (let at = 0; at < values.length; at++) {
+      const value = values[at]!;
+      // Of NaN and infinities, and of nothing else, this difference is NaN.
+      if (value - value !== 0) {
+        nonFinite++;
+        continue;
+      }
+      if (value < min) min = value;
+      if (value > max) max = value;
+      sum += value;
+      squares += value * value;
+    }
+    this.min = min;
+    this.max = max;
+    this.sum += sum;
+    this.squares += squares;
+    this.nonFinite += nonFinite;
+    this.count += values.length - nonFinite;
+  }
+
+  /** Take the value of one sample, in the second round. */
+  addCounts(values: ArrayLike<number>): void {
+    this.histogram ??= new Histogram(this.limit);
+    this.histogram.add(values);
+  }
+
+  /** What was observed; null where no finite number was. */
+  result(): ObservedValue | null {
+    const { name, min, max, sum, squares, count, nonFinite } = this;
+    if (count === 0) return null;
+    const counts = this.histogram?.counts ?? new Float64Array(HISTOGRAM_BINS);
+    return {
+      ...{ name, min, max, mean: sum / count, power: squares / count, count, nonFinite },
+      histogram: Array.from(counts),
+    };
+  }
+
+  private get limit(): number {
+    return Math.max(Math.abs(this.min), Math.abs(this.max));
+  }
+}
+
+/**
+ * Counts in equal bins from -limit to limit. The edges are numpy.linspace's in float32 and a value on an edge
+ * belongs to the bin above, but for the last: two bins here are one of numpy.histogram's 2048, which
+ * onnxruntime's calibration takes.
+ */
+class Histogram {
+  readonly counts = new Float64Array(HISTOGRAM_BINS);
+  private readonly edges = new Float32Array(HISTOGRAM_BINS + 1);
+  private readonly limit: number;
+  private readonly binsPerUnit: number;
+
+  constructor(limit: number) {
+    this.limit = limit;
+    const step = Math.fround(Math.fround(2 * limit) / HISTOGRAM_BINS);
+    for (let bin = 0; bin < HISTOGRAM_BINS; bin++)
+      this.edges[bin] = Math.fround(bin * step) - limit;
+    this.edges[HISTOGRAM_BINS] = limit;
+    this.binsPerUnit = limit > 0 ? HISTOGRAM_BINS / (2 * limit) : 0;
+  }
+
+  add(values: ArrayLike<number>): void {
+    const { counts, edges, limit, binsPerUnit } = this;
+    const last = HISTOGRAM_BINS - 1;
+    for (let at = 0; at < values.length; at++) {
+      const value = values[at]!;
+      if (value - value !== 0) continue;
+      let bin = Math.min(last, Math.max(0, Math.floor((value + limit) * binsPerUnit)));
+      while (bin > 0 && value < edges[bin]!) bin--;
+      while (bin < last && value >= edges[bin + 1]!) bin++;
+      counts[bin] = counts[bin]! + 1;
+    }
+  }
+}

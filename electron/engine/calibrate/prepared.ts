@@ -1,0 +1,91 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { AppError } from '../../../shared/errors.ts';
+import type { Ranges } from '../../../shared/ranges.ts';
+import { temporaryFolder } from '../runtime/run-folder.ts';
+import { runInRuntime, type Runtime } from '../runtime/host.ts';
+import { Session, type RunOptions } from '../session.ts';
+import type { SampleSource } from './data/listing.ts';
+import type { ObserveResult } from './observe.ts';
+import type { WorkerPool } from '../pool.ts';
+
+/** What a model is calibrated on: files of samples, or so many seeded random ones where `inputs` is null. */
+export interface CalibrationInputs {
+  readonly inputs: SampleSource | null;
+  readonly samples: number;
+  readonly seed: number;
+}
+
+/**
+ * A model as it is quantized statically: a copy in which constants are folded and normalizations fused, which a
+ * runtime would do as well before it runs the model, and which leave fewer values to quantize.
+ */
+export class PreparedModel {
+  readonly session: Session;
+  private readonly folder: string;
+  private readonly runtime: Runtime;
+
+  private constructor(folder: string, session: Session, runtime: Runtime) {
+    this.folder = folder;
+    this.session = session;
+    this.runtime = runtime;
+  }
+
+  /** @throws AppError UNSUPPORTED for a format that is not run; RUNTIME with the runtime's own words. */
+  static async make(
+    source: Session,
+    pool: WorkerPool,
+    runtime: Runtime,
+    { signal, onProgress }: RunOptions,
+  ): Promise<PreparedModel> {
+    source.assertUnchanged();
+    if (source.opened.planStatic === undefined || !source.opened.canRun)
+      throw new AppError('UNSUPPORTED', 'is of a format that has no static quantization here', {
+        file: source.opened.files[0]?.path,
+        field: 'format',
+        found: source.opened.model.format,
+        expected: 'ONNX',
+      });
+    const folder = temporaryFolder();
+    try {
+      const out = path.join(folder, `prepared${source.opened.extension}`);
+      const request = { kind: 'prepare', model: source.opened.files[0]!.path, out } as const;
+      await runInRuntime(runtime, request, signal, (progress) =>
+        onProgress?.({ ...progress, item: '', bytesDone: 0, bytesOf: 0 }),
+      );
+      return new PreparedModel(folder, Session.open(out, pool), runtime);
+    } catch (error) {
+      fs.rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Observe the values of the main graph over samples. */
+  calibrate(wanted: CalibrationInputs, { signal, onProgress }: RunOptions): Promise<ObserveResult> {
+    const { opened } = this.session;
+    const { values, operators } = opened.graph();
+    const observed = values.filter(
+      ({ graph, producer, consumers }) =>
+        graph === '' && (producer !== null || consumers.length > 0) && operators.length > 0,
+    );
+    const request = {
+      kind: 'observe',
+      model: opened.files[0]!.path,
+      values: [...new Set(observed.map(({ name }) => name))],
+      ...wanted,
+      hints: opened.runHints,
+    } as const;
+    return runInRuntime(this.runtime, request, signal, (progress) =>
+      onProgress?.({ ...progress, item: '', unit: 'samples', bytesDone: 0, bytesOf: 0 }),
+    );
+  }
+
+  use(ranges: Ranges): void {
+    this.session.useRanges(ranges);
+  }
+
+  close(): void {
+    this.session.close();
+    fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,85 @@
+import * as v from 'valibot';
+import { AppError } from '../../../shared/errors.ts';
+import { HISTOGRAM_BINS, type ObservedValue, type Ranges } from '../../../shared/ranges.ts';
+
+const finite = v.pipe(v.number(), v.finite());
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+const schema = v.strictObject({
+  version: v.literal(1),
+  samples: count,
+  values: v.array(
+    v.strictObject({
+      name: v.string(),
+      min: finite,
+      max: finite,
+      mean: finite,
+      power: finite,
+      count,
+      nonFinite: count,
+      /** The bins in use: the first one's number, then counts. */
+      histogram: v.strictObject({
+        first: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(HISTOGRAM_BINS)),
+        counts: v.pipe(v.array(count), v.maxLength(HISTOGRAM_BINS)),
+      }),
+    }),
+  ),
+  skipped: v.array(v.strictObject({ name: v.string(), reason: v.string() })),
+});
+
+/** Ranges as a file holds them: bins before the first and after the last in use are left out. */
+export function rangesToText({ samples, values, skipped }: Ranges): string {
+  const written = values.map(({ histogram, ...facts }) => {
+    const first = histogram.findIndex((each) => each > 0);
+    const end = histogram.findLastIndex((each) => each > 0) + 1;
+    const counts = histogram.slice(Math.max(0, first), end);
+    return { ...facts, histogram: { first: Math.max(0, first), counts } };
+  });
+  return `${JSON.stringify({ version: 1, samples, values: written, skipped })}\n`;
+}
+
+/** @throws AppError BAD_USAGE naming the field, what was found and what was expected */
+export function rangesFromText(text: string, file: string): Ranges {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw notRanges(file, 'ranges', (error as Error).message, 'JSON', error);
+  }
+  const result = v.safeParse(schema, json);
+  if (!result.success) {
+    const [issue] = result.issues;
+    const field = v.getDotPath(issue) ?? 'ranges';
+    throw notRanges(file, field, issue.received, issue.expected ?? issue.message);
+  }
+  const { samples, values, skipped } = result.output;
+  return { samples, skipped, values: values.map((value) => wholeValue(value, file)) };
+}
+
+type WrittenValue = v.InferOutput<typeof schema>['values'][number];
+
+function wholeValue(
+  { histogram: { first, counts }, ...facts }: WrittenValue,
+  file: string,
+): ObservedValue {
+  const histogram = new Array<number>(HISTOGRAM_BINS).fill(0);
+  if (first + counts.length > HISTOGRAM_BINS || facts.min > facts.max)
+    throw notRanges(file, facts.name, 'bins or ends out of order', `${HISTOGRAM_BINS} bins`);
+  counts.forEach((each, at) => (histogram[first + at] = each));
+  return { ...facts, histogram };
+}
+
+function notRanges(
+  file: string,
+  field: string,
+  found: string,
+  expected: string,
+  cause?: unknown,
+): AppError {
+  return new AppError(
+    'BAD_USAGE',
+    'holds no ranges; make them with quantscope calibrate',
+    { file, field, found, expected },
+    cause,
+  );
+}

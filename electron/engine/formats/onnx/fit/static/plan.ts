@@ -1,0 +1,296 @@
+import type {
+  OperatorPlan,
+  Plan,
+  TensorPlan,
+  ValuePlan,
+  WeightPlans,
+} from '../../../../../../shared/plan.ts';
+import {
+  BASE_ACTIVATIONS,
+  BASE_SCHEME,
+  type ActivationScheme,
+  type Rule,
+} from '../../../../../../shared/recipe.ts';
+import { compileRules } from '../../../../../../shared/rule-matcher.ts';
+import type { ChosenRange } from '../../../../../../shared/ranges.ts';
+import {
+  activationParameters,
+  clippedParameters,
+} from '../../../../quantize/activation-parameters.ts';
+import type { StaticFacts } from '../../../format.ts';
+import type { OnnxGraph } from '../../read/graph.ts';
+import type { OnnxTensor } from '../../read/stored.ts';
+import { planBias, widenedScales, type BiasFacts } from './biases.ts';
+import { clipLimits, handsOnCodes, isWanted, whyNoKernel } from './operators.ts';
+
+/** What the static mode plans from. */
+interface Facts extends StaticFacts {
+  readonly graph: OnnxGraph;
+  readonly tensors: readonly OnnxTensor[];
+  /** The version of ai.onnx that the export will have. */
+  readonly opset: number;
+}
+
+/**
+ * Plan which operators compute on integers and which values are quantized for them. A value that no integer
+ * kernel takes or makes stays in float: quantizing it would cost accuracy and time for nothing.
+ * @param asked what the recipe asks of the weights, in the order of the tensors
+ */
+export function planStatic(asked: WeightPlans, facts: Facts): Plan {
+  return new StaticPlanner(asked, facts).plan();
+}
+
+/** A value that operators on integers take or make. */
+interface Quantized {
+  readonly scheme: ActivationScheme;
+  readonly scale: number;
+  readonly zeroPoint: number;
+  takers: 'all' | { readonly operator: number; readonly input: number }[];
+  readonly reason: string | null;
+}
+
+/** Which input of an operator is its weight. */
+const WEIGHT = 1;
+const BIAS = 2;
+
+class StaticPlanner {
+  private readonly facts: Facts;
+  private readonly weights: TensorPlan[];
+  private readonly operators: OperatorPlan[] = [];
+  private readonly values = new Map<number, Quantized>();
+  private readonly lastRule: (operator: number) => Rule | undefined;
+
+  constructor(asked: WeightPlans, facts: Facts) {
+    this.facts = facts;
+    this.weights = [...asked];
+    const rules = facts.recipe.rules.filter(({ activations }) => activations !== undefined);
+    const lastMatch = compileRules(rules);
+    this.lastRule = (operator) => {
+      const { name, op } = facts.graph.operators[operator]!;
+      return lastMatch({ name, layer: name, op, role: 'weight' });
+    };
+  }
+
+  plan(): Plan {
+    for (const { id } of this.facts.graph.operators) {
+      const reason = this.whyFloat(id);
+      this.operators.push({ operator: id, isInteger: reason === null, reason });
+      if (reason === null) this.quantize(id);
+      else if (this.carries(id))
+        this.operators[id] = { operator: id, isInteger: true, reason: null };
+    }
+    this.keepSmallWeights();
+    this.planBiases();
+    const activations = [...this.values].map(([value, quantized]): ValuePlan => ({
+      value,
+      ...quantized,
+    }));
+    return { weights: this.weights, activations, operators: this.operators };
+  }
+
+  /** Why an operator computes in float; null where integers are planned. */
+  private whyFloat(id: number): string | null {
+    const { graph, recipe } = this.facts;
+    const operator = graph.operators[id]!;
+    const scheme = this.schemeOf(id);
+    if (operator.domain !== '')
+      return `no integer kernel is known of ${operator.domain}.${operator.op}`;
+    if (!isWanted(operator.op, recipe.activations?.operators))
+      return `${operator.op} stays in float, as its integer kernel gains nothing`;
+    if (scheme === null) return 'kept in float by a rule';
+    if (operator.graph !== '') return 'it is in a subgraph, whose values are not observed';
+    const why = whyNoKernel(graph.nodes[id]!);
+    if (why !== null) return why;
+    const [input, weight] = operator.inputs;
+    if (weight?.kind !== 'tensor')
+      return 'both its inputs are computed, and no stored weight is among them';
+    if (input?.kind !== 'value') return 'its input is stored, and not computed';
+    const entry = this.weights[weight.tensor]!;
+    const why8Bit = this.whyNot8Bit(entry);
+    if (why8Bit !== null) return why8Bit;
+    for (const value of [input.value, ...(operator.op === 'Conv' ? this.outputOf(id) : [])]) {
+      const range = this.facts.rangeOf(value, scheme);
+      if ('missing' in range) return `${graph.values[value]!.name}: ${range.missing}`;
+    }
+    return null;
+  }
+
+  private whyNot8Bit({ tensor, scheme, reason }: TensorPlan): string | null {
+    const { ref } = this.facts.tensors[tensor]!;
+    if (scheme === null) return `its weight stays in float: ${reason ?? 'not quantized'}`;
+    if (scheme.dtype !== 'int8' && scheme.dtype !== 'uint8')
+      return `its weight is ${scheme.dtype}, and integer kernels take int8 and uint8`;
+    if (typeof scheme.granularity === 'object') return 'its weight is quantized in blocks';
+    return ref.dtype === 'float32' ? null : `its weight is ${ref.dtype}, and not float32`;
+  }
+
+  /** The scheme of the activations of an operator; null where a rule keeps it in float. */
+  private schemeOf(id: number): ActivationScheme | null {
+    const base = this.facts.recipe.activations ?? BASE_ACTIVATIONS;
+    if (this.facts.recipe.activations === null) return null;
+    const rule = this.lastRule(id);
+    if (rule === undefined) return base;
+    return rule.activations === null ? null : { ...base, ...rule.activations };
+  }
+
+  private outputOf(id: number): readonly number[] {
+    return this.facts.graph.operators[id]!.outputs.filter((output) => output !== null);
+  }
+
+  private quantize(id: number): void {
+    const operator = this.facts.graph.operators[id]!;
+    const scheme = this.schemeOf(id)!;
+    const [input] = operator.inputs;
+    if (input?.kind === 'value') this.takeQuantized(input.value, id, scheme);
+    // The integer Conv gives codes. MatMul and Gemm give float as well, which loses nothing.
+    if (operator.op === 'Conv')
+      for (const output of this.outputOf(id)) this.makeQuantized(output, scheme);
+  }
+
+  /** An operator on integers takes a value at its first input. */
+  private takeQuantized(value: number, operator: number, scheme: ActivationScheme): void {
+    const known = this.values.get(value);
+    if (known === undefined) {
+      const parameters = activationParameters(scheme, this.chosen(value, scheme));
+      this.values.set(value, {
+        scheme,
+        ...parameters,
+        takers: [{ operator, input: 0 }],
+        reason: null,
+      });
+    } else if (known.takers !== 'all') known.takers.push({ operator, input: 0 });
+  }
+
+  /** An operator on integers makes a value: everything takes its codes, behind the Relu or Clip that they tell of as well. */
+  private makeQuantized(value: number, scheme: ActivationScheme): void {
+    const clipped = this.behindClip(value, scheme);
+    if (clipped !== null) {
+      this.values.set(clipped.value, {
+        scheme,
+        ...clipped.parameters,
+        takers: 'all',
+        reason: null,
+      });
+      return;
+    }
+    const parameters = activationParameters(scheme, this.chosen(value, scheme));
+    this.values.set(value, { scheme, ...parameters, takers: 'all', reason: null });
+  }
+
+  /** What a Relu or Clip makes of a value that nothing else takes, where codes of that say the same without it. */
+  private behindClip(
+    value: number,
+    scheme: ActivationScheme,
+  ): { readonly value: number; readonly parameters: { scale: number; zeroPoint: number } } | null {
+    const { graph, tensors } = this.facts;
+    const { consumers, isOutput } = graph.values[value]!;
+    const [consumer] = consumers;
+    if (isOutput || consumer === undefined || consumers.length > 1 || consumer.isInner) return null;
+    const { inputs, outputs } = graph.operators[consumer.operator]!;
+    const limits = clipLimits(graph.nodes[consumer.operator]!, (input) => {
+      const operand = inputs[input];
+      if (operand?.kind !== 'tensor' || tensors[operand.tensor]!.ref.elements !== 1) return null;
+      return this.facts.numbersOf(operand.tensor)[0] ?? null;
+    });
+    const output = outputs[0] ?? null;
+    if (limits === null || output === null) return null;
+    const range = this.facts.rangeOf(output, scheme);
+    if ('missing' in range) return null;
+    const parameters = clippedParameters(scheme, range, limits);
+    return parameters === null ? null : { value: output, parameters };
+  }
+
+  /** Whether an operator in float hands the codes of its input on, which its output then has the parameters of. */
+  private carries(id: number): boolean {
+    const { graph, opset } = this.facts;
+    const operator = graph.operators[id]!;
+    const [input] = operator.inputs;
+    const output = operator.outputs[0];
+    if (operator.graph !== '' || input?.kind !== 'value' || output === null || output === undefined)
+      return false;
+    const known = this.values.get(input.value);
+    if (known === undefined || known.takers !== 'all') return false;
+    if (!handsOnCodes(graph.nodes[id]!, opset) || this.lastRule(id)?.activations === null)
+      return false;
+    const { scheme, scale, zeroPoint } = known;
+    const reason = `the parameters of ${graph.values[input.value]!.name}, whose codes ${operator.op} hands on`;
+    this.values.set(output, { scheme, scale, zeroPoint, takers: 'all', reason });
+    return true;
+  }
+
+  private chosen(value: number, scheme: ActivationScheme): ChosenRange {
+    const range = this.facts.rangeOf(value, scheme);
+    if ('missing' in range) throw new RangeError(`value ${value} was not observed`);
+    return range;
+  }
+
+  /** Weights of operators on integers are quantized whatever their size; others from the recipe's least size on. */
+  private keepSmallWeights(): void {
+    const { graph, recipe, tensors } = this.facts;
+    const taken = new Set<number>();
+    for (const { operator, isInteger } of this.operators) {
+      const weight = graph.operators[operator]!.inputs[WEIGHT];
+      if (isInteger && weight?.kind === 'tensor') taken.add(weight.tensor);
+    }
+    for (const { tensor, scheme, byRule } of this.weights) {
+      const { elements } = tensors[tensor]!.ref;
+      if (scheme === null || byRule || taken.has(tensor) || elements >= recipe.minElements)
+        continue;
+      const reason = `under ${recipe.minElements} elements, the minimum size of the recipe`;
+      this.weights[tensor] = { tensor, scheme: null, reason, byRule };
+    }
+  }
+
+  /** Biases of operators on integers become int32. */
+  private planBiases(): void {
+    const uses = this.operators.flatMap(({ operator, isInteger }) =>
+      isInteger ? (this.biasFacts(operator) ?? []) : [],
+    );
+    for (const weight of new Set(uses.map((use) => use.weight))) {
+      const scales = widenedScales(uses.filter((use) => use.weight === weight));
+      if (scales === null) continue;
+      const entry = this.weights[weight]!;
+      const zeroPoint = scales.map(() => (entry.scheme!.dtype === 'uint8' ? 128 : 0));
+      this.weights[weight] = {
+        ...entry,
+        parameters: {
+          scale: scales,
+          zeroPoint,
+          axis: scales.length === 1 ? null : this.facts.tensors[weight]!.ref.axis,
+        },
+        reason: 'a wider scale, so that the bias fits in int32',
+      };
+    }
+    for (const use of uses) {
+      const scales = this.weights[use.weight]!.parameters?.scale ?? use.weightScales;
+      const bias = planBias(use, scales);
+      this.operators[use.operator] = { ...this.operators[use.operator]!, bias };
+      const { scale } = bias;
+      this.weights[use.bias] = {
+        ...this.weights[use.bias]!,
+        scheme: {
+          ...BASE_SCHEME,
+          dtype: 'int32',
+          granularity: scale.length === 1 ? 'tensor' : 'channel',
+        },
+        reason: 'int32 with the scales of the input times those of the weight',
+        parameters: { scale, zeroPoint: scale.map(() => 0), axis: scale.length === 1 ? null : 0 },
+      };
+    }
+  }
+
+  private biasFacts(id: number): BiasFacts | null {
+    const { inputs } = this.facts.graph.operators[id]!;
+    const [input, weight, bias] = [inputs[0], inputs[WEIGHT], inputs[BIAS]];
+    if (input?.kind !== 'value' || weight?.kind !== 'tensor' || bias?.kind !== 'tensor')
+      return null;
+    const weightScales = this.facts.scalesOf(weight.tensor, this.weights[weight.tensor]!.scheme!);
+    if (weightScales === null) return null;
+    const inputScale = this.values.get(input.value)!.scale;
+    const values = this.facts.numbersOf(bias.tensor);
+    return {
+      ...{ operator: id, weight: weight.tensor, bias: bias.tensor },
+      ...{ inputScale, weightScales, values },
+    };
+  }
+}

@@ -1,0 +1,199 @@
+import type { onnx } from 'onnx-proto';
+import type { DtypeName } from '../../../../../shared/dtypes.ts';
+import type { BiasPlan, ValuePlan } from '../../../../../shared/plan.ts';
+import type { Piece } from '../../../export/layout.ts';
+import type { Computing } from '../fit/request.ts';
+import { isOutput } from '../read/graph-values.ts';
+import type { GraphRecord, NodeRecord, Span } from '../read/records.ts';
+import type { OnnxTensor, Stored } from '../read/stored.ts';
+import { onnxDataType } from '../read/tensor-types.ts';
+import type { Edit } from './edits.ts';
+import { field, initializerMessage, nameField, nodeMessage, smallConstant } from './messages.ts';
+import type { FreshNames } from './names.ts';
+import type { Opsets } from './opsets.ts';
+import { GRAPH_INITIALIZER, nodeField } from './replace-weight.ts';
+
+/** Field numbers of NodeProto (onnx.proto). */
+const NODE_INPUT = 1;
+const NODE_OUTPUT = 2;
+
+/** From IR version 4 on an initializer need not be a graph input as well. */
+const IR_WITHOUT_INPUTS = 4;
+
+/** The opset from which ai.onnx quantizes to 8 bits, and to 16. com.microsoft does at any. */
+export const QUANTIZE_16_OPSET = 21;
+const OPSETS = {
+  ...{ uint8: 10, int8: 10, int32: 10 },
+  ...{ uint16: QUANTIZE_16_OPSET, int16: QUANTIZE_16_OPSET },
+} as const;
+const PER_AXIS_OPSET = 13;
+
+export interface StaticWriting {
+  readonly computing: Computing;
+  readonly tensors: readonly OnnxTensor[];
+  readonly names: FreshNames;
+  readonly opsets: Opsets;
+  readonly irVersion: number;
+}
+
+/** The edits that put a plan's activations and biases into the main graph, and the stored biases that they leave out. */
+export function staticEdits(writing: StaticWriting): {
+  edits: Edit[];
+  dropped: ReadonlySet<number>;
+} {
+  const writer = new StaticWriter(writing);
+  for (const value of writing.computing.activations)
+    if (value.scheme !== null) writer.quantize(value);
+  for (const { operator, bias } of writing.computing.operators)
+    if (bias !== undefined) writer.storeBias(operator, bias);
+  return { edits: writer.edits, dropped: writer.dropUnused() };
+}
+
+class StaticWriter {
+  readonly edits: Edit[] = [];
+  private readonly writing: StaticWriting;
+  /** By stored bias: how many of its uses take int32 codes instead. */
+  private readonly replaced = new Map<number, number>();
+
+  constructor(writing: StaticWriting) {
+    this.writing = writing;
+  }
+
+  /** QuantizeLinear and DequantizeLinear behind a value, before all that take it or before some. */
+  quantize({ value, scheme, scale, zeroPoint, takers }: ValuePlan): void {
+    const { values, nodes, graphs } = this.writing.computing.graph;
+    const { name, producer, consumers } = values[value]!;
+    const home = producer === null ? graphs[0]! : graphs[producer]!;
+    const isAll = takers === 'all' && producer !== null;
+    const { make } = this.namer(name);
+    const [source, restored] = isAll ? [make('float'), name] : [name, make('restored')];
+    const dtype = scheme!.dtype;
+    const inputs = [make('scale'), make('zero_point')];
+    const codes = make('codes');
+    const pair = (opType: string, input: string, output: string): Piece[] =>
+      field(nodeField(home), [
+        nodeMessage({
+          ...{ opType, domain: this.domain(OPSETS[dtype]), name: make(opType) },
+          ...{ inputs: [input, ...inputs], outputs: [output], integers: {} },
+        }),
+      ]);
+    const pieces = [
+      ...this.stored(home, inputs[0]!, 'float32', [], Float32Array.of(scale)),
+      ...this.stored(home, inputs[1]!, dtype, [], codeArray(dtype, [zeroPoint])),
+      ...pair('QuantizeLinear', source, codes),
+      ...pair('DequantizeLinear', codes, restored),
+    ];
+    const at = producer === null ? firstNode(home) : nodes[producer]!.frame.end;
+    this.edits.push({ start: at, end: at, pieces, frame: home.frame });
+    if (isAll) {
+      const output = nodes[producer]!.outputs.indexOf(name);
+      this.rename(nodes[producer]!, nodes[producer]!.outputSpans[output]!, NODE_OUTPUT, source);
+      return;
+    }
+    const places = takers === 'all' ? consumers : takers;
+    for (const { operator, input } of places)
+      this.rename(nodes[operator]!, nodes[operator]!.inputSpans[input]!, NODE_INPUT, restored);
+  }
+
+  /** A bias's codes and scales beside its operator, which takes what DequantizeLinear makes of them. */
+  storeBias(operator: number, { tensor, scale, codes }: BiasPlan): void {
+    const { nodes, graphs } = this.writing.computing.graph;
+    const [node, home] = [nodes[operator]!, graphs[operator]!];
+    const { make } = this.namer(this.writing.tensors[tensor]!.ref.name);
+    const [stored, scales, restored] = [make('quantized'), make('scale'), make('restored')];
+    const zeroPoint = make('zero_point');
+    const dims = scale.length === 1 ? [] : [scale.length];
+    const needed = scale.length === 1 ? OPSETS.int32 : PER_AXIS_OPSET;
+    const dequantize = nodeMessage({
+      ...{
+        opType: 'DequantizeLinear',
+        domain: this.domain(needed),
+        name: make('DequantizeLinear'),
+      },
+      inputs: [stored, scales, zeroPoint],
+      outputs: [restored],
+      integers: dims.length === 0 ? {} : { axis: 0 },
+    });
+    const pieces = [
+      ...this.stored(home, stored, 'int32', [codes.length], codes),
+      ...this.stored(home, scales, 'float32', dims, Float32Array.from(scale)),
+      ...this.stored(home, zeroPoint, 'int32', dims, new Int32Array(scale.length)),
+      ...field(nodeField(home), [dequantize]),
+    ];
+    const { start } = node.frame;
+    this.edits.push({ start, end: start, pieces, frame: home.frame });
+    this.rename(node, node.inputSpans[2]!, NODE_INPUT, restored);
+    this.replaced.set(tensor, (this.replaced.get(tensor) ?? 0) + 1);
+  }
+
+  /** Leave out the stored biases that nothing takes any more. */
+  dropUnused(): ReadonlySet<number> {
+    const dropped = new Set<number>();
+    for (const [tensor, count] of this.replaced) {
+      const { stored } = this.writing.tensors[tensor]!;
+      if (count < stored.uses.length || isWantedByName(stored)) continue;
+      const { frame } = stored.storage === 'constant' ? stored.node! : stored.tensor!;
+      this.edits.push({
+        start: frame.start,
+        end: frame.end,
+        pieces: [],
+        frame: stored.graph.frame,
+      });
+      dropped.add(tensor);
+    }
+    return dropped;
+  }
+
+  private namer(base: string): { make: (suffix: string) => string } {
+    return { make: (suffix) => this.writing.names.make(`${base}_${suffix}`) };
+  }
+
+  private domain(opset: number): '' | 'com.microsoft' {
+    if (this.writing.opsets.version(null) >= opset) return '';
+    this.writing.opsets.needMicrosoft(null);
+    return 'com.microsoft';
+  }
+
+  private stored(
+    home: GraphRecord,
+    name: string,
+    dtype: DtypeName,
+    dims: readonly number[],
+    values: ArrayBufferView,
+  ): Piece[] {
+    const tensor: onnx.ITensorProto = {
+      dims: [...dims],
+      dataType: onnxDataType(dtype),
+      rawData: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+    };
+    return this.writing.irVersion >= IR_WITHOUT_INPUTS
+      ? field(GRAPH_INITIALIZER, [initializerMessage(name, tensor)])
+      : field(nodeField(home), [smallConstant(name, tensor)]);
+  }
+
+  private rename(node: NodeRecord, span: Span, number: number, name: string): void {
+    this.edits.push({ ...span, pieces: [nameField(number, name)], frame: node.frame });
+  }
+}
+
+function firstNode({ nodes, frame }: GraphRecord): number {
+  return nodes.reduce((first, node) => Math.min(first, node.frame.start), frame.end);
+}
+
+function isWantedByName(stored: Stored): boolean {
+  return stored.isHandedOn || stored.hasDouble === true || isOutput(stored.graph, stored.name);
+}
+
+function codeArray(dtype: ValuePlanDtype, codes: readonly number[]): ArrayBufferView {
+  switch (dtype) {
+    case 'uint8':
+      return Uint8Array.from(codes);
+    case 'int8':
+      return Int8Array.from(codes);
+    case 'uint16':
+      return Uint16Array.from(codes);
+    case 'int16':
+      return Int16Array.from(codes);
+  }
+}
+type ValuePlanDtype = NonNullable<ValuePlan['scheme']>['dtype'];

@@ -1,0 +1,83 @@
+import type { ObservedValue, Ranges } from '../../shared/ranges.ts';
+import type { TensorRef } from '../../shared/model.ts';
+import { planWeights, type TensorPlan } from '../../shared/plan.ts';
+import type { ActivationScheme, Recipe, Scheme } from '../../shared/recipe.ts';
+import type { TensorReport } from '../../shared/report.ts';
+import { chooseRange } from './calibrate/choose-range.ts';
+import type { OpenedModel, StaticFacts } from './formats/format.ts';
+import { readNumbers } from './tensor-bytes.ts';
+
+/** What calibration and measured weights tell of a model's plans for static quantization. */
+export class StaticKnowledge {
+  private readonly opened: OpenedModel;
+  private observed: ReadonlyMap<string, ObservedValue> | null = null;
+  private skipped: ReadonlyMap<string, string> = new Map();
+  /** By tensor and scheme. */
+  private readonly scales = new Map<string, readonly number[]>();
+  /** By value and scheme: a search takes a while, and plans ask again. */
+  private chosen = new Map<string, ReturnType<typeof chooseRange>>();
+
+  constructor(opened: OpenedModel) {
+    this.opened = opened;
+  }
+
+  get isCalibrated(): boolean {
+    return this.observed !== null;
+  }
+
+  /** Plan from these ranges from now on. */
+  use({ values, skipped }: Ranges): void {
+    this.observed = new Map(values.map((value) => [value.name, value]));
+    this.skipped = new Map(skipped.map(({ name, reason }) => [name, reason]));
+    this.chosen = new Map();
+  }
+
+  /** What the recipe asks of the weights, without its least size: operators on integers want theirs whatever it is. */
+  asked(recipe: Recipe): readonly TensorPlan[] {
+    return planWeights(this.opened.model.tensors, { ...recipe, minElements: 0 });
+  }
+
+  /** Weights whose scales the plan's biases are in units of, and that were not measured yet. */
+  unmeasured(recipe: Recipe): readonly TensorPlan[] {
+    if (!this.isCalibrated) return [];
+    const { tensors } = this.opened.model;
+    return this.asked(recipe).filter(
+      ({ tensor, scheme }) =>
+        scheme !== null && hasBias(tensors[tensor]!) && !this.scales.has(keyOf(tensor, scheme)),
+    );
+  }
+
+  learn(reports: readonly TensorReport[]): void {
+    for (const { tensor, scheme, scale } of reports)
+      if (scheme !== null) this.scales.set(keyOf(tensor, scheme), Array.from(scale));
+  }
+
+  facts(recipe: Recipe): StaticFacts {
+    const { model, files } = this.opened;
+    return {
+      recipe,
+      rangeOf: (value, scheme) => this.rangeOf(this.opened.graph().values[value]!.name, scheme),
+      scalesOf: (tensor, scheme) => this.scales.get(keyOf(tensor, scheme)) ?? null,
+      numbersOf: (tensor) => readNumbers(files, model.tensors[tensor]!),
+    };
+  }
+
+  private rangeOf(name: string, scheme: ActivationScheme): ReturnType<StaticFacts['rangeOf']> {
+    if (this.observed === null) return { missing: 'not calibrated yet' };
+    const observed = this.observed.get(name);
+    if (observed === undefined)
+      return { missing: this.skipped.get(name) ?? 'not among the values that were calibrated' };
+    const key = JSON.stringify([name, scheme]);
+    const range = this.chosen.get(key) ?? chooseRange(observed, scheme);
+    this.chosen.set(key, range);
+    return range;
+  }
+}
+
+function hasBias({ consumers }: TensorRef): boolean {
+  return consumers.some(({ op }) => op === 'Conv' || op === 'Gemm');
+}
+
+function keyOf(tensor: number, scheme: Scheme): string {
+  return `${tensor} ${JSON.stringify(scheme)}`;
+}

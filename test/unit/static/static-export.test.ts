@@ -1,0 +1,228 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { onnx } from 'onnx-proto';
+import { describe, expect, test } from 'vitest';
+import { PreparedModel } from '../../../electron/engine/calibrate/prepared.ts';
+import { rangesFromText, rangesToText } from '../../../electron/engine/calibrate/ranges-file.ts';
+import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
+import { Session } from '../../../electron/engine/session.ts';
+import type { ExportResult } from '../../../shared/protocol.ts';
+import type { Recipe } from '../../../shared/recipe.ts';
+import type { Plan } from '../../../shared/plan.ts';
+import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { recipe } from '../../helpers/export.ts';
+import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
+import { REAL_MODELS } from '../../helpers/real-models.ts';
+import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
+import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
+
+const folder = temporaryFolder();
+const pool = testPool();
+const signal = new AbortController().signal;
+const RANDOM = { inputs: null, samples: 3, seed: 1 };
+
+interface Static {
+  readonly out: string;
+  readonly result: ExportResult;
+  readonly plan: Plan;
+  readonly proto: onnx.ModelProto;
+  /** The plan's words on an operator of the prepared model. */
+  readonly reasonOf: (operator: string) => string | null;
+}
+
+/** Prepare, calibrate on random samples, and export. */
+async function exportStatic(file: string, wanted: Recipe): Promise<Static> {
+  const source = Session.open(file, pool);
+  const prepared = await PreparedModel.make(source, pool, RUNTIME_SCRIPT, { signal });
+  try {
+    const observed = await prepared.calibrate(RANDOM, { signal });
+    // Through their file, so that it loses nothing.
+    prepared.use(rangesFromText(rangesToText(observed), 'ranges.json'));
+    const out = path.join(folder, `static-${path.basename(file)}`);
+    const { session } = prepared;
+    const result = await session.export(wanted, 'static', out, { signal, overwrite: true });
+    const plan = session.plan(wanted, 'static');
+    const { operators } = session.opened.graph();
+    return {
+      ...{ out, result, plan, proto: onnx.ModelProto.decode(fs.readFileSync(out)) },
+      reasonOf: (name) => {
+        const operator = operators.find((each) => each.name === name || each.op === name)!;
+        return plan.operators[operator.id]!.reason;
+      },
+    };
+  } finally {
+    prepared.close();
+    source.close();
+  }
+}
+
+function kernelsOf(file: string) {
+  const out = path.join(folder, 'optimized.onnx');
+  return runInRuntime(
+    RUNTIME_SCRIPT,
+    { kind: 'optimize', model: file, out },
+    signal,
+    () => undefined,
+  );
+}
+
+/** x -> Conv -> Relu -> Conv -> Clip -> MaxPool -> Flatten -> Gemm -> y, and a Sigmoid beside. */
+function smallNetwork(opset = 13): string {
+  const clip = floatTensor('six', [], [6]);
+  return writeFile(
+    folder,
+    model(
+      {
+        node: [
+          node('Conv', ['x', 'w1', 'b1'], ['c1']),
+          node('Relu', ['c1'], ['r1']),
+          node('Conv', ['r1', 'w2', 'b2'], ['c2']),
+          node('Clip', ['c2', 'zero', 'six'], ['r2']),
+          node('MaxPool', ['r2'], ['p'], {
+            attribute: [{ name: 'kernel_shape', type: 7, ints: [2, 2] }],
+          }),
+          node('Flatten', ['p'], ['f']),
+          node('Gemm', ['f', 'w3', 'b3'], ['g']),
+          node('Sigmoid', ['g'], ['y']),
+        ],
+        input: [value('x', [1, 3, 8, 8])],
+        output: [value('y', [1, 5])],
+        initializer: [
+          floatTensor('w1', [16, 3, 3, 3], randomValues(432, 1)),
+          floatTensor('b1', [16], randomValues(16, 2)),
+          floatTensor('w2', [16, 16, 3, 3], randomValues(2304, 3)),
+          floatTensor('b2', [16], randomValues(16, 4)),
+          floatTensor('w3', [144, 5], randomValues(720, 5)),
+          floatTensor('b3', [5], randomValues(5, 6)),
+          floatTensor('zero', [], [0]),
+          clip,
+        ],
+      },
+      { opset },
+    ),
+  );
+}
+
+describe('a small network', () => {
+  test('computes on integers from end to end, and answers nearly as its source', async () => {
+    const file = smallNetwork();
+    const { out, result, plan } = await exportStatic(file, recipe('static-int8'));
+    const kernels = await kernelsOf(out);
+    expect(kernels.integer).toBeGreaterThanOrEqual(3);
+    const feeds = { x: { shape: [1, 3, 8, 8], dtype: 'float32' as const } };
+    const [before, after] = [await runOnnx(file, feeds), await runOnnx(out, feeds)];
+    expect(outputSqnr(before['y']!, after['y']!)).toBeGreaterThan(25);
+    expect(result.activations!.quantized).toBe(plan.activations.length);
+  });
+
+  test('a Relu and a Clip are told by the codes behind them, and MaxPool hands codes on', async () => {
+    const { plan, proto } = await exportStatic(smallNetwork(), recipe('static-int8'));
+    const quantized = proto.graph!.node!.filter(({ opType }) => opType === 'QuantizeLinear');
+    expect(quantized.map(({ input }) => input![0])).toEqual([
+      'x',
+      'r1_float',
+      'r2_float',
+      'p_float',
+      'f_float',
+    ]);
+    const [, relu, clip, pool, flat] = plan.activations;
+    expect(relu!.zeroPoint).toBe(0);
+    // No code stands for more than 6, in the runtime's float32 arithmetic.
+    expect(Math.fround(255 * clip!.scale)).toBeLessThanOrEqual(6);
+    for (const carried of [pool, flat])
+      expect(carried).toMatchObject({ scale: clip!.scale, zeroPoint: clip!.zeroPoint });
+  });
+
+  test('a bias is int32 in units of the scales of input and weight', async () => {
+    const { plan, proto } = await exportStatic(smallNetwork(), recipe('static-int8'));
+    const stored = (name: string): onnx.ITensorProto =>
+      proto.graph!.initializer!.find((each) => each.name === name)!;
+    const numbers = (tensor: onnx.ITensorProto, Type: typeof Float32Array | typeof Int32Array) =>
+      Array.from(new Type(Uint8Array.from(tensor.rawData!).buffer));
+    const weightScales = numbers(stored('w1_scale'), Float32Array);
+    const inputScale = plan.activations[0]!.scale;
+    const scales = weightScales.map((scale) => Math.fround(inputScale * scale));
+    expect(numbers(stored('b1_scale'), Float32Array)).toEqual(scales);
+    const codes = randomValues(16, 2).map((each, channel) => Math.round(each / scales[channel]!));
+    expect(numbers(stored('b1_quantized'), Int32Array)).toEqual(codes);
+    expect(proto.graph!.initializer!.some(({ name }) => name === 'b1')).toBe(false);
+  });
+
+  test('a rule keeps an operator in float, and what only it takes is not quantized', async () => {
+    const rules = [{ match: { op: 'Gemm' }, activations: null }];
+    const { proto, reasonOf } = await exportStatic(
+      smallNetwork(),
+      recipe('static-int8', { rules }),
+    );
+    expect(reasonOf('Gemm')).toBe('kept in float by a rule');
+    expect(proto.graph!.node!.find(({ opType }) => opType === 'Gemm')!.input![2]).toBe('b3');
+  });
+});
+
+test('a Slice whose limits are attributes takes them as inputs at the opset that integer kernels need', async () => {
+  const limits = (name: string, ints: number[]) => ({ name, type: 7, ints });
+  const file = writeFile(
+    folder,
+    model(
+      {
+        node: [
+          node('Slice', ['x'], ['s'], {
+            attribute: [
+              limits('starts', [1, -7]),
+              limits('ends', [100, 9]),
+              limits('axes', [2, 3]),
+            ],
+          }),
+          node('Conv', ['s', 'w'], ['y']),
+        ],
+        input: [value('x', [1, 3, 8, 8])],
+        output: [value('y', [1, 16, 5, 5])],
+        initializer: [floatTensor('w', [16, 3, 3, 3], randomValues(432, 1))],
+      },
+      { opset: 9, irVersion: 4 },
+    ),
+  );
+  const { out, proto } = await exportStatic(file, recipe('static-int8'));
+  expect(Number(proto.opsetImport!.find(({ domain }) => domain === '')!.version)).toBeGreaterThan(
+    9,
+  );
+  const feeds = { x: { shape: [1, 3, 8, 8], dtype: 'float32' as const } };
+  const [before, after] = [await runOnnx(file, feeds), await runOnnx(out, feeds)];
+  expect(outputSqnr(before['y']!, after['y']!)).toBeGreaterThan(30);
+});
+
+test('a bias that does not fit in int32 widens the scale of its channel', async () => {
+  const weights = randomValues(16 * 27, 1);
+  // One channel of tiny weights and a large bias.
+  for (let at = 0; at < 27; at++) weights[at] = weights[at]! * 1e-9;
+  const file = writeFile(
+    folder,
+    model({
+      node: [node('Conv', ['x', 'w', 'b'], ['y'])],
+      input: [value('x', [1, 3, 8, 8])],
+      output: [value('y', [1, 16, 6, 6])],
+      initializer: [
+        floatTensor('w', [16, 3, 3, 3], weights),
+        floatTensor('b', [16], [100, ...randomValues(15, 2)]),
+      ],
+    }),
+  );
+  const { plan, out } = await exportStatic(file, recipe('static-int8'));
+  const bias = plan.operators[0]!.bias!;
+  expect(bias.codes[0]).toBeLessThanOrEqual(2 ** 31 - 1);
+  expect(bias.codes[0]).toBeGreaterThan(2 ** 31 * 0.999);
+  const feeds = { x: { shape: [1, 3, 8, 8], dtype: 'float32' as const } };
+  const [before, after] = [await runOnnx(file, feeds), await runOnnx(out, feeds)];
+  expect(outputSqnr(before['y']!, after['y']!)).toBeGreaterThan(30);
+});
+
+test('a real model runs each Conv and Gemm on integers', async () => {
+  const { file } = REAL_MODELS.find(({ name }) => name === 'PP-OCR cls')!;
+  const { out, plan } = await exportStatic(file, recipe('static-int8'));
+  const kernels = await kernelsOf(out);
+  const planned = plan.operators.filter(({ isInteger }) => isInteger).length;
+  expect(planned).toBe(54);
+  const conv = kernels.integerNodes.find(({ op }) => op === 'QLinearConv');
+  const gemm = kernels.integerNodes.find(({ op }) => op === 'QGemm');
+  expect([conv?.count, gemm?.count]).toEqual([53, 1]);
+});
