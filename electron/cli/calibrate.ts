@@ -57,7 +57,7 @@ async function calibrate({ positionals, values }: CommandInput): Promise<void> {
     const inputs = [...tools.session.opened.files, ...recipeFiles(values['recipe'])];
     checkWritable(out, inputs);
     await withPrepared(tools, async (prepared) => {
-      const ranges = await calibrated(prepared, calibrationInputs(values, 'inputs'), tools);
+      const ranges = await calibrated(prepared, calibrationInputs(values, 'inputs', recipe), tools);
       writeWhole(out, rangesToText(ranges), inputs);
       const report = reportOf(ranges, scheme, prepared.session.opened.graph());
       if (values['json'] === true) printJson(report);

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { AppError, ioError, printable } from '../../shared/errors.ts';
+import type { Recipe } from '../../shared/recipe.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import type { CalibrationInputs, PreparedModel } from '../engine/calibrate/prepared.ts';
 import { rangesFromText } from '../engine/calibrate/ranges-file.ts';
@@ -24,17 +25,23 @@ export const SEED_OPTION: OptionDefinition = {
 };
 
 /** What to calibrate on: the folder of an option, or else random samples. */
-export function calibrationInputs(values: Values, folder: string): CalibrationInputs {
+export function calibrationInputs(
+  values: Values,
+  folder: string,
+  recipe: Recipe | null,
+): CalibrationInputs {
   return {
     inputs: typeof values[folder] === 'string' ? values[folder] : null,
     samples: wholeNumber(values, 'samples', 16, 1, 1000),
     seed: wholeNumber(values, 'seed', 0, 0, 0xffffffff),
+    settings: recipe?.calibration,
   };
 }
 
 /** Ranges from a file, or observed on the samples of a folder. @throws UsageError when neither is given */
 export async function rangesFor(
   values: Values,
+  recipe: Recipe,
   prepared: PreparedModel,
   options: RunOptions,
 ): Promise<Ranges> {
@@ -44,7 +51,7 @@ export async function rangesFor(
     throw new UsageError(
       'mode static quantizes activations: give samples with --calibrate DIR, or ranges with --ranges FILE',
     );
-  return calibrated(prepared, calibrationInputs(values, 'calibrate'), options);
+  return calibrated(prepared, calibrationInputs(values, 'calibrate', recipe), options);
 }
 
 /** Observe, and say what the result is worth. */

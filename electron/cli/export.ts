@@ -130,7 +130,7 @@ async function exportStatic(
   const recipe = loadRecipe(required(values, 'recipe'));
   const inputs = [...tools.session.opened.files, ...(options.inputs ?? [])];
   return withPrepared(tools, async (prepared) => {
-    prepared.use(await rangesFor(values, prepared, tools));
+    prepared.use(await rangesFor(values, recipe, prepared, tools));
     const result = await prepared.session.export(recipe, 'static', out, { ...options, inputs });
     return { ...result, bytesBefore: tools.session.bytes };
   });

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { AppError } from '../../../shared/errors.ts';
+import type { CalibrationSettings } from '../../../shared/calibration-settings.ts';
 import type { Ranges } from '../../../shared/ranges.ts';
 import { writeModel } from '../export/write-model.ts';
 import { SHAPE_SUFFIX, type OpenedModel } from '../formats/format.ts';
@@ -26,6 +27,8 @@ export interface ObserveRequest {
   readonly samples: number;
   readonly seed: number;
   readonly hints: RunHints;
+  /** How pictures and sounds become inputs, where the recipe says it. */
+  readonly settings?: CalibrationSettings | undefined;
   /** Bytes of values that one run may give; OBSERVED_BYTES where it is missing. */
   readonly observedBytes?: number;
 }
@@ -108,11 +111,11 @@ class Copies {
   }
 
   samples(): Promise<Samples> {
-    const { inputs, hints, samples, seed } = this.request;
+    const { inputs, hints, samples, seed, settings } = this.request;
     return this.with([], 'values', (model) =>
       inputs === null
         ? randomSamples(model, { samples, seed, hints })
-        : openSamples(inputs, { inputs: model.inputs, outputs: model.outputs, hints }),
+        : openSamples(inputs, { inputs: model.inputs, outputs: model.outputs, hints }, settings),
     );
   }
 

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { AppError } from '../../../shared/errors.ts';
+import type { CalibrationSettings } from '../../../shared/calibration-settings.ts';
 import type { Ranges } from '../../../shared/ranges.ts';
 import { temporaryFolder } from '../runtime/run-folder.ts';
 import { runInRuntime, type Runtime } from '../runtime/host.ts';
@@ -14,6 +15,7 @@ export interface CalibrationInputs {
   readonly inputs: SampleSource | null;
   readonly samples: number;
   readonly seed: number;
+  readonly settings?: CalibrationSettings | undefined;
 }
 
 /**
