@@ -3,7 +3,7 @@ import { AppError } from '../../../shared/errors.ts';
 
 /** How a model is loaded. `config` holds onnxruntime's session config entries, without "session." in front. */
 export interface SessionOptions {
-  readonly graphOptimizationLevel?: 'basic' | 'all';
+  readonly graphOptimizationLevel?: 'disabled' | 'basic' | 'all';
   readonly optimizedModelFilePath?: string;
   readonly config?: Readonly<Record<string, string>>;
 }

@@ -134,6 +134,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
         tensor.ref.bytes <= (request.inlineBytes ?? 0) ? inlineExternal(tensor) : side.move(tensor),
       );
   const { size } = files[0]!;
+  if (placed !== null && quantized.length > 0) append(edits, opsets.dropUnused());
   if (quantized.length > 0) append(edits, [...opsets.edits(size), ...metadataEdits(request)]);
   const pieces = applyEdits(edits, size);
   const beside = side.layout();

@@ -61,6 +61,13 @@ function isChanged(opType: string, from: number, to: number): boolean {
   return changed.some((version) => version > from && version <= to);
 }
 
+function addDomains({ nodes }: GraphRecord, into: Set<string>): void {
+  for (const { domain, attributes } of nodes) {
+    into.add(domain);
+    for (const { graphs } of attributes) for (const graph of graphs) addDomains(graph, into);
+  }
+}
+
 /** Operators that a reason names at most. */
 const MAX_NAMED = 5;
 
@@ -178,6 +185,15 @@ export class Opsets {
   /** Say that types are used that came with an IR version. */
   needIr(version: number): void {
     this.irVersion = Math.max(this.irVersion, version);
+  }
+
+  /** Leave out imports of domains that no node is of: onnxruntime adds its own when it writes a model. */
+  dropUnused(): Edit[] {
+    const used = new Set(['', ...(this.needed.size > 0 ? ['com.microsoft'] : [])]);
+    for (const graph of [this.index.graph, ...this.index.functions]) addDomains(graph, used);
+    return this.index.opsets
+      .filter(({ domain }) => !used.has(domain))
+      .map(({ span }) => ({ ...span, pieces: [], frame: null }));
   }
 
   edits(fileSize: number): Edit[] {
