@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import { AppError, toErrorData } from '../../../shared/errors.ts';
+import { AppError, toErrorData, type ErrorData } from '../../../shared/errors.ts';
 import type { FromRuntime, RuntimeLimits, ToRuntime } from './host.ts';
 import { subjectOf, type RuntimeKind, type RuntimeRequest, type RuntimeResult } from './kinds.ts';
 import type { RunProgress } from './run-progress.ts';
@@ -38,7 +38,7 @@ function watch(): void {
     watchdog.heard();
     send(message);
   });
-  worker.on('error', (error) => send({ type: 'error', error: toErrorData(error) }, die));
+  worker.on('error', (error) => send({ type: 'error', error: runtimeError(error) }, die));
   const receive = (message: ToRuntime): void => {
     watchdog.start(message);
     worker.postMessage(message);
@@ -51,6 +51,15 @@ function watch(): void {
   const parent = process.ppid;
   setInterval(() => process.ppid !== parent && die(), WATCH_MS).unref();
   sacrificeFirst();
+}
+
+/** onnxruntime-node has no binaries for some computers, such as a Mac with an Intel processor. */
+function runtimeError(error: unknown): ErrorData {
+  if (!/Cannot find module .*onnxruntime_binding\.node/.test(String(error)))
+    return toErrorData(error);
+  return new AppError('UNSUPPORTED', 'onnxruntime has no build for this computer', {
+    found: `${process.platform} ${process.arch}`,
+  }).toData();
 }
 
 /** On Linux: when memory runs out, the kernel ends this process and not another. */
@@ -124,7 +133,7 @@ function serve(): void {
     (HANDLERS[request.kind] as () => Promise<Handler<RuntimeKind>>)()
       .then((handler) => handler(request, (progress) => send({ type: 'progress', progress })))
       .then((result) => send({ type: 'result', result }))
-      .catch((error: unknown) => send({ type: 'error', error: toErrorData(error) }));
+      .catch((error: unknown) => send({ type: 'error', error: runtimeError(error) }));
   });
 }
 

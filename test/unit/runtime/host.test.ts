@@ -59,6 +59,27 @@ async function until(condition: () => boolean, ms = 10_000): Promise<void> {
 }
 
 describe('the process of onnxruntime', () => {
+  test('names the computer for which onnxruntime has no build', async () => {
+    const app = temporaryFolder();
+    for (const name of fs.readdirSync('dist').filter((each) => each.endsWith('.js')))
+      fs.copyFileSync(path.join('dist', name), path.join(app, name));
+    for (const name of ['onnxruntime-common', 'onnxruntime-node'])
+      fs.cpSync(`node_modules/${name}`, path.join(app, 'node_modules', name), {
+        recursive: true,
+        filter: (file) => !file.endsWith(`${name}/bin`),
+      });
+    const running = runInRuntime(
+      path.join(app, 'runtime.js'),
+      request(small),
+      never,
+      () => undefined,
+    );
+    await expect(running).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringContaining(`${process.platform} ${process.arch}`) as string,
+    });
+  });
+
   test('cancel ends an endless inference at once, ten times, and the next run answers', async () => {
     for (let time = 0; time < 10; time++) {
       const abort = new AbortController();
