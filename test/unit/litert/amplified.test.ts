@@ -127,23 +127,3 @@ test('references to one tensor that change alike stay one node', () => {
   expect(second).toBe(first);
   expect([first, third].map((each) => each && numberOf(each, 'type'))).toEqual([9, 17]);
 });
-
-test('an operator whose first output is absent has the name of its kind', () => {
-  const { bytes } = litertModel({
-    graphs: [
-      {
-        tensors: [{ name: 'x', shape: [1] }],
-        operators: [{ op: 'ADD', inputs: [0, 0], outputs: [-1] }],
-        inputs: [0],
-        outputs: [0],
-      },
-    ],
-    buffers: [],
-  });
-  const file = path.join(folder, 'absent.tflite');
-  fs.writeFileSync(file, bytes);
-  const model = openModel(file);
-  const { operators } = model.graph();
-  model.close();
-  expect(operators.map(({ name, outputs }) => [name, outputs])).toEqual([['ADD', [null]]]);
-});

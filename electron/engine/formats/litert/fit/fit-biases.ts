@@ -2,7 +2,7 @@ import { BASE_SCHEME, type Scheme } from '../../../../../shared/recipe.ts';
 import type { WeightPlans, TensorPlan } from '../../../../../shared/plan.ts';
 import type { PagedBytes } from '../read/paged-bytes.ts';
 import type { GraphRecord, LitertIndex, OperatorRecord } from '../read/records.ts';
-import type { LitertTensor } from '../read/tensors.ts';
+import { restoredBy, type LitertTensor } from '../read/tensors.ts';
 import { overflowsFloat16 } from './overflow.ts';
 import { whyUntouchable } from './untouchable.ts';
 
@@ -84,8 +84,10 @@ function storedByGraph(tensors: readonly LitertTensor[]): Map<GraphRecord, Store
     for (const { graph, index, uses } of tensor.stored) {
       const known = found.get(graph) ?? { direct: new Map(), restored: new Map() };
       known.direct.set(index, tensor);
-      for (const { operator } of uses)
-        if (operator.op === 'DEQUANTIZE') known.restored.set(operator.outputs[0] ?? -1, tensor);
+      for (const { operator } of uses) {
+        const restored = restoredBy(operator);
+        if (restored !== null) known.restored.set(restored, tensor);
+      }
       found.set(graph, known);
     }
   return found;

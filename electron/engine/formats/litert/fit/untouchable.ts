@@ -1,6 +1,12 @@
 import { numberOf } from '../read/nodes.ts';
 import { FLOAT32 } from '../read/tensor-types.ts';
-import { boundaryOf, isMadeOnce, type LitertTensor, type Use } from '../read/tensors.ts';
+import {
+  boundaryOf,
+  isMadeOnce,
+  restoredBy,
+  type LitertTensor,
+  type Use,
+} from '../read/tensors.ts';
 
 /** Why a weight cannot be stored otherwise whatever the scheme; null when it can. */
 export function whyUntouchable({ ref, stored }: LitertTensor): string | null {
@@ -17,7 +23,7 @@ export function whyUntouchable({ ref, stored }: LitertTensor): string | null {
 
 /** A DEQUANTIZE that makes float32 of a stored tensor. */
 function isRestored({ graph, operator }: Use): boolean {
-  const output = operator.outputs[0] ?? -1;
-  if (operator.op !== 'DEQUANTIZE' || graph.tensors[output]?.type !== FLOAT32) return false;
+  const output = restoredBy(operator);
+  if (output === null || graph.tensors[output]!.type !== FLOAT32) return false;
   return isMadeOnce(graph, output);
 }

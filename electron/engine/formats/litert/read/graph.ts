@@ -43,7 +43,7 @@ function addGraph(
     numbers.set(tensor, id);
     return id;
   };
-  for (const input of record.inputs) valueOf(input, null);
+  for (const input of record.inputs) if (input >= 0) valueOf(input, null);
   for (const { op, isCustom, inputs, outputs: made } of record.operators) {
     const id = operators.length;
     const operand = (tensor: number, input: number): Operand => {

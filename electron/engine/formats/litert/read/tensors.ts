@@ -241,6 +241,15 @@ export function consumersOf(graph: GraphRecord): Map<number, Use[]> {
   return known;
 }
 
+/**
+ * The tensor that a DEQUANTIZE makes; null for another operator, and where the output is absent. An absent
+ * output is -1, as an absent input is: kept under that number it would be found as the input of any operator.
+ */
+export function restoredBy({ op, isCustom, outputs }: OperatorRecord): number | null {
+  const output = outputs[0] ?? -1;
+  return op === 'DEQUANTIZE' && !isCustom && output >= 0 ? output : null;
+}
+
 const producers = new WeakMap<GraphRecord, ReadonlyMap<number, number>>();
 
 /** Whether only one operator makes a tensor, as it must be; where several do, nothing is said of it. */
@@ -261,7 +270,8 @@ function producersOf(graph: GraphRecord): ReadonlyMap<number, number> {
 function countProducers(graph: GraphRecord): ReadonlyMap<number, number> {
   const counts = new Map<number, number>();
   for (const { outputs } of graph.operators)
-    for (const output of outputs) counts.set(output, (counts.get(output) ?? 0) + 1);
+    for (const output of outputs)
+      if (output >= 0) counts.set(output, (counts.get(output) ?? 0) + 1);
   return counts;
 }
 
@@ -269,7 +279,9 @@ const boundaries = new WeakMap<GraphRecord, ReadonlySet<number>>();
 
 /** The tensors that are inputs or outputs of a graph. */
 export function boundaryOf(graph: GraphRecord): ReadonlySet<number> {
-  const known = boundaries.get(graph) ?? new Set([...graph.inputs, ...graph.outputs]);
+  const known =
+    boundaries.get(graph) ??
+    new Set([...graph.inputs, ...graph.outputs].filter((tensor) => tensor >= 0));
   boundaries.set(graph, known);
   return known;
 }

@@ -2,7 +2,7 @@ import { MAX_BIAS_ELEMENTS } from '../fit/fit-biases.ts';
 import { FLOAT32 } from '../read/tensor-types.ts';
 import { slotOf } from '../read/operators.ts';
 import type { GraphRecord, OperatorRecord } from '../read/records.ts';
-import { boundaryOf, type LitertTensor } from '../read/tensors.ts';
+import { boundaryOf, restoredBy, type LitertTensor } from '../read/tensors.ts';
 import { float16Value } from '../../../../../shared/float16.ts';
 import type { PagedBytes } from '../read/paged-bytes.ts';
 import type { Piece } from '../../../export/layout.ts';
@@ -25,8 +25,10 @@ export class HalfBiases {
       if (tensor.ref.dtype !== 'float16' || tensor.ref.role !== 'bias') continue;
       for (const { graph, uses } of tensor.stored) {
         const outputs = this.restored.get(graph) ?? new Map<number, LitertTensor>();
-        for (const { operator } of uses)
-          if (operator.op === 'DEQUANTIZE') outputs.set(operator.outputs[0] ?? -1, tensor);
+        for (const { operator } of uses) {
+          const output = restoredBy(operator);
+          if (output !== null) outputs.set(output, tensor);
+        }
         this.restored.set(graph, outputs);
       }
     }
@@ -75,7 +77,8 @@ export class HalfBiases {
         const edit = edits[graph.index]!;
         edit.changeTensor(index, { type: FLOAT32 });
         for (const { operator, at } of uses) {
-          edit.redirect(operator.outputs[0]!, index);
+          const output = restoredBy(operator);
+          if (output !== null) edit.redirect(output, index);
           edit.drop(at);
         }
       }
@@ -92,7 +95,7 @@ function canWiden(tensor: LitertTensor): boolean {
   if (tensor.ref.elements > MAX_BIAS_ELEMENTS || tensor.ref.fixed !== undefined) return false;
   if (whyUntouchable(tensor) !== null) return false;
   return tensor.stored.every(({ graph, uses }) =>
-    uses.every(({ operator }) => !boundaryOf(graph).has(operator.outputs[0] ?? -1)),
+    uses.every(({ operator }) => !boundaryOf(graph).has(restoredBy(operator) ?? -1)),
   );
 }
 

@@ -1,6 +1,6 @@
 import { FLOAT32 } from '../read/tensor-types.ts';
 import { isPaired } from '../fit/fit-biases.ts';
-import { consumersOf } from '../read/tensors.ts';
+import { consumersOf, restoredBy } from '../read/tensors.ts';
 import { storageDtype } from '../../../../../shared/recipe.ts';
 import type { ExportMode } from '../../../../../shared/protocol.ts';
 import type { GraphRecord, LitertIndex, OperatorRecord } from '../read/records.ts';
@@ -97,8 +97,10 @@ function storedForms(replaced: readonly Replaced[]): Map<GraphRecord, Map<number
     for (const { graph, index, uses } of tensor.stored) {
       const forms = found.get(graph) ?? new Map<number, StoredForm>();
       forms.set(index, form);
-      for (const { operator } of uses)
-        if (operator.op === 'DEQUANTIZE') forms.set(operator.outputs[0] ?? -1, form);
+      for (const { operator } of uses) {
+        const restored = restoredBy(operator);
+        if (restored !== null) forms.set(restored, form);
+      }
       found.set(graph, forms);
     }
   return found;

@@ -1,7 +1,13 @@
 import { makeTable, withFields, type Changes } from '../read/nodes.ts';
 import { FLOAT32 } from '../read/tensor-types.ts';
 import { unionMember } from '../read/schema.ts';
-import { boundaryOf, consumersOf, type StoredTensor, type Use } from '../read/tensors.ts';
+import {
+  boundaryOf,
+  consumersOf,
+  restoredBy,
+  type StoredTensor,
+  type Use,
+} from '../read/tensors.ts';
 import type { GraphEdit } from './graph-edit.ts';
 import type { HybridOperator, HybridOperators } from './hybrid-operators.ts';
 import type { Replaced } from './request.ts';
@@ -59,7 +65,8 @@ function feedRestored(
   edit: GraphEdit,
   { codes, hybrid }: ReplaceContext,
 ): void {
-  const output = dequantize.outputs[0]!;
+  // Float16 weights are replaced only where a DEQUANTIZE restores each use (fit/untouchable.ts).
+  const output = restoredBy(dequantize)!;
   let isNeeded = boundaryOf(graph).has(output);
   for (const use of consumersOf(graph).get(output) ?? []) {
     const taker = hybrid.get(use.operator);
@@ -92,6 +99,7 @@ function runHybrid(
     });
   }
   if (form.givesCodes !== true) return;
+  // Operators without a first output are not hybrid ones (hybridOperators).
   const output = operator.outputs[0]!;
   const given = edit.addTensor(output, `${edit.graph.tensors[output]!.name}_quantized`, {
     type: stored.type,
