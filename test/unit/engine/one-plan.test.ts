@@ -1,10 +1,12 @@
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { isQuantizable, type TensorRef } from '../../../shared/model.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
-import { PRESETS } from '../../../shared/recipe.ts';
+import type { Ranges } from '../../../shared/ranges.ts';
+import { PRESETS, type Recipe } from '../../../shared/recipe.ts';
 import type { TensorReport } from '../../../shared/report.ts';
+import { split } from '../../../electron/engine/batches.ts';
 import { Session } from '../../../electron/engine/session.ts';
-import { readNumbers } from '../../../electron/engine/tensor-bytes.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import {
@@ -15,6 +17,12 @@ import {
 } from '../../helpers/onnx-model.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { floats, safetensorsFile } from '../../helpers/safetensors.ts';
+import {
+  codesOfReport,
+  storedParts,
+  valuesOf,
+  type StoredParts,
+} from '../../helpers/stored-parts.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -56,6 +64,7 @@ const models: readonly { readonly name: string; readonly file: string }[] = [
 
 describe.each(models)('$name: what an analysis shows is what the export stores', ({ file }) => {
   const session = Session.open(file, pool);
+  session.useRanges(rangesOf(session));
   const cases = PRESETS.filter(({ name }) => !STUDY_ONLY.has(name)).flatMap((preset) =>
     session.opened.modes.map((mode): [string, ExportMode] => [preset.name, mode]),
   );
@@ -70,46 +79,76 @@ describe.each(models)('$name: what an analysis shows is what the export stores',
     expect(kept.filter(({ reason }) => reason === null)).toEqual([]);
     const counted = result.keptByReason.reduce((sum, group) => sum + group.tensors, 0);
     expect(counted).toBe(kept.length);
-    expect(writtenScales(out, session, reports)).toEqual(scalesOf(session, reports));
+    expect(differences(session, out, reports)).toEqual([]);
+    await expectInspectorToAgree(session, wanted, mode, reports);
   });
 });
 
-type Scales = Readonly<Record<string, readonly number[]>>;
-
-/** Scales by tensor, ascending: MatMulNBits stores them in another order than the tensor has. */
-function scalesOf(session: Session, reports: readonly TensorReport[]): Scales {
-  return byName(session, reports, ({ scale }) => scale);
+/** As if calibration had observed the same range of every value. */
+function rangesOf({ opened }: Session): Ranges {
+  const observed = { min: -2, max: 3, mean: 0, power: 1, count: 100, nonFinite: 0, histogram: [] };
+  const values = opened.graph().values.map(({ name }) => ({ name, ...observed }));
+  return { samples: 1, values, skipped: [] };
 }
 
-/** The same as the exported file has them. */
-function writtenScales(out: string, session: Session, reports: readonly TensorReport[]): Scales {
+/** Bins of the histograms that the Inspector makes here; no test looks at them. */
+const BINS = 8;
+
+/** The Inspector reports a quantized tensor and a kept one as the analysis does; which ones depends on the case. */
+async function expectInspectorToAgree(
+  session: Session,
+  wanted: Recipe,
+  mode: ExportMode,
+  reports: readonly TensorReport[],
+): Promise<void> {
+  const shown = reports.filter(({ tensor }) => isQuantizable(session.tensors[tensor]!));
+  const [quantized, kept] = split(shown, (report) => report.quantized);
+  for (const group of [quantized, kept]) {
+    const report = group[(wanted.name.length + mode.length) % Math.max(1, group.length)];
+    if (report === undefined) continue;
+    const detail = await session.inspect(report.tensor, [wanted], BINS, never, mode);
+    expect(detail.a?.report).toEqual(report);
+  }
+}
+
+interface Difference {
+  readonly name: string;
+  readonly part: keyof StoredParts;
+  readonly at: number;
+  readonly analysis: number | undefined;
+  readonly file: number | undefined;
+}
+
+/** The first difference of each tensor between what the analysis says and what the file stores. */
+function differences(
+  session: Session,
+  out: string,
+  reports: readonly TensorReport[],
+): readonly Difference[] {
   const exported = Session.open(out, pool);
   try {
-    return byName(session, reports, (_, name) => storedScales(exported, name));
+    return reports
+      .filter(({ quantized }) => quantized)
+      .flatMap((report) => differencesOf(session, exported, report));
   } finally {
     exported.close();
   }
 }
 
-function byName(
-  session: Session,
-  reports: readonly TensorReport[],
-  scales: (report: TensorReport, name: string) => Iterable<number>,
-): Scales {
-  return Object.fromEntries(
-    reports
-      .filter(({ quantized, scale }) => quantized && scale.length > 0)
-      .map((report) => {
-        const { name } = session.tensors[report.tensor]!;
-        return [name, [...scales(report, name)].sort((a, b) => a - b)];
-      }),
-  );
-}
+/** Values of the sources' tensors: each is exported in many cases. */
+const values = new WeakMap<TensorRef, Float64Array>();
 
-/** The tensor that is named so; LiteRT has its scales beside the codes instead. */
-function storedScales({ tensors, opened }: Session, name: string): Iterable<number> {
-  const scale = tensors.find((tensor) => tensor.name === `${name}_scale`);
-  if (scale !== undefined) return readNumbers(opened.files, scale);
-  const stored = tensors.find((tensor) => tensor.quantization !== null && tensor.name === name);
-  return stored?.quantization?.scale ?? [];
+function differencesOf(session: Session, exported: Session, report: TensorReport): Difference[] {
+  const tensor = session.tensors[report.tensor]!;
+  const known = values.get(tensor) ?? valuesOf(session, tensor);
+  values.set(tensor, known);
+  const file = storedParts(exported, tensor, report);
+  const analysis = { ...report, codes: codesOfReport(known, tensor, report) };
+  return (['scale', 'zeroPoint', 'codes'] as const).flatMap((part) => {
+    const [a, b] = [analysis[part], file[part]];
+    let at = 0;
+    while (at < a.length && Object.is(a[at], b[at])) at++;
+    if (at === a.length && at === b.length) return [];
+    return [{ name: tensor.name, part, at, analysis: a[at], file: b[at] }];
+  });
 }
