@@ -2,7 +2,6 @@ import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { isQuantizable, type TensorRef } from '../../../shared/model.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
-import type { Ranges } from '../../../shared/ranges.ts';
 import { PRESETS, type Recipe } from '../../../shared/recipe.ts';
 import type { TensorReport } from '../../../shared/report.ts';
 import { split } from '../../../electron/engine/batches.ts';
@@ -15,6 +14,7 @@ import {
   matMulModel,
   randomValues,
 } from '../../helpers/onnx-model.ts';
+import { sameRanges } from '../../helpers/ranges.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { floats, safetensorsFile } from '../../helpers/safetensors.ts';
 import {
@@ -64,7 +64,7 @@ const models: readonly { readonly name: string; readonly file: string }[] = [
 
 describe.each(models)('$name: what an analysis shows is what the export stores', ({ file }) => {
   const session = Session.open(file, pool);
-  session.useRanges(rangesOf(session));
+  session.useRanges(sameRanges(session));
   const cases = PRESETS.filter(({ name }) => !STUDY_ONLY.has(name)).flatMap((preset) =>
     session.opened.modes.map((mode): [string, ExportMode] => [preset.name, mode]),
   );
@@ -83,13 +83,6 @@ describe.each(models)('$name: what an analysis shows is what the export stores',
     await expectInspectorToAgree(session, wanted, mode, reports);
   });
 });
-
-/** As if calibration had observed the same range of every value. */
-function rangesOf({ opened }: Session): Ranges {
-  const observed = { min: -2, max: 3, mean: 0, power: 1, count: 100, nonFinite: 0, histogram: [] };
-  const values = opened.graph().values.map(({ name }) => ({ name, ...observed }));
-  return { samples: 1, values, skipped: [] };
-}
 
 /** Bins of the histograms that the Inspector makes here; no test looks at them. */
 const BINS = 8;

@@ -1,0 +1,151 @@
+import type { onnx } from 'onnx-proto';
+import { describe, expect, test } from 'vitest';
+import { BASE_SCHEME, type Recipe, type Rule, type Scheme } from '../../../shared/recipe.ts';
+import { Session } from '../../../electron/engine/session.ts';
+import { testPool } from '../../helpers/engine.ts';
+import {
+  floatTensor,
+  halfTensor,
+  model,
+  node,
+  randomValues,
+  value,
+} from '../../helpers/onnx-model.ts';
+import { sameRanges } from '../../helpers/ranges.ts';
+import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
+
+const folder = temporaryFolder();
+const pool = testPool(1);
+const signal = new AbortController().signal;
+
+function open(nodes: onnx.INodeProto[], tensors: readonly onnx.ITensorProto[]): Session {
+  const graph = {
+    node: nodes,
+    initializer: [...tensors],
+    input: [value('x', [1, 8, 8, 8]), value('if', [], 9)],
+    output: [value('y', ['a'])],
+  };
+  const imports = [{ domain: 'com.microsoft', version: 1 }];
+  return Session.open(writeFile(folder, model(graph, { imports })), pool);
+}
+
+function recipe(scheme: Partial<Scheme> = {}, rules: readonly Rule[] = []): Recipe {
+  const wanted = { ...BASE_SCHEME, ...scheme };
+  return { version: 1, name: 'r', default: wanted, minElements: 0, rules };
+}
+
+const weight = floatTensor('w', [8, 8], randomValues(64, 1));
+const filters = floatTensor('w', [8, 8, 1, 1], randomValues(64, 1));
+const product = node('MatMul', ['x', 'w'], ['y']);
+const gemm = (attribute: onnx.IAttributeProto): onnx.INodeProto =>
+  node('Gemm', ['x', 'w'], ['y'], { attribute: [attribute] });
+const branch = (name: string): onnx.IAttributeProto => ({
+  ...{ name, type: 5 },
+  g: { name, node: [node('MatMul', ['x', 'w'], ['z'])], output: [value('z', ['a'])] },
+});
+const both = [branch('then_branch'), branch('else_branch')];
+
+describe('an operator computes in float with the reason', () => {
+  test.each<[string, onnx.INodeProto, onnx.ITensorProto, Recipe]>([
+    [
+      'no integer kernel is known of com.microsoft.Gelu',
+      node('Gelu', ['x'], ['y'], { domain: 'com.microsoft' }),
+      weight,
+      recipe(),
+    ],
+    [
+      'Sigmoid stays in float, as its integer kernel gains nothing',
+      node('Sigmoid', ['x'], ['y']),
+      weight,
+      recipe(),
+    ],
+    ['kept in float by a rule', product, weight, recipe({}, [{ match: {}, activations: null }])],
+    [
+      'it is in a subgraph, whose values are not observed',
+      node('If', ['if'], ['y'], { attribute: both }),
+      weight,
+      recipe(),
+    ],
+    [
+      'its alpha or beta is not 1, which the integer Gemm does not multiply a bias with',
+      gemm({ name: 'alpha', type: 1, f: 2 }),
+      weight,
+      recipe(),
+    ],
+    [
+      'it takes its first input transposed, which the integer Gemm does not',
+      gemm({ name: 'transA', type: 2, i: 1 }),
+      weight,
+      recipe(),
+    ],
+    [
+      'both its inputs are computed, and no stored weight is among them',
+      node('MatMul', ['x', 'x'], ['y']),
+      weight,
+      recipe(),
+    ],
+    ['its input is stored, and not computed', node('MatMul', ['w', 'w'], ['y']), weight, recipe()],
+    [
+      'its weight stays in float: kept by a rule',
+      product,
+      weight,
+      recipe({}, [{ match: { name: '^w$' }, scheme: null }]),
+    ],
+    [
+      'its weight is int16, and integer kernels take int8 and uint8',
+      product,
+      weight,
+      recipe({ dtype: 'int16' }),
+    ],
+    ['its weight is quantized in blocks', product, weight, recipe({ granularity: { block: 16 } })],
+    [
+      'its weight is float16, and not float32',
+      product,
+      halfTensor('w', [8, 8], randomValues(64, 1)),
+      recipe(),
+    ],
+    ['x: holds no finite number', node('Conv', ['x', 'w'], ['y']), filters, recipe()],
+  ])('%s', (reason, operator, stored, wanted) => {
+    const session = open([operator], [stored]);
+    const skipped = reason.startsWith('x: ') ? [{ name: 'x', reason: reason.slice(3) }] : [];
+    session.useRanges(sameRanges(session, skipped));
+    const { operators } = session.plan(wanted, 'static');
+    session.close();
+    expect(operators.map((each) => each.reason)).toContain(reason);
+  });
+
+  test('not calibrated yet', () => {
+    const session = open([product], [weight]);
+    const { operators } = session.plan(recipe(), 'static');
+    session.close();
+    expect(operators[0]!.reason).toBe('x: not calibrated yet');
+  });
+});
+
+describe('parameters that are not those of the values have the reason', () => {
+  test('a value whose codes are handed on', () => {
+    const session = open(
+      [node('Conv', ['x', 'w'], ['c']), node('Flatten', ['c'], ['y'])],
+      [filters],
+    );
+    session.useRanges(sameRanges(session));
+    const { activations } = session.plan(recipe(), 'static');
+    session.close();
+    const reason = 'the parameters of c, whose codes Flatten hands on';
+    expect(activations.at(-1)).toMatchObject({ reason });
+  });
+
+  test('a bias, and a weight whose scale the bias widens', async () => {
+    const values = randomValues(32 * 8 * 9, 1).map((each) => each * 1e-9);
+    const tiny = floatTensor('w', [32, 8, 3, 3], values);
+    const bias = floatTensor('b', [32], randomValues(32, 2));
+    const session = open([node('Conv', ['x', 'w', 'b'], ['y'])], [tiny, bias]);
+    session.useRanges(sameRanges(session));
+    const { reports } = await session.analyze(recipe(), { signal, mode: 'static' });
+    session.close();
+    expect(reports.map(({ reason }) => reason)).toEqual([
+      'a wider scale, so that the bias fits in int32',
+      'int32 with the scales of the input times those of the weight',
+    ]);
+  });
+});
