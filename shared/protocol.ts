@@ -1,3 +1,9 @@
+import type {
+  ActivationDetail,
+  Calibrated,
+  LayerActivation,
+  StaticOutline,
+} from './activations.ts';
 import type { Budget, FilePlan, Goal } from './budget-plan.ts';
 import type { Computer } from './computer.ts';
 import type { DotProduct } from './dot-product.ts';
@@ -6,6 +12,7 @@ import type { FormatFacts } from './formats.ts';
 import type { Kernels } from './kernels.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { Recipe } from './recipe.ts';
+import type { Preview, SamplesDescription } from './samples.ts';
 import type {
   KeptGroup,
   RangeCandidate,
@@ -36,6 +43,8 @@ export interface ModelSummary extends Omit<Model, 'files' | 'tensors'> {
   /** Whether an export can be verified in onnxruntime. */
   readonly canRun: boolean;
   readonly tensors: readonly TensorSummary[];
+  /** What mode static plans by, where a model that is open already was calibrated. */
+  readonly calibrated?: Calibrated;
 }
 
 export interface ExportResult {
@@ -156,6 +165,19 @@ export interface ExportPreview {
   readonly kept: readonly KeptGroup[];
   /** ONNX: the version of ai.onnx that the file has; null for other formats. */
   readonly opset: number | null;
+  /** Mode static: what is quantized between operators, and what stays in float. */
+  readonly outline?: StaticOutline;
+}
+
+/** What a model is calibrated on. */
+export interface SampleInputs {
+  /** A folder of samples, or files; null draws random ones. */
+  readonly inputs: readonly Handle[] | null;
+  /** How many random samples to draw, or to take of the files at most. */
+  readonly samples: number;
+  readonly seed: number;
+  /** Its calibration settings say how pictures become inputs. */
+  readonly recipe: Recipe;
 }
 
 /** What the page may ask of the engine, and what it is answered. */
@@ -189,8 +211,25 @@ export interface Requests {
   };
   /** The ranges that mse and entropy would choose for the whole tensor: a search, so apart from inspect. */
   searchRanges: {
-    params: { handle: Handle; tensor: number; recipe: Recipe };
+    params: { handle: Handle; tensor: number; recipe: Recipe; mode: ExportMode };
     reply: readonly RangeCandidate[];
+  };
+  /** What is understood of samples, before the model is run on them. */
+  describeSamples: {
+    params: { handle: Handle } & SampleInputs;
+    reply: { readonly description: SamplesDescription; readonly previews: readonly Preview[] };
+  };
+  /** Observe activations over samples, for mode static. */
+  calibrate: { params: { handle: Handle } & SampleInputs; reply: Calibrated };
+  /** The outputs of all weights' operators in mode static. */
+  activations: {
+    params: { handle: Handle; recipe: Recipe };
+    reply: readonly LayerActivation[];
+  };
+  /** All that the inspector shows of the output of one weight's operator in mode static; null where it has none. */
+  inspectActivation: {
+    params: { handle: Handle; tensor: number; recipe: Recipe; bins: number };
+    reply: ActivationDetail | null;
   };
   previewExport: {
     params: { handle: Handle; recipe: Recipe; mode: ExportMode };

@@ -27,6 +27,15 @@ const runInputs = {
   inputs: v.nullable(handle),
 };
 
+/** Files that are dropped at once; a folder of samples may have any number. */
+const MAX_FILES = 10_000;
+const sampleInputs = {
+  inputs: v.nullable(v.pipe(v.array(handle), v.minLength(1), v.maxLength(MAX_FILES))),
+  samples: whole(1, 100_000),
+  seed: index,
+  recipe,
+};
+
 /** What each request takes. A field more, or of another type, is an error. */
 const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K]['params']> } = {
   open: v.strictObject({ handle }),
@@ -46,7 +55,11 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
     mode,
     bins: whole(1, 4096),
   }),
-  searchRanges: v.strictObject({ handle, tensor: index, recipe }),
+  searchRanges: v.strictObject({ handle, tensor: index, recipe, mode }),
+  describeSamples: v.strictObject({ handle, ...sampleInputs }),
+  calibrate: v.strictObject({ handle, ...sampleInputs }),
+  activations: v.strictObject({ handle, recipe }),
+  inspectActivation: v.strictObject({ handle, tensor: index, recipe, bins: whole(1, 4096) }),
   previewExport: v.strictObject({ handle, recipe, mode }),
   export: v.strictObject({ handle, recipe, mode, target: handle, overwrite: v.boolean() }),
   replacedFiles: v.strictObject({ handle, recipe, mode, target: handle }),

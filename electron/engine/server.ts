@@ -1,3 +1,4 @@
+import * as fs from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { candidateSchemes, type Budget } from '../../shared/budget-plan.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
@@ -14,6 +15,7 @@ import type {
   RequestKind,
   Requests,
   RunInputs,
+  SampleInputs,
   Side,
   ToEngine,
 } from '../../shared/protocol.ts';
@@ -24,9 +26,12 @@ import { FORMATS } from './formats/registry.ts';
 import { thisComputer } from './computer/this-computer.ts';
 import type { WorkerPool } from './pool.ts';
 import { MalformedRequest, readMessage } from './requests.ts';
+import type { CalibrationInputs } from './calibrate/prepared.ts';
 import type { Runtime } from './runtime/host.ts';
 import { runBeside, runUnder, type Inputs } from './runtime/run-models.ts';
+import { OpenModel } from './open-model.ts';
 import { Session, type RunOptions } from './session.ts';
+import type { Measurable } from './static-model.ts';
 
 /** One end of a message channel, whatever kind: Electron's MessagePortMain or Node's MessagePort. */
 export interface Port {
@@ -72,7 +77,7 @@ export class EngineServer {
   private readonly grants = new Map<Handle, { path: string; use: 'read' | 'write' }>();
   /** Requests that came before the grant of their file: main and the page speak over different channels. */
   private readonly waiting = new Map<Handle, () => void>();
-  private readonly sessions = new Map<Handle, Session>();
+  private readonly models = new Map<Handle, OpenModel>();
   /** The budget that was measured last of each model, which goals are solved in. */
   private readonly budgets = new WeakMap<Session, { budget: Budget; mode: ExportMode }>();
   /** Running exports, whichever page asked for them. */
@@ -171,12 +176,20 @@ export class EngineServer {
     analyze: (params, call) => this.analyze(params, call),
     inspect: ({ handle, tensor, a, b, mode, bins }, { signal }) => {
       const recipes = [parseRecipe(a), b === null ? null : parseRecipe(b)];
-      return this.session(handle).inspect(tensor, recipes, bins, signal, mode);
+      return this.in(handle, mode).inspect(tensor, recipes, bins, signal, mode);
     },
-    searchRanges: ({ handle, tensor, recipe }, { signal }) =>
-      this.session(handle).searchRanges(tensor, parseRecipe(recipe), signal),
+    searchRanges: ({ handle, tensor, recipe, mode }, { signal }) =>
+      this.in(handle, mode).searchRanges(tensor, parseRecipe(recipe), signal, mode),
+    describeSamples: async ({ handle, ...wanted }, call) =>
+      this.model(handle).describeSamples(await this.calibrationInputs(wanted), call),
+    calibrate: async ({ handle, ...wanted }, call) =>
+      this.model(handle).calibrate(await this.calibrationInputs(wanted), call),
+    activations: ({ handle, recipe }) =>
+      this.model(handle).calibratedModel().layerActivations(parseRecipe(recipe)),
+    inspectActivation: ({ handle, tensor, recipe, bins }) =>
+      this.model(handle).calibratedModel().activation(tensor, parseRecipe(recipe), bins),
     previewExport: ({ handle, recipe, mode }, call) =>
-      this.session(handle).previewExport(parseRecipe(recipe), mode, call),
+      this.in(handle, mode).previewExport(parseRecipe(recipe), mode, call),
     export: (params, call) => this.export(params, call),
     replacedFiles: (params, call) => this.replacedFiles(params, call),
     budget: (params, call) => this.budget(params, call),
@@ -196,17 +209,20 @@ export class EngineServer {
     params: Requests['analyze']['params'],
     { port, id, signal, onProgress }: Call,
   ): Promise<Requests['analyze']['reply']> {
-    const { total } = await this.session(params.handle).analyze(parseRecipe(params.recipe), {
-      signal,
-      onProgress,
-      mode: params.mode,
-      first: params.first,
-      onStatistics: (statistics) => port.post({ type: 'statistics', id, statistics }),
-      onReports: (reports) => {
-        for (let at = 0; at < reports.length; at += 2000)
-          port.post({ type: 'reports', id, reports: reports.slice(at, at + 2000).map(brief) });
+    const { total } = await this.in(params.handle, params.mode).analyze(
+      parseRecipe(params.recipe),
+      {
+        signal,
+        onProgress,
+        mode: params.mode,
+        first: params.first,
+        onStatistics: (statistics) => port.post({ type: 'statistics', id, statistics }),
+        onReports: (reports) => {
+          for (let at = 0; at < reports.length; at += 2000)
+            port.post({ type: 'reports', id, reports: reports.slice(at, at + 2000).map(brief) });
+        },
       },
-    });
+    );
     return total;
   }
 
@@ -218,7 +234,7 @@ export class EngineServer {
     const wanted = parseRecipe(recipe);
     const session = this.session(handle);
     const listeners = new Set([onProgress]);
-    const result = session.export(wanted, mode, path, {
+    const result = this.in(handle, mode).export(wanted, mode, path, {
       signal,
       onProgress: (progress) => listeners.forEach((listener) => listener(progress)),
       overwrite,
@@ -236,7 +252,7 @@ export class EngineServer {
 
   /** The file that is open and the exports that run: a page that was reloaded asks for them. */
   private runningWork(): Requests['running']['reply'] {
-    const handle = [...this.sessions.keys()].at(-1);
+    const handle = [...this.models.keys()].at(-1);
     const file = handle === undefined ? undefined : this.grants.get(handle)?.path;
     return {
       open: handle === undefined || file === undefined ? null : { handle, label: basename(file) },
@@ -262,12 +278,12 @@ export class EngineServer {
     options: RunOptions,
   ): Promise<Requests['replacedFiles']['reply']> {
     const path = await this.path(target, 'write');
-    return this.session(handle).replacedBy(parseRecipe(recipe), mode, path, options);
+    return this.in(handle, mode).replacedBy(parseRecipe(recipe), mode, path, options);
   }
 
   private tellState(): void {
-    const sources = [...this.sessions.values()].flatMap(({ opened }) =>
-      opened.files.map(({ identity: { dev, ino } }) => ({ identity: { dev, ino } })),
+    const sources = [...this.models.values()].flatMap(({ session }) =>
+      session.opened.files.map(({ identity: { dev, ino } }) => ({ identity: { dev, ino } })),
     );
     this.onState({
       sources,
@@ -290,7 +306,7 @@ export class EngineServer {
     options: RunOptions,
   ): Promise<Requests['run']['reply']> {
     const wanted = await this.runInputs(inputs);
-    const under = { recipe: parseRecipe(recipe), mode };
+    const under = { recipe: parseRecipe(recipe), mode, exporter: this.in(handle, mode) };
     return runUnder(this.session(handle), this.runtime, under, wanted, options);
   }
 
@@ -330,12 +346,12 @@ export class EngineServer {
   }
 
   private async open(handle: Handle): Promise<ModelSummary> {
-    const current = this.sessions.get(handle);
+    const current = this.models.get(handle);
     // A page that was reloaded opens what is open: its export must not lose the file.
-    if (current !== undefined && this.isExporting(current)) return current.summary();
+    if (current !== undefined && this.isExporting(current.session)) return summaryOf(current);
     this.close(handle);
     const session = Session.open(await this.path(handle, 'read'), this.pool);
-    this.sessions.set(handle, session);
+    this.models.set(handle, new OpenModel(session, this.pool, this.runtime));
     this.tellState();
     return session.summary();
   }
@@ -345,15 +361,42 @@ export class EngineServer {
   }
 
   private close(handle: Handle): void {
-    this.sessions.get(handle)?.close();
-    if (this.sessions.delete(handle)) this.tellState();
+    this.models.get(handle)?.close();
+    if (this.models.delete(handle)) this.tellState();
+  }
+
+  private model(handle: Handle): OpenModel {
+    const model = this.models.get(handle);
+    if (model === undefined)
+      throw new AppError('BAD_USAGE', 'that model is not open', { field: 'handle', found: handle });
+    return model;
   }
 
   private session(handle: Handle): Session {
-    const session = this.sessions.get(handle);
-    if (session === undefined)
-      throw new AppError('BAD_USAGE', 'that model is not open', { field: 'handle', found: handle });
-    return session;
+    return this.model(handle).session;
+  }
+
+  /** What answers for a model in a mode. */
+  private in(handle: Handle, mode: ExportMode): Measurable {
+    return this.model(handle).in(mode);
+  }
+
+  /** One handle may be a folder; several are files. */
+  private async calibrationInputs({
+    inputs,
+    samples,
+    seed,
+    recipe,
+  }: SampleInputs): Promise<CalibrationInputs> {
+    const { calibration } = parseRecipe(recipe);
+    const paths =
+      inputs === null ? null : await Promise.all(inputs.map((handle) => this.path(handle, 'read')));
+    const [first] = paths ?? [];
+    const isFolder = paths?.length === 1 && isDirectory(first!);
+    return {
+      ...{ inputs: isFolder ? first! : paths, samples, limit: samples, seed },
+      settings: calibration,
+    };
   }
 
   private async path(handle: Handle, ...uses: readonly ('read' | 'write')[]): Promise<string> {
@@ -384,6 +427,14 @@ export class EngineServer {
     });
     this.waiting.delete(handle);
   }
+}
+
+function summaryOf({ session, calibrated }: OpenModel): ModelSummary {
+  return { ...session.summary(), ...(calibrated === null ? {} : { calibrated }) };
+}
+
+function isDirectory(file: string): boolean {
+  return fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** How long a request waits for the grant of its file. */

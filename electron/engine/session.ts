@@ -7,6 +7,7 @@ import {
   planWeights,
   weightsOnly,
   type Plan,
+  type PlannedTensor,
   type TensorPlan,
   type WeightPlans,
 } from '../../shared/plan.ts';
@@ -46,6 +47,7 @@ import {
   type AnalyzeItem,
   type WorkerFiles,
 } from './jobs.ts';
+import { outlineOf } from './activations.ts';
 import { StaticKnowledge } from './static-facts.ts';
 import type { WorkerPool } from './pool.ts';
 import { batchesOf, split } from './batches.ts';
@@ -79,6 +81,14 @@ export interface AnalyzeOptions extends RunOptions {
   readonly onReports?: (reports: readonly TensorReport[]) => void;
 }
 
+/** How the copy of another model is named and planned. */
+export interface CopyFacts {
+  /** The name that exports are suggested names by. */
+  readonly label: string;
+  /** Its tensors as the rules of recipes see them. */
+  readonly planned: (opened: OpenedModel) => readonly PlannedTensor[];
+}
+
 /** Plans that are remembered: two sides in two modes. */
 const KEPT_PLANS = 4;
 
@@ -105,25 +115,25 @@ export class Session {
   private readonly pool: WorkerPool;
   private readonly files: WorkerFiles;
   /** What was opened by its name alone: a file, or the folder that holds one. */
-  private readonly label: string;
+  readonly label: string;
   private readonly passes = new Map<number, TensorStatistics>();
   /** The last plans by recipe and mode, the newest last. */
   private readonly plans = new Map<string, Plan>();
   private readonly inspector: Inspector;
   private readonly calibration: StaticKnowledge;
 
-  private constructor(file: string, opened: OpenedModel, pool: WorkerPool) {
-    this.label = path.basename(path.resolve(file));
+  private constructor(file: string, opened: OpenedModel, pool: WorkerPool, copy?: CopyFacts) {
+    this.label = copy?.label ?? path.basename(path.resolve(file));
     this.opened = opened;
     this.pool = pool;
     this.files = opened.files.map(({ path, identity, owner }) => ({ path, identity, owner }));
     this.inspector = new Inspector(pool, this.files);
-    this.calibration = new StaticKnowledge(opened);
+    this.calibration = new StaticKnowledge(opened, copy?.planned(opened) ?? opened.model.tensors);
   }
 
   /** Open a model: reads its structure only. @throws AppError */
-  static open(file: string, pool: WorkerPool): Session {
-    return new Session(file, openModel(file), pool);
+  static open(file: string, pool: WorkerPool, copy?: CopyFacts): Session {
+    return new Session(file, openModel(file), pool, copy);
   }
 
   /** Bytes of all the model's files. */
@@ -222,9 +232,10 @@ export class Session {
     tensor: number,
     recipe: Recipe,
     signal: AbortSignal,
+    mode: ExportMode = this.opened.modes[0]!,
   ): Promise<readonly RangeCandidate[]> {
     const ref = this.tensor(tensor);
-    const scheme = kernelScheme(this.planOf(ref, recipe));
+    const scheme = kernelScheme(this.planOf(ref, recipe, mode));
     if (scheme === null || !isReadable(ref)) return [];
     const known = this.passes.get(tensor) ?? null;
     const params = { files: this.files, tensor: forWorker(ref), known, scheme };
@@ -258,6 +269,7 @@ export class Session {
       quantized: layout.quantized.length,
       kept: this.keptByReason(plan, layout),
       opset: layout.opset ?? null,
+      ...(mode === 'static' ? { outline: outlineOf(plan, this.opened.graph()) } : {}),
     };
   }
 

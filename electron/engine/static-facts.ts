@@ -1,6 +1,6 @@
 import type { ObservedValue, Ranges } from '../../shared/ranges.ts';
 import type { TensorRef } from '../../shared/model.ts';
-import { planWeights, type TensorPlan } from '../../shared/plan.ts';
+import { planWeights, type PlannedTensor, type TensorPlan } from '../../shared/plan.ts';
 import type { ActivationScheme, Recipe, Scheme } from '../../shared/recipe.ts';
 import type { TensorReport } from '../../shared/report.ts';
 import { chooseRange } from './calibrate/choose-range.ts';
@@ -10,6 +10,7 @@ import { readNumbers } from './tensor-bytes.ts';
 /** What calibration and measured weights tell of a model's plans for static quantization. */
 export class StaticKnowledge {
   private readonly opened: OpenedModel;
+  private readonly planned: readonly PlannedTensor[];
   private observed: ReadonlyMap<string, ObservedValue> | null = null;
   private skipped: ReadonlyMap<string, string> = new Map();
   /** By tensor and scheme. */
@@ -17,8 +18,10 @@ export class StaticKnowledge {
   /** By value and scheme: a search takes a while, and plans ask again. */
   private chosen = new Map<string, ReturnType<typeof chooseRange>>();
 
-  constructor(opened: OpenedModel) {
+  /** @param planned the tensors as the rules of recipes see them */
+  constructor(opened: OpenedModel, planned: readonly PlannedTensor[]) {
     this.opened = opened;
+    this.planned = planned;
   }
 
   get isCalibrated(): boolean {
@@ -34,7 +37,7 @@ export class StaticKnowledge {
 
   /** What the recipe asks of the weights, without its least size: operators on integers want theirs whatever it is. */
   asked(recipe: Recipe): readonly TensorPlan[] {
-    return planWeights(this.opened.model.tensors, { ...recipe, minElements: 0 });
+    return planWeights(this.planned, { ...recipe, minElements: 0 });
   }
 
   /** Weights whose scales the plan's biases are in units of, and that were not measured yet. */

@@ -13,8 +13,8 @@ const BINS = 120;
 
 const NOT_SEARCHED = { key: '', ranges: [] };
 
-function searchKey(handle: string, tensor: number, scheme: Scheme): string {
-  return [handle, tensor, scheme.dtype, scheme.symmetric, scheme.narrowRange === true].join();
+function searchKey(handle: string, mode: string, tensor: number, scheme: Scheme): string {
+  return [handle, mode, tensor, scheme.dtype, scheme.symmetric, scheme.narrowRange === true].join();
 }
 
 /** What this store takes of the workbench. */
@@ -49,10 +49,10 @@ export class Inspection {
 
   /** The searched ranges that belong to what is shown. */
   get searchedRanges(): readonly RangeCandidate[] {
-    const { file } = this.#workbench;
+    const { file, mode } = this.#workbench;
     const scheme = this.detail?.[this.shownSide]?.report.scheme ?? null;
     if (file === null || scheme === null || this.detail === null) return [];
-    const isShown = this.searched.key === searchKey(file.handle, this.detail.tensor, scheme);
+    const isShown = this.searched.key === searchKey(file.handle, mode, this.detail.tensor, scheme);
     return isShown ? this.searched.ranges : [];
   }
 
@@ -173,10 +173,10 @@ export class Inspection {
     const side = this.shownSide;
     const scheme = detail[side]?.report.scheme ?? null;
     if (scheme === null || !hasChosenRange(scheme) || this.#tried !== null) return;
-    const key = searchKey(handle, detail.tensor, scheme);
+    const { client, recipes, mode } = this.#workbench;
+    const key = searchKey(handle, mode, detail.tensor, scheme);
     if (this.searched.key === key) return;
-    const { client, recipes } = this.#workbench;
-    const params = { handle, tensor: detail.tensor, recipe: plain(recipes[side]) };
+    const params = { handle, tensor: detail.tensor, recipe: plain(recipes[side]), mode };
     const ranges = await client.request('searchRanges', params, { signal });
     this.searched = { key, ranges };
   }

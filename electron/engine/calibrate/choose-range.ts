@@ -1,6 +1,7 @@
-import { scaleRange } from '../../../shared/affine.ts';
+import { scaleRange, type ScaleZeroPoint } from '../../../shared/affine.ts';
 import type { ActivationScheme } from '../../../shared/recipe.ts';
 import { HISTOGRAM_BINS, type ChosenRange, type ObservedValue } from '../../../shared/ranges.ts';
+import { sqnrDb } from '../../../shared/report.ts';
 import { roundHalfEven } from '../../../shared/rounding.ts';
 import { activationParameters } from '../quantize/activation-parameters.ts';
 import { leastDivergence } from '../quantize/divergence.ts';
@@ -115,12 +116,29 @@ function centresOf(observed: ObservedValue): Centres {
   };
 }
 
-function errorOf(
+/**
+ * Signal to quantization noise of what was observed under a scale and zero point, dB, by the centres of the
+ * histogram's bins; null for a value that is zero throughout.
+ */
+export function sqnrOfParameters(
+  observed: ObservedValue,
+  scheme: ActivationScheme,
+  parameters: ScaleZeroPoint,
+): number | null {
+  const centres = centresOf(observed);
+  return sqnrDb(observed.power * observed.count, noiseOf(centres, scheme, parameters));
+}
+
+function errorOf(centres: Centres, scheme: ActivationScheme, range: ChosenRange): number {
+  return noiseOf(centres, scheme, activationParameters(scheme, range));
+}
+
+/** The sum of squared errors of all values. */
+function noiseOf(
   { values, counts }: Centres,
   scheme: ActivationScheme,
-  range: ChosenRange,
+  { scale, zeroPoint }: ScaleZeroPoint,
 ): number {
-  const { scale, zeroPoint } = activationParameters(scheme, range);
   const { qmin, qmax } = scaleRange(scheme.dtype, scheme.symmetric);
   let sum = 0;
   for (let at = 0; at < values.length; at++) {

@@ -25,6 +25,8 @@ export interface ObserveRequest {
   /** Where samples are; null draws so many random ones. */
   readonly inputs: SampleSource | null;
   readonly samples: number;
+  /** How many samples of files to take at most; all where it is missing. */
+  readonly limit?: number | undefined;
   readonly seed: number;
   readonly hints: RunHints;
   /** How pictures and sounds become inputs, where the recipe says it. */
@@ -111,11 +113,16 @@ class Copies {
   }
 
   samples(): Promise<Samples> {
-    const { inputs, hints, samples, seed, settings } = this.request;
+    const { inputs, hints, samples, seed, settings, limit } = this.request;
     return this.with([], 'values', (model) =>
       inputs === null
         ? randomSamples(model, { samples, seed, hints })
-        : openSamples(inputs, { inputs: model.inputs, outputs: model.outputs, hints }, settings),
+        : openSamples(
+            inputs,
+            { inputs: model.inputs, outputs: model.outputs, hints },
+            settings,
+            limit,
+          ),
     );
   }
 

@@ -6,6 +6,7 @@ import type { Ranges } from '../../../shared/ranges.ts';
 import { temporaryFolder } from '../runtime/run-folder.ts';
 import { runInRuntime, type Runtime } from '../runtime/host.ts';
 import { Session, type RunOptions } from '../session.ts';
+import { counterparts, namedAsSource, type Counterparts } from './counterparts.ts';
 import type { SampleSource } from './data/listing.ts';
 import type { ObserveResult } from './observe.ts';
 import type { WorkerPool } from '../pool.ts';
@@ -14,6 +15,8 @@ import type { WorkerPool } from '../pool.ts';
 export interface CalibrationInputs {
   readonly inputs: SampleSource | null;
   readonly samples: number;
+  /** How many samples of files to take at most; all where it is missing. */
+  readonly limit?: number | undefined;
   readonly seed: number;
   readonly settings?: CalibrationSettings | undefined;
 }
@@ -24,11 +27,13 @@ export interface CalibrationInputs {
  */
 export class PreparedModel {
   readonly session: Session;
+  readonly counterparts: Counterparts;
   private readonly folder: string;
   private readonly runtime: Runtime;
 
-  private constructor(folder: string, session: Session, runtime: Runtime) {
+  private constructor(folder: string, source: Session, session: Session, runtime: Runtime) {
     this.folder = folder;
+    this.counterparts = counterparts(source.opened.model, session.opened.model);
     this.session = session;
     this.runtime = runtime;
   }
@@ -55,7 +60,12 @@ export class PreparedModel {
       await runInRuntime(runtime, request, signal, (progress) =>
         onProgress?.({ ...progress, item: '', bytesDone: 0, bytesOf: 0 }),
       );
-      return new PreparedModel(folder, Session.open(out, pool), runtime);
+      const session = Session.open(out, pool, {
+        label: source.label,
+        planned: ({ model }) =>
+          namedAsSource(source.opened.model, model, counterparts(source.opened.model, model)),
+      });
+      return new PreparedModel(folder, source, session, runtime);
     } catch (error) {
       fs.rmSync(folder, { recursive: true, force: true });
       throw error;

@@ -1,4 +1,5 @@
 import type { Kernels } from '../../../shared/kernels.ts';
+import type { DescribedSamples, DescribeRequest } from '../calibrate/describe-request.ts';
 import type { ObserveRequest, ObserveResult } from '../calibrate/observe.ts';
 import type { PrepareRequest, WrittenModel } from './prepare.ts';
 import type { VerifyModelsResult, VerifyRequest } from './verify.ts';
@@ -7,6 +8,7 @@ import type { VerifyModelsResult, VerifyRequest } from './verify.ts';
 export interface RuntimeKinds {
   readonly verify: { readonly request: VerifyRequest; readonly result: VerifyModelsResult };
   readonly observe: { readonly request: ObserveRequest; readonly result: ObserveResult };
+  readonly describe: { readonly request: DescribeRequest; readonly result: DescribedSamples };
   readonly prepare: { readonly request: PrepareRequest; readonly result: WrittenModel };
   readonly optimize: { readonly request: PrepareRequest; readonly result: Kernels };
 }
@@ -24,6 +26,7 @@ export type RuntimeResult<K extends RuntimeKind = RuntimeKind> = RuntimeKinds[K]
 const ANSWERS: Readonly<Record<RuntimeKind, string>> = {
   verify: 'outputs',
   observe: 'ranges of activations',
+  describe: 'a description of samples',
   prepare: 'a prepared model',
   optimize: 'an optimized graph',
 };

@@ -7,6 +7,7 @@ import type { OpenedModel } from '../formats/format.ts';
 import { formatName } from '../formats/registry.ts';
 import { openModel } from '../formats/registry.ts';
 import type { RunOptions, Session } from '../session.ts';
+import type { Measurable } from '../static-model.ts';
 import { runInRuntime, type Runtime } from './host.ts';
 import { temporaryFolder } from './run-folder.ts';
 import type { RunProgress } from './run-progress.ts';
@@ -71,14 +72,23 @@ export async function runBeside(
 export async function runUnder(
   session: Session,
   runtime: Runtime,
-  { recipe, mode }: { readonly recipe: Recipe; readonly mode: ExportMode },
+  {
+    recipe,
+    mode,
+    exporter = session,
+  }: {
+    readonly recipe: Recipe;
+    readonly mode: ExportMode;
+    /** What writes the copy; the session itself where it is missing. */
+    readonly exporter?: Pick<Measurable, 'export'>;
+  },
   inputs: Inputs,
   options: RunOptions,
 ): Promise<VerifyResult> {
   assertCanRun(session.opened);
   return await inTemporaryFolder(async (folder) => {
     const exported = path.join(folder, `model${session.opened.extension}`);
-    await session.export(recipe, mode, exported, options);
+    await exporter.export(recipe, mode, exported, options);
     return await runBeside(session, runtime, exported, inputs, options);
   });
 }

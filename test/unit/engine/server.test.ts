@@ -12,52 +12,15 @@ import type {
 } from '../../../shared/protocol.ts';
 import { findPreset } from '../../../shared/recipe.ts';
 import { FORMATS } from '../../../electron/engine/formats/registry.ts';
-import { EngineServer, type Port } from '../../../electron/engine/server.ts';
+import { EngineServer } from '../../../electron/engine/server.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { Page } from '../../helpers/engine-page.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 const pool = testPool();
 const int8 = findPreset('int8')!;
-
-/** A page's end of a port, kept to what the protocol says. */
-class Page {
-  readonly messages: FromEngine[] = [];
-  private listener: (message: unknown) => void = () => undefined;
-  private readonly waiting = new Map<number, (message: FromEngine) => void>();
-  private next = 0;
-
-  constructor(server: EngineServer) {
-    const port: Port = {
-      post: (message) => {
-        this.messages.push(message);
-        if (message.type === 'reply' || message.type === 'error')
-          this.waiting.get(message.id)?.(message);
-      },
-      onMessage: (listener) => {
-        this.listener = listener;
-      },
-    };
-    server.connect(port);
-  }
-
-  request<K extends RequestKind>(
-    kind: K,
-    params: Requests[K]['params'],
-  ): { id: number; answer: Promise<FromEngine> } {
-    const id = this.next++;
-    const answer = new Promise<FromEngine>((resolve) => {
-      this.waiting.set(id, resolve);
-    });
-    this.listener({ type: 'request', id, kind, params });
-    return { id, answer };
-  }
-
-  cancel(id: number): void {
-    this.listener({ type: 'cancel', id });
-  }
-}
 
 function opened(): { server: EngineServer; page: Page } {
   const server = new EngineServer(pool, RUNTIME_SCRIPT);

@@ -1,38 +1,9 @@
-import type { ImageSettings } from '../../../../shared/calibration-settings.ts';
-import { described, type FreeShape } from '../../runtime/dimensions.ts';
+import type { SamplesDescription, SourceKind } from '../../../../shared/samples.ts';
+import { described } from '../../runtime/dimensions.ts';
 import type { ModelFacts } from '../../runtime/inputs.ts';
 import type { SoundInput } from './audio/sound-groups.ts';
 import type { PictureInput } from './images/picture-input.ts';
-import type { Feeds, SampleGroup, SourceKind } from './sample-group.ts';
-
-/** What was understood of calibration data, for the window and for --json. */
-export interface SamplesDescription {
-  /** Runs of the model. */
-  readonly count: number;
-  readonly sequence: boolean;
-  /** Samples, or sequences, by the kind of their files. */
-  readonly kinds: readonly { readonly kind: SourceKind | 'random'; readonly samples: number }[];
-  readonly inputs: readonly {
-    readonly name: string;
-    readonly type: string;
-    readonly shape: FreeShape;
-    /** The shape in the first sample. */
-    readonly dims: readonly number[];
-    readonly from: 'files' | 'random' | 'zero state' | 'constant';
-  }[];
-  /** How pictures are prepared, ready for a recipe, and which of it was guessed; null without pictures. */
-  readonly images: {
-    readonly input: string;
-    readonly settings: Omit<ImageSettings, 'size'> & { readonly size: PictureInput['size'] };
-    readonly guessed: readonly (keyof ImageSettings)[];
-  } | null;
-  readonly audio: {
-    readonly input: string;
-    readonly rate: number;
-    readonly window: number | null;
-  } | null;
-  readonly warnings: readonly string[];
-}
+import type { Feeds, SampleGroup } from './sample-group.ts';
 
 export interface Described {
   readonly groups: readonly SampleGroup[];

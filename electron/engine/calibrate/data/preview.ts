@@ -1,23 +1,7 @@
+import type { Preview } from '../../../../shared/samples.ts';
 import { decodePicture } from './images/decode-picture.ts';
 import { resizeBilinear } from './images/resample.ts';
 import { readMono, readWavFacts } from './audio/wav.ts';
-
-/** A sample to look at: a small picture in RGBA, or for each column of a waveform its lowest and highest value. */
-export type Preview =
-  | {
-      readonly kind: 'picture';
-      readonly file: string;
-      readonly width: number;
-      readonly height: number;
-      readonly rgba: Uint8ClampedArray;
-    }
-  | {
-      readonly kind: 'waveform';
-      readonly file: string;
-      /** Low and high of each column, from -1 to 1. */
-      readonly envelope: Float32Array;
-      readonly seconds: number;
-    };
 
 /** The longest side of a thumbnail, and the columns of a waveform. */
 const PREVIEW_SIZE = 96;

@@ -1,9 +1,8 @@
+import type { SourceKind } from '../../../../shared/samples.ts';
 import type { ArrayValue } from '../../runtime/inputs.ts';
 
 /** The inputs of one run by their names. */
 export type Feeds = Readonly<Record<string, ArrayValue>>;
-
-export type SourceKind = 'npz' | 'npy' | 'pb' | 'image' | 'audio';
 
 /** Files that make one sample, or the steps of one sequence. Holds no data: each step is read when it is asked for. */
 export interface SampleGroup {

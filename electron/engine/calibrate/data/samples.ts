@@ -5,13 +5,14 @@ import { stateInputs, type ModelFacts } from '../../runtime/inputs.ts';
 import { carriedInputs } from '../../runtime/states.ts';
 import { arrayGroups } from './array-groups.ts';
 import { SOUND_EXTENSIONS, soundGroups, soundInput } from './audio/sound-groups.ts';
-import { describeSamples, type Described, type SamplesDescription } from './describe.ts';
+import type { Preview, SamplesDescription, SourceKind } from '../../../../shared/samples.ts';
+import { describeSamples, type Described } from './describe.ts';
 import { fitSample } from './fit-sample.ts';
 import { extensionOf, filesOf, listSource, type Listing, type SampleSource } from './listing.ts';
 import { PICTURE_EXTENSIONS, pictureGroups } from './images/picture-groups.ts';
 import { pictureInput } from './images/picture-input.ts';
-import { pictureThumbnail, waveformEnvelope, type Preview } from './preview.ts';
-import type { Feeds, SampleGroup, SourceKind } from './sample-group.ts';
+import { pictureThumbnail, waveformEnvelope } from './preview.ts';
+import type { Feeds, SampleGroup } from './sample-group.ts';
 
 /** Samples of a model's inputs, each made or read when it is asked for: memory is that of one sample. */
 export interface Samples {
@@ -37,12 +38,14 @@ const EXTENSIONS = ['.npz', '.npy', '.pb', ...PICTURE_EXTENSIONS, ...SOUND_EXTEN
  * Opens the samples of a folder or of a list of files: arrays (see arrayGroups), pictures
  * and .wav files, also in subfolders. Reads the first one to check it.
  * @param settings how pictures become an input; what is left out is guessed from the input
+ * @param limit how many samples to take at most; sequences are taken whole
  * @throws AppError naming the file when there is no sample or the first cannot be read or is not for the model.
  */
 export async function openSamples(
   source: SampleSource,
   model: ModelFacts,
   settings: CalibrationSettings = {},
+  limit = Infinity,
 ): Promise<Samples> {
   const carried = carriedInputs(model.inputs, model.outputs);
   const listing = listSource(source);
@@ -56,7 +59,17 @@ export async function openSamples(
   const sound = sounds.length === 0 ? null : soundInput(sounds[0]!, model);
   if (sound !== null) append(groups, soundGroups(sounds, sound));
   if (groups.length === 0) throw noSamples(listing);
-  return FileSamples.open({ groups, model, picture, sound }, carried);
+  return FileSamples.open({ groups: firstOf(groups, limit), model, picture, sound }, carried);
+}
+
+/** The first groups that have so many steps together. */
+function firstOf(groups: readonly SampleGroup[], limit: number): readonly SampleGroup[] {
+  let steps = 0;
+  return groups.filter((group) => {
+    const isTaken = steps < limit;
+    steps += group.steps;
+    return isTaken;
+  });
 }
 
 function checkChosen({ files }: Listing): void {

@@ -1,0 +1,187 @@
+import { scaleRange } from '../../shared/affine.ts';
+import type {
+  ActivationDetail,
+  ActivationRange,
+  FloatGroup,
+  LayerActivation,
+  QuantizedActivation,
+  StaticOutline,
+} from '../../shared/activations.ts';
+import type { ModelGraph, OperatorRef } from '../../shared/graph.ts';
+import type { Plan, ValuePlan } from '../../shared/plan.ts';
+import { HISTOGRAM_BINS, type ObservedValue, type Ranges } from '../../shared/ranges.ts';
+import {
+  BASE_ACTIVATIONS,
+  type ActivationScheme,
+  type RangeMethod,
+  type Recipe,
+} from '../../shared/recipe.ts';
+import type { Histogram } from '../../shared/report.ts';
+import { chooseRange, sqnrOfParameters } from './calibrate/choose-range.ts';
+import { activationParameters } from './quantize/activation-parameters.ts';
+
+/** Bins of a row's small histogram. */
+const ROW_BINS = 24;
+
+/** The methods that the inspector compares. */
+const METHODS: readonly (readonly [string, RangeMethod])[] = [
+  ['minmax', 'minmax'],
+  ['percentile 99.999', { percentile: 99.999 }],
+  ['percentile 99.99', { percentile: 99.99 }],
+  ['percentile 99.9', { percentile: 99.9 }],
+  ['mse', 'mse'],
+  ['entropy', 'entropy'],
+];
+
+/** The outputs of weights' operators under a plan of mode static, by what was observed of them. */
+export class Activations {
+  private readonly graph: ModelGraph;
+  private readonly ranges: Ranges;
+  private readonly observed: ReadonlyMap<string, ObservedValue>;
+  /** The operator that takes each tensor, the first one where several do. */
+  private readonly takers = new Map<number, OperatorRef>();
+
+  constructor(graph: ModelGraph, ranges: Ranges) {
+    this.graph = graph;
+    this.ranges = ranges;
+    this.observed = new Map(ranges.values.map((value) => [value.name, value]));
+    for (const operator of graph.operators)
+      for (const input of operator.inputs)
+        if (input?.kind === 'tensor' && !this.takers.has(input.tensor))
+          this.takers.set(input.tensor, operator);
+  }
+
+  /**
+   * What becomes of the output of a weight's operator; null where none is known.
+   * @param tensor the weight in the prepared model
+   * @param source the number that the answer has
+   */
+  of(tensor: number, source: number, plan: Plan): LayerActivation | null {
+    const operator = this.takers.get(tensor);
+    const output = operator?.outputs[0] ?? null;
+    if (operator === undefined || output === null || operator.graph !== '') return null;
+    const planned = this.planned(output, plan);
+    const { name } = this.graph.values[planned?.value ?? output]!;
+    const observed = this.observed.get(name) ?? null;
+    return {
+      ...{ tensor: source, value: name, operator: operator.name, op: operator.op },
+      observed:
+        observed === null
+          ? null
+          : {
+              ...{ min: observed.min, max: observed.max },
+              counts: reducedHistogram(observed, ROW_BINS).counts,
+            },
+      quantized: planned === null ? null : quantizedOf(planned),
+      reason: planned === null ? this.whyFloat(operator, plan) : planned.reason,
+    };
+  }
+
+  /** The same with the histogram and the ranges that methods choose, each found by its search. */
+  detail(
+    tensor: number,
+    source: number,
+    { plan, recipe, bins }: { readonly plan: Plan; readonly recipe: Recipe; readonly bins: number },
+  ): ActivationDetail | null {
+    const layer = this.of(tensor, source, plan);
+    if (layer === null) return null;
+    const observed = this.observed.get(layer.value) ?? null;
+    const { samples } = this.ranges;
+    if (observed === null)
+      return { ...layer, samples, statistics: null, histogram: null, ranges: [], sqnrDb: null };
+    const scheme = layer.quantized?.scheme ?? recipe.activations ?? BASE_ACTIVATIONS;
+    const { mean, power, count, nonFinite } = observed;
+    return {
+      ...{ ...layer, samples },
+      statistics: { mean, std: Math.sqrt(Math.max(0, power - mean * mean)), count, nonFinite },
+      histogram: reducedHistogram(observed, bins),
+      ranges: METHODS.map(([method, range]) => candidate(observed, method, { ...scheme, range })),
+      sqnrDb:
+        layer.quantized === null
+          ? null
+          : sqnrOfParameters(observed, layer.quantized.scheme, layer.quantized),
+    };
+  }
+
+  /** How a value is quantized, or what the one operator behind it makes of it, whose codes stand for both. */
+  private planned(output: number, { activations }: Plan): ValuePlan | null {
+    const of = (value: number): ValuePlan | null =>
+      activations.find((each) => each.value === value && each.scheme !== null) ?? null;
+    const own = of(output);
+    if (own !== null) return own;
+    const { consumers } = this.graph.values[output]!;
+    const [consumer] = consumers;
+    if (consumer === undefined || consumers.length > 1 || consumer.isInner) return null;
+    const { op, outputs } = this.graph.operators[consumer.operator]!;
+    const behind = outputs[0] ?? null;
+    return behind !== null && (op === 'Relu' || op === 'Clip') ? of(behind) : null;
+  }
+
+  private whyFloat({ id, op }: OperatorRef, { operators }: Plan): string {
+    const entry = operators[id];
+    if (entry === undefined) return 'not planned';
+    return entry.reason ?? `${op} on integers gives float, and no operator on integers takes it`;
+  }
+}
+
+function quantizedOf({ scheme, scale, zeroPoint }: ValuePlan): QuantizedActivation {
+  const { qmin, qmax } = scaleRange(scheme!.dtype, scheme!.symmetric);
+  return {
+    ...{ scheme: scheme!, scale, zeroPoint },
+    low: (qmin - zeroPoint) * scale,
+    high: (qmax - zeroPoint) * scale,
+  };
+}
+
+function candidate(
+  observed: ObservedValue,
+  method: string,
+  scheme: ActivationScheme,
+): ActivationRange {
+  const range = chooseRange(observed, scheme);
+  const parameters = activationParameters(scheme, range);
+  const sqnrDb = sqnrOfParameters(observed, scheme, parameters);
+  return { method, lo: range.low, hi: range.high, sqnrDb };
+}
+
+/**
+ * An observed histogram in at most so many bins, each some of its own together: from the bin of the least
+ * value to that of the greatest. No count is lost.
+ */
+export function reducedHistogram({ min, max, histogram }: ObservedValue, bins: number): Histogram {
+  const limit = Math.max(Math.abs(min), Math.abs(max));
+  const first = Math.max(
+    0,
+    histogram.findIndex((count) => count > 0),
+  );
+  const end = Math.max(first + 1, histogram.findLastIndex((count) => count > 0) + 1);
+  const together = Math.ceil((end - first) / bins);
+  const groups = Math.ceil((end - first) / together);
+  const counts = Array.from({ length: groups }, (_, group) => {
+    const from = first + group * together;
+    return histogram.slice(from, from + together).reduce((sum, count) => sum + count, 0);
+  });
+  const edge = (bin: number): number => -limit + (2 * limit * bin) / HISTOGRAM_BINS;
+  return { lo: edge(first), hi: edge(first + groups * together), counts };
+}
+
+/** What a plan of mode static does to a model's values and operators, in numbers and reasons. */
+export function outlineOf(plan: Plan, { operators }: ModelGraph): StaticOutline {
+  const groups = new Map<string, { operators: number; ops: Set<string> }>();
+  for (const { operator, reason } of plan.operators) {
+    if (reason === null) continue;
+    const group = groups.get(reason) ?? { operators: 0, ops: new Set<string>() };
+    group.operators++;
+    group.ops.add(operators[operator]!.op);
+    groups.set(reason, group);
+  }
+  const float = [...groups].map(([reason, group]): FloatGroup => ({
+    ...{ reason, operators: group.operators, ops: [...group.ops] },
+  }));
+  return {
+    activations: plan.activations.filter(({ scheme }) => scheme !== null).length,
+    integerOperators: plan.operators.filter(({ isInteger }) => isInteger).length,
+    operators: plan.operators.length,
+    float: float.sort((a, b) => b.operators - a.operators),
+  };
+}
