@@ -8,7 +8,7 @@ import { build } from 'vite';
 import { buildKernels } from './kernels.mjs';
 import { licencesText } from './licences.mjs';
 import { root } from './paths.mjs';
-import { version } from './version.mjs';
+import { packageVersion, version } from './version.mjs';
 
 const outDir = path.join(root, 'dist');
 
@@ -25,7 +25,10 @@ const PRELOAD_ENTRY = 'electron/preload.ts';
 const EXTERNAL_PACKAGES = ['electron', 'onnxruntime-node'];
 const external = [...EXTERNAL_PACKAGES, ...builtinModules, /^node:/];
 
-const define = { __APP_VERSION__: JSON.stringify(version) };
+const define = {
+  __APP_VERSION__: JSON.stringify(version),
+  __RUNTIME_VERSION__: JSON.stringify(packageVersion('onnxruntime-node')),
+};
 
 // Advice on the speed of plugins, or on the size of what is loaded from the disk, is not for those who build.
 const QUIET = { bundlerTimings: false };

@@ -1,3 +1,4 @@
+import type { MenuCommand } from './commands.ts';
 import type { ErrorData } from './errors.ts';
 import type { Handle } from './protocol.ts';
 import type { View } from './views.ts';
@@ -50,6 +51,8 @@ export interface AppInfo {
   readonly version: string;
   readonly platform: string;
   readonly electron: string;
+  /** The version of onnxruntime that comes with the app. */
+  readonly runtime: string;
   /** null when this build has no sample to open. */
   readonly sample: { readonly name: string; readonly bytes: number } | null;
 }
@@ -93,18 +96,6 @@ export type MainEvent =
   | { readonly type: 'engine-lost'; readonly error: ErrorData; readonly isRestarted: boolean }
   | { readonly type: 'show'; readonly view: View }
   | { readonly type: 'command'; readonly command: MenuCommand };
-
-export type MenuCommand =
-  | 'open'
-  | 'open-folder'
-  | 'export'
-  | 'close'
-  | 'open-recipe'
-  | 'save-recipe'
-  | 'find'
-  | 'undo'
-  | 'redo'
-  | 'compare';
 
 /** Where the page comes from; no other page is spoken to. */
 export const APP_ORIGIN = 'app://quantscope';

@@ -17,6 +17,9 @@ import { samplePath } from './sample.ts';
 import type { SettingsStore } from './settings.ts';
 import type { MainWindow } from './window.ts';
 
+/** Put in by the build from onnxruntime-node's package.json. */
+declare const __RUNTIME_VERSION__: string;
+
 export interface Parts {
   readonly window: MainWindow;
   readonly handles: Handles;
@@ -209,6 +212,7 @@ function info(): AppInfo {
     version: app.getVersion(),
     platform: process.platform,
     electron: process.versions.electron ?? '',
+    runtime: __RUNTIME_VERSION__,
     sample: file === null ? null : { name: path.basename(file), bytes: fs.statSync(file).size },
   };
 }

@@ -1,5 +1,6 @@
 import { app, Menu, shell, type MenuItemConstructorOptions } from 'electron';
-import type { MenuCommand, Theme } from '../../shared/ipc.ts';
+import { commandFacts, type MenuCommand } from '../../shared/commands.ts';
+import type { Theme } from '../../shared/ipc.ts';
 import { VIEWS } from '../../shared/views.ts';
 import { EXTERNAL_ADDRESSES } from './security.ts';
 import type { Handles } from './handles.ts';
@@ -14,15 +15,6 @@ interface Parts {
   readonly handles: Handles;
 }
 
-/** Commands that do nothing without a model. */
-const NEEDS_MODEL: ReadonlySet<MenuCommand> = new Set([
-  'export',
-  'close',
-  'save-recipe',
-  'find',
-  'compare',
-]);
-
 /** The menu bar, built anew when the recent files change and when a model comes or goes. */
 export class AppMenu {
   private readonly parts: Parts;
@@ -31,12 +23,6 @@ export class AppMenu {
   constructor(parts: Parts) {
     this.parts = parts;
     const { settings, recent } = parts;
-    app.setAboutPanelOptions({
-      applicationName: 'Quantscope',
-      applicationVersion: app.getVersion(),
-      version: `Electron ${process.versions.electron ?? ''}`,
-      copyright: 'MIT License',
-    });
     this.build();
     recent.onChange(() => this.build());
     settings.onChange(({ theme: chosen }) => {
@@ -73,17 +59,16 @@ function recentItems({ window, recent, handles }: Parts): MenuItemConstructorOpt
 /** The standard menus of each platform; what the page does is sent to it as a command. */
 function buildMenu(parts: Parts, isModelOpen: boolean): Menu {
   const { window, settings } = parts;
-  const command = (
-    label: string,
-    name: MenuCommand,
-    accelerator?: string,
-  ): MenuItemConstructorOptions => ({
-    id: name,
-    label,
-    enabled: isModelOpen || !NEEDS_MODEL.has(name),
-    ...(accelerator === undefined ? {} : { accelerator }),
-    click: () => window.send({ type: 'command', command: name }),
-  });
+  const command = (name: MenuCommand): MenuItemConstructorOptions => {
+    const { title, shortcut, needsModel } = commandFacts(name);
+    return {
+      id: name,
+      label: title,
+      enabled: isModelOpen || !needsModel,
+      ...(shortcut === undefined ? {} : { accelerator: shortcut }),
+      click: () => window.send({ type: 'command', command: name }),
+    };
+  };
   const theme = (label: string, value: Theme): MenuItemConstructorOptions => ({
     id: `theme-${value}`,
     label,
@@ -93,17 +78,17 @@ function buildMenu(parts: Parts, isModelOpen: boolean): Menu {
   });
   const isMac = process.platform === 'darwin';
   return Menu.buildFromTemplate([
-    ...(isMac ? [{ role: 'appMenu' } as const] : []),
+    ...(isMac ? [appleMenu(command('about'))] : []),
     {
       label: '&File',
       submenu: [
-        command('Open…', 'open', 'CmdOrCtrl+O'),
-        command('Open Folder…', 'open-folder', 'CmdOrCtrl+Shift+O'),
+        command('open'),
+        command('open-folder'),
         { id: 'open-recent', label: 'Open Recent', submenu: recentItems(parts) },
-        command('Export…', 'export', 'CmdOrCtrl+E'),
-        command('Open Recipe…', 'open-recipe'),
-        command('Save Recipe A…', 'save-recipe'),
-        command('Close File', 'close', 'CmdOrCtrl+W'),
+        command('export'),
+        command('open-recipe'),
+        command('save-recipe'),
+        command('close'),
         { type: 'separator' },
         // Its usual Cmd+W closes the file.
         isMac ? { role: 'close', accelerator: 'Shift+Cmd+W' } : { role: 'quit' },
@@ -112,15 +97,15 @@ function buildMenu(parts: Parts, isModelOpen: boolean): Menu {
     {
       label: '&Edit',
       submenu: [
-        command('Undo', 'undo', 'CmdOrCtrl+Z'),
-        command('Redo', 'redo', 'CmdOrCtrl+Shift+Z'),
+        command('undo'),
+        command('redo'),
         { type: 'separator' },
         { role: 'cut' },
         { role: 'copy' },
         { role: 'paste' },
         { role: 'selectAll' },
         { type: 'separator' },
-        command('Find', 'find', 'CmdOrCtrl+F'),
+        command('find'),
       ],
     },
     {
@@ -133,7 +118,7 @@ function buildMenu(parts: Parts, isModelOpen: boolean): Menu {
           accelerator: shortcut,
           click: () => window.send({ type: 'show', view: name }),
         })),
-        command('Compare A with B', 'compare', 'CmdOrCtrl+B'),
+        command('compare'),
         { type: 'separator' },
         {
           label: 'Theme',
@@ -151,17 +136,33 @@ function buildMenu(parts: Parts, isModelOpen: boolean): Menu {
     {
       role: 'help',
       submenu: [
+        command('palette'),
+        command('shortcuts'),
+        { type: 'separator' },
         ...[...EXTERNAL_ADDRESSES].map(([label, address]) => ({
           label,
           click: () => void shell.openExternal(address),
         })),
-        ...(isMac
-          ? []
-          : [
-              { type: 'separator' } as const,
-              { role: 'about', label: 'About Quantscope' } as const,
-            ]),
+        ...(isMac ? [] : [{ type: 'separator' } as const, command('about')]),
       ],
     },
   ]);
+}
+
+/** The menu of the app's own name that macOS has; the system's has an About window of its own. */
+function appleMenu(about: MenuItemConstructorOptions): MenuItemConstructorOptions {
+  return {
+    label: app.name,
+    submenu: [
+      about,
+      { type: 'separator' },
+      { role: 'services' },
+      { type: 'separator' },
+      { role: 'hide' },
+      { role: 'hideOthers' },
+      { role: 'unhide' },
+      { type: 'separator' },
+      { role: 'quit' },
+    ],
+  };
 }

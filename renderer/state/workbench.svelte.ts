@@ -1,11 +1,11 @@
 import { AppError, toErrorData } from '../../shared/errors.ts';
+import { commandFacts, type MenuCommand } from '../../shared/commands.ts';
 import type { FormatFacts } from '../../shared/formats.ts';
 import {
   type AppInfo,
   type ChosenFile,
   ENGINE_PORT_MESSAGE,
   type MainEvent,
-  type MenuCommand,
   type PageApi,
   type Result,
   type Settings,
@@ -31,6 +31,7 @@ import { Rows } from './rows.svelte.ts';
 import { Runs } from './runs.svelte.ts';
 import { Selection } from './selection.svelte.ts';
 import { ModelRules } from './model-rules.ts';
+import type { AppDialog } from './shortcuts.ts';
 import { firstRow, rowNames } from './table.ts';
 
 declare global {
@@ -73,6 +74,8 @@ export class Workbench {
   theme = $state<Theme>('system');
   exportOpen = $state(false);
   whyOpen = $state(false);
+  /** The dialog that is about the app, not about the model. */
+  dialog = $state<AppDialog | null>(null);
   /** Moves when the search field is to be focused. */
   findRequests = $state(0);
   /** What waits for the engine's port goes on. */
@@ -330,14 +333,16 @@ export class Workbench {
     this.fail(error, this.#reopenCommand());
   }
 
+  /** Carry out a command; nothing happens without the model that it needs. */
   command(command: MenuCommand): void {
+    if (commandFacts(command).needsModel && this.model === null) return;
     switch (command) {
       case 'open':
         return void this.openDialog();
       case 'open-folder':
         return void this.openDialog('folder');
       case 'export':
-        this.exportOpen = this.model !== null;
+        this.exportOpen = true;
         return;
       case 'open-recipe':
         return void this.openRecipe('a');
@@ -356,7 +361,9 @@ export class Workbench {
         else this.history[command]();
         return;
       case 'compare':
-        this.setCompare(!this.compare);
+        return this.setCompare(!this.compare);
+      default:
+        this.dialog = command;
     }
   }
 
