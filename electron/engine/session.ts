@@ -37,8 +37,8 @@ import { recoverFolder } from './export/journal.ts';
 import type { Layout } from './export/layout.ts';
 import { writeModel } from './export/write-model.ts';
 import { planTarget, refuseInTheWay, type TargetPlan } from './export-target.ts';
-import type { OpenedModel } from './formats/format.ts';
-import { formatName, openModel } from './formats/registry.ts';
+import type { FormatAdapter, OpenedModel } from './formats/format.ts';
+import { ADAPTERS, formatName, openModel } from './formats/registry.ts';
 import { Inspector } from './inspector.ts';
 import {
   filesOf,
@@ -131,9 +131,14 @@ export class Session {
     this.calibration = new StaticKnowledge(opened, copy?.planned(opened) ?? opened.model.tensors);
   }
 
-  /** Open a model: reads its structure only. @throws AppError */
-  static open(file: string, pool: WorkerPool, copy?: CopyFacts): Session {
-    return new Session(file, openModel(file), pool, copy);
+  /** Open a model of one of the formats: reads its structure only. @throws AppError */
+  static open(
+    file: string,
+    pool: WorkerPool,
+    copy?: CopyFacts,
+    adapters: readonly FormatAdapter[] = ADAPTERS,
+  ): Session {
+    return new Session(file, openModel(file, adapters), pool, copy);
   }
 
   /** Bytes of all the model's files. */

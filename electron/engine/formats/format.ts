@@ -72,6 +72,8 @@ export interface FormatAdapter extends FormatFacts {
   readonly explains?: boolean;
   /** Whether its match is a guess, there being no magic number: a name of a format that explains outweighs it. */
   readonly guesses?: boolean;
+  /** Whether its models are what exports are made from: in a folder they come before models of other formats. */
+  readonly isCheckpoint?: boolean;
   /** Cheap: looks at the first bytes and the size only. */
   match(head: Uint8Array, size: number): boolean;
   /** Of the names of a folder's files, those that are models of this format: several when it is not clear which one to open. */

@@ -10,10 +10,10 @@ import { lookalikeOf } from './lookalikes.ts';
 import { safetensorsAdapter } from './safetensors/adapter.ts';
 
 /** Every format there is, the strictest first: ONNX has no magic number. A new one is a folder beside the others and a line here, and nothing else. */
-const adapters: readonly FormatAdapter[] = [litertAdapter, safetensorsAdapter, onnxAdapter];
+export const ADAPTERS: readonly FormatAdapter[] = [litertAdapter, safetensorsAdapter, onnxAdapter];
 
 /** What the rest of the program is told of the formats. */
-export const FORMATS: readonly FormatFacts[] = adapters.map(({ format, name, extensions }) => ({
+export const FORMATS: readonly FormatFacts[] = ADAPTERS.map(({ format, name, extensions }) => ({
   format,
   name,
   extensions,
@@ -26,14 +26,17 @@ export function formatName(format: string): string {
 
 const HEAD_BYTES = 512;
 
-/** Open a model of any known format, from its file or its folder. @throws AppError naming what it is instead. */
-export function openModel(path: string): OpenedModel {
-  const source = FileSource.open(isFolder(path) ? fileInFolder(path) : path);
+/** Open a model of any of the formats, from its file or its folder. @throws AppError naming what it is instead. */
+export function openModel(
+  path: string,
+  adapters: readonly FormatAdapter[] = ADAPTERS,
+): OpenedModel {
+  const source = FileSource.open(isFolder(path) ? fileInFolder(path, adapters) : path);
   try {
     const head = source.read(0, Math.min(HEAD_BYTES, source.size));
-    const adapter = adapterOf(source, head);
-    if (adapter !== undefined) return openAs(adapter, source, head);
-    throw unknownFormat(source.path, head);
+    const adapter = adapterOf(source, head, adapters);
+    if (adapter === undefined) throw unknownFormat(source.path, head, adapters);
+    return openAs(adapter, source, head, adapters);
   } catch (error) {
     source.close();
     throw error;
@@ -41,19 +44,28 @@ export function openModel(path: string): OpenedModel {
 }
 
 /** What a guess was wrong about is named for what it is; a model of the guessed format opens whatever it resembles. */
-function openAs(adapter: FormatAdapter, source: FileSource, head: Uint8Array): OpenedModel {
+function openAs(
+  adapter: FormatAdapter,
+  source: FileSource,
+  head: Uint8Array,
+  adapters: readonly FormatAdapter[],
+): OpenedModel {
   try {
     return adapter.open(source);
   } catch (error) {
     const isMistaken = adapter.guesses === true && lookalikeOf(head) !== undefined;
     if (isMistaken && error instanceof AppError && error.code === 'MALFORMED')
-      throw unknownFormat(source.path, head);
+      throw unknownFormat(source.path, head, adapters);
     throw error;
   }
 }
 
 /** The format that a file's bytes are of, or else the one of its name, where that tells best what is wrong with it. */
-function adapterOf(source: FileSource, head: Uint8Array): FormatAdapter | undefined {
+function adapterOf(
+  source: FileSource,
+  head: Uint8Array,
+  adapters: readonly FormatAdapter[],
+): FormatAdapter | undefined {
   const matching = adapters.find((candidate) => candidate.match(head, source.size));
   const isSure = matching !== undefined && matching.guesses !== true;
   if (isSure || lookalikeOf(head) !== undefined) return matching;
@@ -75,11 +87,12 @@ function isFolder(path: string): boolean {
 const LISTED_MODELS = 8;
 
 /** The one model of a folder. A checkpoint comes before exports of it that lie beside it. */
-function fileInFolder(folder: string): string {
+function fileInFolder(folder: string, adapters: readonly FormatAdapter[]): string {
   const names = filesOf(folder);
-  const checkpoint = safetensorsAdapter.inFolder(names);
-  const found =
-    checkpoint.length > 0 ? checkpoint : adapters.flatMap((adapter) => adapter.inFolder(names));
+  const inFolder = (some: readonly FormatAdapter[]): readonly string[] =>
+    some.flatMap((adapter) => adapter.inFolder(names));
+  const checkpoints = inFolder(adapters.filter((adapter) => adapter.isCheckpoint === true));
+  const found = checkpoints.length > 0 ? checkpoints : inFolder(adapters);
   if (found.length > 1)
     throw new AppError('NOT_A_FILE', 'is a folder of more than one model; open one of its files', {
       file: folder,
@@ -90,7 +103,7 @@ function fileInFolder(folder: string): string {
   throw new AppError('NOT_A_FILE', 'is a folder without a model', {
     file: folder,
     found: 'a directory',
-    expected: `a regular file, or a folder that contains one model (${FORMATS.map(({ name }) => name).join(', ')})`,
+    expected: `a regular file, or a folder that contains one model (${namesOf(adapters)})`,
   });
 }
 
@@ -107,7 +120,15 @@ function filesOf(folder: string): string[] {
   }
 }
 
-function unknownFormat(file: string, head: Uint8Array): AppError {
+function namesOf(formats: readonly FormatFacts[]): string {
+  return formats.map(({ name }) => name).join(', ');
+}
+
+function unknownFormat(
+  file: string,
+  head: Uint8Array,
+  adapters: readonly FormatAdapter[],
+): AppError {
   const claimed = adapters.find((adapter) => extensionOf(file, adapter) !== undefined);
   const bytes = [...head.subarray(0, 8)]
     .map((byte) => byte.toString(16).padStart(2, '0'))
@@ -121,7 +142,7 @@ function unknownFormat(file: string, head: Uint8Array): AppError {
       file,
       field: 'first bytes',
       found: lookalikeOf(head) ?? bytes,
-      expected: claimed === undefined ? FORMATS.map(({ name }) => name).join(', ') : claimed.name,
+      expected: claimed === undefined ? namesOf(adapters) : claimed.name,
     },
   );
 }

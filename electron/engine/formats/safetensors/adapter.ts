@@ -20,6 +20,7 @@ export const safetensorsAdapter: FormatAdapter = {
   name: 'safetensors',
   extensions: ['safetensors', 'safetensors.index.json'],
   explains: true,
+  isCheckpoint: true,
   match,
   inFolder,
   open: (source) => (isJson(source) ? openSharded(source) : openSingle(source)),
