@@ -13,12 +13,13 @@ import type { Kernels } from './kernels.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { Recipe } from './recipe.ts';
 import type { Preview, SamplesDescription } from './samples.ts';
+import type { Scales } from './scales.ts';
 import type {
   KeptGroup,
   RangeCandidate,
   Statistics,
   TensorDetail,
-  TensorReport,
+  TensorFigures,
   Total,
 } from './report.ts';
 
@@ -209,6 +210,11 @@ export interface Requests {
     };
     reply: TensorDetail;
   };
+  /** Every scale and zero point of a tensor under a recipe, as typed arrays: inspect sums them up. */
+  scales: {
+    params: { handle: Handle; tensor: number; recipe: Recipe; mode: ExportMode };
+    reply: Scales;
+  };
   /** The ranges that mse and entropy would choose for the whole tensor: a search, so apart from inspect. */
   searchRanges: {
     params: { handle: Handle; tensor: number; recipe: Recipe; mode: ExportMode };
@@ -341,7 +347,7 @@ export type FromEngine =
       readonly id: number;
       readonly statistics: readonly { readonly tensor: number; readonly statistics: Statistics }[];
     }
-  | { readonly type: 'reports'; readonly id: number; readonly reports: readonly TensorReport[] }
+  | { readonly type: 'reports'; readonly id: number; readonly reports: readonly TensorFigures[] }
   | {
       readonly type: 'ready';
       readonly workers: number;

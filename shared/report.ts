@@ -1,5 +1,6 @@
 import type { Numbers } from './lists.ts';
 import type { Scheme } from './recipe.ts';
+import type { ScaleSummary } from './scales.ts';
 
 /** Counts over equal bins of [lo, hi]; the last bin includes hi. Values that are not finite are not counted. */
 export interface Histogram {
@@ -34,8 +35,8 @@ export interface TensorReport {
   readonly reason: string | null;
   readonly byRule: boolean;
   /**
-   * One scale and zero point per tensor, channel or block; empty for casts and for tensors left alone.
-   * Typed arrays where they are many: an embedding has millions.
+   * One scale and zero point per tensor, channel or block; empty for casts, for tensors left alone, and
+   * where they were not asked for. Typed arrays where they are many: an embedding has millions.
    */
   readonly scale: Numbers;
   readonly zeroPoint: Numbers;
@@ -60,6 +61,9 @@ export interface TensorReport {
   readonly bytesAfter: number;
 }
 
+/** A report without its scales, as a window shows it. */
+export type TensorFigures = Omit<TensorReport, 'scale' | 'zeroPoint'>;
+
 /** A whole model under one recipe: sums pooled over the quantized tensors, never averages of dB. */
 export interface Total {
   readonly bytesBefore: number;
@@ -79,7 +83,7 @@ export function sqnrDb(signal: number, noise: number): number | null {
 
 /** Pool reports into the model's figures. `elements` gives each tensor's element count by id. */
 export function totalOf(
-  reports: Iterable<TensorReport>,
+  reports: Iterable<TensorFigures>,
   elements: (tensor: number) => number,
 ): Total {
   let [bytesBefore, bytesAfter, quantized, kept, count, signal, noise] = [0, 0, 0, 0, 0, 0, 0];
@@ -128,7 +132,9 @@ export function keptByReason(
 
 /** One recipe's side of the inspector. */
 export interface SideDetail {
-  readonly report: TensorReport;
+  readonly report: TensorFigures;
+  /** Of none for casts and for tensors left alone. */
+  readonly scales: ScaleSummary;
   /** Count of each code in use, ascending by code; null for casts and for types over 8 bits. */
   readonly codes: { readonly code: readonly number[]; readonly count: readonly number[] } | null;
   readonly errorHistogram: Histogram;

@@ -115,6 +115,7 @@ async function measure(
     const { reports } = await session.analyze(recipe, {
       signal: options.signal,
       mode,
+      withScales: false,
       onProgress: (progress) => options.onProgress?.({ ...progress, what }),
     });
     return reports;

@@ -1,7 +1,8 @@
 import type { DotProduct } from '../../shared/dot-product.ts';
 import type { ErrorData } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
-import type { RangeCandidate, TensorDetail } from '../../shared/report.ts';
+import type { RangeCandidate, SideDetail } from '../../shared/report.ts';
+import type { Scales, ScaleSummary } from '../../shared/scales.ts';
 import type { CodeLayout } from './export/layout.ts';
 import type { EncodePlace } from './export/write-model.ts';
 import type { ValuesDetail } from './quantize/detail.ts';
@@ -59,10 +60,18 @@ export interface AnalyzedItem {
   readonly error: ErrorData | null;
 }
 
+/** Measures of a tensor whose scales are summed up. */
+export type MeasuredFigures = Omit<Measures, keyof Scales>;
+
 /** Every job a worker does: its parameters and its result. */
 export interface Jobs {
   analyze: {
-    params: { files: WorkerFiles; items: readonly AnalyzeItem[] };
+    params: {
+      files: WorkerFiles;
+      items: readonly AnalyzeItem[];
+      /** Whether all scales are wanted; without it the lists of the measures are empty. */
+      withScales: boolean;
+    };
     result: readonly AnalyzedItem[];
   };
   inspect: {
@@ -80,6 +89,16 @@ export interface Jobs {
       readonly values: ValuesDetail | null;
       readonly sides: readonly (InspectedSide | null)[];
     };
+  };
+  /** Every scale and zero point of a tensor; none of a cast. */
+  scales: {
+    params: {
+      files: WorkerFiles;
+      tensor: WorkerTensor;
+      known: TensorStatistics | null;
+      scheme: KernelScheme;
+    };
+    result: Scales;
   };
   /** Ranges of the whole tensor by the methods that search. */
   ranges: {
@@ -116,5 +135,9 @@ export interface Jobs {
 
 /** A side of the inspector before its report is completed from the plan; `error` when the scheme refused it. */
 export type InspectedSide =
-  | { readonly measures: Measures; readonly detail: Omit<NonNullable<TensorDetail['a']>, 'report'> }
+  | {
+      readonly measures: MeasuredFigures;
+      readonly scales: ScaleSummary;
+      readonly detail: Omit<SideDetail, 'report' | 'scales'>;
+    }
   | { readonly error: ErrorData };

@@ -2,9 +2,10 @@ import type { ErrorData } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import { schemeBytes, type TensorPlan } from '../../shared/plan.ts';
 import { isFloatCast, type Scheme } from '../../shared/recipe.ts';
-import type { SideDetail, Statistics, TensorReport } from '../../shared/report.ts';
+import type { SideDetail, Statistics, TensorFigures, TensorReport } from '../../shared/report.ts';
+import { summarizeScales } from '../../shared/scales.ts';
 import { overflows } from '../../shared/small-float.ts';
-import type { InspectedSide, Measures } from './jobs.ts';
+import type { InspectedSide, MeasuredFigures, Measures } from './jobs.ts';
 import { CASTS } from './quantize/casts.ts';
 
 /** Why an integer scheme cannot stand for a tensor's values. */
@@ -28,7 +29,7 @@ export function overflowReason(scheme: Scheme, { absMax }: Statistics): string |
 export function reportOf(
   ref: TensorRef,
   entry: TensorPlan,
-  measures: Measures | null,
+  measures: Measures | MeasuredFigures | null,
   error: ErrorData | null,
   statistics: Statistics | null,
 ): TensorReport {
@@ -85,6 +86,11 @@ export function keptReport(
   };
 }
 
+/** A report as a window shows it. */
+export function figuresOf({ scale: _, zeroPoint: __, ...figures }: TensorReport): TensorFigures {
+  return figures;
+}
+
 /** One side of the inspector, completed from the plan. */
 export function inspectedSide(
   ref: TensorRef,
@@ -94,9 +100,14 @@ export function inspectedSide(
 ): SideDetail | null {
   if (entry === null) return null;
   if (side !== null && 'measures' in side)
-    return { ...side.detail, report: reportOf(ref, entry, side.measures, null, statistics) };
+    return {
+      ...side.detail,
+      scales: side.scales,
+      report: figuresOf(reportOf(ref, entry, side.measures, null, statistics)),
+    };
   return {
-    report: reportOf(ref, entry, null, side?.error ?? null, statistics),
+    report: figuresOf(reportOf(ref, entry, null, side?.error ?? null, statistics)),
+    scales: summarizeScales({ scale: [], zeroPoint: [] }),
     codes: null,
     errorHistogram: { lo: 0, hi: 0, counts: [] },
     channelSqnrDb: null,

@@ -2,7 +2,6 @@ import * as fs from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { candidateSchemes, type Budget } from '../../shared/budget-plan.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
-import type { Numbers } from '../../shared/lists.ts';
 import type {
   EngineState,
   ExportMode,
@@ -20,11 +19,11 @@ import type {
   ToEngine,
 } from '../../shared/protocol.ts';
 import { parseRecipe } from '../../shared/recipe.ts';
-import type { TensorReport } from '../../shared/report.ts';
 import { defaultCandidates, measureBudget, planFile } from './budget.ts';
 import { FORMATS } from './formats/registry.ts';
 import { thisComputer } from './computer/this-computer.ts';
 import type { WorkerPool } from './pool.ts';
+import { figuresOf } from './reports.ts';
 import { MalformedRequest, readMessage } from './requests.ts';
 import type { CalibrationInputs } from './calibrate/prepared.ts';
 import type { Runtime } from './runtime/host.ts';
@@ -178,6 +177,8 @@ export class EngineServer {
       const recipes = [parseRecipe(a), b === null ? null : parseRecipe(b)];
       return this.in(handle, mode).inspect(tensor, recipes, bins, signal, mode);
     },
+    scales: ({ handle, tensor, recipe, mode }, { signal }) =>
+      this.in(handle, mode).scales(tensor, parseRecipe(recipe), signal, mode),
     searchRanges: ({ handle, tensor, recipe, mode }, { signal }) =>
       this.in(handle, mode).searchRanges(tensor, parseRecipe(recipe), signal, mode),
     describeSamples: async ({ handle, ...wanted }, call) =>
@@ -216,10 +217,15 @@ export class EngineServer {
         onProgress,
         mode: params.mode,
         first: params.first,
+        withScales: false,
         onStatistics: (statistics) => port.post({ type: 'statistics', id, statistics }),
         onReports: (reports) => {
           for (let at = 0; at < reports.length; at += 2000)
-            port.post({ type: 'reports', id, reports: reports.slice(at, at + 2000).map(brief) });
+            port.post({
+              type: 'reports',
+              id,
+              reports: reports.slice(at, at + 2000).map(figuresOf),
+            });
         },
       },
     );
@@ -439,23 +445,6 @@ function isDirectory(file: string): boolean {
 
 /** How long a request waits for the grant of its file. */
 const GRANT_WAIT_MS = 1000;
-
-/** Rows show the span of scales only; a tensor of a million channels must not send them all for each row. */
-const SCALES_IN_A_ROW = 64;
-
-function brief(report: TensorReport): TensorReport {
-  if (report.scale.length <= SCALES_IN_A_ROW) return report;
-  return {
-    ...report,
-    scale: firstOf(report.scale),
-    zeroPoint: firstOf(report.zeroPoint),
-  };
-}
-
-function firstOf(numbers: Numbers): number[] {
-  const length = Math.min(numbers.length, SCALES_IN_A_ROW);
-  return Array.from({ length }, (_, at) => numbers[at]!);
-}
 
 /** At most one call in 50 ms: the page draws no more often. The last value of a burst is kept, and sent late. */
 function throttled<T>(call: (value: T) => void): (value: T) => void {

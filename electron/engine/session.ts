@@ -19,6 +19,7 @@ import type {
   Progress,
 } from '../../shared/protocol.ts';
 import type { Ranges } from '../../shared/ranges.ts';
+import type { Scales } from '../../shared/scales.ts';
 import { isFloatCast, type Recipe, type Scheme } from '../../shared/recipe.ts';
 import {
   keptByReason,
@@ -79,6 +80,8 @@ export interface AnalyzeOptions extends RunOptions {
     statistics: readonly { tensor: number; statistics: Statistics }[],
   ) => void;
   readonly onReports?: (reports: readonly TensorReport[]) => void;
+  /** Whether reports have all scales, which they do where nothing is said: an embedding in blocks has millions. */
+  readonly withScales?: boolean;
 }
 
 /** How the copy of another model is named and planned. */
@@ -230,6 +233,25 @@ export class Session {
       recipe === null ? null : this.planOf(ref, recipe, mode),
     );
     return this.inspector.inspect(ref, { entries, bins, known }, signal);
+  }
+
+  /**
+   * Every scale and zero point of one tensor under a recipe; none where it is kept or cast.
+   * @throws AppError NON_FINITE, CANCELLED, CHANGED, WORKER_DIED
+   */
+  async scales(
+    tensor: number,
+    recipe: Recipe,
+    signal: AbortSignal,
+    mode: ExportMode = this.opened.modes[0]!,
+  ): Promise<Scales> {
+    const ref = this.readable(tensor);
+    await this.readScales(recipe, mode, { signal });
+    const scheme = kernelScheme(this.planOf(ref, recipe, mode));
+    if (scheme === null) return { scale: [], zeroPoint: [] };
+    const known = this.passes.get(tensor) ?? null;
+    const params = { files: this.files, tensor: forWorker(ref), known, scheme };
+    return this.pool.run('scales', params, { signal, what: ref.name, urgent: true });
   }
 
   /** The ranges that the searching methods would choose for one tensor, as a recipe stores it. */
@@ -474,7 +496,7 @@ export class Session {
   private async readScales(recipe: Recipe, mode: ExportMode, options: RunOptions): Promise<void> {
     const wanted = mode === 'static' ? this.calibration.unmeasured(recipe) : [];
     if (wanted.length === 0) return;
-    await this.runBatches(wanted, 'Measuring', options, (reports) =>
+    await this.runBatches(wanted, 'Measuring', { ...options, withScales: true }, (reports) =>
       this.calibration.learn(reports),
     );
     this.plans.clear();
@@ -544,7 +566,7 @@ export class Session {
     const lane = async (): Promise<void> => {
       for (let step = next.next(); step.done !== true; step = next.next()) {
         const batch = step.value;
-        const analyzed = await this.runBatch(batch, options.signal);
+        const analyzed = await this.runBatch(batch, options);
         const reports = batch.map((entry, index) => this.settleItem(entry, analyzed[index]!));
         const fresh = analyzed.filter((item) => item.pass !== null);
         if (fresh.length > 0)
@@ -566,7 +588,7 @@ export class Session {
 
   private async runBatch(
     batch: readonly TensorPlan[],
-    signal: AbortSignal,
+    { signal, withScales = true }: AnalyzeOptions,
   ): Promise<readonly AnalyzedItem[]> {
     const items = batch.map((entry): AnalyzeItem => ({
       tensor: forWorker(this.tensors[entry.tensor]!),
@@ -575,7 +597,7 @@ export class Session {
     }));
     return this.pool.run(
       'analyze',
-      { files: this.files, items },
+      { files: this.files, items, withScales },
       { signal, what: items[0]!.tensor.name },
     );
   }

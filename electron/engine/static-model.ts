@@ -2,6 +2,7 @@ import type { ActivationDetail, Calibrated, LayerActivation } from '../../shared
 import type { ExportMode, ExportPreview, ExportResult } from '../../shared/protocol.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import type { Recipe } from '../../shared/recipe.ts';
+import type { Scales } from '../../shared/scales.ts';
 import {
   totalOf,
   type RangeCandidate,
@@ -18,7 +19,7 @@ import type { AnalyzeOptions, ExportOptions, RunOptions, Session } from './sessi
 /** What a model is asked of in a mode. In mode static its calibrated copy answers, by the source's numbers. */
 export type Measurable = Pick<
   Session,
-  'analyze' | 'inspect' | 'searchRanges' | 'previewExport' | 'export' | 'replacedBy'
+  'analyze' | 'inspect' | 'scales' | 'searchRanges' | 'previewExport' | 'export' | 'replacedBy'
 >;
 
 /** A calibrated model: the prepared copy is measured and written, and told of by the tensors of its source. */
@@ -102,6 +103,13 @@ export class StaticModel implements Measurable {
         ? null
         : inspectedSide(this.source.tensors[tensor]!, entry, null, detail.statistics);
     return { ...detail, a: side(recipes[0]), b: side(recipes[1]) };
+  }
+
+  /** As Session.scales. */
+  async scales(tensor: number, recipe: Recipe, signal: AbortSignal): Promise<Scales> {
+    const own = this.prepared.counterparts.preparedOf.get(tensor);
+    if (own === undefined) return { scale: [], zeroPoint: [] };
+    return this.session.scales(own, recipe, signal, 'static');
   }
 
   /** As Session.searchRanges. */

@@ -1,6 +1,7 @@
 import workerpool from 'workerpool';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type { Numbers } from '../../shared/lists.ts';
+import { summarizeScales, type Scales } from '../../shared/scales.ts';
 import { castTensor, encodeTensor } from './export/encode-tensor.ts';
 import { FileSource } from './source.ts';
 import type {
@@ -19,7 +20,7 @@ import { describeSide, describeValues, searchedRanges } from './quantize/detail.
 import { dotProduct } from './quantize/dot-product.ts';
 import { layoutOf } from './quantize/layout.ts';
 import type { Passes } from './quantize/passes.ts';
-import { quantizeTensor } from './quantize/quantize-tensor.ts';
+import { prepareTensor, quantizeTensor } from './quantize/quantize-tensor.ts';
 import type { KernelScheme } from './quantize/scheme.ts';
 import { computeStatistics, type TensorStatistics } from './quantize/statistics.ts';
 import { uniform } from './runtime/random.ts';
@@ -72,9 +73,9 @@ function rangesIn(
   return ranges ? [ranges.min, ranges.max] : [];
 }
 
-/** The lists of a worker's measures that may be as long as the tensor. */
-function listsOf(measures: Measures | null): readonly Numbers[] {
-  return measures === null ? [] : [measures.scale, measures.zeroPoint];
+/** The lists of a worker's result that may be as long as the tensor. */
+function listsOf(scales: Scales | null): readonly Numbers[] {
+  return scales === null ? [] : [scales.scale, scales.zeroPoint];
 }
 
 /**
@@ -118,6 +119,7 @@ function firstPass(tensor: WorkerTensor, source: Passes): TensorStatistics {
 function analyzeItem(
   files: readonly FileSource[],
   { tensor, scheme, known }: AnalyzeItem,
+  withScales: boolean,
   throwIfCancelled: () => void,
 ): AnalyzedItem {
   const source = valuesOf(files, tensor, throwIfCancelled);
@@ -126,7 +128,8 @@ function analyzeItem(
   const { id, name, shape, axis, quantization: stored } = tensor;
   if (scheme === null) return { tensor: id, pass, measures: null, error: null };
   try {
-    const measures = quantizeTensor({ name, source, shape, axis, scheme, statistics, stored });
+    const full = quantizeTensor({ name, source, shape, axis, scheme, statistics, stored });
+    const measures: Measures = withScales ? full : { ...full, scale: [], zeroPoint: [] };
     return { tensor: id, pass, measures, error: null };
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'NON_FINITE') throw error;
@@ -147,18 +150,19 @@ function inspectSide(
       { name, source, shape, axis, scheme, statistics, stored },
       bins,
     );
-    return { measures: result, detail: side };
+    const { scale, zeroPoint, ...measures } = result;
+    return { measures, scales: summarizeScales({ scale, zeroPoint }), detail: side };
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'NON_FINITE') throw error;
     return { error: error.toData() };
   }
 }
 
-const analyze: Implementation<'analyze'> = ({ files, items }, throwIfCancelled) =>
+const analyze: Implementation<'analyze'> = ({ files, items, withScales }, throwIfCancelled) =>
   withFiles(
     files,
     items.map((item) => item.tensor),
-    (sources) => items.map((item) => analyzeItem(sources, item, throwIfCancelled)),
+    (sources) => items.map((item) => analyzeItem(sources, item, withScales, throwIfCancelled)),
   );
 
 const inspect: Implementation<'inspect'> = (
@@ -172,6 +176,15 @@ const inspect: Implementation<'inspect'> = (
       values: withValues ? describeValues(source, statistics, bins) : null,
       sides: schemes.map((scheme) => inspectSide(source, tensor, scheme, statistics, bins)),
     };
+  });
+
+const scales: Implementation<'scales'> = ({ files, tensor, known, scheme }, throwIfCancelled) =>
+  withFiles(files, [tensor], (sources) => {
+    if (isFloatCast(scheme.dtype)) return { scale: [], zeroPoint: [] };
+    const source = valuesOf(sources, tensor, throwIfCancelled);
+    const statistics = known ?? firstPass(tensor, source);
+    const { name, shape, axis, quantization: stored } = tensor;
+    return prepareTensor({ name, source, shape, axis, scheme, statistics, stored }).parameters;
   });
 
 const ranges: Implementation<'ranges'> = ({ files, tensor, known, scheme }, throwIfCancelled) =>
@@ -213,10 +226,8 @@ workerpool.worker({
   analyze: method(analyze, (items) =>
     items.flatMap(({ pass, measures }) => [...rangesIn(pass?.channels), ...listsOf(measures)]),
   ),
-  inspect: method(inspect, ({ values, sides }) => [
-    ...rangesIn(values?.channels),
-    ...sides.flatMap((side) => (side !== null && 'measures' in side ? listsOf(side.measures) : [])),
-  ]),
+  inspect: method(inspect, ({ values }) => rangesIn(values?.channels)),
+  scales: method(scales, listsOf),
   ranges: method(ranges),
   dot: method(dot),
   encode: method(encode),

@@ -1,6 +1,5 @@
 // Where a scheme's codes lie among the weights: r = scale * (code - zeroPoint).
-import { maxIndex } from 'd3';
-import type { RangeCandidate, TensorReport } from '../../shared/report.ts';
+import type { RangeCandidate, SideDetail } from '../../shared/report.ts';
 import { isFloatCast, type Scheme, type RangeMethod } from '../../shared/recipe.ts';
 import { codeRange, rangeWord, sameRange } from '../format/schemes.ts';
 import { levelStride, paddedExtent } from './scales.ts';
@@ -29,18 +28,15 @@ export function groupUnit({ granularity }: Scheme): Mapping['unit'] {
  * The mapping of the group with the widest range, which holds those of all others when symmetric;
  * null for casts, for tensors left alone and where no scale is known.
  */
-export function widestMapping(report: TensorReport): Mapping | null {
-  return mappingOf(report, maxIndex(report.scale));
-}
-
-/** The mapping of one group; null where it has none. */
-export function mappingOf(report: TensorReport, group: number): Mapping | null {
+export function widestMapping({
+  report,
+  scales,
+}: Pick<SideDetail, 'report' | 'scales'>): Mapping | null {
   const { scheme } = report;
   if (!report.quantized || scheme === null || isFloatCast(scheme.dtype)) return null;
   const codes = codeRange(scheme);
-  const scale = report.scale[group];
-  if (codes === null || scale === undefined) return null;
-  const zeroPoint = report.zeroPoint[group] ?? 0;
+  if (codes === null || scales.widest === null) return null;
+  const { group, scale, zeroPoint } = scales.widest;
   return {
     scale,
     zeroPoint,
@@ -49,7 +45,7 @@ export function mappingOf(report: TensorReport, group: number): Mapping | null {
     lo: (codes.lo - zeroPoint) * scale,
     hi: (codes.hi - zeroPoint) * scale,
     group,
-    groups: report.scale.length,
+    groups: scales.count,
     unit: groupUnit(scheme),
   };
 }

@@ -7,7 +7,7 @@ import type {
   Requests,
   ToEngine,
 } from '../../shared/protocol.ts';
-import type { Statistics, TensorReport } from '../../shared/report.ts';
+import type { Statistics, TensorFigures } from '../../shared/report.ts';
 
 export type StatisticsEvent = readonly {
   readonly tensor: number;
@@ -18,7 +18,7 @@ export type StatisticsEvent = readonly {
 export interface Listeners {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
-  readonly onReports?: (reports: readonly TensorReport[]) => void;
+  readonly onReports?: (reports: readonly TensorFigures[]) => void;
   readonly onStatistics?: (statistics: StatisticsEvent) => void;
 }
 

@@ -4,12 +4,12 @@ import { escaped } from '../../shared/errors.ts';
 import { schemeBytes, type TensorPlan } from '../../shared/plan.ts';
 import type { TensorSummary } from '../../shared/protocol.ts';
 import type { Scheme } from '../../shared/recipe.ts';
-import type { TensorReport } from '../../shared/report.ts';
+import type { TensorFigures } from '../../shared/report.ts';
 import { sameScheme } from '../format/schemes.ts';
 
 /** A report with the scheme that the plan asked for when it was made. */
 export interface Entry {
-  readonly report: TensorReport;
+  readonly report: TensorFigures;
   readonly asked: Scheme | null;
 }
 

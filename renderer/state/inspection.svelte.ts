@@ -2,6 +2,7 @@ import { AppError, type ErrorData, toErrorData } from '../../shared/errors.ts';
 import type { Requests, Side, TensorSummary } from '../../shared/protocol.ts';
 import type { RangeMethod, Recipe, Scheme } from '../../shared/recipe.ts';
 import type { RangeCandidate, TensorDetail } from '../../shared/report.ts';
+import type { Scales } from '../../shared/scales.ts';
 import { rangeOfMethod } from '../charts/mapping.ts';
 import { hasChosenRange, rangeWord, sameRange } from '../format/schemes.ts';
 import { isCancelled } from './engine-client.ts';
@@ -137,6 +138,15 @@ export class Inspection {
       this.error = data.code === 'WORKER_DIED' ? null : data;
       this.stale = false;
     }
+  }
+
+  /** Every scale of the current tensor under a side's recipe. @throws AppError */
+  async scales(side: Side): Promise<Scales> {
+    const { file, mode, client, recipes } = this.#workbench;
+    if (file === null || this.detail === null) return { scale: [], zeroPoint: [] };
+    const { tensor } = this.detail;
+    const params = { handle: file.handle, tensor, recipe: plain(recipes[side]), mode };
+    return client.request('scales', params);
   }
 
   /** Make a range that a recipe can ask for that of the current layer. */

@@ -1,7 +1,7 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- reports stay outside of reactivity; `version` stands for them */
 import type { WeightPlans } from '../../shared/plan.ts';
 import type { Side, TensorSummary } from '../../shared/protocol.ts';
-import type { TensorReport, Total } from '../../shared/report.ts';
+import type { TensorFigures, Total } from '../../shared/report.ts';
 import { figuresOf, isOutlier, medianDb, type Entry, type Figures } from './figures.ts';
 
 /**
@@ -76,7 +76,7 @@ export class SideState {
     return isOutlier(this.figures(tensor), this.median);
   }
 
-  report(tensor: number): TensorReport | undefined {
+  report(tensor: number): TensorFigures | undefined {
     void this.version;
     return this.#entries.get(tensor)?.report;
   }
@@ -89,7 +89,7 @@ export class SideState {
   }
 
   /** Take reports of an analysis under `plan`. The version is left to the caller, who moves it once a frame. */
-  take(reports: readonly TensorReport[], plan: WeightPlans): void {
+  take(reports: readonly TensorFigures[], plan: WeightPlans): void {
     for (const report of reports) {
       this.#entries.set(report.tensor, { report, asked: plan[report.tensor]?.scheme ?? null });
       const tensor = this.#tensors[report.tensor];

@@ -24,7 +24,7 @@ export type ValuesDetail = Omit<TensorDetail, 'tensor' | 'a' | 'b'>;
 /** One recipe's side without the report around it; `result` has the report's numbers. */
 export interface SideNumbers {
   readonly result: QuantizeResult;
-  readonly side: Omit<SideDetail, 'report'>;
+  readonly side: Omit<SideDetail, 'report' | 'scales'>;
 }
 
 /** The fine histogram, candidate ranges, channel ranges and first values of a tensor. */

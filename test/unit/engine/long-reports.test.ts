@@ -1,7 +1,11 @@
+import { serialize } from 'node:v8';
 import { expect, test } from 'vitest';
+import { EngineServer } from '../../../electron/engine/server.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { findPreset } from '../../../shared/recipe.ts';
-import { testPool } from '../../helpers/engine.ts';
+import type { TensorDetail } from '../../../shared/report.ts';
+import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { Page } from '../../helpers/engine-page.ts';
 import { safetensorsFile } from '../../helpers/safetensors.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
@@ -26,7 +30,17 @@ test('scales of 100,000 channels come as typed arrays, and stay whole however of
     expect(reports[0]!.scale).toEqual(wanted);
     expect(reports[0]!.zeroPoint).toEqual(new Int32Array(ROWS));
     const detail = await session.inspect(0, [int8, null], 16, signal);
-    expect(detail.a!.report.scale).toEqual(wanted);
+    expect(detail.a!.scales).toMatchObject({
+      count: ROWS,
+      min: wanted[0],
+      max: wanted[ROWS - 1],
+      widest: { group: ROWS - 1, scale: wanted[ROWS - 1], zeroPoint: 0 },
+    });
+    expect(detail.a!.scales.first.scale).toEqual([...wanted.subarray(0, 256)]);
+    expect(await session.scales(0, int8, signal)).toEqual({
+      scale: wanted,
+      zeroPoint: new Int32Array(ROWS),
+    });
     expect(detail.channels!.max.length).toBe(ROWS);
     expect(detail.channels!.max[ROWS - 1]).toBe(ROWS);
     expect(detail.channels!.min[ROWS - 1]).toBe(-1);
@@ -49,5 +63,44 @@ test('asymmetric zero points of 100,000 channels are those of each channel', asy
   const few = [1, 2, 99, ROWS - 1];
   expect(few.map((row) => scale[row])).toEqual(few.map((row) => Math.fround((row + 2) / 255)));
   expect(few.map((row) => zeroPoint[row])).toEqual([85, 64, 3, 0]);
+  session.close();
+});
+
+test('a window gets a summary of 100,000 scales, and all of them only when it asks', async () => {
+  const server = new EngineServer(pool, RUNTIME_SCRIPT);
+  const file = writeFile(folder, bytes, 'window.safetensors');
+  server.grant({ type: 'grant', handle: 'm', path: file, use: 'read' });
+  const page = new Page(server);
+  await page.request('open', { handle: 'm' }).answer;
+  const recipe = { ...findPreset('int8')!, minElements: 0 };
+  const asked = { handle: 'm', mode: 'qdq', recipe } as const;
+  await page.request('analyze', { ...asked, side: 'a', first: [] }).answer;
+  await page.request('budget', { ...asked, candidates: null }).answer;
+  const { answer } = page.request('inspect', {
+    ...{ handle: 'm', mode: 'qdq', tensor: 0, a: recipe, b: recipe, bins: 16 },
+  });
+  const { channels: _, a, b } = ((await answer) as { result: TensorDetail }).result;
+  // The channels are data of their own chart.
+  for (const side of [a!, b!])
+    expect(serialize({ ...side, channelSqnrDb: null }).length).toBeLessThan(16_000);
+  for (const message of page.messages.filter(({ type }) => type === 'reports'))
+    expect(serialize(message).length).toBeLessThan(4000);
+  const whole = await page.request('scales', { ...asked, tensor: 0 }).answer;
+  const scale = Float64Array.from({ length: ROWS }, (__, row) => Math.fround((row + 1) / 127));
+  expect(whole).toMatchObject({
+    type: 'reply',
+    result: { scale, zeroPoint: new Int32Array(ROWS) },
+  });
+  await page.request('close', { handle: 'm' }).answer;
+});
+
+test('a cast and a kept tensor have no scales', async () => {
+  const session = Session.open(writeFile(folder, bytes, 'none.safetensors'), pool);
+  for (const scheme of [findPreset('float16')!.default, null]) {
+    const recipe = { ...findPreset('int8')!, minElements: 0, default: scheme };
+    expect(await session.scales(0, recipe, signal)).toEqual({ scale: [], zeroPoint: [] });
+    const { a } = await session.inspect(0, [recipe], 16, signal);
+    expect(a!.scales).toMatchObject({ count: 0, widest: null });
+  }
   session.close();
 });

@@ -4,7 +4,9 @@ import { isQuantizable, type TensorRef } from '../../../shared/model.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
 import { PRESETS, type Recipe } from '../../../shared/recipe.ts';
 import type { TensorReport } from '../../../shared/report.ts';
+import { summarizeScales } from '../../../shared/scales.ts';
 import { split } from '../../../electron/engine/batches.ts';
+import { figuresOf } from '../../../electron/engine/reports.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
@@ -100,7 +102,10 @@ async function expectInspectorToAgree(
     const report = group[(wanted.name.length + mode.length) % Math.max(1, group.length)];
     if (report === undefined) continue;
     const detail = await session.inspect(report.tensor, [wanted], BINS, never, mode);
-    expect(detail.a?.report).toEqual(report);
+    expect(detail.a?.report).toEqual(figuresOf(report));
+    expect(detail.a?.scales).toEqual(summarizeScales(report));
+    const { scale, zeroPoint } = await session.scales(report.tensor, wanted, never, mode);
+    expect([[...scale], [...zeroPoint]]).toEqual([[...report.scale], [...report.zeroPoint]]);
   }
 }
 

@@ -186,8 +186,8 @@ describe('inspect', () => {
     const detail = await session.inspect(tensor.id, [int8, findPreset('uint8')!], 100, never);
     expect(detail.histogram.counts.reduce((a, b) => a + b, 0)).toBe(tensor.elements);
     expect(detail.channels!.min).toHaveLength(tensor.shape[tensor.axis!]!);
-    expect(detail.a!.report.scale).toHaveLength(tensor.shape[tensor.axis!]!);
-    expect(detail.b!.report.scale).toHaveLength(1);
+    expect(detail.a!.scales.first.scale).toHaveLength(tensor.shape[tensor.axis!]!);
+    expect(detail.b!.scales.first.scale).toHaveLength(1);
     expect(detail.a!.codes!.count.reduce((a, b) => a + b, 0)).toBe(tensor.elements);
     expect(detail.firstValues.length).toBeGreaterThan(0);
     session.close();

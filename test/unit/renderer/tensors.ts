@@ -1,5 +1,5 @@
 import type { TensorSummary } from '../../../shared/protocol.ts';
-import type { TensorReport } from '../../../shared/report.ts';
+import type { TensorFigures } from '../../../shared/report.ts';
 import type { Figures } from '../../../renderer/state/figures.ts';
 import { BASE_SCHEME } from '../../../shared/recipe.ts';
 
@@ -26,15 +26,13 @@ export function tensor(id: number, rest: Partial<TensorSummary> = {}): TensorSum
   };
 }
 
-export function report(id: number, rest: Partial<TensorReport> = {}): TensorReport {
+export function report(id: number, rest: Partial<TensorFigures> = {}): TensorFigures {
   return {
     tensor: id,
     scheme: BASE_SCHEME,
     quantized: true,
     reason: null,
     byRule: false,
-    scale: [],
-    zeroPoint: [],
     axis: 1,
     min: -1,
     max: 1,

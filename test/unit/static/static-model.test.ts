@@ -5,7 +5,7 @@ import { reducedHistogram } from '../../../electron/engine/activations.ts';
 import { EngineServer } from '../../../electron/engine/server.ts';
 import { HISTOGRAM_BINS } from '../../../shared/ranges.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
-import type { TensorReport } from '../../../shared/report.ts';
+import type { TensorFigures } from '../../../shared/report.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { Page } from '../../helpers/engine-page.ts';
 import { recipe } from '../../helpers/export.ts';
@@ -60,7 +60,7 @@ async function opened(runtime = RUNTIME_SCRIPT) {
 
 const random = { inputs: null, samples: 3, seed: 1 };
 
-async function reports(page: Page, wanted: Recipe): Promise<ReadonlyMap<number, TensorReport>> {
+async function reports(page: Page, wanted: Recipe): Promise<ReadonlyMap<number, TensorFigures>> {
   const params = { handle: 'model', side: 'a', recipe: wanted, mode: 'static', first: [] } as const;
   const { id, answer } = page.request('analyze', params);
   await answer;
@@ -84,7 +84,8 @@ describe('mode static in the window', () => {
     const all = await reports(page, int8);
     expect([...all.keys()].sort((a, b) => a - b)).toEqual(tensors.map(({ id }) => id));
     expect(all.get(idOf('w1'))).toMatchObject({ quantized: true, scheme: { dtype: 'int8' } });
-    expect(all.get(idOf('beta'))).toMatchObject({ scheme: { dtype: 'int32' } });
+    expect(all.get(idOf('beta'))).toMatchObject({ quantized: true, scheme: { dtype: 'int32' } });
+    expect(all.get(idOf('beta'))!.sqnrDb).toBeGreaterThan(60);
     for (const name of ['gamma', 'mean', 'var'])
       expect(all.get(idOf(name))).toMatchObject({
         ...{ quantized: false, bytesAfter: 0, reason: 'folded into Conv conv1' },
@@ -92,6 +93,12 @@ describe('mode static in the window', () => {
     const detail = { handle: 'model', a: int8, b: null, mode: 'static', bins: 16 } as const;
     const fused = await page.ask('inspect', { ...detail, tensor: idOf('w1') });
     expect(fused).toMatchObject({ tensor: idOf('w1'), a: { report: { quantized: true } } });
+    const scales = { handle: 'model', recipe: int8, mode: 'static' } as const;
+    const whole = await page.ask('scales', { ...scales, tensor: idOf('w1') });
+    expect([...whole.scale]).toEqual(fused.a!.scales.first.scale);
+    expect(await page.ask('scales', { ...scales, tensor: idOf('gamma') })).toEqual({
+      ...{ scale: [], zeroPoint: [] },
+    });
     const gone = await page.ask('inspect', { ...detail, tensor: idOf('gamma') });
     expect(gone.a!.report).toMatchObject({ reason: 'folded into Conv conv1', quantized: false });
     expect(gone.statistics.elements).toBe(16);

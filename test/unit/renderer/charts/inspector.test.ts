@@ -13,7 +13,7 @@ import { schemeWith, sideWith } from './reports.ts';
 describe('scales', () => {
   test('are copied with nine digits, which give back the very float32', () => {
     const scale = [0.1, 3.3e-9, 123.456].map(Math.fround);
-    const text = scalesAsTsv({ unit: 'channel', scale, zeroPoint: [0, 0, -3] });
+    const text = scalesAsTsv('channel', { scale, zeroPoint: [0, 0, -3] });
     const [head, ...rows] = text
       .trimEnd()
       .split('\n')

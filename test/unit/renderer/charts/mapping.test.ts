@@ -1,23 +1,35 @@
 import { describe, expect, test } from 'vitest';
 import {
   levelValues,
-  mappingOf,
   rangeLanes,
   valueOf,
   weightDomain,
   widestMapping,
+  type Mapping,
 } from '../../../../renderer/charts/mapping.ts';
+import type { TensorFigures } from '../../../../shared/report.ts';
+import { summarizeScales } from '../../../../shared/scales.ts';
 import { reportWith, schemeWith } from './reports.ts';
+
+/** The mapping of a side with this report and these scales. */
+function mappingWith(
+  scale: readonly number[],
+  zeroPoint: readonly number[] = [],
+  report: Partial<TensorFigures> = {},
+): Mapping | null {
+  const scales = summarizeScales({ scale, zeroPoint });
+  return widestMapping({ report: reportWith(report), scales });
+}
 
 describe('widestMapping', () => {
   test('is that of the channel with the largest scale', () => {
-    const mapping = widestMapping(reportWith({ scale: [0.1, 0.5, 0.2], zeroPoint: [0, 0, 0] }));
+    const mapping = mappingWith([0.1, 0.5, 0.2], [0, 0, 0]);
     expect(mapping).toMatchObject({ group: 1, groups: 3, unit: 'channel', lo: -64, hi: 63.5 });
   });
 
   test('an asymmetric range lies about its zero point', () => {
     const scheme = schemeWith({ dtype: 'uint8', symmetric: false, granularity: 'tensor' });
-    const mapping = widestMapping(reportWith({ scheme, scale: [0.01], zeroPoint: [174] }))!;
+    const mapping = mappingWith([0.01], [174], { scheme })!;
     expect(mapping.lo).toBeCloseTo(-1.74, 10);
     expect(mapping.hi).toBeCloseTo(0.81, 10);
     expect(valueOf(mapping, 174)).toBe(0);
@@ -25,23 +37,18 @@ describe('widestMapping', () => {
 
   test('narrow range leaves the lowest code out', () => {
     const scheme = schemeWith({ narrowRange: true });
-    expect(widestMapping(reportWith({ scheme, scale: [1] }))).toMatchObject({
-      codeLo: -127,
-      lo: -127,
-    });
+    expect(mappingWith([1], [], { scheme })).toMatchObject({ codeLo: -127, lo: -127 });
   });
 
-  test('casts, tensors left alone and groups that do not exist have none', () => {
-    expect(
-      widestMapping(reportWith({ scheme: schemeWith({ dtype: 'float16' }), scale: [] })),
-    ).toBeNull();
-    expect(widestMapping(reportWith({ quantized: false, scheme: null, scale: [] }))).toBeNull();
-    expect(mappingOf(reportWith(), 7)).toBeNull();
+  test('casts, tensors left alone and tensors without scales have none', () => {
+    expect(mappingWith([], [], { scheme: schemeWith({ dtype: 'float16' }) })).toBeNull();
+    expect(mappingWith([], [], { quantized: false, scheme: null })).toBeNull();
+    expect(mappingWith([])).toBeNull();
   });
 });
 
 test('level lines are every n-th level from the lowest code on', () => {
-  const mapping = mappingOf(reportWith({ scale: [1] }), 0)!;
+  const mapping = mappingWith([1])!;
   // A level is one pixel wide, so every eighth is drawn.
   const values = levelValues(mapping, 1);
   expect(values.slice(0, 3)).toEqual([-128, -120, -112]);
@@ -50,7 +57,7 @@ test('level lines are every n-th level from the lowest code on', () => {
 });
 
 test('x holds all weights and the representable range', () => {
-  const mapping = mappingOf(reportWith({ scale: [0.01] }), 0);
+  const mapping = mappingWith([0.01]);
   const [lo, hi] = weightDomain({ lo: -0.5, hi: 2 }, mapping);
   expect(lo).toBeLessThan(-1.28);
   expect(hi).toBeGreaterThan(2);
@@ -62,7 +69,7 @@ describe('rangeLanes', () => {
     { method: 'minmax', lo: -1, hi: 1 },
     { method: 'percentile 99.99', lo: -0.9, hi: 0.9 },
   ];
-  const mapping = mappingOf(reportWith({ scale: [0.01] }), 0);
+  const mapping = mappingWith([0.01]);
 
   test('mark the method that the recipe uses', () => {
     const scheme = schemeWith({ range: { percentile: 99.99 } });

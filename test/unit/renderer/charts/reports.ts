@@ -1,16 +1,15 @@
+import { summarizeScales, type Scales } from '../../../../shared/scales.ts';
 import { BASE_SCHEME, type Scheme } from '../../../../shared/recipe.ts';
-import type { Histogram, SideDetail, TensorReport } from '../../../../shared/report.ts';
+import type { Histogram, SideDetail, TensorFigures } from '../../../../shared/report.ts';
 
 /** A report of a tensor that was quantized, with what a test says of it. */
-export function reportWith(fields: Partial<TensorReport> = {}): TensorReport {
+export function reportWith(fields: Partial<TensorFigures> = {}): TensorFigures {
   return {
     tensor: 0,
     scheme: BASE_SCHEME,
     quantized: true,
     reason: null,
     byRule: false,
-    scale: [0.5],
-    zeroPoint: [0],
     axis: 0,
     min: -1,
     max: 1,
@@ -34,11 +33,13 @@ export function schemeWith(fields: Partial<Scheme>): Scheme {
 }
 
 export function sideWith(
-  report: Partial<TensorReport>,
+  report: Partial<TensorFigures>,
   errorHistogram: Histogram = { lo: -0.25, hi: 0.25, counts: [1, 2, 1] },
+  scales: Scales = { scale: [0.5], zeroPoint: [0] },
 ): SideDetail {
   return {
     report: reportWith(report),
+    scales: summarizeScales(scales),
     codes: null,
     errorHistogram,
     channelSqnrDb: null,
