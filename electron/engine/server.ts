@@ -109,7 +109,7 @@ export class EngineServer {
 
   /** Serve a page. It takes the place of the page before it, whose exports go on. */
   connect(port: Port): void {
-    for (const { abort, kind } of this.running.values()) if (kind !== 'export') abort.abort();
+    for (const { abort, kind } of this.running.values()) if (!OUTLIVING.has(kind)) abort.abort();
     const running = new Map<number, Running>();
     this.running = running;
     port.onMessage((message) => this.receive(port, running, message));
@@ -442,6 +442,9 @@ function summaryOf({ session, calibrated }: OpenModel): ModelSummary {
 function isDirectory(file: string): boolean {
   return fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
 }
+
+/** Requests that go on when their page is gone: an export, and to follow one, whose end would cancel the export. */
+const OUTLIVING: ReadonlySet<RequestKind> = new Set(['export', 'follow']);
 
 /** How long a request waits for the grant of its file. */
 const GRANT_WAIT_MS = 1000;
