@@ -124,8 +124,13 @@ function preset(
   scheme: Partial<Scheme>,
   others: Partial<Pick<Recipe, 'minElements' | 'activations'>> = {},
 ): Recipe {
-  const defaults = { version: 1, name, default: { ...BASE_SCHEME, ...scheme }, rules: [] } as const;
-  return { ...defaults, minElements: 1024, ...others };
+  const { minElements = 1024, ...rest } = others;
+  return {
+    version: 1,
+    name,
+    default: { ...BASE_SCHEME, ...scheme },
+    ...{ minElements, rules: [], ...rest },
+  };
 }
 
 /** The operators that onnxruntime's quantize_static quantizes by default (its QDQRegistry). */
