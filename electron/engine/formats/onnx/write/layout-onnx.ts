@@ -1,28 +1,18 @@
 import { append } from '../../../../../shared/lists.ts';
 import { printable } from '../../../../../shared/errors.ts';
-import {
-  isCentred,
-  schemeBytes,
-  type ScaleDtype,
-  type TensorPlan,
-} from '../../../../../shared/plan.ts';
+import type { ScaleDtype, TensorPlan } from '../../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../../shared/protocol.ts';
-import { isFloatCast, storageDtype } from '../../../../../shared/recipe.ts';
+import { storageDtype } from '../../../../../shared/recipe.ts';
 import type { GraphRecord, NodeRecord, OnnxIndex } from '../read/records.ts';
 import { piecesLength, type CodeLayout, type Layout, type Piece } from '../../../export/layout.ts';
 import { TOOL_VERSION } from '../../../export/version.ts';
 import { NO_SMALLER_EXPORT, noGain } from '../../no-gain.ts';
 import { applyEdits, type Edit } from './edits.ts';
-import {
-  constantOpset,
-  irVersionOf,
-  scaleDtypeOf,
-  usefulOpsets,
-  type WhyBelow,
-} from '../fit/dequantize.ts';
+import { constantOpset, irVersionOf, usefulOpsets } from '../fit/dequantize.ts';
 import { HalfNodes } from './half-nodes.ts';
+import { fitWeight } from '../fit/fit-weight.ts';
 import type { HalfPlan } from '../fit/half-plan.ts';
-import { planHalf, whyNotHalf } from '../fit/half-rules.ts';
+import { planHalf } from '../fit/half-rules.ts';
 import { entryMessage, field } from './messages.ts';
 import { FreshNames } from './names.ts';
 import { Opsets, STATIC_OPSETS, STATIC_REWRITTEN, type WantedOpsets } from './opsets.ts';
@@ -34,8 +24,7 @@ import { replaceWeight } from './replace-weight.ts';
 import { QUANTIZE_16_OPSET, staticEdits } from './static-nodes.ts';
 import { storePending } from './store-pending.ts';
 import type { OnnxExport } from '../fit/request.ts';
-import { whyRestored } from '../fit/why-restored.ts';
-import { isNeeded, MICROSOFT_FORMS, nbitsUses, usesTakenOver } from '../fit/taken-uses.ts';
+import { MICROSOFT_FORMS, nbitsUses } from '../fit/taken-uses.ts';
 
 /** Keys of metadata_props by which an export says how it was made. */
 export const RECIPE_KEY = 'quantscope.recipe';
@@ -184,9 +173,6 @@ function keptNodes(half: HalfPlan | null): Pick<Layout, 'operators'> {
   return { operators };
 }
 
-/** Bytes that the messages around an external tensor take in the model, and padding in its side file, at most. */
-const EXTERNAL_BYTES = 6000;
-
 /** Bytes that the operators around one integer node take in the file, about. */
 const INTEGER_NODE_BYTES = 600;
 
@@ -210,6 +196,7 @@ interface Making {
   readonly half: HalfPlan | null;
 }
 
+/** Carries out what fitWeight decides. What the file would grow by is known only from the edits, with their names. */
 function editsFor(
   entry: TensorPlan,
   request: OnnxExport,
@@ -218,75 +205,38 @@ function editsFor(
   const tensor = request.tensors[entry.tensor];
   const { scheme } = entry;
   if (scheme === null || tensor === undefined) return null;
-  if (request.mode === 'float' && !isFloatCast(scheme.dtype))
-    return { refused: `the float mode stores float types only, not ${scheme.dtype}` };
-  if (half !== null && scheme.dtype !== 'float16')
-    return { refused: `the float16 mode stores float16 only, not ${scheme.dtype}` };
-  const overflow = half === null ? null : whyNotHalf(request, tensor);
-  if (overflow !== null) return { refused: overflow };
-  if (tensor.ref.storage === 'external') {
-    const bytes = schemeBytes(scheme, tensor.ref) + EXTERNAL_BYTES;
-    if (bytes >= tensor.ref.bytes && request.mode !== 'static')
-      return { refused: noGain(tensor.ref.bytes, bytes) };
-  }
-  const pending = tensor.ref.quantization?.pending;
-  if (pending !== undefined) {
-    const { edits, codes } = storePending(tensor, pending, side);
+  const owner = ownerOf(tensor.stored.graph);
+  const place = {
+    opset: opsets.version(owner),
+    whyBelow: (wanted: number) => opsets.whyBelow(owner, wanted),
+  };
+  const fit = fitWeight(request, { tensor, scheme }, place, half);
+  if ('refused' in fit) return fit;
+  if ('pending' in fit) {
+    const { edits, codes } = storePending(tensor, fit.pending, side);
     return {
-      codes: 'tensor',
-      edits,
-      integers: [],
-      stored: codes,
-      scaleDtype: 'float32',
-      reason: null,
+      ...{ codes: 'tensor', edits, integers: [], stored: codes },
+      ...{ scaleDtype: 'float32', reason: null },
     };
   }
-  const owner = ownerOf(tensor.stored.graph);
-  const opset = opsets.version(owner);
-  const whyBelow: WhyBelow = (wanted) => opsets.whyBelow(owner, wanted);
-  const uses = usesTakenOver(request, { tensor, scheme }, opset);
-  const isRestored =
-    half?.isRestored(tensor.stored) ??
-    (uses.length < tensor.stored.uses.length || isNeeded(tensor));
-  const isConv = uses.some((use) => use.form === 'ConvInteger');
-  const nbits = uses[0]?.nbits ?? null;
-  const scaleDtype = scaleDtypeOf(scheme, tensor.ref, { opset, isNbits: nbits !== null });
-  const replaced = replaceWeight(tensor, scheme, {
-    opset,
-    whyBelow,
-    irVersion: request.index.irVersion,
-    names,
-    side,
-    isRestored,
-    scaleDtype,
-    nbits,
-    needsZeroPoint:
-      uses.some((use) => use.hasZeroPoint) ||
-      (isRestored && (!isCentred(scheme) || request.mode === 'static')),
-    ...(isConv
-      ? { channelDims: [1, tensor.ref.shape[0]!, ...tensor.ref.shape.slice(2).map(() => 1)] }
-      : {}),
-  });
-  if ('refused' in replaced) return replaced;
+  const { uses, scaleDtype, reason } = fit;
+  const { irVersion } = request.index;
+  const { edits, parts } = replaceWeight(tensor, scheme, { ...fit, irVersion, names, side });
   const outside = tensor.ref.storage === 'external' ? tensor.ref.bytes : 0;
-  const before = replaced.edits.reduce((sum, edit) => sum + edit.end - edit.start, outside);
-  const after = replaced.edits.reduce(
+  const before = edits.reduce((sum, edit) => sum + edit.end - edit.start, outside);
+  const after = edits.reduce(
     (sum, edit) => sum + piecesLength(edit.pieces),
     INTEGER_NODE_BYTES * uses.length,
   );
   // An operator computes on integers only with its weight among them, however small.
   if (after >= before && request.mode !== 'static')
     return { refused: `with its scales and nodes it ${noGain(before, after)} of the file` };
-  if (replaced.domain === 'com.microsoft' || uses.some((use) => MICROSOFT_FORMS.has(use.form)))
+  if (fit.restore?.domain === 'com.microsoft' || uses.some(({ form }) => MICROSOFT_FORMS.has(form)))
     opsets.needMicrosoft(owner);
   opsets.needIr(irVersionOf(storageDtype(scheme.dtype)));
-  const codes = nbits === null ? 'tensor' : 'nbits';
-  const integers = uses.map((use) => ({ use, parts: replaced.parts }));
-  const reason = whyRestored(request.mode, { tensor, scheme, opset, whyBelow }, uses);
-  return {
-    ...{ codes, edits: replaced.edits, integers, stored: replaced.parts.codes },
-    ...{ scaleDtype, reason },
-  };
+  const codes = fit.nbits === null ? 'tensor' : 'nbits';
+  const integers = uses.map((use) => ({ use, parts }));
+  return { codes, edits, integers, stored: parts.codes, scaleDtype, reason };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { packedBytes, type DtypeName } from '../../../../../shared/dtypes.ts';
-import { blockAxisOf, scaleCount, type ScaleDtype } from '../../../../../shared/plan.ts';
+import { blockAxisOf, scaleCount } from '../../../../../shared/plan.ts';
 import { isFloatCast, storageDtype, type Scheme } from '../../../../../shared/recipe.ts';
 import { inputNamed } from '../read/graph-values.ts';
 import type { GraphRecord } from '../read/records.ts';
@@ -13,13 +13,8 @@ import {
   type NBitsShape,
 } from '../../../export/nbits-layout.ts';
 import { blockNodes, blockShape, type BlockShape } from './block-restore.ts';
-import {
-  CAST_OPSETS,
-  constantOpset,
-  restoreOperator,
-  type Restore,
-  type WhyBelow,
-} from '../fit/dequantize.ts';
+import type { Restore } from '../fit/dequantize.ts';
+import type { WeightFit } from '../fit/fit-weight.ts';
 import type { Edit } from './edits.ts';
 import {
   constantMessage,
@@ -41,24 +36,14 @@ const FUNCTION_NODE = 7;
 /** From IR version 4 on an initializer need not be a graph input as well. */
 const IR_WITHOUT_INPUTS = 4;
 
-export interface ReplaceContext {
-  /** The version of ai.onnx in force where the tensor sits. */
-  readonly opset: number;
-  readonly whyBelow: WhyBelow;
+export interface ReplaceContext extends Pick<
+  WeightFit,
+  'restore' | 'needsZeroPoint' | 'scaleDtype' | 'nbits' | 'channelDims'
+> {
   readonly irVersion: number;
   readonly names: FreshNames;
   /** Takes the tensors that stay outside of the model. */
   readonly side: SideFile;
-  /** Whether anything still takes the old name; where integer operators took all uses over, nothing does. */
-  readonly isRestored: boolean;
-  /** Whether the zero points are stored: an operator that has none takes them as 0. */
-  readonly needsZeroPoint: boolean;
-  /** The type that scales are stored in, which is what DequantizeLinear gives. */
-  readonly scaleDtype: ScaleDtype;
-  /** How the weight is stored for MatMulNBits; null stores it as the tensor is. */
-  readonly nbits: NBitsShape | null;
-  /** The shape of per-channel scales where the operator that takes them wants another than [channels]. */
-  readonly channelDims?: readonly number[];
 }
 
 /** The names under which a weight's parts are stored. */
@@ -76,60 +61,28 @@ interface Part {
   readonly message: readonly Piece[];
 }
 
-/** The edits that store one weight under a scheme and restore it under its old name, or why that cannot be done. */
+/** The edits that store one weight under a scheme and, where anything takes it, restore it under its old name. */
 export function replaceWeight(
   tensor: OnnxTensor,
   scheme: Scheme,
   context: ReplaceContext,
-):
-  | {
-      readonly edits: readonly Edit[];
-      readonly domain: Restore['domain'];
-      readonly parts: PartNames;
-    }
-  | { readonly refused: string } {
+): { readonly edits: readonly Edit[]; readonly parts: PartNames } {
   const { ref, stored } = tensor;
-  const scales = scaleCount(scheme, ref);
-  const restore = context.isRestored
-    ? restoreOperator(scheme, scales, context.opset, context.whyBelow)
-    : NOT_RESTORED;
-  if ('refused' in restore) return restore;
-  if (context.isRestored && ref.dtype !== context.scaleDtype && context.opset < CAST_OPSETS.float16)
-    return {
-      refused: `Cast restores ${ref.dtype} from opset ${CAST_OPSETS.float16} on, and ${context.whyBelow(CAST_OPSETS.float16)}`,
-    };
-  const split = restore.opType === 'Blocks' ? blockShape(ref, scheme) : null;
-  const parts = partsOf(tensor, scheme, scales, context, split);
-  const barred = stored.graph.kind === 'function' ? barredConstant(parts, split, context) : null;
-  if (barred !== null) return { refused: barred };
-  const nodes = context.isRestored
-    ? restoreNodes(tensor, scheme, restore, { parts, split }, context)
-    : [];
+  const { restore } = context;
+  const split = restore?.opType === 'Blocks' ? blockShape(ref, scheme) : null;
+  const parts = partsOf(tensor, scheme, scaleCount(scheme, ref), context, split);
+  const nodes =
+    restore === null ? [] : restoreNodes(tensor, scheme, restore, { parts, split }, context);
   const edits =
     stored.storage === 'constant'
       ? constantEdits(tensor, parts, nodes, context)
       : initializerEdits(tensor, parts, nodes, context);
   const [codes, scale, zeroPoint] = parts.map((part) => part.name);
-  const named = { codes: codes!, scale: scale ?? '', zeroPoint: zeroPoint ?? '' };
-  return { edits, domain: restore.domain, parts: named };
+  return {
+    edits,
+    parts: { codes: codes!, scale: scale ?? '', zeroPoint: zeroPoint ?? '' },
+  };
 }
-
-/** Why the parts cannot be Constants of a function, or null where they can; blocks take integer Constants. */
-function barredConstant(
-  parts: readonly Part[],
-  split: BlockShape | null,
-  { opset, whyBelow }: ReplaceContext,
-): string | null {
-  const dtypes = [
-    ...parts.map((part) => part.dtype),
-    ...(split === null ? [] : ['int64' as const]),
-  ];
-  const dtype = dtypes.find((candidate) => constantOpset(candidate) > opset);
-  if (dtype === undefined) return null;
-  return `a Constant in a function may be ${dtype} from opset ${constantOpset(dtype)} on, and ${whyBelow(constantOpset(dtype))}`;
-}
-
-const NOT_RESTORED: Restore = { opType: 'DequantizeLinear', domain: '' };
 
 function partsOf(
   { ref }: OnnxTensor,

@@ -1,18 +1,19 @@
 import * as path from 'node:path';
 import { AppError } from '../../../../../shared/errors.ts';
-import { dtypeOf, isSourceDtype } from '../../../../../shared/dtypes.ts';
-import { schemeBytes, type WeightPlans, type TensorPlan } from '../../../../../shared/plan.ts';
+import { dtypeOf } from '../../../../../shared/dtypes.ts';
+import type { WeightPlans } from '../../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../../shared/protocol.ts';
-import { isFloatCast, type Recipe, type Scheme } from '../../../../../shared/recipe.ts';
+import type { Recipe } from '../../../../../shared/recipe.ts';
+import { fitSafetensors } from '../fit/fit.ts';
 import { elementTypeName } from '../read/element-types.ts';
 import type { Header } from '../read/read-header.ts';
 import type { ShardIndex } from '../read/read-index.ts';
 import { describedCodes, QUANTIZATION_KEY } from '../read/stored-quantization.ts';
-import { isConverted, type SafetensorsTensor } from '../read/tensors.ts';
+import type { SafetensorsTensor } from '../read/tensors.ts';
 import type { FileSource } from '../../../source.ts';
 import { piecesLength, type Layout, type OutputFile, type Piece } from '../../../export/layout.ts';
 import { TOOL_VERSION } from '../../../export/version.ts';
-import { NO_SMALLER_EXPORT, noGain } from '../../no-gain.ts';
+import { NO_SMALLER_EXPORT } from '../../no-gain.ts';
 import { indexPiece, shardName } from './write-index.ts';
 import { replaceTensor, type Replacement } from './replace-tensor.ts';
 import { filePieces, type OutputTensor } from './write-header.ts';
@@ -80,41 +81,15 @@ function outcomeOf({ plan, tensors, mode, recipe }: SafetensorsExport): Outcome 
   for (const entry of plan) {
     const { tensor: id } = entry;
     const tensor = tensors[id];
-    const scheme =
-      mode === 'cast' && tensor !== undefined ? castOf(entry, tensor, recipe) : entry.scheme;
-    if (scheme === null || tensor === undefined) continue;
-    const bytes = schemeBytes(scheme, tensor.ref);
-    if (mode !== 'qdq' && !isFloatCast(scheme.dtype))
-      refused.push({
-        tensor: id,
-        reason: `the ${mode} mode stores float types only, not ${scheme.dtype}`,
-      });
-    else if (bytes >= tensor.ref.bytes)
-      refused.push({
-        tensor: id,
-        reason: noGain(tensor.ref.bytes, bytes),
-      });
+    const fit = tensor === undefined ? null : fitSafetensors(entry, tensor, mode, recipe);
+    if (fit === null) continue;
+    if ('refused' in fit) refused.push({ tensor: id, reason: fit.refused });
     else {
-      replaced.set(id, replaceTensor(tensor, scheme, fresh));
-      const isAsAsked = mode === 'cast' && isFloatCast(scheme.dtype);
-      quantized.push({
-        ...{ tensor: id, scheme, codes: 'tensor' },
-        ...(isAsAsked ? { mayOverflow: true } : {}),
-      });
+      replaced.set(id, replaceTensor(tensor!, fit.scheme, fresh));
+      quantized.push({ tensor: id, codes: 'tensor', ...fit });
     }
   }
   return { replaced, quantized, refused };
-}
-
-/** The scheme of a tensor where all floats are cast: what its rule says, else the recipe's default. */
-function castOf(
-  { scheme, byRule }: TensorPlan,
-  { ref }: SafetensorsTensor,
-  { default: wanted }: Recipe,
-): Scheme | null {
-  const isCastable = isConverted(ref) && isSourceDtype(ref.dtype) && ref.elements > 0;
-  if (byRule || wanted === null || !isFloatCast(wanted.dtype) || !isCastable) return scheme;
-  return dtypeOf(ref.dtype).bits > dtypeOf(wanted.dtype).bits ? wanted : null;
 }
 
 function isOneFile({ targetName }: SafetensorsExport): boolean {
