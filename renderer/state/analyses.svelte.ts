@@ -1,6 +1,6 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
 import { tick } from 'svelte';
-import { planWeights, type WeightPlans } from '../../shared/plan.ts';
+import type { WeightPlans } from '../../shared/plan.ts';
 import type { Progress, Side, TensorSummary } from '../../shared/protocol.ts';
 import type { Statistics, Total } from '../../shared/report.ts';
 import { byteSize, decibelsWithUnit } from '../format/numbers.ts';
@@ -9,6 +9,7 @@ import { isCancelled } from './engine-client.ts';
 import { oncePerFrame } from './frame.ts';
 import { Job } from './jobs.svelte.ts';
 import { plain } from './plain.ts';
+import { plannedOnce } from './plans.ts';
 import { SideState, type Sides } from './side.svelte.ts';
 import type { StoreHost } from './store-host.ts';
 
@@ -88,7 +89,7 @@ export class Analyses {
     const recipe = this.#workbench.recipes[side];
     let plan: WeightPlans;
     try {
-      plan = planWeights(model.tensors, recipe);
+      plan = plannedOnce(model.tensors, recipe);
     } catch (error) {
       // Rules that take too long to match: nothing is planned until they are changed.
       this.#workbench.failAnalysis(error);

@@ -1,9 +1,9 @@
 // Which rows the table has and in what order: pure functions over tensor ids.
 import type { Role } from '../../shared/model.ts';
-import { planWeights } from '../../shared/plan.ts';
 import type { ModelSummary, TensorSummary } from '../../shared/protocol.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { Figures } from './figures.ts';
+import { plannedOnce } from './plans.ts';
 
 export type ColumnKey =
   | 'layer'
@@ -197,6 +197,18 @@ function namesAlone(tensors: readonly TensorSummary[]): readonly string[] {
 
 /** The tensor that is shown first: the first that the recipe changes, else the first weight. */
 export function firstRow(model: ModelSummary, recipe: Recipe): number | null {
-  const planned = planWeights(model.tensors, recipe).find(({ scheme }) => scheme !== null);
-  return planned?.tensor ?? model.tensors.find((each) => hasRole(each, 'weights'))?.id ?? null;
+  return (
+    firstChanged(model, recipe) ??
+    model.tensors.find((each) => hasRole(each, 'weights'))?.id ??
+    null
+  );
+}
+
+function firstChanged({ tensors }: ModelSummary, recipe: Recipe): number | null {
+  try {
+    return plannedOnce(tensors, recipe).find(({ scheme }) => scheme !== null)?.tensor ?? null;
+  } catch {
+    // The analysis tells of rules that take too long; the model is open nevertheless.
+    return null;
+  }
 }
