@@ -38,6 +38,13 @@ export const COMMANDS = [
     needsModel: true,
   },
   {
+    name: 'properties',
+    title: 'Properties…',
+    group: 'Model',
+    shortcut: 'CmdOrCtrl+I',
+    needsModel: true,
+  },
+  {
     name: 'palette',
     title: 'All Commands…',
     group: 'Help',

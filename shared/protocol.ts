@@ -11,6 +11,7 @@ import type { ErrorData } from './errors.ts';
 import type { FormatFacts } from './formats.ts';
 import type { Kernels } from './kernels.ts';
 import type { Model, TensorRef } from './model.ts';
+import type { ModelProperties } from './properties.ts';
 import type { Recipe } from './recipe.ts';
 import type { Preview, SamplesDescription } from './samples.ts';
 import type { Scales } from './scales.ts';
@@ -185,6 +186,8 @@ export interface SampleInputs {
 export interface Requests {
   open: { params: { handle: Handle }; reply: ModelSummary };
   close: { params: { handle: Handle }; reply: null };
+  /** What the file says of the model as a whole. */
+  properties: { params: { handle: Handle }; reply: ModelProperties };
   /**
    * Report every tensor as an export in a mode would store it under a recipe. `first` lists tensors to do before the others (the visible rows).
    * Reports arrive as events while it runs; a new analyze of the same side cancels the one before it.

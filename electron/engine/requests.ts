@@ -40,6 +40,7 @@ const sampleInputs = {
 const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K]['params']> } = {
   open: v.strictObject({ handle }),
   close: v.strictObject({ handle }),
+  properties: v.strictObject({ handle }),
   analyze: v.strictObject({
     handle,
     side,

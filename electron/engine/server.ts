@@ -172,6 +172,7 @@ export class EngineServer {
       this.close(handle);
       return null;
     },
+    properties: ({ handle }) => this.session(handle).opened.properties(),
     analyze: (params, call) => this.analyze(params, call),
     inspect: ({ handle, tensor, a, b, mode, bins }, { signal }) => {
       const recipes = [parseRecipe(a), b === null ? null : parseRecipe(b)];

@@ -132,6 +132,7 @@ function buildMenu(parts: Parts, isModelOpen: boolean): Menu {
         ...(app.isPackaged ? [] : [{ role: 'toggleDevTools' } as const]),
       ],
     },
+    { label: '&Model', submenu: [command('properties')] },
     { role: 'windowMenu' },
     {
       role: 'help',

@@ -11,6 +11,7 @@ import {
   type Settings,
   type Theme,
 } from '../../shared/ipc.ts';
+import type { ModelProperties } from '../../shared/properties.ts';
 import type { ExportMode, ModelSummary, Side } from '../../shared/protocol.ts';
 import { MAX_RECIPE_BYTES, parseRecipe, recipeFromText, type Recipe } from '../../shared/recipe.ts';
 import { VIEWS, type View } from '../../shared/views.ts';
@@ -218,6 +219,11 @@ export class Workbench {
     this.fail(told, { label: 'Open another…', run: () => void this.openDialog() });
   }
 
+  /** What the open file says of the model as a whole. */
+  properties(): Promise<ModelProperties> {
+    return this.client.request('properties', { handle: this.file?.handle ?? '' });
+  }
+
   closeModel(): void {
     this.#close();
     this.problem = null;
@@ -395,6 +401,7 @@ export class Workbench {
     this.view = FIRST_VIEW;
     this.exportOpen = false;
     this.whyOpen = false;
+    this.dialog = null;
     const { a, b } = this.recipes;
     this.history.restart({ a, b });
   }

@@ -97,3 +97,20 @@ test('the palette offers nothing that needs a model without one', async ({ launc
   await expect(palette.getByRole('option', { name: 'Export…' })).toHaveCount(0);
   await expect(palette.getByRole('option', { name: 'Show Budget' })).toHaveCount(0);
 });
+
+test('Properties shows what the file declares, by Ctrl+I', async ({ launch }) => {
+  const app = await launch([SAMPLE]);
+  const { page } = app;
+  await figuresSettle(app);
+  await page.keyboard.press('Control+i');
+  const dialog = page.getByRole('dialog', { name: /^Properties of / });
+  await expect(dialog.getByRole('table', { name: 'Inputs' })).toContainText(
+    'xfloat32p2o.DynamicDimension.0 × 3 × ',
+  );
+  await expect(dialog.getByRole('table', { name: 'Outputs' })).toContainText('softmax_0.tmp_0');
+  await expect(dialog).toContainText('Opsets ai.onnx 9');
+  expect(await faults(app)).toEqual([]);
+  await page.keyboard.press('Escape');
+  await expect(dialog).toBeHidden();
+  expect(app.complaints).toEqual([]);
+});

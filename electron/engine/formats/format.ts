@@ -3,6 +3,7 @@ import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Kernels } from '../../../shared/kernels.ts';
 import type { ModelGraph } from '../../../shared/graph.ts';
 import type { Model } from '../../../shared/model.ts';
+import type { ModelProperties } from '../../../shared/properties.ts';
 import type { Plan, WeightPlans } from '../../../shared/plan.ts';
 import type { ChosenRange } from '../../../shared/ranges.ts';
 import type { Statistics } from '../../../shared/report.ts';
@@ -27,6 +28,8 @@ export interface OpenedModel {
   recipeName?(): string | null;
   /** What a graph that onnxruntime has optimized runs on; absent for formats that it does not run. */
   kernels?(): Kernels;
+  /** What the file says of the model as a whole, read when asked for. */
+  properties(): ModelProperties;
   /** The operators and values, made when first asked for; empty where the format has none. */
   graph(): ModelGraph;
   /** What the structure tells about inputs and runs. */

@@ -6,6 +6,7 @@ import { MAX_WORD, MIN_RUNTIME_VERSION } from './write/runtime-versions.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
 import { sumsOf } from '../sums.ts';
 import { PagedBytes } from './read/paged-bytes.ts';
+import { readProperties } from './read/properties.ts';
 import { readModel, SCHEMA_VERSION } from './read/read-model.ts';
 import type { LitertIndex } from './read/records.ts';
 import { buildGraph } from './read/graph.ts';
@@ -32,13 +33,15 @@ function openLitert(source: FileSource): OpenedModel {
   const index = readModel(bytes);
   const tensors = buildTensors(index);
   let graph: ModelGraph | undefined;
+  const model = describe(index, source, tensors);
   return {
-    model: describe(index, source, tensors),
+    model,
     files: [source],
     extension: '.tflite',
     modes: ['qdq', 'dynamic', 'float'],
     candidates: CANDIDATES,
     canRun: false,
+    properties: () => readProperties(bytes, index, model.producer, model.opsets),
     graph: () => (graph ??= buildGraph(index, tensors)),
     runHints: NO_HINTS,
     layout: (plan, mode, recipe) =>

@@ -11,6 +11,7 @@ import { sumsOf } from '../sums.ts';
 import { kernelsOf } from './kernels/kernels.ts';
 import { ExternalFiles, type ExternalRange } from './read/external-data.ts';
 import { buildGraph, type OnnxGraph } from './read/graph.ts';
+import { readProperties } from './read/properties.ts';
 import { readIndex } from './read/read-index.ts';
 import type { OnnxIndex } from './read/records.ts';
 import { withStoredQuantization } from './read/stored-quantization.ts';
@@ -75,6 +76,7 @@ function openOnnx(source: FileSource): OpenedModel {
       canRun: true,
       recipeName: () => recipeName(wire, index),
       kernels: () => kernelsOf(index, tensors),
+      properties: () => readProperties(wire, index, model.opsets),
       graph: graphOf,
       runHints: graphHints(index, tensors),
       layout: ({ weights, ...computing }, mode, recipe, targetName, statistics) =>

@@ -6,6 +6,7 @@ import type { FormatAdapter, OpenedModel } from '../format.ts';
 import { sumsOf } from '../sums.ts';
 import { producerOf } from './read/describe-model.ts';
 import { readHeader, LENGTH_BYTES, type Header } from './read/read-header.ts';
+import { readProperties } from './read/properties.ts';
 import { readIndex, type ShardIndex } from './read/read-index.ts';
 import { buildTensors, isConverted, isCounted } from './read/tensors.ts';
 import { NO_HINTS } from '../../runtime/inputs.ts';
@@ -88,6 +89,7 @@ function opened(
     extension: index === null ? FILE : INDEX,
     modes: ['qdq', 'float', 'cast'],
     canRun: false,
+    properties: () => readProperties(model.producer, headers, index),
     graph: () => NO_GRAPH,
     runHints: NO_HINTS,
     layout: ({ weights }, mode, recipe, targetName) =>
