@@ -28,6 +28,9 @@ const channels = [
   'setSettings',
   'connectEngine',
   'setModelOpen',
+  'diagnostics',
+  'setProgress',
+  'exportEnded',
 ] as const satisfies readonly Exclude<Channel, 'openDropped'>[];
 
 const calls = Object.fromEntries(

@@ -27,6 +27,13 @@ export const COMMANDS = [
   { name: 'open-recipe', title: 'Open Recipe…', group: 'File', needsModel: false },
   { name: 'save-recipe', title: 'Save Recipe A…', group: 'File', needsModel: true },
   { name: 'close', title: 'Close File', group: 'File', shortcut: 'CmdOrCtrl+W', needsModel: true },
+  {
+    name: 'settings',
+    title: 'Settings…',
+    group: 'File',
+    shortcut: 'CmdOrCtrl+,',
+    needsModel: false,
+  },
   { name: 'undo', title: 'Undo', group: 'Edit', shortcut: 'CmdOrCtrl+Z', needsModel: false },
   { name: 'redo', title: 'Redo', group: 'Edit', shortcut: 'CmdOrCtrl+Shift+Z', needsModel: false },
   { name: 'find', title: 'Find', group: 'Edit', shortcut: 'CmdOrCtrl+F', needsModel: true },
@@ -59,6 +66,7 @@ export const COMMANDS = [
     character: '?',
     needsModel: false,
   },
+  { name: 'diagnostics', title: 'Copy Diagnostics', group: 'Help', needsModel: false },
   { name: 'about', title: 'About Quantscope', group: 'Help', needsModel: false },
 ] as const satisfies readonly CommandFacts[];
 

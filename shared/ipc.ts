@@ -45,6 +45,20 @@ export interface Settings {
   /** Which of their rules came in files, and the model of the others; checked by the page. */
   readonly rules: unknown;
   readonly compare: boolean;
+  /** The preset that recipe A is at the start of the app; null for the last recipe. */
+  readonly preset: string | null;
+  /** Worker threads of the engine; null for one per core. */
+  readonly workers: number | null;
+}
+
+/** More threads than any computer that runs this has cores. */
+export const MOST_WORKERS = 256;
+
+/** Numbers of worker threads to choose from, the chosen one among them. */
+export function workerChoices(cores: number, chosen: number | null): readonly number[] {
+  const choices = new Set([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64].filter((n) => n <= cores));
+  if (chosen !== null) choices.add(chosen);
+  return [...choices].sort((a, b) => a - b);
 }
 
 export interface AppInfo {
@@ -53,6 +67,8 @@ export interface AppInfo {
   readonly electron: string;
   /** The version of onnxruntime that comes with the app. */
   readonly runtime: string;
+  /** Logical cores of this computer. */
+  readonly cores: number;
   /** null when this build has no sample to open. */
   readonly sample: { readonly name: string; readonly bytes: number } | null;
 }
@@ -83,6 +99,12 @@ export interface Channels {
   setSettings: { args: [settings: Partial<Settings>]; value: null };
   /** Ask for a port to the engine; it arrives as a window message `engine-port`. */
   connectEngine: { args: []; value: null };
+  /** What helps to find a fault, as text without paths or contents of models. */
+  diagnostics: { args: []; value: string };
+  /** How far a long job is, 0 to 1, for the taskbar; null while there is none. */
+  setProgress: { args: [fraction: number | null]; value: null };
+  /** Tell of the end of a long export, where the window is in the background. */
+  exportEnded: { args: [isDone: boolean, label: string]; value: null };
   /** Whether a model is open: menu commands that need one are disabled without. */
   setModelOpen: { args: [isOpen: boolean]; value: null };
 }
@@ -92,6 +114,8 @@ export type Channel = keyof Channels;
 /** Main to page. */
 export type MainEvent =
   | { readonly type: 'open-file'; readonly file: ChosenFile }
+  /** A recipe file that the system handed the app. */
+  | { readonly type: 'open-recipe'; readonly recipe: Result<RecipeFile> }
   /** The engine ended. Where it is restarted, the page can ask for a port at once. */
   | { readonly type: 'engine-lost'; readonly error: ErrorData; readonly isRestarted: boolean }
   | { readonly type: 'show'; readonly view: View }

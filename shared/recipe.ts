@@ -214,6 +214,11 @@ export const PRESET_DESCRIPTIONS: Readonly<Record<string, string>> = {
   q31: 'CMSIS-DSP fixed point of 32 bits: values outside [-1, 1) saturate.',
 };
 
+/** Whether a file is a recipe by its name: JSON that is no index of a checkpoint. */
+export function isRecipeFile(name: string): boolean {
+  return /\.json$/i.test(name) && !/\.index\.([\w.-]+\.)?json$/i.test(name);
+}
+
 export function findPreset(name: string): Recipe | undefined {
   return PRESETS.find((recipe) => recipe.name === name);
 }

@@ -19,10 +19,16 @@ if (parentPort === undefined) throw new Error('the engine runs in a utility proc
 const main = parentPort;
 const runtimes = new MainRuntimes((message) => main.postMessage(message));
 const server = new EngineServer(
-  new WorkerPool(path.join(__dirname, 'worker.js')),
+  new WorkerPool(path.join(__dirname, 'worker.js'), workersArgument(process.argv)),
   () => runtimes.start(),
   (state) => tellMain({ type: 'state', state }),
 );
+
+/** How many workers main asks for; undefined for one per core. */
+function workersArgument(argv: readonly string[]): number | undefined {
+  const count = argv.find((argument) => argument.startsWith('--workers='))?.slice(10);
+  return count === undefined ? undefined : Number(count);
+}
 
 function tellMain(message: EngineToMain): void {
   parentPort?.postMessage(message);

@@ -3,6 +3,7 @@ import { app, MessageChannelMain, utilityProcess, type UtilityProcess } from 'el
 import { AppError } from '../../shared/errors.ts';
 import type { FormatFacts } from '../../shared/formats.ts';
 import type { EngineState, EngineToMain, MainToEngine } from '../../shared/protocol.ts';
+import type { RotatingLog } from '../files/rotating-log.ts';
 import type { Handles } from './handles.ts';
 import { readJson, writeJson } from './json-file.ts';
 import { RuntimeProcesses } from './runtime-processes.ts';
@@ -18,6 +19,11 @@ const RESTART_AFTER_MS = [0, 1000];
 /** An engine that takes longer to stop its exports is killed; what it leaves is removed by the next one. */
 const CANCEL_WITHIN_MS = 3000;
 
+/** What engine.ts reads the number of its workers from. */
+function engineArguments(workers: number | null): string[] {
+  return workers === null ? [] : [`--workers=${workers}`];
+}
+
 const IDLE: EngineState = { sources: [], exporting: [] };
 
 /** Keeps an engine running in a process of its own, and gives pages a port to it. */
@@ -31,6 +37,8 @@ export class EngineHost {
   private readonly unfinishedFile = path.join(app.getPath('userData'), 'unfinished.json');
   private readonly handles: Handles;
   private readonly window: MainWindow;
+  private readonly workers: number | null;
+  private readonly log: RotatingLog;
   private engine: UtilityProcess | null = null;
   private deaths: number[] = [];
   private isStopping = false;
@@ -38,7 +46,10 @@ export class EngineHost {
   private restart: NodeJS.Timeout | null = null;
   private isAwaited = false;
 
-  constructor(handles: Handles, window: MainWindow) {
+  /** @param workers threads of the engine; null for one per core */
+  constructor(handles: Handles, window: MainWindow, workers: number | null, log: RotatingLog) {
+    this.workers = workers;
+    this.log = log;
     this.handles = handles;
     this.window = window;
     handles.onGrant((handle, grant) => this.post({ type: 'grant', handle, ...grant }));
@@ -86,9 +97,13 @@ export class EngineHost {
   }
 
   private start(): void {
-    const engine = utilityProcess.fork(path.join(__dirname, 'engine.js'), [], {
-      serviceName: 'quantscope-engine',
-    });
+    const engine = utilityProcess.fork(
+      path.join(__dirname, 'engine.js'),
+      engineArguments(this.workers),
+      {
+        serviceName: 'quantscope-engine',
+      },
+    );
     this.engine = engine;
     const runtimes = new RuntimeProcesses((message) => engine.postMessage(message));
     engine.on('message', (message: EngineToMain) => {
@@ -129,6 +144,7 @@ export class EngineHost {
     // Its exports ended with it; unfinished.json still names their folders, for the next engine.
     this.state = { ...this.state, exporting: [] };
     this.onState();
+    this.log.write(`the engine ended with exit status ${code}`);
     const now = Date.now();
     this.deaths = [...this.deaths.filter((time) => now - time < DEATHS_WITHIN_MS), now];
     const hasGivenUp = this.deaths.length >= MOST_DEATHS;

@@ -1,20 +1,24 @@
 import * as fs from 'node:fs';
+import * as os from 'node:os';
 import * as path from 'node:path';
 import { app, ipcMain, shell, type IpcMainInvokeEvent, type WebFrameMain } from 'electron';
 import * as v from 'valibot';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type { AppInfo, Channel, Channels, ChosenFile, Result } from '../../shared/ipc.ts';
+import type { RotatingLog } from '../files/rotating-log.ts';
 import { copyImage } from '../electron-versions.ts';
 import { PAGE_URL } from './app-protocol.ts';
+import { diagnostics } from './diagnostics.ts';
 import { askForInputs, askForModel, askForTarget } from './dialogs.ts';
 import type { EngineHost } from './engine-host.ts';
 import type { Handles } from './handles.ts';
 import type { AppMenu } from './menu.ts';
 import type { OpenFiles } from './open-files.ts';
 import type { RecentFiles } from './recent-files.ts';
-import { openRecipe, saveRecipe } from './recipe-files.ts';
+import { isRecipeFile } from '../../shared/recipe.ts';
+import { openRecipe, recipeEvent, saveRecipe } from './recipe-files.ts';
 import { samplePath } from './sample.ts';
-import type { SettingsStore } from './settings.ts';
+import { presetSetting, workersSetting, type SettingsStore } from './settings.ts';
 import type { MainWindow } from './window.ts';
 
 /** Put in by the build from onnxruntime-node's package.json. */
@@ -28,6 +32,7 @@ export interface Parts {
   readonly settings: SettingsStore;
   readonly openFiles: OpenFiles;
   readonly menu: AppMenu;
+  readonly log: RotatingLog;
 }
 
 /** Recipes are checked again by whoever uses them; here only their size is bounded. */
@@ -74,10 +79,17 @@ const ARGUMENTS = {
       recipeB: v.optional(v.unknown()),
       rules: v.optional(v.unknown()),
       compare: v.optional(v.boolean()),
+      preset: v.optional(presetSetting),
+      workers: v.optional(workersSetting),
     }),
   ]),
   connectEngine: v.strictTuple([]),
   setModelOpen: v.strictTuple([v.boolean()]),
+  diagnostics: v.strictTuple([]),
+  setProgress: v.strictTuple([
+    v.nullable(v.pipe(v.number(), v.finite(), v.minValue(0), v.maxValue(1))),
+  ]),
+  exportEnded: v.strictTuple([v.boolean(), text(500)]),
 } satisfies Record<Channel, v.GenericSchema<unknown, unknown[]>>;
 
 type Handlers = {
@@ -135,7 +147,7 @@ function checkArguments(channel: Channel, args: unknown[]): unknown[] {
 }
 
 function handlersOf(parts: Parts): Handlers {
-  const { window, handles, engine, recent, settings, openFiles, menu } = parts;
+  const { window, handles, engine, recent, settings, openFiles, menu, log } = parts;
   const required = (file: string | null | undefined, what: string): string => {
     if (file !== null && file !== undefined) return file;
     throw new AppError('BAD_USAGE', `cannot find the ${what}; choose the file again`, {
@@ -154,7 +166,10 @@ function handlersOf(parts: Parts): Handlers {
     openDropped: (file) => read(required(path.isAbsolute(file) ? file : null, 'dropped file')),
     takeInitialFile: () => {
       const file = openFiles.takeInitial();
-      return file === null ? null : read(file);
+      if (file === null) return null;
+      if (!isRecipeFile(file)) return read(file);
+      window.send(recipeEvent(file));
+      return null;
     },
     listRecent: () => recent.list(),
     forgetRecent: (entry) => {
@@ -199,6 +214,16 @@ function handlersOf(parts: Parts): Handlers {
       engine.connect();
       return null;
     },
+    diagnostics: () => diagnostics(info(), settings.get(), log),
+    setProgress: (fraction) => {
+      window.showProgress(fraction);
+      return null;
+    },
+    exportEnded: (isDone, label) => {
+      log.write(`an export ${isDone ? 'ended' : 'failed or was cancelled'}`);
+      window.notify(isDone ? 'Export finished' : 'Export not finished', label);
+      return null;
+    },
     setModelOpen: (isOpen) => {
       menu.setModelOpen(isOpen);
       return null;
@@ -213,6 +238,7 @@ function info(): AppInfo {
     platform: process.platform,
     electron: process.versions.electron ?? '',
     runtime: __RUNTIME_VERSION__,
+    cores: os.cpus().length,
     sample: file === null ? null : { name: path.basename(file), bytes: fs.statSync(file).size },
   };
 }

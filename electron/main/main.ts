@@ -1,12 +1,16 @@
 import { app } from 'electron';
+import { isRecipeFile } from '../../shared/recipe.ts';
+import { RotatingLog } from '../files/rotating-log.ts';
 import { serveApp, registerAppScheme } from './app-protocol.ts';
 import { askToStopExport } from './dialogs.ts';
 import { EngineHost } from './engine-host.ts';
 import { Handles } from './handles.ts';
 import { registerIpc } from './ipc.ts';
+import { logEvents } from './log-events.ts';
 import { AppMenu } from './menu.ts';
 import { OpenFiles } from './open-files.ts';
 import { RecentFiles } from './recent-files.ts';
+import { recipeEvent } from './recipe-files.ts';
 import { hardenSession, hardenWebContents } from './security.ts';
 import { SettingsStore } from './settings.ts';
 import { claimSingleInstance } from './single-instance.ts';
@@ -28,7 +32,9 @@ function start(): void {
   const settings = new SettingsStore();
   const recent = new RecentFiles();
   const window = new MainWindow(settings);
-  const engine = new EngineHost(handles, window);
+  const log = new RotatingLog(app.getPath('userData'), 'quantscope');
+  logEvents(log);
+  const engine = new EngineHost(handles, window, settings.get().workers, log);
   window.beforeClose((open) => {
     if (!engine.isExporting) return null;
     return askToStopExport(open).then(async (stops) => {
@@ -39,10 +45,11 @@ function start(): void {
   hardenSession();
   serveApp();
   const menu = new AppMenu({ window, settings, recent, handles });
-  registerIpc({ window, handles, engine, recent, settings, openFiles, menu });
+  registerIpc({ window, handles, engine, recent, settings, openFiles, menu, log });
   openFiles.deliverTo((file) => {
     window.open();
-    window.send({ type: 'open-file', file: handles.grant(file, 'read') });
+    if (isRecipeFile(file)) window.send(recipeEvent(file));
+    else window.send({ type: 'open-file', file: handles.grant(file, 'read') });
   });
   window.open();
   app.on('activate', () => window.open());

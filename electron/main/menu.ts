@@ -78,7 +78,7 @@ function buildMenu(parts: Parts, isModelOpen: boolean): Menu {
   });
   const isMac = process.platform === 'darwin';
   return Menu.buildFromTemplate([
-    ...(isMac ? [appleMenu(command('about'))] : []),
+    ...(isMac ? [appleMenu(command('about'), command('settings'))] : []),
     {
       label: '&File',
       submenu: [
@@ -89,6 +89,7 @@ function buildMenu(parts: Parts, isModelOpen: boolean): Menu {
         command('open-recipe'),
         command('save-recipe'),
         command('close'),
+        ...(isMac ? [] : [{ type: 'separator' } as const, command('settings')]),
         { type: 'separator' },
         // Its usual Cmd+W closes the file.
         isMac ? { role: 'close', accelerator: 'Shift+Cmd+W' } : { role: 'quit' },
@@ -139,6 +140,7 @@ function buildMenu(parts: Parts, isModelOpen: boolean): Menu {
       submenu: [
         command('palette'),
         command('shortcuts'),
+        command('diagnostics'),
         { type: 'separator' },
         ...[...EXTERNAL_ADDRESSES].map(([label, address]) => ({
           label,
@@ -151,11 +153,11 @@ function buildMenu(parts: Parts, isModelOpen: boolean): Menu {
 }
 
 /** The menu of the app's own name that macOS has; the system's has an About window of its own. */
-function appleMenu(about: MenuItemConstructorOptions): MenuItemConstructorOptions {
+function appleMenu(...own: readonly MenuItemConstructorOptions[]): MenuItemConstructorOptions {
   return {
     label: app.name,
     submenu: [
-      about,
+      ...own,
       { type: 'separator' },
       { role: 'services' },
       { type: 'separator' },

@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { app, dialog, type BrowserWindow } from 'electron';
-import { AppError, ioError } from '../../shared/errors.ts';
-import type { RecipeFile } from '../../shared/ipc.ts';
+import { AppError, ioError, toErrorData } from '../../shared/errors.ts';
+import type { MainEvent, RecipeFile } from '../../shared/ipc.ts';
 import { MAX_RECIPE_BYTES, parseRecipe } from '../../shared/recipe.ts';
 import { writeWhole, type InputFile } from '../files/atomic-file.ts';
 
@@ -17,6 +17,16 @@ export async function openRecipe(window: BrowserWindow): Promise<RecipeFile | nu
   });
   const file = canceled ? undefined : filePaths[0];
   return file === undefined ? null : { name: path.basename(file), text: readText(file) };
+}
+
+/** A recipe file that the system handed the app, for the page. */
+export function recipeEvent(file: string): MainEvent {
+  try {
+    const recipe = { name: path.basename(file), text: readText(file) };
+    return { type: 'open-recipe', recipe: { ok: true, value: recipe } };
+  } catch (error) {
+    return { type: 'open-recipe', recipe: { ok: false, error: toErrorData(error) } };
+  }
 }
 
 function readText(file: string): string {

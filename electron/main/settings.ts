@@ -1,9 +1,14 @@
 import * as path from 'node:path';
 import { app } from 'electron';
 import * as v from 'valibot';
-import type { Settings } from '../../shared/ipc.ts';
-import { parseRecipe } from '../../shared/recipe.ts';
+import { MOST_WORKERS, type Settings } from '../../shared/ipc.ts';
+import { parseRecipe, PRESETS } from '../../shared/recipe.ts';
 import { readJson, writeJson } from './json-file.ts';
+
+export const presetSetting = v.nullable(v.picklist(PRESETS.map(({ name }) => name)));
+export const workersSetting = v.nullable(
+  v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MOST_WORKERS)),
+);
 
 /** A recipe that is none any more, or that something else wrote, is forgotten. */
 const recipe = v.fallback(
@@ -24,6 +29,8 @@ const schema = v.object({
   // Checked by the page.
   rules: v.unknown(),
   compare: v.fallback(v.boolean(), true),
+  preset: v.fallback(presetSetting, null),
+  workers: v.fallback(workersSetting, null),
 });
 
 function parsed(value: unknown): unknown {
@@ -43,6 +50,8 @@ export function settingsOf(stored: unknown): Settings {
     recipeB: null,
     rules: null,
     compare: null,
+    preset: null,
+    workers: null,
     ...fields,
   });
 }

@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import { app, BrowserWindow, dialog, nativeTheme, screen } from 'electron';
+import { app, BrowserWindow, dialog, nativeTheme, Notification, screen } from 'electron';
 import type { MainEvent } from '../../shared/ipc.ts';
 import { PAGE_URL } from './app-protocol.ts';
 import { readJson, writeJson } from './json-file.ts';
@@ -94,6 +94,19 @@ export class MainWindow {
       if (reason !== 'clean-exit' && !window.isDestroyed()) void this.reload(window, reason);
     });
     void window.loadURL(PAGE_URL);
+  }
+
+  /** How far a long job is, 0 to 1, in the taskbar or dock; null takes the bar away. */
+  showProgress(fraction: number | null): void {
+    this.window?.setProgressBar(fraction ?? -1);
+  }
+
+  /** Tell of something that ended, unless the window is in front. */
+  notify(title: string, body: string): void {
+    if (this.window?.isFocused() === true || !Notification.isSupported()) return;
+    const notification = new Notification({ title, body });
+    notification.on('click', () => this.open());
+    notification.show();
   }
 
   focus(): void {

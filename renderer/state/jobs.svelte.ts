@@ -6,13 +6,19 @@ export class Job {
   readonly label: string;
   readonly cancel: (() => void) | null;
   readonly isFirst: boolean;
+  readonly isExport: boolean;
   readonly #started = performance.now();
   progress = $state.raw<Progress | null>(null);
   secondsLeft = $state.raw<number | null>(null);
 
-  /** @param isFirst whether the status bar shows it before younger jobs */
-  constructor(label: string, cancel: (() => void) | null, isFirst = false) {
+  /** @param kind.isFirst whether the status bar shows it before younger jobs */
+  constructor(
+    label: string,
+    cancel: (() => void) | null,
+    { isFirst = false, isExport = false } = {},
+  ) {
     this.isFirst = isFirst;
+    this.isExport = isExport;
     this.label = printable(label);
     this.cancel = cancel;
   }
@@ -50,15 +56,31 @@ function fractionOf(progress: Progress): number {
 
 /** The jobs at hand, oldest first. */
 export class Jobs {
+  readonly #onEnd: (job: Job, isDone: boolean) => void;
   list = $state.raw<readonly Job[]>([]);
   /** The one that the status bar shows. */
   readonly shown = $derived(this.list.find(({ isFirst }) => isFirst) ?? this.list.at(-1));
 
+  /** How far the export at hand is, in steps of 1 %; null where none runs. */
+  readonly exported = $derived.by((): number | null => {
+    const job = this.list.find(({ isExport }) => isExport);
+    return job === undefined ? null : Math.round(job.fraction * 100) / 100;
+  });
+
+  /** @param onEnd told of every job that ended, and whether it did what it was for */
+  constructor(onEnd: (job: Job, isDone: boolean) => void = () => undefined) {
+    this.#onEnd = onEnd;
+  }
+
   async run<T>(job: Job, work: () => Promise<T>): Promise<T> {
     this.list = [...this.list, job];
+    let isDone = false;
     try {
-      return await work();
+      const result = await work();
+      isDone = true;
+      return result;
     } finally {
+      this.#onEnd(job, isDone);
       this.list = this.list.filter((other) => other !== job);
     }
   }

@@ -7,7 +7,10 @@ export type Choice =
   | { readonly kind: 'view'; readonly name: View };
 
 /** Commands that open a dialog of the app, by its name. */
-export type AppDialog = Extract<MenuCommand, 'about' | 'palette' | 'properties' | 'shortcuts'>;
+export type AppDialog = Extract<
+  MenuCommand,
+  'about' | 'palette' | 'properties' | 'settings' | 'shortcuts'
+>;
 
 export interface ChoiceFacts {
   readonly choice: Choice;

@@ -7,14 +7,23 @@ import {
   ENGINE_PORT_MESSAGE,
   type MainEvent,
   type PageApi,
+  type RecipeFile,
   type Result,
   type Settings,
   type Theme,
 } from '../../shared/ipc.ts';
 import type { ModelProperties } from '../../shared/properties.ts';
 import type { ExportMode, ModelSummary, Side } from '../../shared/protocol.ts';
-import { MAX_RECIPE_BYTES, parseRecipe, recipeFromText, type Recipe } from '../../shared/recipe.ts';
+import {
+  findPreset,
+  isRecipeFile,
+  MAX_RECIPE_BYTES,
+  parseRecipe,
+  recipeFromText,
+  type Recipe,
+} from '../../shared/recipe.ts';
 import { VIEWS, type View } from '../../shared/views.ts';
+import { copyText } from '../components/clipboard.ts';
 import { modelFacts } from '../format/models.ts';
 import { defaultMode } from '../format/modes.ts';
 import { Analyses } from './analyses.svelte.ts';
@@ -41,6 +50,9 @@ declare global {
   }
 }
 
+/** Whoever waits longer does something else meanwhile, and is told when it ends. */
+const LONG_EXPORT_SECONDS = 10;
+
 /** The view of a model that was just opened. */
 const [{ name: FIRST_VIEW }] = VIEWS;
 
@@ -52,7 +64,10 @@ export class Workbench {
     this.formats = formats;
   });
   readonly announcer = new Announcer();
-  readonly jobs = new Jobs();
+  readonly jobs = new Jobs((job, isDone) => {
+    if (job.isExport && job.seconds >= LONG_EXPORT_SECONDS)
+      void this.api.exportEnded(isDone, job.label);
+  });
   readonly history = new RecipeHistory(this.announcer, (change) => this.#changeRecipes(change));
   readonly analyses = new Analyses(this);
   readonly sides = this.analyses.sides;
@@ -133,7 +148,10 @@ export class Workbench {
   /** Show an export that the page before a reload started, until it ends. */
   async #follow(exported: number, label: string): Promise<void> {
     const abort = new AbortController();
-    const job = new Job(`Exporting ${label}`, () => abort.abort(), true);
+    const job = new Job(`Exporting ${label}`, () => abort.abort(), {
+      isFirst: true,
+      isExport: true,
+    });
     try {
       await this.jobs.run(job, () =>
         this.client.request(
@@ -219,6 +237,23 @@ export class Workbench {
     this.fail(told, { label: 'Open another…', run: () => void this.openDialog() });
   }
 
+  settings(): Promise<Settings> {
+    return this.#call(this.api.getSettings());
+  }
+
+  changeSettings(changes: Partial<Settings>): void {
+    if (changes.theme !== undefined) this.theme = changes.theme;
+    void this.api.setSettings(changes);
+  }
+
+  async copyDiagnostics(): Promise<void> {
+    await this.#try(async () => {
+      const text = await this.#call(this.api.diagnostics());
+      if (!copyText(text)) throw new AppError('INTERNAL', 'the diagnostics were not copied');
+      this.announcer.say('Diagnostics copied');
+    });
+  }
+
   /** What the open file says of the model as a whole. */
   properties(): Promise<ModelProperties> {
     return this.client.request('properties', { handle: this.file?.handle ?? '' });
@@ -246,8 +281,7 @@ export class Workbench {
 
   /** A file that was dropped: a recipe becomes A, anything else is opened as a model. */
   async drop(file: File): Promise<void> {
-    const isRecipe = /\.json$/i.test(file.name) && !/\.index\.json$/i.test(file.name);
-    if (!isRecipe) return this.openDropped(file);
+    if (!isRecipeFile(file.name)) return this.openDropped(file);
     await this.#try(async () => {
       if (file.size > MAX_RECIPE_BYTES)
         throw new AppError('BAD_RECIPE', 'cannot be a recipe', {
@@ -263,6 +297,14 @@ export class Workbench {
     await this.#try(async () => {
       const name = await this.#call(this.api.saveRecipe(plain(this.recipes[side])));
       if (name !== null) this.announcer.say(`Recipe saved as ${name}`);
+    });
+  }
+
+  /** A recipe file that the system handed the app becomes A, as a dropped one does. */
+  #takeRecipeFile(recipe: Result<RecipeFile>): Promise<void> {
+    return this.#try(async () => {
+      const { text, name } = await this.#call(Promise.resolve(recipe));
+      this.#takeRecipe('a', text, name);
     });
   }
 
@@ -320,7 +362,7 @@ export class Workbench {
 
   /** The theme may have been changed in the window's menu. */
   async refreshTheme(): Promise<void> {
-    this.theme = (await this.#call(this.api.getSettings())).theme;
+    this.theme = (await this.settings()).theme;
   }
 
   analyzeBoth(): void {
@@ -368,6 +410,8 @@ export class Workbench {
         return;
       case 'compare':
         return this.setCompare(!this.compare);
+      case 'diagnostics':
+        return void this.copyDiagnostics();
       default:
         this.dialog = command;
     }
@@ -432,7 +476,7 @@ export class Workbench {
     };
     const first = firstRecipes();
     this.history.restart({
-      a: stored(settings.recipeA, first.a),
+      a: findPreset(settings.preset ?? '') ?? stored(settings.recipeA, first.a),
       b: stored(settings.recipeB, first.b),
     });
     this.#modelRules.restore(this.recipes, settings.rules);
@@ -456,6 +500,7 @@ export class Workbench {
 
   #onEvent(event: MainEvent): void {
     if (event.type === 'open-file') void this.open(event.file);
+    else if (event.type === 'open-recipe') void this.#takeRecipeFile(event.recipe);
     else if (event.type === 'show') this.show(event.view);
     else if (event.type === 'command') this.command(event.command);
     else {
