@@ -39,6 +39,18 @@ export interface ModelProperties {
   readonly metadata: Listed<TextProperty>;
 }
 
+const NONE = { shown: [], count: 0 };
+
+/** Of a file that says nothing of the model as a whole. */
+export const NO_PROPERTIES: ModelProperties = {
+  facts: [],
+  opsets: [],
+  inputs: NONE,
+  outputs: NONE,
+  signatures: NONE,
+  metadata: NONE,
+};
+
 /** A list as the properties have it. Models of real use have fewer entries; a file may have millions. */
 export const MOST_LISTED = 500;
 

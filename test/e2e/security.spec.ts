@@ -282,7 +282,7 @@ test.describe('the page', () => {
       foreign.destroy();
       return found;
     }, preload);
-    expect(answers).toHaveLength(19);
+    expect(answers).toHaveLength(22);
     for (const [channel, answer] of answers)
       expect(answer, channel).toMatchObject({
         ok: false,

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect, test } from 'vitest';
 import { NO_GRAPH } from '../../../shared/graph.ts';
+import { NO_PROPERTIES } from '../../../shared/properties.ts';
 import type { TensorRef } from '../../../shared/model.ts';
 import { schemeBytes, type Plan } from '../../../shared/plan.ts';
 import { isFloatCast, type Recipe } from '../../../shared/recipe.ts';
@@ -51,6 +52,7 @@ function openToy(source: FileSource): OpenedModel {
     extension: '.toy',
     modes: ['qdq'],
     canRun: false,
+    properties: () => NO_PROPERTIES,
     graph: () => NO_GRAPH,
     runHints: NO_HINTS,
     layout: (plan) => layoutToy(tensor, plan, source.size),

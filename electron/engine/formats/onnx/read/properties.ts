@@ -3,6 +3,7 @@ import {
   factsOf,
   listed,
   MOST_TEXT,
+  NO_PROPERTIES,
   shownText,
   type ModelProperties,
   type TextProperty,
@@ -45,6 +46,7 @@ export function readProperties(
   const model = textsOf(wire, 0, wire.source.size, [DOMAIN, DOC_STRING]);
   const main = textsOf(wire, graph.frame.payload, graph.frame.end, [GRAPH_NAME, GRAPH_DOC_STRING]);
   return {
+    ...NO_PROPERTIES,
     facts: factsOf({
       Producer: shownText(index.producer),
       'IR version': String(index.irVersion),
@@ -56,7 +58,6 @@ export function readProperties(
     opsets,
     inputs: listed(inputs, value),
     outputs: listed(graph.outputs, value),
-    signatures: listed([], (never: never) => never),
     metadata: listed(index.metadata, (record) => readEntry(wire, record)),
   };
 }
