@@ -4,6 +4,9 @@ import { root } from '../helpers/root.ts';
 
 /** What README shows; the other pictures are for whoever changes the page. */
 const README_PICTURE = path.join(root, 'build/pictures/layers.png');
+/** Views that the guide shows, in light and dark. */
+const GUIDE = path.join(root, 'docs/guide/pictures');
+const IN_GUIDE = ['layers', 'compare', 'budget', 'export'];
 const FOLDER = path.join(root, 'test-results/pictures');
 
 const SIZES = [
@@ -26,6 +29,8 @@ async function shoot({ electron, page }: App, name: string): Promise<void> {
       const isReadmes = name === 'layers' && width === 1280 && theme === 'light';
       const file = path.join(FOLDER, `${name}-${width}-${theme}.png`);
       await page.screenshot({ path: isReadmes ? README_PICTURE : file });
+      if (width === 1280 && IN_GUIDE.includes(name))
+        await page.screenshot({ path: path.join(GUIDE, `${name}-${theme}.png`) });
     }
 }
 
