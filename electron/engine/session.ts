@@ -26,7 +26,6 @@ import {
   totalOf,
   type KeptGroup,
   type RangeCandidate,
-  type Statistics,
   type TensorDetail,
   type TensorReport,
   type Total,
@@ -41,20 +40,14 @@ import { planTarget, refuseInTheWay, type TargetPlan } from './export-target.ts'
 import type { FormatAdapter, OpenedModel } from './formats/format.ts';
 import { ADAPTERS, formatName, openModel } from './formats/registry.ts';
 import { Inspector } from './inspector.ts';
-import {
-  filesOf,
-  forWorker,
-  type AnalyzedItem,
-  type AnalyzeItem,
-  type WorkerFiles,
-} from './jobs.ts';
+import { filesOf, forWorker, type WorkerFiles } from './jobs.ts';
+import { isReadable, Measuring, type MeasureOptions } from './measuring.ts';
 import { outlineOf } from './activations.ts';
 import { StaticKnowledge } from './static-facts.ts';
 import type { WorkerPool } from './pool.ts';
-import { batchesOf, split } from './batches.ts';
+import { split } from './batches.ts';
 import { kernelScheme } from './quantize/scheme.ts';
-import type { TensorStatistics } from './quantize/statistics.ts';
-import { keptReport, nonFiniteReason, overflowReason, reportOf } from './reports.ts';
+import { keptReport, nonFiniteReason, overflowReason } from './reports.ts';
 import { tensorSummaries } from './summaries.ts';
 
 export interface RunOptions {
@@ -71,17 +64,10 @@ export interface ExportOptions extends RunOptions {
   readonly inputs?: readonly InputFile[];
 }
 
-export interface AnalyzeOptions extends RunOptions {
+export interface AnalyzeOptions extends MeasureOptions {
   /** The export mode whose plan is measured; the format's first where none is given. */
   readonly mode?: ExportMode;
-  /** Tensors to do before the others. */
-  readonly first?: readonly number[];
-  readonly onStatistics?: (
-    statistics: readonly { tensor: number; statistics: Statistics }[],
-  ) => void;
   readonly onReports?: (reports: readonly TensorReport[]) => void;
-  /** Whether reports have all scales, which they do where nothing is said: an embedding in blocks has millions. */
-  readonly withScales?: boolean;
 }
 
 /** How the copy of another model is named and planned. */
@@ -119,7 +105,7 @@ export class Session {
   private readonly files: WorkerFiles;
   /** What was opened by its name alone: a file, or the folder that holds one. */
   readonly label: string;
-  private readonly passes = new Map<number, TensorStatistics>();
+  private readonly measuring: Measuring;
   /** The last plans by recipe and mode, the newest last. */
   private readonly plans = new Map<string, Plan>();
   private readonly inspector: Inspector;
@@ -130,6 +116,7 @@ export class Session {
     this.opened = opened;
     this.pool = pool;
     this.files = opened.files.map(({ path, identity, owner }) => ({ path, identity, owner }));
+    this.measuring = new Measuring(pool, this.files, opened.model.tensors);
     this.inspector = new Inspector(pool, this.files);
     this.calibration = new StaticKnowledge(opened, copy?.planned(opened) ?? opened.model.tensors);
   }
@@ -187,7 +174,7 @@ export class Session {
       (entry) => entry.scheme !== null || isQuantizable(this.tensors[entry.tensor]!),
     );
     settle(untouched.map((entry) => keptReport(this.tensors[entry.tensor]!, entry, null)));
-    await this.runBatches(measured, 'Measuring', options, settle);
+    await this.measuring.run(measured, 'Measuring', options, settle);
     // What was cancelled while its last batch ended has no result either: a newer run's would follow it.
     throwIfAborted(options.signal);
     return { reports, total: totalOf(reports, (tensor) => this.tensors[tensor]!.elements) };
@@ -228,7 +215,7 @@ export class Session {
     const ref = this.readable(tensor);
     for (const recipe of recipes)
       if (recipe !== null) await this.readScales(recipe, mode, { signal });
-    const known = this.passes.get(tensor) ?? null;
+    const known = this.measuring.passes.get(tensor) ?? null;
     const entries = recipes.map((recipe) =>
       recipe === null ? null : this.planOf(ref, recipe, mode),
     );
@@ -249,7 +236,7 @@ export class Session {
     await this.readScales(recipe, mode, { signal });
     const scheme = kernelScheme(this.planOf(ref, recipe, mode));
     if (scheme === null) return { scale: [], zeroPoint: [] };
-    const known = this.passes.get(tensor) ?? null;
+    const known = this.measuring.passes.get(tensor) ?? null;
     const params = { files: this.files, tensor: forWorker(ref), known, scheme };
     return this.pool.run('scales', params, { signal, what: ref.name, urgent: true });
   }
@@ -264,7 +251,7 @@ export class Session {
     const ref = this.tensor(tensor);
     const scheme = kernelScheme(this.planOf(ref, recipe, mode));
     if (scheme === null || !isReadable(ref)) return [];
-    const known = this.passes.get(tensor) ?? null;
+    const known = this.measuring.passes.get(tensor) ?? null;
     const params = { files: this.files, tensor: forWorker(ref), known, scheme };
     return this.pool.run('ranges', params, { signal, what: ref.name, urgent: true });
   }
@@ -324,7 +311,7 @@ export class Session {
       signal: options.signal,
       encode: async (tensor, place) => {
         const ref = this.tensor(tensor);
-        const known = this.passes.get(tensor) ?? null;
+        const known = this.measuring.passes.get(tensor) ?? null;
         const entry = planned.get(tensor)!;
         const params = {
           files: filesOf(this.files, [ref]),
@@ -476,7 +463,7 @@ export class Session {
   ): Promise<{ plan: Plan; layoutFor: (targetName: string) => Layout }> {
     this.assertMode(mode);
     const asked = this.asked(recipe, mode);
-    await this.readUnknown(
+    await this.measuring.readUnknown(
       asked.filter(({ scheme }) => scheme !== null && !decidesOverflow(mode, scheme)),
       options,
     );
@@ -496,7 +483,7 @@ export class Session {
   private async readScales(recipe: Recipe, mode: ExportMode, options: RunOptions): Promise<void> {
     const wanted = mode === 'static' ? this.calibration.unmeasured(recipe) : [];
     if (wanted.length === 0) return;
-    await this.runBatches(wanted, 'Measuring', { ...options, withScales: true }, (reports) =>
+    await this.measuring.run(wanted, 'Measuring', { ...options, withScales: true }, (reports) =>
       this.calibration.learn(reports),
     );
     this.plans.clear();
@@ -506,32 +493,20 @@ export class Session {
   private async readConstants(mode: ExportMode, options: RunOptions): Promise<void> {
     if (mode !== 'float16') return;
     const readable = this.tensors.filter((ref) => isReadable(ref));
-    await this.readUnknown(
+    await this.measuring.readUnknown(
       readable.map(({ id }) => ({ tensor: id, scheme: null, reason: null, byRule: false })),
       options,
     );
   }
 
-  /** Make the first pass over the tensors that were not read yet. */
-  private async readUnknown(entries: WeightPlans, options: RunOptions): Promise<void> {
-    const unknown = entries.filter(({ tensor }) => !this.passes.has(tensor));
-    await this.runBatches(
-      unknown.map((entry) => ({ ...entry, scheme: null })),
-      'Reading',
-      options,
-      () => undefined,
-    );
-  }
-
   private layoutOf(plan: Plan, mode: ExportMode, recipe: Recipe, targetName: string): Layout {
-    const statistics = new Map([...this.passes].map(([id, pass]) => [id, pass.statistics]));
-    return this.opened.layout(plan, mode, recipe, targetName, statistics);
+    return this.opened.layout(plan, mode, recipe, targetName, this.measuring.statistics());
   }
 
   /** The plan of a tensor whose values its scheme may not hold: then it is kept. */
   private heldBy(entry: TensorPlan, mode: ExportMode): TensorPlan {
     const { scheme, tensor } = entry;
-    const statistics = this.passes.get(tensor)?.statistics;
+    const statistics = this.measuring.passes.get(tensor)?.statistics;
     if (scheme === null || statistics === undefined || decidesOverflow(mode, scheme)) return entry;
     const reason = isFloatCast(scheme.dtype)
       ? overflowReason(scheme, statistics)
@@ -550,62 +525,6 @@ export class Session {
           : [{ reason, bytes: this.tensors[tensor]!.bytes }],
       ),
     );
-  }
-
-  /** Run planned tensors through the workers in batches, keeping as many under way as there are workers. */
-  private async runBatches(
-    plan: readonly TensorPlan[],
-    what: string,
-    options: AnalyzeOptions,
-    settle: (reports: readonly TensorReport[]) => void,
-  ): Promise<void> {
-    const batches = batchesOf(plan, this.tensors, options.first ?? []);
-    const bytesOf = plan.reduce((sum, entry) => sum + this.tensors[entry.tensor]!.bytes, 0);
-    let [done, bytesDone] = [0, 0];
-    const next = batches[Symbol.iterator]();
-    const lane = async (): Promise<void> => {
-      for (let step = next.next(); step.done !== true; step = next.next()) {
-        const batch = step.value;
-        const analyzed = await this.runBatch(batch, options);
-        const reports = batch.map((entry, index) => this.settleItem(entry, analyzed[index]!));
-        const fresh = analyzed.filter((item) => item.pass !== null);
-        if (fresh.length > 0)
-          options.onStatistics?.(
-            fresh.map((item) => ({ tensor: item.tensor, statistics: item.pass!.statistics })),
-          );
-        settle(reports);
-        done += batch.length;
-        bytesDone += batch.reduce((sum, entry) => sum + this.tensors[entry.tensor]!.bytes, 0);
-        const item = this.tensors[batch[batch.length - 1]!.tensor]!.name;
-        options.onProgress?.({ what, item, done, of: plan.length, bytesDone, bytesOf });
-      }
-    };
-    const lanes = Array.from({ length: this.pool.size }, lane);
-    const outcomes = await Promise.allSettled(lanes);
-    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failure !== undefined) throw failure.reason as Error;
-  }
-
-  private async runBatch(
-    batch: readonly TensorPlan[],
-    { signal, withScales = true }: AnalyzeOptions,
-  ): Promise<readonly AnalyzedItem[]> {
-    const items = batch.map((entry): AnalyzeItem => ({
-      tensor: forWorker(this.tensors[entry.tensor]!),
-      scheme: kernelScheme(entry),
-      known: this.passes.get(entry.tensor) ?? null,
-    }));
-    return this.pool.run(
-      'analyze',
-      { files: this.files, items, withScales },
-      { signal, what: items[0]!.tensor.name },
-    );
-  }
-
-  private settleItem(entry: TensorPlan, item: AnalyzedItem): TensorReport {
-    if (item.pass !== null) this.passes.set(item.tensor, item.pass);
-    const statistics = (item.pass ?? this.passes.get(item.tensor))?.statistics ?? null;
-    return reportOf(this.tensors[entry.tensor]!, entry, item.measures, item.error, statistics);
   }
 }
 
@@ -626,12 +545,4 @@ function activationCounts(
 /** Whether a mode decides itself about values that become infinite: cast stores them as model.to(dtype) does. */
 function decidesOverflow(mode: ExportMode, { dtype }: Scheme): boolean {
   return isFloatCast(dtype) && (mode === 'cast' || mode === 'float16');
-}
-
-function isReadable(ref: TensorRef): boolean {
-  const { quantization } = ref;
-  // What keeps a tensor from being quantized again does not keep its float values from being read.
-  const isFloatStill = quantization?.pending !== undefined;
-  const { fixed: _, ...readable } = ref;
-  return isQuantizable({ ...(isFloatStill ? readable : ref), role: 'weight', quantization: null });
 }
