@@ -55,7 +55,8 @@ function percentileRange(
     const found = cumulative.findIndex((reached) => reached >= part);
     return edgeOf(observed, found < 0 ? REFERENCE_BINS : found, REFERENCE_BINS);
   };
-  const cut = (1 - percent / 100) / 2;
+  // As the reference computes it: a share of the values may end exactly there.
+  const cut = (100 - percent) / 200;
   const [low, high] = symmetric
     ? [-edgeAt(percent / 100), edgeAt(percent / 100)]
     : [edgeAt(cut), edgeAt(1 - cut)];
