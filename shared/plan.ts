@@ -60,6 +60,8 @@ export interface BiasPlan {
   /** The scale of the operator's input times each of its weight's scales, in float32. */
   readonly scale: readonly number[];
   readonly codes: Int32Array;
+  /** Whether a Gemm's beta is multiplied into the codes, and is 1 from then on. */
+  readonly takesBeta?: true;
 }
 
 /** Whether an operator computes on integers. */
@@ -109,12 +111,24 @@ export type PlannedTensor = Pick<
  * What a recipe asks for, one entry per tensor in the order given, before a format and a mode fit it
  * (Session.plan). Pure: the same recipe on the same tensors gives the same entries.
  */
-export function planWeights(tensors: readonly PlannedTensor[], recipe: Recipe): WeightPlans {
+export function planWeights(
+  tensors: readonly PlannedTensor[],
+  recipe: Recipe,
+  sizes: Sizes = 'smaller',
+): WeightPlans {
   const lastMatch = compileRules(recipe.rules.filter(({ scheme }) => scheme !== undefined));
-  return tensors.map((tensor) => planTensor(tensor, recipe, lastMatch(tensor)));
+  return tensors.map((tensor) => planTensor(tensor, recipe, lastMatch(tensor), sizes));
 }
 
-function planTensor(tensor: PlannedTensor, recipe: Recipe, rule: Rule | undefined): TensorPlan {
+/** Whether tensors that a scheme makes no smaller are kept. */
+type Sizes = 'smaller' | 'any';
+
+function planTensor(
+  tensor: PlannedTensor,
+  recipe: Recipe,
+  rule: Rule | undefined,
+  sizes: Sizes,
+): TensorPlan {
   const byRule = rule !== undefined;
   const kept = (reason: string): TensorPlan => ({
     tensor: tensor.id,
@@ -133,13 +147,19 @@ function planTensor(tensor: PlannedTensor, recipe: Recipe, rule: Rule | undefine
     return kept(`stored in ${tensor.dtype} already`);
   const { scheme, reason } =
     own === null ? fitGranularity(tensor, asked) : { scheme: own, reason: OWN_CODES };
+  const larger = sizes === 'any' ? null : whyNotSmaller(scheme, tensor);
+  return larger === null ? { tensor: tensor.id, scheme, reason, byRule } : kept(larger);
+}
+
+/** Why a tensor under a scheme is no smaller than it is; null where it is. */
+export function whyNotSmaller(
+  scheme: Scheme,
+  tensor: Pick<TensorRef, 'shape' | 'axis' | 'elements' | 'bytes' | 'quantization'>,
+): string | null {
   const bytes = schemeBytes(scheme, tensor);
   // Types of 32 bits never save anything: whoever asks for one wants to see its error.
-  if (bytes >= tensor.bytes && dtypeOf(storageDtype(scheme.dtype)).bits < 32)
-    return kept(
-      `${scheme.dtype} with its scales needs ${bytes} bytes, and the tensor has ${tensor.bytes}`,
-    );
-  return { tensor: tensor.id, scheme, reason, byRule };
+  if (bytes < tensor.bytes || dtypeOf(storageDtype(scheme.dtype)).bits >= 32) return null;
+  return `${scheme.dtype} with its scales needs ${bytes} bytes, and the tensor has ${tensor.bytes}`;
 }
 
 const OWN_CODES = "stored as the codes that the model's own QuantizeLinear makes of it";

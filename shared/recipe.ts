@@ -63,7 +63,10 @@ export interface ActivationScheme {
   readonly symmetric: boolean;
   /** How a range is chosen of what calibration observed. */
   readonly range: RangeMethod;
-  /** Types of operators that compute on integers; where it is left out, those that integer kernels gain from. */
+  /**
+   * Types of operators whose inputs and outputs are quantized by the rules of onnxruntime's quantize_static; where it is
+   * left out, those are planned that integer kernels gain from.
+   */
   readonly operators?: readonly string[] | undefined;
 }
 
@@ -133,21 +136,22 @@ function preset(
   };
 }
 
-/** The operators that onnxruntime's quantize_static quantizes by default (its QDQRegistry). */
+/** The operators that onnxruntime's quantize_static quantizes by default (its QDQRegistry and QLinearOpsRegistry). */
 const ORT_STATIC_OPERATORS = [
-  ...['ArgMax', 'AveragePool', 'BatchNormalization', 'Clip', 'Conv', 'ConvTranspose', 'Gather'],
-  ...['Gemm', 'GlobalAveragePool', 'InstanceNormalization', 'LayerNormalization', 'LeakyRelu'],
-  ...['MatMul', 'MaxPool', 'Mul', 'Add', 'Pad', 'Relu', 'Reshape', 'Resize', 'Sigmoid', 'Slice'],
   ...[
-    'Softmax',
-    'Split',
-    'Squeeze',
-    'Transpose',
-    'Unsqueeze',
-    'Where',
+    'Add',
+    'ArgMax',
+    'AveragePool',
+    'BatchNormalization',
+    'Clip',
     'Concat',
-    'EmbedLayerNormalization',
+    'Conv',
+    'ConvTranspose',
   ],
+  ...['CumSum', 'EmbedLayerNormalization', 'Flatten', 'Gather', 'GatherElements', 'Gemm'],
+  ...['GlobalAveragePool', 'InstanceNormalization', 'LayerNormalization', 'LeakyRelu', 'MatMul'],
+  ...['MaxPool', 'Mul', 'Pad', 'Relu', 'Reshape', 'Resize', 'Sigmoid', 'Slice', 'Softmax', 'Split'],
+  ...['Squeeze', 'TopK', 'Transpose', 'Unsqueeze', 'Where'],
 ];
 
 /** The recipes known by name, on the command line and in the app. */

@@ -1,10 +1,9 @@
 import type { ObservedValue, Ranges } from '../../shared/ranges.ts';
-import type { TensorRef } from '../../shared/model.ts';
 import { planWeights, type PlannedTensor, type TensorPlan } from '../../shared/plan.ts';
 import type { ActivationScheme, Recipe, Scheme } from '../../shared/recipe.ts';
 import type { TensorReport } from '../../shared/report.ts';
 import { chooseRange } from './calibrate/choose-range.ts';
-import type { OpenedModel, StaticFacts } from './formats/format.ts';
+import type { OpenedModel, StaticFacts, WeightParameters } from './formats/format.ts';
 import { readNumbers } from './tensor-bytes.ts';
 
 /** What calibration and measured weights tell of a model's plans for static quantization. */
@@ -14,7 +13,7 @@ export class StaticKnowledge {
   private observed: ReadonlyMap<string, ObservedValue> | null = null;
   private skipped: ReadonlyMap<string, string> = new Map();
   /** By tensor and scheme. */
-  private readonly scales = new Map<string, readonly number[]>();
+  private readonly measured = new Map<string, WeightParameters>();
   /** By value and scheme: a search takes a while, and plans ask again. */
   private chosen = new Map<string, ReturnType<typeof chooseRange>>();
 
@@ -35,24 +34,32 @@ export class StaticKnowledge {
     this.chosen = new Map();
   }
 
-  /** What the recipe asks of the weights, without its least size: operators on integers want theirs whatever it is. */
+  /** What the recipe asks of the weights, of any size: operators on integers want theirs whatever it saves. */
   asked(recipe: Recipe): readonly TensorPlan[] {
-    return planWeights(this.planned, { ...recipe, minElements: 0 });
+    return planWeights(this.planned, { ...recipe, minElements: 0 }, 'any');
   }
 
-  /** Weights whose scales the plan's biases are in units of, and that were not measured yet. */
+  /** Stored tensors whose scales a plan asks for, as biases are in units of them, and that were not measured yet. */
   unmeasured(recipe: Recipe): readonly TensorPlan[] {
     if (!this.isCalibrated) return [];
-    const { tensors } = this.opened.model;
-    return this.asked(recipe).filter(
-      ({ tensor, scheme }) =>
-        scheme !== null && hasBias(tensors[tensor]!) && !this.scales.has(keyOf(tensor, scheme)),
-    );
+    const missing = new Map<string, TensorPlan>();
+    const parametersOf: StaticFacts['parametersOf'] = (tensor, scheme) => {
+      const key = keyOf(tensor, scheme);
+      const known = this.measured.get(key);
+      if (known === undefined) missing.set(key, { tensor, scheme, reason: null, byRule: false });
+      return known ?? null;
+    };
+    this.opened.planStatic?.(this.asked(recipe), { ...this.facts(recipe), parametersOf });
+    return [...missing.values()];
   }
 
   learn(reports: readonly TensorReport[]): void {
-    for (const { tensor, scheme, scale } of reports)
-      if (scheme !== null) this.scales.set(keyOf(tensor, scheme), Array.from(scale));
+    for (const { tensor, scheme, scale, zeroPoint } of reports)
+      if (scheme !== null)
+        this.measured.set(keyOf(tensor, scheme), {
+          scale: Array.from(scale),
+          zeroPoint: Array.from(zeroPoint),
+        });
   }
 
   facts(recipe: Recipe): StaticFacts {
@@ -60,7 +67,7 @@ export class StaticKnowledge {
     return {
       recipe,
       rangeOf: (value, scheme) => this.rangeOf(this.opened.graph().values[value]!.name, scheme),
-      scalesOf: (tensor, scheme) => this.scales.get(keyOf(tensor, scheme)) ?? null,
+      parametersOf: (tensor, scheme) => this.measured.get(keyOf(tensor, scheme)) ?? null,
       numbersOf: (tensor) => readNumbers(files, model.tensors[tensor]!),
     };
   }
@@ -75,10 +82,6 @@ export class StaticKnowledge {
     this.chosen.set(key, range);
     return range;
   }
-}
-
-function hasBias({ consumers }: TensorRef): boolean {
-  return consumers.some(({ op }) => op === 'Conv' || op === 'Gemm');
 }
 
 function keyOf(tensor: number, scheme: Scheme): string {

@@ -17,6 +17,7 @@ GOLDENS = (
     "number_formats",
     "number_values",
     "percentile",
+    "static",
 )
 
 if __name__ == "__main__":

@@ -55,13 +55,19 @@ export interface OpenedModel {
   close(): void;
 }
 
+/** One scale and zero point for the tensor, or for each channel. */
+export interface WeightParameters {
+  readonly scale: readonly number[];
+  readonly zeroPoint: readonly number[];
+}
+
 /** What the weights and calibration of a model tell of a plan for static quantization. */
 export interface StaticFacts {
   readonly recipe: Recipe;
   /** The range that a scheme's method chooses of what was observed of a value; why there is none. */
   rangeOf(value: number, scheme: ActivationScheme): ChosenRange | { readonly missing: string };
-  /** Scales that the values of a weight give under a scheme; null while they are not known. */
-  scalesOf(tensor: number, scheme: Scheme): readonly number[] | null;
+  /** What the values of a stored tensor give under a scheme; null while that is not known. */
+  parametersOf(tensor: number, scheme: Scheme): WeightParameters | null;
   /** The values of a small stored tensor. */
   numbersOf(tensor: number): readonly number[];
 }

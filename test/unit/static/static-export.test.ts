@@ -1,60 +1,21 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { onnx } from 'onnx-proto';
+import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import { PreparedModel } from '../../../electron/engine/calibrate/prepared.ts';
-import { rangesFromText, rangesToText } from '../../../electron/engine/calibrate/ranges-file.ts';
 import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
-import { Session } from '../../../electron/engine/session.ts';
-import type { ExportResult } from '../../../shared/protocol.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
-import type { Plan } from '../../../shared/plan.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
 import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
+import { exportStatic } from '../../helpers/static-export.ts';
 import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 const pool = testPool();
 const signal = new AbortController().signal;
-const RANDOM = { inputs: null, samples: 3, seed: 1 };
 
-interface Static {
-  readonly out: string;
-  readonly result: ExportResult;
-  readonly plan: Plan;
-  readonly proto: onnx.ModelProto;
-  /** The plan's words on an operator of the prepared model. */
-  readonly reasonOf: (operator: string) => string | null;
-}
-
-/** Prepare, calibrate on random samples, and export. */
-async function exportStatic(file: string, wanted: Recipe): Promise<Static> {
-  const source = Session.open(file, pool);
-  const prepared = await PreparedModel.make(source, pool, RUNTIME_SCRIPT, { signal });
-  try {
-    const observed = await prepared.calibrate(RANDOM, { signal });
-    // Through their file, so that it loses nothing.
-    prepared.use(rangesFromText(rangesToText(observed), 'ranges.json'));
-    const out = path.join(folder, `static-${path.basename(file)}`);
-    const { session } = prepared;
-    const result = await session.export(wanted, 'static', out, { signal, overwrite: true });
-    const plan = session.plan(wanted, 'static');
-    const { operators } = session.opened.graph();
-    return {
-      ...{ out, result, plan, proto: onnx.ModelProto.decode(fs.readFileSync(out)) },
-      reasonOf: (name) => {
-        const operator = operators.find((each) => each.name === name || each.op === name)!;
-        return plan.operators[operator.id]!.reason;
-      },
-    };
-  } finally {
-    prepared.close();
-    source.close();
-  }
-}
+const exported = (file: string, wanted: Recipe) => exportStatic({ pool, folder }, file, wanted);
 
 function kernelsOf(file: string) {
   const out = path.join(folder, 'optimized.onnx');
@@ -106,7 +67,7 @@ function smallNetwork(opset = 13): string {
 describe('a small network', () => {
   test('computes on integers from end to end, and answers nearly as its source', async () => {
     const file = smallNetwork();
-    const { out, result, plan } = await exportStatic(file, recipe('static-int8'));
+    const { out, result, plan } = await exported(file, recipe('static-int8'));
     const kernels = await kernelsOf(out);
     expect(kernels.integer).toBeGreaterThanOrEqual(3);
     const feeds = { x: { shape: [1, 3, 8, 8], dtype: 'float32' as const } };
@@ -116,7 +77,7 @@ describe('a small network', () => {
   });
 
   test('a Relu and a Clip are told by the codes behind them, and MaxPool hands codes on', async () => {
-    const { plan, proto } = await exportStatic(smallNetwork(), recipe('static-int8'));
+    const { plan, proto } = await exported(smallNetwork(), recipe('static-int8'));
     const quantized = proto.graph!.node!.filter(({ opType }) => opType === 'QuantizeLinear');
     expect(quantized.map(({ input }) => input![0])).toEqual([
       'x',
@@ -134,7 +95,7 @@ describe('a small network', () => {
   });
 
   test('a bias is int32 in units of the scales of input and weight', async () => {
-    const { plan, proto } = await exportStatic(smallNetwork(), recipe('static-int8'));
+    const { plan, proto } = await exported(smallNetwork(), recipe('static-int8'));
     const stored = (name: string): onnx.ITensorProto =>
       proto.graph!.initializer!.find((each) => each.name === name)!;
     const numbers = (tensor: onnx.ITensorProto, Type: typeof Float32Array | typeof Int32Array) =>
@@ -150,10 +111,7 @@ describe('a small network', () => {
 
   test('a rule keeps an operator in float, and what only it takes is not quantized', async () => {
     const rules = [{ match: { op: 'Gemm' }, activations: null }];
-    const { proto, reasonOf } = await exportStatic(
-      smallNetwork(),
-      recipe('static-int8', { rules }),
-    );
+    const { proto, reasonOf } = await exported(smallNetwork(), recipe('static-int8', { rules }));
     expect(reasonOf('Gemm')).toBe('kept in float by a rule');
     expect(proto.graph!.node!.find(({ opType }) => opType === 'Gemm')!.input![2]).toBe('b3');
   });
@@ -182,7 +140,7 @@ test('a Slice whose limits are attributes takes them as inputs at the opset that
       { opset: 9, irVersion: 4 },
     ),
   );
-  const { out, proto } = await exportStatic(file, recipe('static-int8'));
+  const { out, proto } = await exported(file, recipe('static-int8'));
   expect(Number(proto.opsetImport.find(({ domain }) => domain === '')!.version)).toBeGreaterThan(9);
   expect(proto.opsetImport.map(({ domain }) => domain)).toEqual(['']);
   const feeds = { x: { shape: [1, 3, 8, 8], dtype: 'float32' as const } };
@@ -206,7 +164,7 @@ test('a bias that does not fit in int32 widens the scale of its channel', async 
       ],
     }),
   );
-  const { plan, out } = await exportStatic(file, recipe('static-int8'));
+  const { plan, out } = await exported(file, recipe('static-int8'));
   const bias = plan.operators[0]!.bias!;
   expect(bias.codes[0]).toBeLessThanOrEqual(2 ** 31 - 1);
   expect(bias.codes[0]).toBeGreaterThan(2 ** 31 * 0.999);
@@ -217,7 +175,7 @@ test('a bias that does not fit in int32 widens the scale of its channel', async 
 
 test('a real model runs each Conv and Gemm on integers', async () => {
   const { file } = REAL_MODELS.find(({ name }) => name === 'PP-OCR cls')!;
-  const { out, plan } = await exportStatic(file, recipe('static-int8'));
+  const { out, plan } = await exported(file, recipe('static-int8'));
   const kernels = await kernelsOf(out);
   const planned = plan.operators.filter(({ isInteger }) => isInteger).length;
   expect(planned).toBe(54);

@@ -22,6 +22,9 @@ import { WireType, type Frame, type WireField, type WireReader } from './wire.ts
 /** Permutations and axes are short; a longer ints attribute is data that nothing here needs. */
 const MAX_INTEGERS = 256;
 
+/** Words such as "reflect" are short; longer texts are data that nothing here needs. */
+const MAX_WORD_BYTES = 64;
+
 /**
  * A record of a node takes about 300 bytes, and a node of a file may take two: 30 MB of these took 4.2 GB.
  * Models of a hundred thousand layers have fewer than a million nodes.
@@ -313,6 +316,7 @@ function readAttribute(
   let [name, reference, type, listLength] = ['', '', 0, 0];
   let integer: number | null = null;
   let real: number | null = null;
+  let text: string | null = null;
   let tensor: TensorRecord | null = null;
   let sparse: SparseRecord | null = null;
   const integers: number[] = [];
@@ -326,6 +330,8 @@ function readAttribute(
       floats.push(floatSpan(wire, part));
       if (part.number === 2) real = readFloat(wire, part);
     } else if (part.number === 3) integer = Number(BigInt.asIntN(64, BigInt(part.value)));
+    else if (part.number === 4 && part.end - part.payload <= MAX_WORD_BYTES)
+      text = wire.text(part, 'a word of an attribute');
     else if (part.number === 5) tensor = readTensor(wire, part, frame, depth + 1);
     else if (part.number === 6 || part.number === 11) graphFields.push(part);
     else if (part.number === 8) listLength += readIntegers(wire, part, integers);
@@ -344,6 +350,7 @@ function readAttribute(
     span,
     real,
     integer,
+    text,
     integers,
     tensor,
     sparse,

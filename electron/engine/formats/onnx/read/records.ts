@@ -42,6 +42,8 @@ export interface AttributeRecord {
   readonly real: number | null;
   /** AttributeProto.i, where it is set. */
   readonly integer: number | null;
+  /** AttributeProto.s, where it is set and short: the words that attributes choose from. */
+  readonly text: string | null;
   /** AttributeProto.ints up to a limit (permutations and axes; longer lists stay unread). */
   readonly integers: readonly number[];
   readonly tensor: TensorRecord | null;

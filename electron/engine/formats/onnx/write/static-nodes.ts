@@ -96,7 +96,7 @@ class StaticWriter {
   }
 
   /** A bias's codes and scales beside its operator, which takes what DequantizeLinear makes of them. */
-  storeBias(operator: number, { tensor, scale, codes }: BiasPlan): void {
+  storeBias(operator: number, { tensor, scale, codes, takesBeta }: BiasPlan): void {
     const { nodes, graphs } = this.writing.computing.graph;
     const [node, home] = [nodes[operator]!, graphs[operator]!];
     const { make } = this.namer(this.writing.tensors[tensor]!.ref.name);
@@ -115,7 +115,7 @@ class StaticWriter {
       integers: dims.length === 0 ? {} : { axis: 0 },
     });
     const pieces = [
-      ...this.stored(home, stored, 'int32', [codes.length], codes),
+      ...this.stored(home, stored, 'int32', this.biasShape(tensor, scale), codes),
       ...this.stored(home, scales, 'float32', dims, Float32Array.from(scale)),
       ...this.stored(home, zeroPoint, 'int32', dims, new Int32Array(scale.length)),
       ...field(nodeField(home), [dequantize]),
@@ -123,7 +123,19 @@ class StaticWriter {
     const { start } = node.frame;
     this.edits.push({ start, end: start, pieces, frame: home.frame });
     this.rename(node, node.inputSpans[2]!, NODE_INPUT, restored);
+    if (takesBeta === true) this.dropAttribute(node, 'beta');
     this.replaced.set(tensor, (this.replaced.get(tensor) ?? 0) + 1);
+  }
+
+  /** One dimension where there is a scale for each channel, along which DequantizeLinear counts them. */
+  private biasShape(tensor: number, scale: readonly number[]): readonly number[] {
+    return scale.length === 1 ? this.writing.tensors[tensor]!.ref.shape : [scale.length];
+  }
+
+  /** An attribute that is left out has its default. */
+  private dropAttribute(node: NodeRecord, wanted: string): void {
+    for (const { name, span } of node.attributes)
+      if (name === wanted) this.edits.push({ ...span, pieces: [], frame: node.frame });
   }
 
   /** Leave out the stored biases that nothing takes any more. */

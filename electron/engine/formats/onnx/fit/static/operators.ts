@@ -8,9 +8,9 @@ import type { NodeRecord } from '../../read/records.ts';
  */
 const GAINING: ReadonlySet<string> = new Set(['Conv', 'MatMul', 'Gemm']);
 
-/** Whether a recipe's choice of operators, or the default, has an operator compute on integers. */
-export function isWanted(op: string, operators: readonly string[] | undefined): boolean {
-  return operators === undefined ? GAINING.has(op) : operators.includes(op);
+/** Whether an operator is planned to compute on integers where a recipe names none. */
+export function isWanted(op: string): boolean {
+  return GAINING.has(op);
 }
 
 /** From which opset of ai.onnx an operator hands codes of 8 bits on as they are. */

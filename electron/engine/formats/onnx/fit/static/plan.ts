@@ -5,38 +5,28 @@ import type {
   ValuePlan,
   WeightPlans,
 } from '../../../../../../shared/plan.ts';
-import {
-  BASE_ACTIVATIONS,
-  BASE_SCHEME,
-  type ActivationScheme,
-  type Rule,
-} from '../../../../../../shared/recipe.ts';
-import { compileRules } from '../../../../../../shared/rule-matcher.ts';
+import { scaleCount, whyNotSmaller } from '../../../../../../shared/plan.ts';
+import type { ActivationScheme } from '../../../../../../shared/recipe.ts';
 import type { ChosenRange } from '../../../../../../shared/ranges.ts';
 import {
   activationParameters,
   clippedParameters,
 } from '../../../../quantize/activation-parameters.ts';
-import type { StaticFacts } from '../../../format.ts';
-import type { OnnxGraph } from '../../read/graph.ts';
-import type { OnnxTensor } from '../../read/stored.ts';
-import { planBias, widenedScales, type BiasFacts } from './biases.ts';
+import { placeBiases, whyNoBias, type BiasFacts } from './biases.ts';
+import type { PlanningFacts } from './facts.ts';
 import { clipLimits, handsOnCodes, isWanted, whyNoKernel } from './operators.ts';
-
-/** What the static mode plans from. */
-interface Facts extends StaticFacts {
-  readonly graph: OnnxGraph;
-  readonly tensors: readonly OnnxTensor[];
-  /** The version of ai.onnx that the export will have. */
-  readonly opset: number;
-}
+import { planAsReference } from './reference-plan.ts';
+import { activationSchemes } from './schemes.ts';
 
 /**
  * Plan which operators compute on integers and which values are quantized for them. A value that no integer
- * kernel takes or makes stays in float: quantizing it would cost accuracy and time for nothing.
+ * kernel takes or makes stays in float: quantizing it would cost accuracy and time for nothing. A recipe that
+ * names operators is planned by the rules of onnxruntime's quantize_static instead.
  * @param asked what the recipe asks of the weights, in the order of the tensors
  */
-export function planStatic(asked: WeightPlans, facts: Facts): Plan {
+export function planStatic(asked: WeightPlans, facts: PlanningFacts): Plan {
+  const named = facts.recipe.activations?.operators;
+  if (named !== undefined) return planAsReference(asked, facts, new Set(named));
   return new StaticPlanner(asked, facts).plan();
 }
 
@@ -54,21 +44,16 @@ const WEIGHT = 1;
 const BIAS = 2;
 
 class StaticPlanner {
-  private readonly facts: Facts;
+  private readonly facts: PlanningFacts;
   private readonly weights: TensorPlan[];
   private readonly operators: OperatorPlan[] = [];
   private readonly values = new Map<number, Quantized>();
-  private readonly lastRule: (operator: number) => Rule | undefined;
+  private readonly schemeOf: (operator: number) => ActivationScheme | null;
 
-  constructor(asked: WeightPlans, facts: Facts) {
+  constructor(asked: WeightPlans, facts: PlanningFacts) {
     this.facts = facts;
     this.weights = [...asked];
-    const rules = facts.recipe.rules.filter(({ activations }) => activations !== undefined);
-    const lastMatch = compileRules(rules);
-    this.lastRule = (operator) => {
-      const { name, op } = facts.graph.operators[operator]!;
-      return lastMatch({ name, layer: name, op, role: 'weight' });
-    };
+    this.schemeOf = activationSchemes(facts.recipe, facts.graph);
   }
 
   plan(): Plan {
@@ -90,12 +75,12 @@ class StaticPlanner {
 
   /** Why an operator computes in float; null where integers are planned. */
   private whyFloat(id: number): string | null {
-    const { graph, recipe } = this.facts;
+    const { graph } = this.facts;
     const operator = graph.operators[id]!;
     const scheme = this.schemeOf(id);
     if (operator.domain !== '')
       return `no integer kernel is known of ${operator.domain}.${operator.op}`;
-    if (!isWanted(operator.op, recipe.activations?.operators))
+    if (!isWanted(operator.op))
       return `${operator.op} stays in float, as its integer kernel gains nothing`;
     if (scheme === null) return 'kept in float by a rule';
     if (operator.graph !== '') return 'it is in a subgraph, whose values are not observed';
@@ -108,6 +93,9 @@ class StaticPlanner {
     const entry = this.weights[weight.tensor]!;
     const why8Bit = this.whyNot8Bit(entry);
     if (why8Bit !== null) return why8Bit;
+    const bias = operator.inputs[BIAS];
+    const whyBias = bias?.kind === 'tensor' ? this.whyNoBias(bias.tensor, entry) : null;
+    if (whyBias !== null) return whyBias;
     for (const value of [input.value, ...(operator.op === 'Conv' ? this.outputOf(id) : [])]) {
       const range = this.facts.rangeOf(value, scheme);
       if ('missing' in range) return `${graph.values[value]!.name}: ${range.missing}`;
@@ -124,13 +112,9 @@ class StaticPlanner {
     return ref.dtype === 'float32' ? null : `its weight is ${ref.dtype}, and not float32`;
   }
 
-  /** The scheme of the activations of an operator; null where a rule keeps it in float. */
-  private schemeOf(id: number): ActivationScheme | null {
-    const base = this.facts.recipe.activations ?? BASE_ACTIVATIONS;
-    if (this.facts.recipe.activations === null) return null;
-    const rule = this.lastRule(id);
-    if (rule === undefined) return base;
-    return rule.activations === null ? null : { ...base, ...rule.activations };
+  private whyNoBias(bias: number, { tensor, scheme }: TensorPlan): string | null {
+    const { tensors } = this.facts;
+    return whyNoBias(tensors[bias]!, scaleCount(scheme!, tensors[tensor]!.ref));
   }
 
   private outputOf(id: number): readonly number[] {
@@ -210,8 +194,7 @@ class StaticPlanner {
       return false;
     const known = this.values.get(input.value);
     if (known === undefined || known.takers !== 'all') return false;
-    if (!handsOnCodes(graph.nodes[id]!, opset) || this.lastRule(id)?.activations === null)
-      return false;
+    if (!handsOnCodes(graph.nodes[id]!, opset) || this.schemeOf(id) === null) return false;
     const { scheme, scale, zeroPoint } = known;
     const reason = `the parameters of ${graph.values[input.value]!.name}, whose codes ${operator.op} hands on`;
     this.values.set(output, { scheme, scale, zeroPoint, takers: 'all', reason });
@@ -233,11 +216,13 @@ class StaticPlanner {
       if (isInteger && weight?.kind === 'tensor') taken.add(weight.tensor);
     }
     for (const { tensor, scheme, byRule } of this.weights) {
-      const { elements } = tensors[tensor]!.ref;
-      if (scheme === null || byRule || taken.has(tensor) || elements >= recipe.minElements)
-        continue;
-      const reason = `under ${recipe.minElements} elements, the minimum size of the recipe`;
-      this.weights[tensor] = { tensor, scheme: null, reason, byRule };
+      if (scheme === null || taken.has(tensor)) continue;
+      const { ref } = tensors[tensor]!;
+      const isSmall = !byRule && ref.elements < recipe.minElements;
+      const reason = isSmall
+        ? `under ${recipe.minElements} elements, the minimum size of the recipe`
+        : whyNotSmaller(scheme, ref);
+      if (reason !== null) this.weights[tensor] = { tensor, scheme: null, reason, byRule };
     }
   }
 
@@ -246,37 +231,7 @@ class StaticPlanner {
     const uses = this.operators.flatMap(({ operator, isInteger }) =>
       isInteger ? (this.biasFacts(operator) ?? []) : [],
     );
-    for (const weight of new Set(uses.map((use) => use.weight))) {
-      const scales = widenedScales(uses.filter((use) => use.weight === weight));
-      if (scales === null) continue;
-      const entry = this.weights[weight]!;
-      const zeroPoint = scales.map(() => (entry.scheme!.dtype === 'uint8' ? 128 : 0));
-      this.weights[weight] = {
-        ...entry,
-        parameters: {
-          scale: scales,
-          zeroPoint,
-          axis: scales.length === 1 ? null : this.facts.tensors[weight]!.ref.axis,
-        },
-        reason: 'a wider scale, so that the bias fits in int32',
-      };
-    }
-    for (const use of uses) {
-      const scales = this.weights[use.weight]!.parameters?.scale ?? use.weightScales;
-      const bias = planBias(use, scales);
-      this.operators[use.operator] = { ...this.operators[use.operator]!, bias };
-      const { scale } = bias;
-      this.weights[use.bias] = {
-        ...this.weights[use.bias]!,
-        scheme: {
-          ...BASE_SCHEME,
-          dtype: 'int32',
-          granularity: scale.length === 1 ? 'tensor' : 'channel',
-        },
-        reason: 'int32 with the scales of the input times those of the weight',
-        parameters: { scale, zeroPoint: scale.map(() => 0), axis: scale.length === 1 ? null : 0 },
-      };
-    }
+    placeBiases(uses, this.weights, this.operators, this.facts.tensors);
   }
 
   private biasFacts(id: number): BiasFacts | null {
@@ -284,13 +239,13 @@ class StaticPlanner {
     const [input, weight, bias] = [inputs[0], inputs[WEIGHT], inputs[BIAS]];
     if (input?.kind !== 'value' || weight?.kind !== 'tensor' || bias?.kind !== 'tensor')
       return null;
-    const weightScales = this.facts.scalesOf(weight.tensor, this.weights[weight.tensor]!.scheme!);
-    if (weightScales === null) return null;
+    const parameters = this.facts.parametersOf(weight.tensor, this.weights[weight.tensor]!.scheme!);
+    if (parameters === null) return null;
     const inputScale = this.values.get(input.value)!.scale;
     const values = this.facts.numbersOf(bias.tensor);
     return {
       ...{ operator: id, weight: weight.tensor, bias: bias.tensor },
-      ...{ inputScale, weightScales, values },
+      ...{ inputScale, parameters, values },
     };
   }
 }
