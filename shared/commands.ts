@@ -44,6 +44,7 @@ export const COMMANDS = [
     shortcut: 'CmdOrCtrl+B',
     needsModel: true,
   },
+  { name: 'calibrate', title: 'Calibrate…', group: 'Model', needsModel: true },
   {
     name: 'properties',
     title: 'Properties…',

@@ -147,8 +147,7 @@ export class Session {
       formatName: formatName(facts.format),
       file: path.basename(files[0]!.path),
       extension: this.opened.extension,
-      // The window has no place to give samples yet.
-      modes: this.opened.modes.filter((mode) => mode !== 'static'),
+      modes: this.opened.modes,
       canRun: this.opened.canRun,
       fileBytes: files.reduce((sum, file) => sum + file.bytes, 0),
       tensors: tensorSummaries(this.opened.model),

@@ -22,10 +22,10 @@ export async function askForModel(
   return canceled ? null : (filePaths[0] ?? null);
 }
 
-/** Ask for a folder of samples: .npz, .npy or .pb files. */
+/** Ask for a folder of samples: arrays, pictures or sounds. */
 export async function askForInputs(window: BrowserWindow): Promise<string | null> {
   const { canceled, filePaths } = await dialog.showOpenDialog(window, {
-    title: 'Choose a folder of .npz, .npy or .pb files',
+    title: 'Choose a folder of samples: .npz, .npy, .pb, pictures or .wav files',
     properties: ['openDirectory'],
   });
   return canceled ? null : (filePaths[0] ?? null);

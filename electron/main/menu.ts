@@ -133,7 +133,7 @@ function buildMenu(parts: Parts, isModelOpen: boolean): Menu {
         ...(app.isPackaged ? [] : [{ role: 'toggleDevTools' } as const]),
       ],
     },
-    { label: '&Model', submenu: [command('properties')] },
+    { label: '&Model', submenu: [command('properties'), command('calibrate')] },
     { role: 'windowMenu' },
     {
       role: 'help',

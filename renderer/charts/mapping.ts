@@ -126,6 +126,7 @@ export function rangeOfMethod(method: string): RangeMethod | null {
   return percentile === undefined ? null : { percentile: Number(percentile) };
 }
 
-function laneName(method: string): string {
+/** What a candidate's lane is called. */
+export function laneName(method: string): string {
   return method.replace(/^percentile /, 'p ');
 }

@@ -16,6 +16,8 @@ export interface Column {
   readonly isOptional: boolean;
   /** Shown with compare on only. */
   readonly isB: boolean;
+  /** Shown in mode static only. */
+  readonly isStatic: boolean;
   readonly edge: 'a' | 'b' | 'd' | null;
 }
 
@@ -28,6 +30,7 @@ function column(key: ColumnKey, label: string, name: string, rest: Partial<Colum
     isShown: true,
     isOptional: false,
     isB: false,
+    isStatic: false,
     edge: null,
     ...rest,
   };
@@ -35,6 +38,7 @@ function column(key: ColumnKey, label: string, name: string, rest: Partial<Colum
 
 const number = { isNumber: true } as const;
 const optional = { isOptional: true } as const;
+const staticOnly = { ...number, isStatic: true } as const;
 
 /** Every column of the layers table, in order. */
 export const COLUMNS: readonly Column[] = [
@@ -46,12 +50,18 @@ export const COLUMNS: readonly Column[] = [
   column('shape', 'Shape', 'Shape', optional),
   column('elements', 'Params', 'Parameters', { ...number, ...optional }),
   column('bytes', 'kB', 'Size of the original, kB', { ...number, ...optional }),
+  column('observed', 'Output range', 'Observed range of the output', staticOnly),
   column('schemeA', 'Scheme', 'Scheme of A', { edge: 'a' }),
   column('dbA', 'dB', 'SQNR of A, dB', number),
   column('bytesA', 'kB', 'Size under A, kB', number),
+  column('outputA', 'Output', 'Scale and zero point of the output under A', staticOnly),
   column('schemeB', 'Scheme', 'Scheme of B', { isB: true, edge: 'b' }),
   column('dbB', 'dB', 'SQNR of B, dB', { ...number, isB: true }),
   column('bytesB', 'kB', 'Size under B, kB', { ...number, isB: true }),
+  column('outputB', 'Output', 'Scale and zero point of the output under B', {
+    ...staticOnly,
+    isB: true,
+  }),
   column('delta', 'Δ dB', 'Difference of SQNR, B − A, dB', { ...number, isB: true, edge: 'd' }),
 ];
 
@@ -83,7 +93,9 @@ const LONG_NAME = 240;
  * before each does, in px. Long names are those of networks whose layers have equal shapes and sizes: there
  * the name says more than these, and the operator more than the size.
  */
-const LEAVING: Readonly<Record<'short' | 'long', readonly (readonly [ColumnKey, number])[]>> = {
+const LEAVING: Readonly<
+  Record<'short' | 'long' | 'static', readonly (readonly [ColumnKey, number])[]>
+> = {
   short: [
     ['bytes', LAYER_ROOM],
     ['op', LAYER_ROOM],
@@ -95,6 +107,17 @@ const LEAVING: Readonly<Record<'short' | 'long', readonly (readonly [ColumnKey, 
     ['op', 150],
     ['shape', 180],
     ['histogram', 230],
+  ],
+  // What mode static adds says more than these.
+  static: [
+    ['bytes', LAYER_ROOM],
+    ['elements', LAYER_ROOM],
+    ['op', LAYER_ROOM],
+    ['shape', LAYER_ROOM],
+    ['histogram', LAYER_ROOM],
+    ['bytesB', LAYER_ROOM],
+    ['bytesA', LAYER_ROOM],
+    ['observed', LAYER_ROOM],
   ],
 };
 
@@ -114,6 +137,8 @@ export interface TableRoom {
   readonly schemes: readonly string[];
   readonly choice: ColumnChoice;
   readonly compare: boolean;
+  /** Whether the plan is that of mode static. */
+  readonly isStatic: boolean;
   /** px of the table; 0 while not known. */
   readonly width: number;
   /** px that the person gave the layers' names; null for what is left. */
@@ -129,13 +154,15 @@ export interface TableRoom {
 export function fitColumns(room: TableRoom): readonly SizedColumn[] {
   const { choice, compare, width } = room;
   let columns = COLUMNS.filter(
-    ({ key, isShown, isB }) => (compare || !isB) && (choice[key] ?? isShown),
+    ({ key, isShown, isB, isStatic }) =>
+      (compare || !isB) && (room.isStatic || !isStatic) && (choice[key] ?? isShown),
   ).map((each) => ({ ...each, width: columnWidth(each, room) }));
   const wanted = Math.max(
     LAYER_ROOM,
     (room.hasBlocks ? BESIDE_BLOCKS : BESIDE_NAME) + widest(room.names, room.measure),
   );
-  for (const [key, most] of LEAVING[wanted > LONG_NAME ? 'long' : 'short']) {
+  const kind = room.isStatic ? 'static' : wanted > LONG_NAME ? 'long' : 'short';
+  for (const [key, most] of LEAVING[kind]) {
     const names = room.layerWidth ?? Math.min(wanted, most);
     const taken = sum(columns, (each) => each.width) + names;
     if (width === 0 || taken <= width) continue;
@@ -182,6 +209,11 @@ function contentWidth(key: ColumnKey, room: TableRoom): number {
     case 'dbA':
     case 'dbB':
       return Math.max(measure('exact'), measure('00.0') + HEAT);
+    case 'observed':
+      return measure(`${MINUS}00.00 to 00.00`);
+    case 'outputA':
+    case 'outputB':
+      return measure('0.000123, 000');
     case 'delta':
       return measure(`${MINUS}00.0`) + (isNarrow ? 0 : DELTA_BAR);
     case 'layer':

@@ -47,6 +47,9 @@ const otherWords: Partial<Record<string, Partial<Record<ExportMode, ModeWords>>>
   },
 };
 
+/** What is said of mode static before a model is calibrated. */
+export const NEEDS_SAMPLES = 'Static needs samples: calibrate the model first.';
+
 /** The words for a mode of a format. */
 export function modeWords(format: string, mode: ExportMode): ModeWords {
   return otherWords[format]?.[mode] ?? onnxWords[mode];

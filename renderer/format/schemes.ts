@@ -1,8 +1,10 @@
 import {
+  BASE_ACTIVATIONS,
   findPreset,
   isFixedPoint,
   isFloatCast,
   PRESETS,
+  type ActivationScheme,
   type Granularity,
   type RangeMethod,
   type Recipe,
@@ -104,6 +106,29 @@ export function sameScheme(a: Scheme | null, b: Scheme | null): boolean {
   );
 }
 
+/** Whether two recipes quantize activations alike. */
+export function sameActivations(
+  { activations: a = BASE_ACTIVATIONS }: Pick<Recipe, 'activations'>,
+  { activations: b = BASE_ACTIVATIONS }: Pick<Recipe, 'activations'>,
+): boolean {
+  if (a === null || b === null) return a === b;
+  return (
+    a.dtype === b.dtype &&
+    a.symmetric === b.symmetric &&
+    sameRange(a.range, b.range) &&
+    a.operators?.join() === b.operators?.join()
+  );
+}
+
+/** What a rule or recipe asks of activations: "int8 symmetric, minmax". */
+export function activationSentence(scheme: Partial<ActivationScheme> | null): string {
+  if (scheme === null) return 'float';
+  const { dtype = '', symmetric, range } = scheme;
+  const symmetry = symmetric === undefined ? '' : symmetric ? 'symmetric' : 'asymmetric';
+  const parts = [`${dtype} ${symmetry}`.trim(), range === undefined ? '' : rangeWord(range)];
+  return parts.filter((part) => part !== '').join(', ');
+}
+
 /** What a recipe is called once it was edited. */
 export const CUSTOM = 'custom';
 
@@ -115,7 +140,9 @@ export function presetOf(recipe: Recipe): Recipe | undefined {
   const named = findPreset(recipe.name);
   if (named === undefined && recipe.name !== '' && recipe.name !== CUSTOM) return undefined;
   const fits = (preset: Recipe) =>
-    preset.minElements === recipe.minElements && sameScheme(preset.default, recipe.default);
+    preset.minElements === recipe.minElements &&
+    sameActivations(preset, recipe) &&
+    sameScheme(preset.default, recipe.default);
   if (named !== undefined && fits(named)) return named;
   return PRESETS.find(fits);
 }

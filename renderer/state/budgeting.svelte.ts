@@ -6,7 +6,7 @@ import {
   type Goal,
 } from '../../shared/budget-plan.ts';
 import { type ErrorData, toErrorData } from '../../shared/errors.ts';
-import type { Side } from '../../shared/protocol.ts';
+import type { ExportMode, Side } from '../../shared/protocol.ts';
 import type { Total } from '../../shared/report.ts';
 import { describeScheme, type Scheme } from '../../shared/recipe.ts';
 import { recipeTitle, sameScheme } from '../format/schemes.ts';
@@ -144,9 +144,16 @@ export class Budgeting {
     await this.measure();
   }
 
+  /** A budget is of weights: mode static, which quantizes activations as well, has none of its own. */
+  get #mode(): ExportMode {
+    const { mode, model } = this.#workbench;
+    return mode === 'static' ? (model?.modes[0] ?? 'qdq') : mode;
+  }
+
   /** Ask how large the exports of A and B are. */
   async #sizeSides(): Promise<void> {
-    const { file, recipes, mode, compare, client } = this.#workbench;
+    const { file, recipes, compare, client } = this.#workbench;
+    const mode = this.#mode;
     if (file === null) return;
     const sides: readonly Side[] = compare ? ['a', 'b'] : ['a'];
     const sizes = await Promise.all(
@@ -176,7 +183,8 @@ export class Budgeting {
 
   /** Measure under recipe A, whose exceptions and minimum size the plan keeps. */
   async measure(): Promise<void> {
-    const { file, recipes, mode, client, jobs, model } = this.#workbench;
+    const { file, recipes, client, jobs, model } = this.#workbench;
+    const mode = this.#mode;
     if (file === null || model === null) return;
     this.#abort?.abort();
     const abort = new AbortController();

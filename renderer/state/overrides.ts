@@ -7,7 +7,9 @@ export function withRules(recipe: Recipe, rules: readonly Rule[]): Recipe {
 }
 
 /** The names that a rule is the override of: those of `^name$` and `^(?:name|name)$`; null for any other rule. */
-export function overriddenNames({ match }: Rule): readonly string[] | null {
+export function overriddenNames({ match, scheme }: Rule): readonly string[] | null {
+  // A rule of activations names an operator.
+  if (scheme === undefined) return null;
   if (match.op !== undefined || match.role !== undefined || match.layer !== undefined) return null;
   if (match.name === undefined) return null;
   return exactNames(match.name);

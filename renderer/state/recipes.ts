@@ -16,6 +16,7 @@ import {
   hasChosenRange,
   hasScale,
   presetOf,
+  sameActivations,
   sameGranularity,
   sameRange,
   sameScheme,
@@ -49,7 +50,8 @@ export function firstRecipes(): RecipePair {
   return { a, b };
 }
 
-function renamed(recipe: Recipe): Recipe {
+/** An edited recipe has the name of the preset that it is now, or none. */
+export function renamed(recipe: Recipe): Recipe {
   const edited = { ...recipe, name: CUSTOM };
   return { ...edited, name: presetOf(edited)?.name ?? CUSTOM };
 }
@@ -65,7 +67,8 @@ export function withMinElements(recipe: Recipe, minElements: number): Recipe {
 }
 
 /** The fields of the band in which two recipes may differ. */
-export type BandField = 'dtype' | 'symmetry' | 'granularity' | 'range' | 'minElements' | 'rules';
+export type BandField =
+  'dtype' | 'symmetry' | 'granularity' | 'range' | 'activations' | 'minElements' | 'rules';
 
 /** The fields that say something of both recipes and whose values differ. */
 export function differingFields(a: Recipe, b: Recipe): ReadonlySet<BandField> {
@@ -80,16 +83,20 @@ export function differingFields(a: Recipe, b: Recipe): ReadonlySet<BandField> {
       differing.add('granularity');
     if (haveRange && !sameRange(first.range, second.range)) differing.add('range');
   }
+  if (!sameActivations(a, b)) differing.add('activations');
   if (a.minElements !== b.minElements) differing.add('minElements');
   if (JSON.stringify(a.rules) !== JSON.stringify(b.rules)) differing.add('rules');
   return differing;
 }
 
-/** Whether two recipes ask for the same of every tensor. */
+/** Whether two recipes ask for the same of every tensor, activation and sample. */
 export function sameRecipe(a: Recipe, b: Recipe): boolean {
   return (
     sameScheme(a.default, b.default) &&
     a.minElements === b.minElements &&
+    sameActivations(a, b) &&
+    a.accuracyLevel === b.accuracyLevel &&
+    JSON.stringify(a.calibration) === JSON.stringify(b.calibration) &&
     JSON.stringify(a.rules) === JSON.stringify(b.rules)
   );
 }
@@ -136,7 +143,8 @@ export function matchCounts(
  * Whether a rule does nothing in a model of whose weights it matches `matches`. One that keeps an
  * operator needs no weight: mode float16 computes it in float32.
  */
-export function isIdle({ match, scheme }: Rule, matches: number | null): boolean {
+export function isIdle({ match, scheme, activations }: Rule, matches: number | null): boolean {
   const keepsOperator = scheme === null && match.op !== undefined;
-  return matches === 0 && !keepsOperator;
+  // Rules of activations match operators, which are not counted here.
+  return matches === 0 && !keepsOperator && activations === undefined;
 }

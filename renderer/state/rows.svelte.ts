@@ -11,11 +11,15 @@ import {
   type RowFigures,
   type Sort,
 } from './table.ts';
+import type { Calibration } from './calibration.svelte.ts';
 import type { Analyses } from './analyses.svelte.ts';
 import type { StoreHost } from './store-host.ts';
 
 /** What this store takes of the workbench. */
-type Host = Pick<StoreHost, 'model' | 'compare' | 'nameOf'> & { readonly analyses: Analyses };
+type Host = Pick<StoreHost, 'model' | 'compare' | 'nameOf'> & {
+  readonly analyses: Analyses;
+  readonly calibration: { readonly layers: Calibration['layers'] };
+};
 
 /** The rows that the table shows: filtered and sorted tensor ids. */
 export class Rows {
@@ -83,6 +87,7 @@ export class Rows {
       delta: (id) => deltaDb(a.figures(id), b.figures(id)),
       isOutlier: (id) => this.isOutlier(id),
       name: ({ id }) => workbench.nameOf(id),
+      output: (side, id) => workbench.calibration.layers[side].get(id),
       spread: (id) => workbench.analyses.statistics(id)?.std ?? null,
     };
   }

@@ -3,6 +3,7 @@ import type { WeightPlans } from '../../shared/plan.ts';
 import type { Side, TensorSummary } from '../../shared/protocol.ts';
 import type { TensorFigures, Total } from '../../shared/report.ts';
 import { figuresOf, isOutlier, medianDb, type Entry, type Figures } from './figures.ts';
+import { hasRole } from './table.ts';
 
 /**
  * What is known of a model under one recipe. Reports live in a plain map outside of deep reactivity;
@@ -29,7 +30,10 @@ export class SideState {
     return { figures: this.#figures };
   });
 
-  readonly median = $derived(medianDb(this.#all.figures));
+  /** Of weights: mode static stores biases in int32, which are nearly exact. */
+  readonly median = $derived(
+    medianDb(this.#all.figures.filter((_, tensor) => this.#isWeight(tensor))),
+  );
   readonly quantized = $derived(count(this.#all.figures, ({ scheme }) => scheme !== null));
   readonly outliers = $derived(count(this.#all.figures, (each) => isOutlier(each, this.median)));
   /** Bytes of all the model's tensors under the recipe. */
@@ -64,6 +68,11 @@ export class SideState {
 
   #figuresOf(tensor: TensorSummary): Figures {
     return figuresOf(tensor, this.#plan[tensor.id], this.#entries.get(tensor.id));
+  }
+
+  #isWeight(tensor: number): boolean {
+    const ref = this.#tensors[tensor];
+    return ref !== undefined && hasRole(ref, 'weights');
   }
 
   figures(tensor: number): Figures {

@@ -1,6 +1,7 @@
 // Which rows the table has and in what order: pure functions over tensor ids.
 import type { Role } from '../../shared/model.ts';
-import type { ModelSummary, TensorSummary } from '../../shared/protocol.ts';
+import type { LayerActivation } from '../../shared/activations.ts';
+import type { ModelSummary, Side, TensorSummary } from '../../shared/protocol.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { Figures } from './figures.ts';
 import { plannedOnce } from './plans.ts';
@@ -17,6 +18,9 @@ export type ColumnKey =
   | 'schemeA'
   | 'dbA'
   | 'bytesA'
+  | 'observed'
+  | 'outputA'
+  | 'outputB'
   | 'schemeB'
   | 'dbB'
   | 'bytesB'
@@ -48,6 +52,8 @@ export interface RowFigures {
   readonly isOutlier: (tensor: number) => boolean;
   readonly name: (tensor: TensorSummary) => string;
   readonly spread: (tensor: number) => number | null;
+  /** The output of a layer in mode static. */
+  readonly output: (side: Side, tensor: number) => LayerActivation | undefined;
 }
 
 export function hasRole(tensor: TensorSummary, role: RoleFilter): boolean {
@@ -124,6 +130,13 @@ function sortValue(tensor: TensorSummary | undefined, key: ColumnKey, row: RowFi
       return tensor.elements;
     case 'bytes':
       return tensor.bytes;
+    case 'observed': {
+      const observed = row.output('a', tensor.id)?.observed;
+      return observed === null || observed === undefined ? null : observed.max - observed.min;
+    }
+    case 'outputA':
+    case 'outputB':
+      return row.output(key === 'outputA' ? 'a' : 'b', tensor.id)?.quantized?.scale ?? null;
     case 'delta':
       return row.delta(tensor.id);
     case 'schemeA':

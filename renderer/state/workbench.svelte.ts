@@ -29,6 +29,7 @@ import { defaultMode } from '../format/modes.ts';
 import { Analyses } from './analyses.svelte.ts';
 import { Announcer } from './announcer.svelte.ts';
 import { Budgeting } from './budgeting.svelte.ts';
+import { Calibration } from './calibration.svelte.ts';
 import { EngineClient, isCancelled } from './engine-client.ts';
 import { Inspection } from './inspection.svelte.ts';
 import { Job, Jobs } from './jobs.svelte.ts';
@@ -73,6 +74,7 @@ export class Workbench {
   readonly sides = this.analyses.sides;
   readonly selection = new Selection();
   readonly inspection = new Inspection(this);
+  readonly calibration: Calibration = new Calibration(this);
   readonly budgeting = new Budgeting(this);
   readonly runs = new Runs(this);
   readonly rows = new Rows(this);
@@ -108,12 +110,20 @@ export class Workbench {
   /** The export mode asked for; a model without it takes the one that suits recipe A. */
   #mode = $state<ExportMode | null>(null);
 
-  /** The export mode whose plan is measured and shown. */
-  readonly mode = $derived.by((): ExportMode => {
+  /** The export mode that is chosen. */
+  readonly chosenMode = $derived.by((): ExportMode => {
     const modes = this.model?.modes ?? [];
     const asked = modes.find((mode) => mode === this.#mode);
     return asked ?? defaultMode(modes, this.recipes.a) ?? 'qdq';
   });
+  /** Whether the mode that is chosen plans by what calibration finds, and nothing is calibrated. */
+  readonly needsSamples: boolean = $derived(
+    this.chosenMode === 'static' && this.calibration.done === null,
+  );
+  /** The export mode whose plan is measured and shown: until it is calibrated, static has none. */
+  readonly mode: ExportMode = $derived(
+    this.needsSamples ? (this.model?.modes[0] ?? 'qdq') : this.chosenMode,
+  );
   readonly recipes = $derived(this.history.present);
   /** The name of each tensor on screen. */
   readonly names = $derived(rowNames(this.model?.tensors ?? []));
@@ -208,6 +218,7 @@ export class Workbench {
       if (!isSame) this.#close(file);
       this.file = file;
       this.model = model;
+      this.calibration.reset(model.calibrated ?? null);
       const dropped = this.#dropRules(this.#modelRules.belongTo(file.label, model));
       this.problem = null;
       this.analyses.reset(model.tensors);
@@ -335,8 +346,22 @@ export class Workbench {
 
   /** Measure and show what an export in another mode would store. */
   setMode(mode: ExportMode): void {
-    if (mode === this.mode) return;
+    const before = this.mode;
     this.#mode = mode;
+    if (this.mode !== before) this.#measureAnew();
+  }
+
+  /** Open the dialog that calibrates the model. */
+  calibrate(): void {
+    if (this.model?.modes.includes('static') === true) this.calibration.isOpen = true;
+  }
+
+  /** The samples are observed: mode static has plans now, or others than before. */
+  async runCalibration(): Promise<void> {
+    const { done } = this.calibration;
+    await this.calibration.run();
+    if (this.calibration.done === done) return;
+    this.#mode = 'static';
     this.#measureAnew();
   }
 
@@ -408,6 +433,8 @@ export class Workbench {
         if (document.activeElement instanceof HTMLInputElement) document.execCommand(command);
         else this.history[command]();
         return;
+      case 'calibrate':
+        return this.calibrate();
       case 'compare':
         return this.setCompare(!this.compare);
       case 'diagnostics':
@@ -441,6 +468,7 @@ export class Workbench {
     this.#mode = null;
     this.selection.clear();
     this.runs.reset();
+    this.calibration.reset();
     this.budgeting.reset();
     this.view = FIRST_VIEW;
     this.exportOpen = false;

@@ -53,9 +53,9 @@ async function opened(runtime = RUNTIME_SCRIPT) {
     server.grant({ type: 'grant', handle, path: file, use });
   grant('model', network());
   const page = new Page(server);
-  const { tensors } = await page.ask('open', { handle: 'model' });
+  const { tensors, modes } = await page.ask('open', { handle: 'model' });
   const idOf = (name: string) => tensors.find((each) => each.name === name)!.id;
-  return { page, tensors, idOf, grant };
+  return { page, tensors, modes, idOf, grant };
 }
 
 const random = { inputs: null, samples: 3, seed: 1 };
@@ -71,8 +71,9 @@ async function reports(page: Page, wanted: Recipe): Promise<ReadonlyMap<number, 
 }
 
 describe('mode static in the window', () => {
-  test('asks for samples before the model is calibrated', async () => {
-    const { page } = await opened();
+  test('is offered, and asks for samples before the model is calibrated', async () => {
+    const { page, modes } = await opened();
+    expect(modes).toContain('static');
     const asked = page.ask('previewExport', { handle: 'model', recipe: int8, mode: 'static' });
     await expect(asked).rejects.toThrow('mode static needs samples; calibrate the model first');
   });

@@ -12,6 +12,7 @@ const room: TableRoom = {
   schemes: ['int4 block 1024'],
   choice: {},
   compare: true,
+  isStatic: false,
   width: 1200,
   layerWidth: null,
   isNarrow: false,
@@ -115,4 +116,12 @@ test('rows are selected one by one, toggled, and extended from where the selecti
   expect(selection.ids.size).toBe(4);
   selection.clear();
   expect([selection.current, selection.ids.size]).toEqual([null, 0]);
+});
+
+test('the outputs of layers are columns in mode static only, and the size of the original gives way to them', () => {
+  expect(keys({ width: 930 })).not.toContain('outputA');
+  const shown = keys({ width: 930, isStatic: true });
+  expect(shown).toEqual(expect.arrayContaining(['observed', 'outputA', 'outputB']));
+  expect(shown).not.toContain('bytes');
+  expect(keys({ width: 930, isStatic: true, compare: false })).not.toContain('outputB');
 });

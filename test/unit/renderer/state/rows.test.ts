@@ -88,6 +88,7 @@ const rows: RowFigures = {
   delta: (id) => (id === 0 ? null : -id),
   isOutlier: (id) => id === 2,
   name: ({ layer }) => layer,
+  output: () => undefined,
   spread: () => null,
 };
 const everything: Filter = { text: '', op: null, role: 'weights', outliersOnly: false };

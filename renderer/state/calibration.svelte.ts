@@ -1,0 +1,231 @@
+/* eslint-disable svelte/prefer-svelte-reactivity -- the maps are replaced as a whole, never changed */
+import type { ActivationDetail, Calibrated, LayerActivation } from '../../shared/activations.ts';
+import type { ImageSettings } from '../../shared/calibration-settings.ts';
+import { toErrorData, type ErrorData } from '../../shared/errors.ts';
+import type { ChosenFile } from '../../shared/ipc.ts';
+import type { Requests, SampleInputs, Side } from '../../shared/protocol.ts';
+import type { RangeMethod } from '../../shared/recipe.ts';
+import { counted } from '../format/numbers.ts';
+import { withActivationRange, withImages } from './activation-rules.ts';
+import { isCancelled } from './engine-client.ts';
+import type { Inspection } from './inspection.svelte.ts';
+import { Job } from './jobs.svelte.ts';
+import { plain } from './plain.ts';
+import { SIDES } from './recipes.ts';
+import type { StoreHost } from './store-host.ts';
+
+/** What this store takes of the workbench. */
+type Host = Pick<
+  StoreHost,
+  | 'model'
+  | 'file'
+  | 'mode'
+  | 'recipes'
+  | 'history'
+  | 'compare'
+  | 'client'
+  | 'jobs'
+  | 'announcer'
+  | 'api'
+  | 'nameOf'
+> & { readonly inspection: Inspection };
+
+type Layers = ReadonlyMap<number, LayerActivation>;
+
+const NO_LAYERS: Readonly<Record<Side, Layers>> = { a: new Map(), b: new Map() };
+
+/** Bins of the inspector's histogram. */
+const BINS = 120;
+
+/** Samples for mode static, what calibration found on them, and what the plans of A and B make of that. */
+export class Calibration {
+  readonly #workbench: Host;
+  isOpen = $state(false);
+  /** A folder of samples, or files; null for random ones. */
+  inputs = $state.raw<readonly ChosenFile[] | null>(null);
+  isRandom = $state(false);
+  samples = $state(64);
+  seed = $state(0);
+  /** What was understood of the chosen samples; null while that is not known. */
+  described = $state.raw<Requests['describeSamples']['reply'] | null>(null);
+  error = $state.raw<ErrorData | null>(null);
+  job = $state.raw<Job | null>(null);
+  /** What the open model is calibrated by. */
+  done = $state.raw<Calibrated | null>(null);
+  /** The outputs of layers by the weights' numbers. */
+  layers = $state.raw(NO_LAYERS);
+  /** The output of the layer that the inspector shows. */
+  detail = $state.raw<ActivationDetail | null>(null);
+  #describing: AbortController | null = null;
+  #listing: AbortController | null = null;
+  #inspecting: AbortController | null = null;
+
+  constructor(workbench: Host) {
+    this.#workbench = workbench;
+  }
+
+  /** Another model is open, or the same one in a new engine. */
+  reset(done: Calibrated | null = null): void {
+    this.#describing?.abort();
+    this.inputs = null;
+    this.isRandom = false;
+    this.described = this.error = null;
+    this.done = done;
+    this.layers = NO_LAYERS;
+    this.detail = null;
+    this.isOpen = false;
+  }
+
+  /** What the dialog says the samples are. */
+  get hasSamples(): boolean {
+    return this.isRandom || this.inputs !== null;
+  }
+
+  async chooseFolder(): Promise<void> {
+    const answer = await this.#workbench.api.inputsDialog();
+    if (!answer.ok) this.error = answer.error;
+    else if (answer.value !== null) this.#take([answer.value]);
+  }
+
+  /** Folders or files that were dropped. */
+  async takeDropped(files: readonly File[]): Promise<void> {
+    const chosen: ChosenFile[] = [];
+    for (const file of files) {
+      const answer = await this.#workbench.api.openDropped(file);
+      if (!answer.ok) return void (this.error = answer.error);
+      chosen.push(answer.value);
+    }
+    if (chosen.length > 0) this.#take(chosen);
+  }
+
+  chooseRandom(): void {
+    this.isRandom = true;
+    void this.describe();
+  }
+
+  #take(inputs: readonly ChosenFile[]): void {
+    this.inputs = inputs;
+    this.isRandom = false;
+    void this.describe();
+  }
+
+  /** Ask what the samples are understood as. */
+  async describe(): Promise<void> {
+    const { file, client } = this.#workbench;
+    if (file === null || !this.hasSamples) return;
+    this.#describing?.abort();
+    const abort = new AbortController();
+    this.#describing = abort;
+    this.described = this.error = null;
+    try {
+      const params = { handle: file.handle, ...this.#wanted() };
+      const found = await client.request('describeSamples', params, { signal: abort.signal });
+      if (this.#describing !== abort) return;
+      this.described = found;
+    } catch (error) {
+      if (this.#describing === abort && !isCancelled(error)) this.error = toErrorData(error);
+    }
+  }
+
+  /** Set how pictures become inputs, in both recipes, and say what is understood then. */
+  setImages(change: Partial<ImageSettings>): void {
+    const { history } = this.#workbench;
+    for (const side of SIDES)
+      history.set(side, withImages(history.present[side], change), 'how pictures are prepared');
+    void this.describe();
+  }
+
+  #wanted(): SampleInputs {
+    const { inputs, isRandom, samples, seed } = this;
+    return {
+      inputs: isRandom || inputs === null ? null : inputs.map(({ handle }) => handle),
+      ...{ samples, seed, recipe: plain(this.#workbench.recipes.a) },
+    };
+  }
+
+  /** Observe the model's activations over the samples. */
+  async run(): Promise<void> {
+    const { file, client, jobs, announcer } = this.#workbench;
+    if (file === null || this.job !== null) return;
+    const abort = new AbortController();
+    const job = new Job('Calibrating', () => abort.abort());
+    this.job = job;
+    this.error = null;
+    try {
+      const params = { handle: file.handle, ...this.#wanted() };
+      const found = await jobs.run(job, () =>
+        client.request('calibrate', params, {
+          signal: abort.signal,
+          onProgress: (progress) => job.update(progress),
+        }),
+      );
+      if (this.#workbench.file !== file) return;
+      this.done = found;
+      announcer.say(`Calibrated on ${counted(found.samples, 'sample')}`);
+    } catch (error) {
+      if (isCancelled(error)) announcer.say('Calibration cancelled');
+      else if (this.#workbench.file === file) this.error = toErrorData(error);
+    } finally {
+      this.job = null;
+    }
+  }
+
+  /** Ask anew what the plans make of each layer's output. */
+  async refreshLayers(): Promise<void> {
+    const { file, mode, recipes, compare, client } = this.#workbench;
+    this.#listing?.abort();
+    if (file === null || mode !== 'static' || this.done === null) {
+      this.layers = NO_LAYERS;
+      return;
+    }
+    const abort = new AbortController();
+    this.#listing = abort;
+    try {
+      const of = async (side: Side): Promise<Layers> => {
+        const params = { handle: file.handle, recipe: plain(recipes[side]) };
+        const found = await client.request('activations', params, { signal: abort.signal });
+        return new Map(found.map((layer) => [layer.tensor, layer]));
+      };
+      const a = await of('a');
+      const b = compare ? await of('b') : NO_LAYERS.b;
+      if (this.#listing === abort) this.layers = { a, b };
+    } catch {
+      // The analysis of the same recipe says what is wrong.
+    }
+  }
+
+  /** Ask anew about the output of the layer that the inspector shows. */
+  async refreshDetail(): Promise<void> {
+    const { file, mode, recipes, inspection, client } = this.#workbench;
+    const { tensor, shownSide } = inspection;
+    this.#inspecting?.abort();
+    if (file === null || mode !== 'static' || this.done === null || tensor === null) {
+      this.detail = null;
+      return;
+    }
+    const abort = new AbortController();
+    this.#inspecting = abort;
+    if (this.detail?.tensor !== tensor.id) this.detail = null;
+    try {
+      const recipe = plain(recipes[shownSide]);
+      const params = { handle: file.handle, tensor: tensor.id, recipe, bins: BINS };
+      const detail = await client.request('inspectActivation', params, { signal: abort.signal });
+      if (this.#inspecting === abort) this.detail = detail;
+    } catch {
+      // The analysis of the same recipe says what is wrong.
+    }
+  }
+
+  /** Make a range that of the shown layer's output: a rule for its operator. */
+  setRange(side: Side, range: RangeMethod): void {
+    const { detail } = this;
+    if (detail === null) return;
+    const { history, nameOf } = this.#workbench;
+    const recipe = withActivationRange(history.present[side], detail.operator, range);
+    history.set(
+      side,
+      recipe,
+      `range of the output of ${nameOf.call(this.#workbench, detail.tensor)}`,
+    );
+  }
+}

@@ -1,0 +1,134 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { Page } from '@playwright/test';
+import { root } from '../helpers/root.ts';
+import { expect, figuresSettle, SAMPLE, test } from './app.ts';
+
+const SHOTS = process.env['QUANTSCOPE_SHOTS'];
+
+/** A picture of the window in a folder, where one is named. */
+async function shot(page: Page, name: string): Promise<void> {
+  if (SHOTS === undefined) return;
+  for (const [width, height] of [
+    [1280, 800],
+    [1024, 640],
+  ] as const)
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme });
+      await page.waitForTimeout(250);
+      await page.screenshot({ path: path.join(SHOTS, `${name}-${width}-${colorScheme}.png`) });
+    }
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+
+test('a folder of pictures calibrates the model, and its static export runs on integers', async ({
+  launch,
+  folder,
+}) => {
+  test.setTimeout(180_000);
+  const pictures = path.join(folder, 'pictures');
+  fs.mkdirSync(pictures);
+  for (const size of ['256x256', '128x128', '64x64', '48x48'])
+    fs.copyFileSync(
+      path.join(root, `build/icons/png/${size}.png`),
+      path.join(pictures, `icon-${size}.png`),
+    );
+  const app = await launch([SAMPLE]);
+  const { page } = app;
+  await figuresSettle(app);
+
+  // Choosing the mode says what it needs.
+  await page.getByLabel('Export mode').selectOption('static');
+  const needs = page.getByRole('note').filter({ hasText: 'Static needs samples' });
+  await expect(needs).toContainText('Until then the figures are those of QDQ');
+  await shot(page, 'needs');
+  await page.getByRole('button', { name: 'Export…', exact: true }).click();
+  const exporting = page.getByRole('dialog', { name: /^Export / });
+  await expect(exporting.getByRole('button', { name: 'Export', exact: true })).toBeDisabled();
+  await expect(exporting.getByRole('note')).toContainText('calibrate the model first');
+  await shot(page, 'export-needs');
+  await exporting.getByRole('button', { name: 'Calibrate…' }).click();
+
+  // The dialog shows what it understood before anything runs.
+  const dialog = page.getByRole('dialog', { name: 'Calibrate' });
+  await dialog.getByRole('button', { name: 'Random' }).click();
+  await expect(dialog.getByRole('note')).toContainText('not representative');
+  await app.answerOpen(pictures);
+  await dialog.getByRole('button', { name: 'Folder…' }).click();
+  const understood = dialog.getByRole('region', { name: 'What was understood' });
+  await expect(understood).toContainText('4 of 4 samples', { timeout: 30_000 });
+  await expect(understood.getByRole('listitem')).toHaveCount(4);
+  await expect(understood.getByRole('row').last()).toContainText('the files');
+  await understood.getByLabel('Resize').selectOption('stretch');
+  await expect(understood.getByLabel('Resize')).toHaveValue('stretch');
+  await expect(understood).toContainText('4 of 4 samples', { timeout: 30_000 });
+  await shot(page, 'calibrate');
+  await dialog.getByRole('button', { name: 'Calibrate', exact: true }).click();
+  await expect(dialog.getByRole('status')).toContainText('Calibrated on 4 samples', {
+    timeout: 60_000,
+  });
+  await shot(page, 'calibrated');
+  await dialog.getByRole('button', { name: 'Done' }).click();
+  await figuresSettle(app);
+  await expect(needs).toBeHidden();
+
+  // Layers and Inspector show activations.
+  const grid = page.getByRole('grid', { name: 'Layers' });
+  await expect(
+    grid.getByRole('columnheader', { name: 'Observed range of the output' }),
+  ).toBeVisible();
+  await page.getByLabel('Role', { exact: true }).selectOption('all');
+  await page.getByLabel('Filter layers').fill('batch_norm_0.w_0');
+  await expect(grid.getByTitle(/^Kept: folded into Conv p2o\.Conv\.0/).first()).toBeVisible();
+  await page.getByLabel('Filter layers').fill('');
+  await page.getByLabel('Role', { exact: true }).selectOption('weights');
+  await grid.getByRole('row').nth(2).click();
+  const inspector = page.getByRole('complementary', { name: 'Inspector' });
+  const chart = inspector.getByRole('group', {
+    name: /^Histogram of .* values of .* over 4 samples/,
+  });
+  await expect(chart).toBeVisible();
+  const high = inspector.getByRole('slider', { name: "High end of the activation's range in A" });
+  const before = Number(await high.getAttribute('aria-valuenow'));
+  await shot(page, 'layers');
+
+  // A lane is clicked, then an end is moved: each is a rule of the operator.
+  await chart.getByText('entropy', { exact: true }).click({ force: true });
+  await expect(page.getByRole('button', { name: 'Rules of A' })).toHaveText('1 rule');
+  await expect
+    .poll(async () => Number(await high.getAttribute('aria-valuenow')))
+    .toBeLessThan(before * 0.9);
+  await high.press('Shift+ArrowLeft');
+  await page.getByRole('button', { name: 'Rules of A' }).click();
+  await expect(page.getByRole('dialog', { name: 'Rules of A' })).toContainText('by hand');
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Activations of B', exact: true }).click();
+  const scheme = page.getByRole('dialog', { name: 'Activations of B' });
+  await scheme.getByLabel('dtype').selectOption('int8');
+  await shot(page, 'activations');
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('button', { name: 'Activations of B', exact: true })).toHaveText(
+    'int8 minmax',
+  );
+  await figuresSettle(app);
+
+  // The export says what stays in float; verified, it runs on integers.
+  const out = path.join(folder, 'static.onnx');
+  await app.answerSave(out);
+  await page.getByRole('button', { name: 'Export…', exact: true }).click();
+  const float = exporting.getByRole('region', { name: 'On integers' });
+  await expect(float).toContainText(/\d+ of \d+ operators, \d+ activations quantized/);
+  await expect(float).toContainText('as its integer kernel gains nothing');
+  await shot(page, 'export');
+  await exporting.getByRole('button', { name: 'Export', exact: true }).click();
+  await expect(exporting.getByRole('status')).toContainText('Exported: static.onnx', {
+    timeout: 60_000,
+  });
+  expect(fs.statSync(out).size).toBeLessThan(fs.statSync(SAMPLE).size);
+  await exporting.getByRole('button', { name: 'Verify it now' }).click();
+  const outputs = exporting.getByRole('region', { name: 'Outputs in onnxruntime' });
+  await expect(outputs).toContainText(/\d+ work on integers/, { timeout: 60_000 });
+  await shot(page, 'verified');
+  expect(app.complaints).toEqual([]);
+});

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import {
+  withActivationRange,
+  withActivations,
+  withImages,
+} from '../../../../renderer/state/activation-rules.ts';
+import { overriddenNames, withOverrides } from '../../../../renderer/state/overrides.ts';
+import { differingFields, isIdle, sameRecipe } from '../../../../renderer/state/recipes.ts';
+import { presetOf } from '../../../../renderer/format/schemes.ts';
+import { BASE_ACTIVATIONS, findPreset, parseRecipe } from '../../../../shared/recipe.ts';
+
+const int8 = findPreset('int8')!;
+
+test('a change of the activations starts from those that stand in, and makes the recipe its own', () => {
+  const changed = withActivations(int8, { dtype: 'int8' });
+  expect(changed.activations).toEqual({ ...BASE_ACTIVATIONS, dtype: 'int8' });
+  expect([...differingFields(int8, changed)]).toEqual(['activations']);
+  expect(presetOf(changed)).toBeUndefined();
+  expect(presetOf(withActivations(changed, { dtype: 'uint8' }))).toBeDefined();
+});
+
+test("the range of an operator's output is one rule of activations, which the next range replaces", () => {
+  const first = withActivationRange(int8, 'p2o.Conv.1', 'mse');
+  expect(first.rules).toEqual([
+    { match: { name: '^p2o\\.Conv\\.1$' }, activations: { range: 'mse' } },
+  ]);
+  const second = withActivationRange(first, 'p2o.Conv.1', { clip: [-1, 2] });
+  expect(second.rules).toHaveLength(1);
+  expect(second.rules[0]!.activations).toEqual({ range: { clip: [-1, 2] } });
+  expect(parseRecipe(JSON.parse(JSON.stringify(second)))).toEqual(second);
+  expect(withActivationRange(second, 'other', 'mse').rules).toHaveLength(2);
+});
+
+test('a rule of activations is no override of a tensor and never idle', () => {
+  const { rules } = withActivationRange(int8, 'conv', 'mse');
+  expect(overriddenNames(rules[0]!)).toBeNull();
+  expect(isIdle(rules[0]!, 0)).toBe(false);
+  const recipe = { ...int8, rules };
+  expect(withOverrides(recipe, ['conv'], undefined).rules).toEqual(rules);
+});
+
+test('how pictures become inputs is kept in the recipe, and what is not set stays guessed', () => {
+  const cropped = withImages(int8, { resize: 'cover' });
+  expect(withImages(cropped, { channels: 'BGR' }).calibration).toEqual({
+    images: { resize: 'cover', channels: 'BGR' },
+  });
+  // Otherwise the history would take the change for none.
+  expect(sameRecipe(int8, cropped)).toBe(false);
+  expect(sameRecipe(int8, { ...int8, accuracyLevel: 4 })).toBe(false);
+});
