@@ -148,6 +148,47 @@ test('a Slice whose limits are attributes takes them as inputs at the opset that
   expect(outputSqnr(before['y']!, after['y']!)).toBeGreaterThan(30);
 });
 
+test('a Conv in float between two on integers loads below opset 13, where Clip has attributes', async () => {
+  const real = (name: string, f: number) => ({ name, type: 1, f });
+  const axes = [{ name: 'axes', type: 7, ints: [0] }];
+  const file = writeFile(
+    folder,
+    model(
+      {
+        node: [
+          node('Conv', ['x', 'w1', 'b'], ['c1']),
+          node('Clip', ['c1'], ['r1'], { attribute: [real('min', 0), real('max', 6)] }),
+          node('Conv', ['r1', 'w2', 'b'], ['c2']),
+          node('Conv', ['c2', 'w3', 'b'], ['c3']),
+          // At opset 13 Squeeze takes its axes as an input, so that the model stays below.
+          node('Squeeze', ['c3'], ['y'], { attribute: axes }),
+        ],
+        input: [value('x', [1, 16, 12, 12])],
+        output: [value('y', [16, 6, 6])],
+        initializer: [
+          ...['w1', 'w2', 'w3'].map((name, seed) =>
+            floatTensor(name, [16, 16, 3, 3], randomValues(2304, seed)),
+          ),
+          floatTensor('b', [16], randomValues(16, 7)),
+        ],
+      },
+      { opset: 9, irVersion: 4 },
+    ),
+  );
+  const rules = [{ match: { name: 'Conv_c2' }, activations: null }];
+  const { out, proto, reasonOf } = await exported(file, recipe('static-int8', { rules }));
+  expect(reasonOf('Conv_c3')).toBe(
+    'Conv_c2 stays in float, which onnxruntime would compute on integers were its output quantized',
+  );
+  const kernels = await kernelsOf(out);
+  expect(kernels.integerNodes.find(({ op }) => op === 'QLinearConv')?.count).toBe(1);
+  const opset = Number(proto.opsetImport.find(({ domain }) => domain === '')!.version);
+  expect(opset).toBe(12);
+  const feeds = { x: { shape: [1, 16, 12, 12], dtype: 'float32' as const } };
+  const [before, after] = [await runOnnx(file, feeds), await runOnnx(out, feeds)];
+  expect(outputSqnr(before['y']!, after['y']!)).toBeGreaterThan(25);
+});
+
 test('a bias that does not fit in int32 widens the scale of its channel', async () => {
   const weights = randomValues(16 * 27, 1);
   // One channel of tiny weights and a large bias.

@@ -15,8 +15,8 @@ import type { HalfPlan } from '../fit/half-plan.ts';
 import { planHalf } from '../fit/half-rules.ts';
 import { entryMessage, field } from './messages.ts';
 import { FreshNames } from './names.ts';
-import { Opsets, STATIC_OPSETS, STATIC_REWRITTEN, type WantedOpsets } from './opsets.ts';
-import { SLICE_OPSET, sliceEdits } from './slice-inputs.ts';
+import { attributeEdits, REWRITTEN } from './attribute-inputs.ts';
+import { Opsets, STATIC_OPSETS, type WantedOpsets } from './opsets.ts';
 import { DYNAMIC_OPSET } from '../fit/integer-uses.ts';
 import { IntegerNodes, type LstmWeight } from './integer-nodes.ts';
 import { inlineExternal, SideFile } from './side-file.ts';
@@ -49,7 +49,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const refused: Layout['refused'][number][] = [];
   const names = new FreshNames(index);
   const ownerOf = ownersOf(index);
-  const rewritten = (request.computing ?? null) === null ? undefined : STATIC_REWRITTEN;
+  const rewritten = (request.computing ?? null) === null ? undefined : REWRITTEN;
   const opsets = new Opsets(index, wantedOpsets(request, ownerOf), rewritten);
   const side = new SideFile(request.targetName);
   const integers: LstmWeight[] = [];
@@ -88,7 +88,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
           irVersion: index.irVersion,
         });
   if (placed !== null) append(edits, placed.edits);
-  if (placed !== null && opsets.isRaisedTo(SLICE_OPSET)) append(edits, sliceEdits(index, names));
+  if (placed !== null) append(edits, attributeEdits(index, names, opsets));
   const nodes = new IntegerNodes(names, request.recipe.accuracyLevel ?? 0);
   const onCodes = new Set(integers.map(({ use }) => use.node));
   integers.sort((a, b) => a.use.node.frame.start - b.use.node.frame.start);

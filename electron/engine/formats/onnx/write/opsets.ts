@@ -3,6 +3,7 @@ import type { GraphRecord, OnnxIndex, OpsetRecord, Span } from '../read/records.
 import type { Piece } from '../../../export/layout.ts';
 import type { Edit } from './edits.ts';
 import { field, opsetMessage } from './messages.ts';
+import { REWRITTEN } from './attribute-inputs.ts';
 import { encodeVarint } from '../read/wire.ts';
 import changes from '../fit/opset-changes.json';
 
@@ -90,14 +91,9 @@ export type WantedOpsets = ReadonlyMap<GraphRecord | null, ReadonlySet<number>>;
  */
 export const STATIC_OPSETS: readonly number[] = [10, 11, 12, 13];
 
-/** Operators that a static export writes anew where it raises the opset. */
-export const STATIC_REWRITTEN: ReadonlySet<string> = new Set(['Slice']);
-
 /** The version of ai.onnx that a static export has, where no type of weights raises it further. */
 export function staticOpset(index: OnnxIndex): number {
-  return new Opsets(index, new Map([[null, new Set(STATIC_OPSETS)]]), STATIC_REWRITTEN).version(
-    null,
-  );
+  return new Opsets(index, new Map([[null, new Set(STATIC_OPSETS)]]), REWRITTEN).version(null);
 }
 
 /** The opset imports of an export: the source's, ai.onnx raised as far as is wanted and safe, and what is added. */

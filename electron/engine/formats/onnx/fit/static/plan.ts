@@ -43,6 +43,9 @@ interface Quantized {
 const WEIGHT = 1;
 const BIAS = 2;
 
+/** Operators whose weight and bias onnxruntime quantizes itself (its WeightBiasQuantization). */
+const QUANTIZED_BY_RUNTIME: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);
+
 class StaticPlanner {
   private readonly facts: PlanningFacts;
   private readonly weights: TensorPlan[];
@@ -90,6 +93,9 @@ class StaticPlanner {
     if (weight?.kind !== 'tensor')
       return 'both its inputs are computed, and no stored weight is among them';
     if (input?.kind !== 'value') return 'its input is stored, and not computed';
+    const before = this.floatBetween(input.value);
+    if (before !== null)
+      return `${before} stays in float, which onnxruntime would compute on integers were its output quantized`;
     const entry = this.weights[weight.tensor]!;
     const why8Bit = this.whyNot8Bit(entry);
     if (why8Bit !== null) return why8Bit;
@@ -99,6 +105,25 @@ class StaticPlanner {
     for (const value of [input.value, ...(operator.op === 'Conv' ? this.outputOf(id) : [])]) {
       const range = this.facts.rangeOf(value, scheme);
       if ('missing' in range) return `${graph.values[value]!.name}: ${range.missing}`;
+    }
+    return null;
+  }
+
+  /**
+   * The name of an operator in float that makes a value, behind a Relu or Clip or not, of codes alone. Between a
+   * DequantizeLinear and a QuantizeLinear onnxruntime quantizes the weight and bias of a Conv or Gemm itself, whatever
+   * the plan says, with an attribute of opset 13.
+   */
+  private floatBetween(value: number): string | null {
+    const { graph } = this.facts;
+    for (let made = graph.values[value]!.producer; made !== null;) {
+      const { op, name, inputs } = graph.operators[made]!;
+      const [input] = inputs;
+      if (input?.kind !== 'value') return null;
+      const isBetween = QUANTIZED_BY_RUNTIME.has(op) && !this.operators[made]!.isInteger;
+      if (isBetween && this.values.get(input.value)?.takers === 'all') return name;
+      if (op !== 'Relu' && op !== 'Clip') return null;
+      made = graph.values[input.value]!.producer;
     }
     return null;
   }
