@@ -124,14 +124,15 @@ export function countMatches(
 /**
  * How many of these tensors each rule matches; null for those that are not counted because the rules before
  * them took too long. Overrides are looked up by name: there may be one for each of thousands of layers.
+ * @param time that the regular expressions of all rules may take
  */
 export function matchCounts(
   rules: readonly Rule[],
   tensors: readonly RuleTarget[],
+  time = new SearchTime(COUNTING_MS),
 ): readonly (number | null)[] {
   const byName = new Map<string, number>();
   for (const { name } of tensors) byName.set(name, (byName.get(name) ?? 0) + 1);
-  const time = new SearchTime(COUNTING_MS);
   return rules.map((rule) => {
     const names = overriddenNames(rule);
     if (names === null) return countMatches(rule.match, tensors, time);
