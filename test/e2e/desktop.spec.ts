@@ -34,6 +34,8 @@ test('Settings take effect: theme at once, workers and the recipe at the next st
 }) => {
   const profile = path.join(folder, 'settings');
   const first = await launch([], profile);
+  // The page listens to keys once it is shown.
+  await expect(first.page.getByRole('button', { name: 'Open…' })).toBeFocused();
   await first.page.keyboard.press('Control+,');
   const dialog = first.page.getByRole('dialog', { name: 'Settings' });
   await dialog.getByLabel('Theme').selectOption('Dark');

@@ -25,6 +25,7 @@ async function faults({ page }: App): Promise<string[]> {
 
 test('About names the versions and has every licence in full', async ({ launch }) => {
   const app = await launch();
+  await expect(app.page.getByRole('heading', { name: 'Quantscope' })).toBeVisible();
   await chooseInMenu(app, 'about');
   const dialog = app.page.getByRole('dialog', { name: 'About Quantscope' });
   const read = (file: string): { version: string } =>
