@@ -77,7 +77,7 @@ describe('a small network', () => {
   });
 
   test('a Relu and a Clip are told by the codes behind them, and MaxPool hands codes on', async () => {
-    const { plan, proto } = await exported(smallNetwork(), recipe('static-int8'));
+    const { plan, proto, reasonOf } = await exported(smallNetwork(), recipe('static-int8'));
     const quantized = proto.graph!.node!.filter(({ opType }) => opType === 'QuantizeLinear');
     expect(quantized.map(({ input }) => input![0])).toEqual([
       'x',
@@ -86,6 +86,8 @@ describe('a small network', () => {
       'p_float',
       'f_float',
     ]);
+    const left = 'the codes behind it say the same, so onnxruntime leaves it out';
+    expect([reasonOf('Relu'), reasonOf('Clip')]).toEqual([left, left]);
     const [, relu, clip, pool, flat] = plan.activations;
     expect(relu!.zeroPoint).toBe(0);
     // No code stands for more than 6, in the runtime's float32 arithmetic.

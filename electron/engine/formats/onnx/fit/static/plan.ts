@@ -43,6 +43,9 @@ interface Quantized {
 const WEIGHT = 1;
 const BIAS = 2;
 
+/** Why a Relu or Clip behind an operator on integers is none of its own. */
+const TOLD = 'the codes behind it say the same, so onnxruntime leaves it out';
+
 /** Operators whose weight and bias onnxruntime quantizes itself (its WeightBiasQuantization). */
 const QUANTIZED_BY_RUNTIME: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);
 
@@ -61,7 +64,7 @@ class StaticPlanner {
 
   plan(): Plan {
     for (const { id } of this.facts.graph.operators) {
-      const reason = this.whyFloat(id);
+      const reason = this.isTold(id) ? TOLD : this.whyFloat(id);
       this.operators.push({ operator: id, isInteger: reason === null, reason });
       if (reason === null) this.quantize(id);
       else if (this.carries(id))
@@ -74,6 +77,11 @@ class StaticPlanner {
       ...quantized,
     }));
     return { weights: this.weights, activations, operators: this.operators };
+  }
+
+  /** Whether codes that were planned for an operator's output tell what it does: behindClip planned them. */
+  private isTold(id: number): boolean {
+    return this.outputOf(id).some((output) => this.values.has(output));
   }
 
   /** Why an operator computes in float; null where integers are planned. */
