@@ -7,13 +7,12 @@ import { writeModel } from '../export/write-model.ts';
 import { SHAPE_SUFFIX, type OpenedModel } from '../formats/format.ts';
 import { openModel } from '../formats/registry.ts';
 import type { RunHints } from '../runtime/inputs.ts';
+import { runOnce } from '../runtime/compare-outputs.ts';
 import { OnnxModel, type OutputValue } from '../runtime/onnx-model.ts';
-import { firstLine } from '../runtime/onnx-session.ts';
 import { preparing, type RunProgress } from '../runtime/run-progress.ts';
 import type { SampleSource } from './data/listing.ts';
 import { nextFeeds } from './data/next-feeds.ts';
 import { randomSamples, RANDOM_WARNING } from './data/random-samples.ts';
-import type { Feeds } from './data/sample-group.ts';
 import { openSamples, type Samples } from './data/samples.ts';
 import { ValueObserver } from './observer.ts';
 
@@ -129,7 +128,7 @@ class Copies {
   /** The values in parts that one run may give, by their sizes in the first sample. */
   async groups(values: readonly string[], samples: Samples): Promise<string[][]> {
     const sizes = await this.with(values, 'shapes', async (model) => {
-      const shapes = await run(model, await samples.at(0));
+      const shapes = await runOnce(model, await samples.at(0));
       return values.map((name) => {
         const dims = shapes.get(`${name}${SHAPE_SUFFIX}`)?.data as ArrayLike<number> | undefined;
         return 4 * Array.from(dims ?? []).reduce((product, dim) => product * dim, 1);
@@ -164,7 +163,7 @@ class Copies {
           const isNext = before !== null && !samples.startsSequence(index);
           const given = await samples.at(index);
           const feeds = isNext ? nextFeeds(given, before!, samples.carried) : given;
-          const outputs = await run(model, feeds);
+          const outputs = await runOnce(model, feeds);
           for (const observer of observers) {
             const value = outputs.get(observer.name);
             if (value?.isText === false) observer[round](value.data as ArrayLike<number>);
@@ -216,19 +215,6 @@ class Copies {
       onProgress: () => undefined,
     });
     return target;
-  }
-}
-
-async function run(model: OnnxModel, feeds: Feeds): Promise<ReadonlyMap<string, OutputValue>> {
-  try {
-    return await model.run(feeds);
-  } catch (error) {
-    throw new AppError(
-      'RUNTIME',
-      'onnxruntime does not run it',
-      { file: model.file, found: firstLine(error), expected: 'a run' },
-      error,
-    );
   }
 }
 
