@@ -28,6 +28,8 @@ export interface QuantizedActivation extends ChosenRange {
   readonly scheme: ActivationScheme;
   readonly scale: number;
   readonly zeroPoint: number;
+  /** As in ValuePlan. */
+  readonly effective?: ChosenRange;
 }
 
 /** All that the inspector shows of a layer's output. */

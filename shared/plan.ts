@@ -10,6 +10,7 @@ import {
   type Rule,
   type Scheme,
 } from './recipe.ts';
+import type { ChosenRange } from './ranges.ts';
 import { compileRules } from './rule-matcher.ts';
 
 /** Scales and zero points, one for the tensor or one for each channel of an axis. */
@@ -50,6 +51,8 @@ export interface ValuePlan {
   readonly zeroPoint: number;
   /** Whether all that take the value take it as its codes say, or only these inputs of operators. */
   readonly takers: 'all' | readonly { readonly operator: number; readonly input: number }[];
+  /** The part of the observed range that makes a difference to what takes the value, where that is not all of it. */
+  readonly effective?: ChosenRange;
   /** Why the value stays in float, or where its parameters come from if not from its own range; null otherwise. */
   readonly reason: string | null;
 }

@@ -9,7 +9,12 @@ import type {
 } from '../../shared/activations.ts';
 import type { ModelGraph, OperatorRef } from '../../shared/graph.ts';
 import type { Plan, ValuePlan } from '../../shared/plan.ts';
-import { HISTOGRAM_BINS, type ObservedValue, type Ranges } from '../../shared/ranges.ts';
+import {
+  HISTOGRAM_BINS,
+  type ChosenRange,
+  type ObservedValue,
+  type Ranges,
+} from '../../shared/ranges.ts';
 import {
   BASE_ACTIVATIONS,
   type ActivationScheme,
@@ -95,11 +100,18 @@ export class Activations {
       ...{ ...layer, samples },
       statistics: { mean, std: Math.sqrt(Math.max(0, power - mean * mean)), count, nonFinite },
       histogram: reducedHistogram(observed, bins),
-      ranges: METHODS.map(([method, range]) => candidate(observed, method, { ...scheme, range })),
+      ranges: METHODS.map(([method, range]) =>
+        candidate(observed, method, { ...scheme, range }, layer.quantized?.effective),
+      ),
       sqnrDb:
         layer.quantized === null
           ? null
-          : sqnrOfParameters(observed, layer.quantized.scheme, layer.quantized),
+          : sqnrOfParameters(
+              observed,
+              layer.quantized.scheme,
+              layer.quantized,
+              layer.quantized.effective,
+            ),
     };
   }
 
@@ -124,12 +136,13 @@ export class Activations {
   }
 }
 
-function quantizedOf({ scheme, scale, zeroPoint }: ValuePlan): QuantizedActivation {
+function quantizedOf({ scheme, scale, zeroPoint, effective }: ValuePlan): QuantizedActivation {
   const { qmin, qmax } = scaleRange(scheme!.dtype, scheme!.symmetric);
   return {
     ...{ scheme: scheme!, scale, zeroPoint },
     low: (qmin - zeroPoint) * scale,
     high: (qmax - zeroPoint) * scale,
+    ...(effective === undefined ? {} : { effective }),
   };
 }
 
@@ -137,10 +150,11 @@ function candidate(
   observed: ObservedValue,
   method: string,
   scheme: ActivationScheme,
+  part: ChosenRange | undefined,
 ): ActivationRange {
-  const range = chooseRange(observed, scheme);
+  const range = chooseRange(observed, scheme, part);
   const parameters = activationParameters(scheme, range);
-  const sqnrDb = sqnrOfParameters(observed, scheme, parameters);
+  const sqnrDb = sqnrOfParameters(observed, scheme, parameters, part);
   return { method, lo: range.low, hi: range.high, sqnrDb };
 }
 

@@ -1,4 +1,4 @@
-import type { ObservedValue, Ranges } from '../../shared/ranges.ts';
+import type { ChosenRange, ObservedValue, Ranges } from '../../shared/ranges.ts';
 import { planWeights, type PlannedTensor, type TensorPlan } from '../../shared/plan.ts';
 import type { ActivationScheme, Recipe, Scheme } from '../../shared/recipe.ts';
 import type { TensorReport } from '../../shared/report.ts';
@@ -66,19 +66,24 @@ export class StaticKnowledge {
     const { model, files } = this.opened;
     return {
       recipe,
-      rangeOf: (value, scheme) => this.rangeOf(this.opened.graph().values[value]!.name, scheme),
+      rangeOf: (value, scheme, part) =>
+        this.rangeOf(this.opened.graph().values[value]!.name, scheme, part),
       parametersOf: (tensor, scheme) => this.measured.get(keyOf(tensor, scheme)) ?? null,
       numbersOf: (tensor) => readNumbers(files, model.tensors[tensor]!),
     };
   }
 
-  private rangeOf(name: string, scheme: ActivationScheme): ReturnType<StaticFacts['rangeOf']> {
+  private rangeOf(
+    name: string,
+    scheme: ActivationScheme,
+    part?: ChosenRange,
+  ): ReturnType<StaticFacts['rangeOf']> {
     if (this.observed === null) return { missing: 'not calibrated yet' };
     const observed = this.observed.get(name);
     if (observed === undefined)
       return { missing: this.skipped.get(name) ?? 'not among the values that were calibrated' };
-    const key = JSON.stringify([name, scheme]);
-    const range = this.chosen.get(key) ?? chooseRange(observed, scheme);
+    const key = JSON.stringify([name, scheme, part]);
+    const range = this.chosen.get(key) ?? chooseRange(observed, scheme, part);
     this.chosen.set(key, range);
     return range;
   }

@@ -6,20 +6,28 @@ import { roundHalfEven } from '../../../shared/rounding.ts';
 import { activationParameters } from '../quantize/activation-parameters.ts';
 import { leastDivergence } from '../quantize/divergence.ts';
 
-/** The range that a scheme's method chooses of what was observed. */
-export function chooseRange(observed: ObservedValue, scheme: ActivationScheme): ChosenRange {
+/**
+ * The range that a scheme's method chooses of what was observed.
+ * @param part values beyond it count as its ends, but for a range set by hand
+ */
+export function chooseRange(
+  observed: ObservedValue,
+  scheme: ActivationScheme,
+  part: ChosenRange = { low: observed.min, high: observed.max },
+): ChosenRange {
   const { range } = scheme;
-  const { min, max } = observed;
-  if (range === 'minmax') return { low: min, high: max };
-  if (range === 'mse') return leastErrorRange(observed, scheme);
-  if (range === 'entropy') return within(observed, entropyLimit(observed, scheme));
+  if (range === 'minmax') return part;
+  if (range === 'mse') return leastErrorRange(observed, scheme, part);
+  if (range === 'entropy') {
+    const limit = entropyLimit(observed, scheme);
+    return within(part, { low: -limit, high: limit });
+  }
   if ('clip' in range) return { low: range.clip[0], high: range.clip[1] };
-  return percentileRange(observed, range.percentile, scheme.symmetric);
+  return within(part, percentileRange(observed, range.percentile, scheme.symmetric));
 }
 
-/** A symmetric range cut to what was observed. */
-function within({ min, max }: ObservedValue, limit: number): ChosenRange {
-  return { low: Math.max(min, -limit), high: Math.min(max, limit) };
+function within(part: ChosenRange, { low, high }: ChosenRange): ChosenRange {
+  return { low: Math.max(low, part.low), high: Math.min(high, part.high) };
 }
 
 /** Lower edges of bins, and of the one that would follow, as Histogram has them. */
@@ -60,7 +68,7 @@ function percentileRange(
   const [low, high] = symmetric
     ? [-edgeAt(percent / 100), edgeAt(percent / 100)]
     : [edgeAt(cut), edgeAt(1 - cut)];
-  return { low: Math.max(low, observed.min), high: Math.min(high, observed.max) };
+  return { low, high };
 }
 
 /** The magnitude whose window diverges least from the whole histogram, among all windows of at least as many bins as codes. */
@@ -77,9 +85,13 @@ const BOTH = Array.from({ length: 24 }, (_, step) => 2 ** (-step / 4));
 const AROUND = Array.from({ length: 17 }, (_, step) => 2 ** ((step - 8) / 8));
 
 /** The range whose codes lose least, by the sum of squared errors of the bins' centres: both ends first, then each. */
-function leastErrorRange(observed: ObservedValue, scheme: ActivationScheme): ChosenRange {
-  const { min, max } = observed;
-  const centres = centresOf(observed);
+function leastErrorRange(
+  observed: ObservedValue,
+  scheme: ActivationScheme,
+  part: ChosenRange,
+): ChosenRange {
+  const { low: min, high: max } = part;
+  const centres = centresOf(observed, part);
   const rounds: readonly (readonly [number, number])[][] = [
     BOTH.map((factor) => [factor, factor] as const),
     AROUND.map((factor) => [factor, 1] as const),
@@ -107,12 +119,12 @@ interface Centres {
   readonly counts: Float64Array;
 }
 
-function centresOf(observed: ObservedValue): Centres {
+function centresOf(observed: ObservedValue, { low, high }: ChosenRange): Centres {
   const used = observed.histogram.flatMap((count, bin) => (count > 0 ? [bin] : []));
   const centre = (bin: number): number =>
     (edgeOf(observed, bin, HISTOGRAM_BINS) + edgeOf(observed, bin + 1, HISTOGRAM_BINS)) / 2;
   return {
-    values: Float64Array.from(used, centre),
+    values: Float64Array.from(used, (bin) => Math.min(high, Math.max(low, centre(bin)))),
     counts: Float64Array.from(used, (bin) => observed.histogram[bin]!),
   };
 }
@@ -120,13 +132,15 @@ function centresOf(observed: ObservedValue): Centres {
 /**
  * Signal to quantization noise of what was observed under a scale and zero point, dB, by the centres of the
  * histogram's bins; null for a value that is zero throughout.
+ * @param part values beyond it count as its ends
  */
 export function sqnrOfParameters(
   observed: ObservedValue,
   scheme: ActivationScheme,
   parameters: ScaleZeroPoint,
+  part: ChosenRange = { low: observed.min, high: observed.max },
 ): number | null {
-  const centres = centresOf(observed);
+  const centres = centresOf(observed, part);
   return sqnrDb(observed.power * observed.count, noiseOf(centres, scheme, parameters));
 }
 

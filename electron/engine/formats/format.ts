@@ -64,8 +64,15 @@ export interface WeightParameters {
 /** What the weights and calibration of a model tell of a plan for static quantization. */
 export interface StaticFacts {
   readonly recipe: Recipe;
-  /** The range that a scheme's method chooses of what was observed of a value; why there is none. */
-  rangeOf(value: number, scheme: ActivationScheme): ChosenRange | { readonly missing: string };
+  /**
+   * The range that a scheme's method chooses of what was observed of a value; why there is none.
+   * @param part what values beyond it make no difference of; without it all count
+   */
+  rangeOf(
+    value: number,
+    scheme: ActivationScheme,
+    part?: ChosenRange,
+  ): ChosenRange | { readonly missing: string };
   /** What the values of a stored tensor give under a scheme; null while that is not known. */
   parametersOf(tensor: number, scheme: Scheme): WeightParameters | null;
   /** The values of a small stored tensor. */

@@ -216,6 +216,75 @@ test('a bias that does not fit in int32 widens the scale of its channel', async 
   expect(outputSqnr(before['y']!, after['y']!)).toBeGreaterThan(30);
 });
 
+/** x -> Conv -> what follows -> Conv -> y; the first Conv's channels reach from far below -3 to 10. */
+function betweenConvs(middle: readonly onnx.INodeProto[], last: string): string {
+  const bias = Array.from({ length: 16 }, (_, channel) => (channel % 2 === 0 ? -40 : 5));
+  return writeFile(
+    folder,
+    model({
+      node: [
+        node('Conv', ['x', 'w1', 'b1'], ['c1']),
+        ...middle,
+        node('Conv', [last, 'w2', 'b2'], ['y']),
+      ],
+      input: [value('x', [1, 3, 8, 8])],
+      output: [value('y', [1, 16, 4, 4])],
+      initializer: [
+        floatTensor('w1', [16, 3, 3, 3], randomValues(432, 1)),
+        floatTensor('b1', [16], bias),
+        floatTensor('w2', [16, 16, 3, 3], randomValues(2304, 3)),
+        floatTensor('b2', [16], randomValues(16, 4)),
+        floatTensor('three', [], [3]),
+        floatTensor('zero', [], [0]),
+        floatTensor('six', [], [6]),
+      ],
+    }),
+  );
+}
+
+const HARD_SWISH = [
+  node('Add', ['c1', 'three'], ['a']),
+  node('Clip', ['a', 'zero', 'six'], ['k']),
+  node('Mul', ['c1', 'k'], ['m']),
+  node('Div', ['m', 'six'], ['h']),
+];
+
+/** What the codes of the first Conv's output stand for at the lowest, and why. */
+async function lowestOf(file: string, wanted: Recipe): Promise<[number, string | null]> {
+  const { plan, graph } = await exported(file, wanted);
+  const entry = plan.activations.find((each) => graph.values[each.value]!.name === 'c1')!;
+  return [-entry.zeroPoint * entry.scale, entry.reason];
+}
+
+describe('codes span what makes a difference', () => {
+  const minmax = { dtype: 'uint8', symmetric: false, range: 'minmax' } as const;
+
+  test('hard-swish makes 0 of all below -3', async () => {
+    const file = betweenConvs(HARD_SWISH, 'h');
+    const [lowest, reason] = await lowestOf(file, recipe('static-int8', { activations: minmax }));
+    expect(lowest).toBeLessThanOrEqual(-3);
+    expect(lowest).toBeGreaterThan(-3.2);
+    const why =
+      'its range is chosen within -3.1 to 14.7, as the operators that take it give the same results for all values beyond';
+    expect(reason).toBe(why);
+  });
+
+  test('the whole range where something else takes the value as well', async () => {
+    const file = betweenConvs([...HARD_SWISH, node('Add', ['h', 'c1'], ['s'])], 's');
+    const [lowest, reason] = await lowestOf(file, recipe('static-int8', { activations: minmax }));
+    expect(lowest).toBeLessThan(-30);
+    expect(reason).toBe(null);
+  });
+
+  test('and the range that a recipe sets by hand', async () => {
+    const byHand = { ...minmax, range: { clip: [-20, 20] } } as const;
+    const file = betweenConvs(HARD_SWISH, 'h');
+    const [lowest, reason] = await lowestOf(file, recipe('static-int8', { activations: byHand }));
+    expect(lowest).toBeCloseTo(-20, 0);
+    expect(reason).toBe(null);
+  });
+});
+
 test('a real model runs each Conv and Gemm on integers', async () => {
   const { file } = REAL_MODELS.find(({ name }) => name === 'PP-OCR cls')!;
   const { out, plan } = await exported(file, recipe('static-int8'));

@@ -16,6 +16,7 @@ import { placeBiases, whyNoBias, type BiasFacts } from './biases.ts';
 import type { PlanningFacts } from './facts.ts';
 import { clipLimits, handsOnCodes, isWanted, whyNoKernel } from './operators.ts';
 import { planAsReference } from './reference-plan.ts';
+import { effectiveRange, type ResponseFacts } from './response.ts';
 import { activationSchemes } from './schemes.ts';
 
 /**
@@ -36,6 +37,7 @@ interface Quantized {
   readonly scale: number;
   readonly zeroPoint: number;
   takers: 'all' | { readonly operator: number; readonly input: number }[];
+  readonly effective?: ChosenRange;
   readonly reason: string | null;
 }
 
@@ -168,13 +170,8 @@ class StaticPlanner {
   private takeQuantized(value: number, operator: number, scheme: ActivationScheme): void {
     const known = this.values.get(value);
     if (known === undefined) {
-      const parameters = activationParameters(scheme, this.chosen(value, scheme));
-      this.values.set(value, {
-        scheme,
-        ...parameters,
-        takers: [{ operator, input: 0 }],
-        reason: null,
-      });
+      const takers = [{ operator, input: 0 }];
+      this.values.set(value, { ...this.ownParameters(value, scheme), takers });
     } else if (known.takers !== 'all') known.takers.push({ operator, input: 0 });
   }
 
@@ -190,8 +187,7 @@ class StaticPlanner {
       });
       return;
     }
-    const parameters = activationParameters(scheme, this.chosen(value, scheme));
-    this.values.set(value, { scheme, ...parameters, takers: 'all', reason: null });
+    this.values.set(value, { ...this.ownParameters(value, scheme), takers: 'all' });
   }
 
   /** What a Relu or Clip makes of a value that nothing else takes, where codes of that say the same without it. */
@@ -199,15 +195,14 @@ class StaticPlanner {
     value: number,
     scheme: ActivationScheme,
   ): { readonly value: number; readonly parameters: { scale: number; zeroPoint: number } } | null {
-    const { graph, tensors } = this.facts;
+    const { graph } = this.facts;
     const { consumers, isOutput } = graph.values[value]!;
     const [consumer] = consumers;
     if (isOutput || consumer === undefined || consumers.length > 1 || consumer.isInner) return null;
     const { inputs, outputs } = graph.operators[consumer.operator]!;
     const limits = clipLimits(graph.nodes[consumer.operator]!, (input) => {
       const operand = inputs[input];
-      if (operand?.kind !== 'tensor' || tensors[operand.tensor]!.ref.elements !== 1) return null;
-      return this.facts.numbersOf(operand.tensor)[0] ?? null;
+      return operand?.kind === 'tensor' ? this.numberOf(operand.tensor) : null;
     });
     const output = outputs[0] ?? null;
     if (limits === null || output === null) return null;
@@ -234,10 +229,31 @@ class StaticPlanner {
     return true;
   }
 
-  private chosen(value: number, scheme: ActivationScheme): ChosenRange {
-    const range = this.facts.rangeOf(value, scheme);
+  /** Scale and zero point of the part of a value's range that makes a difference, or of the range set by hand. */
+  private ownParameters(value: number, scheme: ActivationScheme): Omit<Quantized, 'takers'> {
+    const whole = this.chosen(value, { ...scheme, range: 'minmax' });
+    const part = effectiveRange(value, whole, this.responseFacts);
+    const parameters = activationParameters(scheme, this.chosen(value, scheme, part));
+    const quantized = { scheme, ...parameters, reason: null };
+    if (part === whole) return quantized;
+    const reason = isSetByHand(scheme) ? null : partialReason(part);
+    return { ...quantized, effective: part, reason };
+  }
+
+  private chosen(value: number, scheme: ActivationScheme, part?: ChosenRange): ChosenRange {
+    const range = this.facts.rangeOf(value, scheme, part);
     if ('missing' in range) throw new RangeError(`value ${value} was not observed`);
     return range;
+  }
+
+  private get responseFacts(): ResponseFacts {
+    return { graph: this.facts.graph, numberOf: (tensor) => this.numberOf(tensor) };
+  }
+
+  /** The only number of a stored tensor; null where it has more. */
+  private numberOf(tensor: number): number | null {
+    if (this.facts.tensors[tensor]!.ref.elements !== 1) return null;
+    return this.facts.numbersOf(tensor)[0] ?? null;
   }
 
   /** Weights of operators on integers are quantized whatever their size; others from the recipe's least size on. */
@@ -281,4 +297,13 @@ class StaticPlanner {
       ...{ inputScale, parameters, values },
     };
   }
+}
+
+function isSetByHand({ range }: ActivationScheme): boolean {
+  return typeof range === 'object' && 'clip' in range;
+}
+
+function partialReason({ low, high }: ChosenRange): string {
+  const [from, to] = [low, high].map((end) => String(Number(end.toPrecision(3))));
+  return `its range is chosen within ${from} to ${to}, as the operators that take it give the same results for all values beyond`;
 }
