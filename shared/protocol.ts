@@ -4,6 +4,7 @@ import type {
   LayerActivation,
   StaticOutline,
 } from './activations.ts';
+import type { Channels } from './channels.ts';
 import type { Budget, FilePlan, Goal } from './budget-plan.ts';
 import type { Computer } from './computer.ts';
 import type { DotProduct } from './dot-product.ts';
@@ -217,6 +218,14 @@ export interface Requests {
   scales: {
     params: { handle: Handle; tensor: number; recipe: Recipe; mode: ExportMode };
     reply: Scales;
+  };
+  /**
+   * The range of every channel of a tensor, and its SQNR under a recipe, as typed arrays: inspect sums them up.
+   * null where the tensor has no channel axis.
+   */
+  channels: {
+    params: { handle: Handle; tensor: number; recipe: Recipe; mode: ExportMode };
+    reply: Channels | null;
   };
   /** The ranges that mse and entropy would choose for the whole tensor: a search, so apart from inspect. */
   searchRanges: {

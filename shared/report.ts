@@ -1,3 +1,4 @@
+import type { ChannelSqnr, ChannelSummary } from './channels.ts';
 import type { Numbers } from './lists.ts';
 import type { Scheme } from './recipe.ts';
 import type { ScaleSummary } from './scales.ts';
@@ -138,8 +139,8 @@ export interface SideDetail {
   /** Count of each code in use, ascending by code; null for casts and for types over 8 bits. */
   readonly codes: { readonly code: readonly number[]; readonly count: readonly number[] } | null;
   readonly errorHistogram: Histogram;
-  /** SQNR per channel along the tensor's axis, NaN for an all-zero channel; null where it has no axis. */
-  readonly channelSqnrDb: Numbers | null;
+  /** The SQNR of the channels along the tensor's axis; null where it has none. */
+  readonly channelSqnr: ChannelSqnr | null;
   /** First codes (bit patterns for casts) and what they stand for. */
   readonly firstCodes: readonly number[];
   readonly firstValues: readonly number[];
@@ -158,8 +159,8 @@ export interface TensorDetail {
   /** The fine histogram (statistics.histogram is the row's small one). */
   readonly histogram: Histogram;
   readonly ranges: readonly RangeCandidate[];
-  /** Min and max per channel; null where the tensor has no channel axis. */
-  readonly channels: { readonly min: Numbers; readonly max: Numbers } | null;
+  /** The ranges of the channels; null where the tensor has no channel axis. */
+  readonly channels: ChannelSummary | null;
   readonly firstValues: readonly number[];
   readonly a: SideDetail | null;
   readonly b: SideDetail | null;

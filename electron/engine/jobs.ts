@@ -1,3 +1,4 @@
+import type { Channels } from '../../shared/channels.ts';
 import type { DotProduct } from '../../shared/dot-product.ts';
 import type { ErrorData } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
@@ -99,6 +100,16 @@ export interface Jobs {
       scheme: KernelScheme;
     };
     result: Scales;
+  };
+  /** The ranges of a tensor's channels, and their SQNR where there is a scheme; null without a channel axis. */
+  channels: {
+    params: {
+      files: WorkerFiles;
+      tensor: WorkerTensor;
+      known: TensorStatistics | null;
+      scheme: KernelScheme | null;
+    };
+    result: Channels | null;
   };
   /** Ranges of the whole tensor by the methods that search. */
   ranges: {

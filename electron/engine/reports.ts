@@ -110,7 +110,7 @@ export function inspectedSide(
     scales: summarizeScales({ scale: [], zeroPoint: [] }),
     codes: null,
     errorHistogram: { lo: 0, hi: 0, counts: [] },
-    channelSqnrDb: null,
+    channelSqnr: null,
     firstCodes: [],
     firstValues: [],
   };

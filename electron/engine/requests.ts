@@ -57,6 +57,7 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
     bins: whole(1, 4096),
   }),
   scales: v.strictObject({ handle, tensor: index, recipe, mode }),
+  channels: v.strictObject({ handle, tensor: index, recipe, mode }),
   searchRanges: v.strictObject({ handle, tensor: index, recipe, mode }),
   describeSamples: v.strictObject({ handle, ...sampleInputs }),
   calibrate: v.strictObject({ handle, ...sampleInputs }),

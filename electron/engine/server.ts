@@ -180,6 +180,8 @@ export class EngineServer {
     },
     scales: ({ handle, tensor, recipe, mode }, { signal }) =>
       this.in(handle, mode).scales(tensor, parseRecipe(recipe), signal, mode),
+    channels: ({ handle, tensor, recipe, mode }, { signal }) =>
+      this.in(handle, mode).channels(tensor, parseRecipe(recipe), signal, mode),
     searchRanges: ({ handle, tensor, recipe, mode }, { signal }) =>
       this.in(handle, mode).searchRanges(tensor, parseRecipe(recipe), signal, mode),
     describeSamples: async ({ handle, ...wanted }, call) =>

@@ -19,6 +19,7 @@ import type {
   Progress,
 } from '../../shared/protocol.ts';
 import type { Ranges } from '../../shared/ranges.ts';
+import type { Channels } from '../../shared/channels.ts';
 import type { Scales } from '../../shared/scales.ts';
 import { isFloatCast, type Recipe, type Scheme } from '../../shared/recipe.ts';
 import {
@@ -238,6 +239,24 @@ export class Session {
     const known = this.measuring.passes.get(tensor) ?? null;
     const params = { files: this.files, tensor: forWorker(ref), known, scheme };
     return this.pool.run('scales', params, { signal, what: ref.name, urgent: true });
+  }
+
+  /**
+   * The range of every channel of one tensor, and its SQNR under a recipe; null without a channel axis.
+   * @throws AppError CANCELLED, CHANGED, WORKER_DIED
+   */
+  async channels(
+    tensor: number,
+    recipe: Recipe,
+    signal: AbortSignal,
+    mode: ExportMode = this.opened.modes[0]!,
+  ): Promise<Channels | null> {
+    const ref = this.readable(tensor);
+    await this.readScales(recipe, mode, { signal });
+    const scheme = kernelScheme(this.planOf(ref, recipe, mode));
+    const known = this.measuring.passes.get(tensor) ?? null;
+    const params = { files: this.files, tensor: forWorker(ref), known, scheme };
+    return this.pool.run('channels', params, { signal, what: ref.name, urgent: true });
   }
 
   /** The ranges that the searching methods would choose for one tensor, as a recipe stores it. */

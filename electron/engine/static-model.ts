@@ -2,6 +2,7 @@ import type { ActivationDetail, Calibrated, LayerActivation } from '../../shared
 import type { ExportMode, ExportPreview, ExportResult } from '../../shared/protocol.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import type { Recipe } from '../../shared/recipe.ts';
+import type { Channels } from '../../shared/channels.ts';
 import type { Scales } from '../../shared/scales.ts';
 import {
   totalOf,
@@ -19,7 +20,14 @@ import type { AnalyzeOptions, ExportOptions, RunOptions, Session } from './sessi
 /** What a model is asked of in a mode. In mode static its calibrated copy answers, by the source's numbers. */
 export type Measurable = Pick<
   Session,
-  'analyze' | 'inspect' | 'scales' | 'searchRanges' | 'previewExport' | 'export' | 'replacedBy'
+  | 'analyze'
+  | 'inspect'
+  | 'scales'
+  | 'channels'
+  | 'searchRanges'
+  | 'previewExport'
+  | 'export'
+  | 'replacedBy'
 >;
 
 /** A calibrated model: the prepared copy is measured and written, and told of by the tensors of its source. */
@@ -110,6 +118,13 @@ export class StaticModel implements Measurable {
     const own = this.prepared.counterparts.preparedOf.get(tensor);
     if (own === undefined) return { scale: [], zeroPoint: [] };
     return this.session.scales(own, recipe, signal, 'static');
+  }
+
+  /** As Session.channels. A tensor that is not in the prepared model has its ranges only. */
+  async channels(tensor: number, recipe: Recipe, signal: AbortSignal): Promise<Channels | null> {
+    const own = this.prepared.counterparts.preparedOf.get(tensor);
+    if (own !== undefined) return this.session.channels(own, recipe, signal, 'static');
+    return this.source.channels(tensor, { ...recipe, default: null, rules: [] }, signal);
   }
 
   /** As Session.searchRanges. */

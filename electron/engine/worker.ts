@@ -16,11 +16,11 @@ import type {
 import type { JobEnvelope, JobResult } from './pool.ts';
 import { loadKernels } from './kernels/load.ts';
 import { tensorPasses } from './kernels/tensor-passes.ts';
-import { describeSide, describeValues, searchedRanges } from './quantize/detail.ts';
+import { channelSqnr, describeSide, describeValues, searchedRanges } from './quantize/detail.ts';
 import { dotProduct } from './quantize/dot-product.ts';
 import { layoutOf } from './quantize/layout.ts';
 import type { Passes } from './quantize/passes.ts';
-import { prepareTensor, quantizeTensor } from './quantize/quantize-tensor.ts';
+import { prepareTensor, quantizeTensor, type QuantizeInput } from './quantize/quantize-tensor.ts';
 import type { KernelScheme } from './quantize/scheme.ts';
 import { computeStatistics, type TensorStatistics } from './quantize/statistics.ts';
 import { uniform } from './runtime/random.ts';
@@ -187,6 +187,27 @@ const scales: Implementation<'scales'> = ({ files, tensor, known, scheme }, thro
     return prepareTensor({ name, source, shape, axis, scheme, statistics, stored }).parameters;
   });
 
+const channels: Implementation<'channels'> = ({ files, tensor, known, scheme }, throwIfCancelled) =>
+  withFiles(files, [tensor], (sources) => {
+    const source = valuesOf(sources, tensor, throwIfCancelled);
+    const statistics = known ?? firstPass(tensor, source);
+    const { channels: all } = statistics;
+    if (all === null) return null;
+    const { name, shape, axis, quantization: stored } = tensor;
+    const input = { name, source, shape, axis, statistics, stored };
+    return { ...all, sqnrDb: scheme === null ? null : sqnrOrNull({ ...input, scheme }) };
+  });
+
+/** The SQNR of each channel; null of values that the scheme cannot stand for. */
+function sqnrOrNull(input: QuantizeInput): Numbers | null {
+  try {
+    return channelSqnr(input);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'NON_FINITE') throw error;
+    return null;
+  }
+}
+
 const ranges: Implementation<'ranges'> = ({ files, tensor, known, scheme }, throwIfCancelled) =>
   withFiles(files, [tensor], (sources) => {
     const source = valuesOf(sources, tensor, throwIfCancelled);
@@ -226,8 +247,9 @@ workerpool.worker({
   analyze: method(analyze, (items) =>
     items.flatMap(({ pass, measures }) => [...rangesIn(pass?.channels), ...listsOf(measures)]),
   ),
-  inspect: method(inspect, ({ values }) => rangesIn(values?.channels)),
+  inspect: method(inspect),
   scales: method(scales, listsOf),
+  channels: method(channels, (all) => [...rangesIn(all), ...(all?.sqnrDb ? [all.sqnrDb] : [])]),
   ranges: method(ranges),
   dot: method(dot),
   encode: method(encode),

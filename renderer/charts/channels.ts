@@ -1,11 +1,7 @@
-// The ranges of a tensor's channels, and which of them stand out.
-import type { Numbers } from '../../shared/lists.ts';
-import { maxIndex, minIndex } from 'd3';
-
-export interface ChannelRanges {
-  readonly min: Numbers;
-  readonly max: Numbers;
-}
+// The bars of the channels' ranges, and their rows where they are copied.
+import { joined, type Channels, type ChannelSummary } from '../../shared/channels.ts';
+import type { CsvRow } from '../../shared/csv.ts';
+import type { Side } from '../../shared/protocol.ts';
 
 /** A bar of the chart: one channel, or several where a pixel holds more than one. */
 export interface ChannelBar {
@@ -16,33 +12,39 @@ export interface ChannelBar {
 }
 
 /** Bars for all channels, at most `columns`: neighbours that share a column become one bar of their common range. */
-export function channelBars({ min, max }: ChannelRanges, columns: number): ChannelBar[] {
-  const perBar = Math.max(1, Math.ceil(min.length / Math.max(1, columns)));
-  const bars: ChannelBar[] = [];
-  for (let first = 0; first < min.length; first += perBar) {
-    const end = Math.min(min.length, first + perBar);
-    let [lo, hi] = [Infinity, -Infinity];
-    for (let channel = first; channel < end; channel++) {
-      lo = Math.min(lo, min[channel]!);
-      hi = Math.max(hi, max[channel]!);
-    }
-    bars.push({ first, count: end - first, min: lo, max: hi });
-  }
-  return bars;
+export function channelBars(
+  { count, perRange, ranges }: ChannelSummary,
+  columns: number,
+): ChannelBar[] {
+  const neighbours = Math.max(1, Math.ceil(ranges.min.length / Math.max(1, columns)));
+  const perBar = perRange * neighbours;
+  const { min, max } = joined(ranges, neighbours);
+  return min.map((lo, bar) => ({
+    first: bar * perBar,
+    count: Math.min(perBar, count - bar * perBar),
+    min: lo,
+    max: max[bar]!,
+  }));
 }
 
-/** The channel with the lowest SQNR; null where none stands out. Channels of zeros (NaN) do not count. */
-export function worstChannel(channelSqnrDb: Numbers | null): number | null {
-  if (channelSqnrDb === null || channelSqnrDb.length < 2) return null;
-  const worst = minIndex(channelSqnrDb);
-  return worst === -1 || channelSqnrDb[worst] === Infinity ? null : worst;
+/** Every channel as a row of a table. */
+export function channelRows({ min, max, sqnrDb }: Channels, side: Side): CsvRow[] {
+  return [
+    ['channel', 'min', 'max', ...(sqnrDb === null ? [] : [`SQNR ${side.toUpperCase()} (dB)`])],
+    ...Array.from(min, (lo, channel) => [
+      channel,
+      lo,
+      max[channel] ?? null,
+      ...(sqnrDb === null ? [] : [sqnrDb[channel] ?? null]),
+    ]),
+  ];
 }
 
-/** The channel whose values reach furthest from 0, which sets the range of the whole tensor; null of fewer than two. */
-export function widestChannel({ min, max }: ChannelRanges): number | null {
-  if (min.length < 2) return null;
-  const widest = maxIndex(min, (lo, channel) =>
-    Math.max(Math.abs(lo), Math.abs(max[channel] ?? 0)),
-  );
-  return widest;
+/** The ranges that neighbouring channels share, where the channels are too many for the clipboard. */
+export function rangeRows(summary: ChannelSummary): CsvRow[] {
+  const bars = channelBars(summary, summary.ranges.min.length);
+  return [
+    ['first channel', 'channels', 'min', 'max'],
+    ...bars.map(({ first, count, min, max }) => [first, count, min, max]),
+  ];
 }

@@ -2,6 +2,7 @@ import { AppError, type ErrorData, toErrorData } from '../../shared/errors.ts';
 import type { Requests, Side, TensorSummary } from '../../shared/protocol.ts';
 import type { RangeMethod, Recipe, Scheme } from '../../shared/recipe.ts';
 import type { RangeCandidate, TensorDetail } from '../../shared/report.ts';
+import type { Channels } from '../../shared/channels.ts';
 import type { Scales } from '../../shared/scales.ts';
 import { rangeOfMethod } from '../charts/mapping.ts';
 import { hasChosenRange, rangeWord, sameRange } from '../format/schemes.ts';
@@ -147,6 +148,15 @@ export class Inspection {
     const { tensor } = this.detail;
     const params = { handle: file.handle, tensor, recipe: plain(recipes[side]), mode };
     return client.request('scales', params);
+  }
+
+  /** Every channel of the current tensor under a side's recipe; null without a channel axis. @throws AppError */
+  async channels(side: Side): Promise<Channels | null> {
+    const { file, mode, client, recipes } = this.#workbench;
+    if (file === null || this.detail === null) return null;
+    const { tensor } = this.detail;
+    const params = { handle: file.handle, tensor, recipe: plain(recipes[side]), mode };
+    return client.request('channels', params);
   }
 
   /** Make a range that a recipe can ask for that of the current layer. */

@@ -1,3 +1,4 @@
+import { summarizeRanges, summarizeSqnr } from '../../../shared/channels.ts';
 import { sqnrDb } from '../../../shared/report.ts';
 import type { RangeCandidate, SideDetail, TensorDetail } from '../../../shared/report.ts';
 import { binsOver, histogramOf } from './histogram.ts';
@@ -5,7 +6,7 @@ import { integerFormatOf } from './integer-format.ts';
 import { groupingOf } from './layout.ts';
 import { parameterRule } from './parameters.ts';
 import { percentileOfTensor } from './percentile.ts';
-import type { EncodeJob, Passes } from './passes.ts';
+import type { EncodeJob, Inspected, Passes } from './passes.ts';
 import type { ValueSource } from './values.ts';
 import { passesOf } from '../kernels/reference/plain-passes.ts';
 import { prepareTensor, resultOf } from './quantize-tensor.ts';
@@ -42,7 +43,7 @@ export function describeValues(
     statistics,
     histogram: histogramOf(over, counts),
     ranges: rangeCandidates(passes, known),
-    channels,
+    channels: channels === null ? null : summarizeRanges(channels),
     firstValues: passes.firstValues(FIRST_VALUES),
   };
 }
@@ -92,21 +93,36 @@ export function describeSide(input: QuantizeInput, bins: number): SideNumbers {
   const job = prepareTensor(input);
   const grouping = axis === null ? null : groupingOf(shape, axis, 'channel');
   const inspected = passes.inspect(job, grouping, FIRST_VALUES);
-  const { tally, channels, firstCodes, firstValues, largestFiniteError } = inspected;
+  const { tally, firstCodes, firstValues, largestFiniteError } = inspected;
+  const sqnr = sqnrOfChannels(inspected);
+  const ranges = input.statistics.channels;
   const over = binsOver(-largestFiniteError, largestFiniteError, bins);
   return {
     result: resultOf(input, job, inspected),
     side: {
       codes: tally === null ? null : codesInUse(tally, job),
       errorHistogram: histogramOf(over, passes.errorCounts(job, over)),
-      channelSqnrDb:
-        channels === null
-          ? null
-          : channels.signal.map((sum, at) => sqnrDb(sum, channels.noise[at]!) ?? NaN),
+      channelSqnr: sqnr === null || ranges === null ? null : summarizeSqnr(sqnr, ranges),
       firstCodes,
       firstValues,
     },
   };
+}
+
+/**
+ * The SQNR of each channel under a scheme, dB: NaN of an all-zero one, null without a channel axis.
+ * @throws AppError NON_FINITE as prepareTensor does
+ */
+export function channelSqnr(input: QuantizeInput): Float64Array | null {
+  const { shape, axis } = input;
+  if (axis === null) return null;
+  const grouping = groupingOf(shape, axis, 'channel');
+  return sqnrOfChannels(passesOf(input.source).inspect(prepareTensor(input), grouping, 0));
+}
+
+function sqnrOfChannels({ channels }: Inspected): Float64Array | null {
+  if (channels === null) return null;
+  return channels.signal.map((sum, at) => sqnrDb(sum, channels.noise[at]!) ?? NaN);
 }
 
 /** Codes in ascending order, from counts by their lowest 8 bits. */

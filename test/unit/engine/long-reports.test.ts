@@ -2,6 +2,7 @@ import { serialize } from 'node:v8';
 import { expect, test } from 'vitest';
 import { EngineServer } from '../../../electron/engine/server.ts';
 import { Session } from '../../../electron/engine/session.ts';
+import { summarizeRanges, summarizeSqnr } from '../../../shared/channels.ts';
 import { findPreset } from '../../../shared/recipe.ts';
 import type { TensorDetail } from '../../../shared/report.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
@@ -41,10 +42,14 @@ test('scales of 100,000 channels come as typed arrays, and stay whole however of
       scale: wanted,
       zeroPoint: new Int32Array(ROWS),
     });
-    expect(detail.channels!.max.length).toBe(ROWS);
-    expect(detail.channels!.max[ROWS - 1]).toBe(ROWS);
-    expect(detail.channels!.min[ROWS - 1]).toBe(-1);
-    expect(detail.a!.channelSqnrDb!.length).toBe(ROWS);
+    const { sqnrDb, ...ranges } = (await session.channels(0, int8, signal))!;
+    expect(ranges.min.length).toBe(ROWS);
+    expect(Array.from(ranges.min).every((least) => least === -1)).toBe(true);
+    expect(Array.from(ranges.max).every((most, row) => most === row + 1)).toBe(true);
+    expect(detail.channels).toEqual(summarizeRanges(ranges));
+    expect(detail.channels!.widest).toEqual({ channel: ROWS - 1, min: -1, max: ROWS });
+    expect(sqnrDb!.length).toBe(ROWS);
+    expect(detail.a!.channelSqnr).toEqual(summarizeSqnr(sqnrDb!, ranges));
   }
   session.close();
 });
@@ -66,7 +71,7 @@ test('asymmetric zero points of 100,000 channels are those of each channel', asy
   session.close();
 });
 
-test('a window gets a summary of 100,000 scales, and all of them only when it asks', async () => {
+test('a window gets a summary of 100,000 scales and channels, and all of them only when it asks', async () => {
   const server = new EngineServer(pool, RUNTIME_SCRIPT);
   const file = writeFile(folder, bytes, 'window.safetensors');
   server.grant({ type: 'grant', handle: 'm', path: file, use: 'read' });
@@ -79,12 +84,15 @@ test('a window gets a summary of 100,000 scales, and all of them only when it as
   const { answer } = page.request('inspect', {
     ...{ handle: 'm', mode: 'qdq', tensor: 0, a: recipe, b: recipe, bins: 16 },
   });
-  const { channels: _, a, b } = ((await answer) as { result: TensorDetail }).result;
-  // The channels are data of their own chart.
-  for (const side of [a!, b!])
-    expect(serialize({ ...side, channelSqnrDb: null }).length).toBeLessThan(16_000);
+  const detail = ((await answer) as { result: TensorDetail }).result;
+  // The chart of the channels has two numbers for each of at most 2048 bars, and their SQNR under A and B.
+  expect(serialize(detail).length).toBeLessThan(120_000);
+  for (const side of [detail.a!, detail.b!])
+    expect(serialize({ ...side, channelSqnr: null }).length).toBeLessThan(16_000);
   for (const message of page.messages.filter(({ type }) => type === 'reports'))
     expect(serialize(message).length).toBeLessThan(4000);
+  const { min, max, sqnrDb } = (await page.ask('channels', { ...asked, tensor: 0 }))!;
+  expect([min.length, max.length, sqnrDb!.length]).toEqual([ROWS, ROWS, ROWS]);
   const whole = await page.request('scales', { ...asked, tensor: 0 }).answer;
   const scale = Float64Array.from({ length: ROWS }, (__, row) => Math.fround((row + 1) / 127));
   expect(whole).toMatchObject({
@@ -94,13 +102,16 @@ test('a window gets a summary of 100,000 scales, and all of them only when it as
   await page.request('close', { handle: 'm' }).answer;
 });
 
-test('a cast and a kept tensor have no scales', async () => {
+test('a cast has an SQNR of each channel and no scales, a kept tensor has neither', async () => {
   const session = Session.open(writeFile(folder, bytes, 'none.safetensors'), pool);
   for (const scheme of [findPreset('float16')!.default, null]) {
     const recipe = { ...findPreset('int8')!, minElements: 0, default: scheme };
     expect(await session.scales(0, recipe, signal)).toEqual({ scale: [], zeroPoint: [] });
     const { a } = await session.inspect(0, [recipe], 16, signal);
     expect(a!.scales).toMatchObject({ count: 0, widest: null });
+    const { max, sqnrDb } = (await session.channels(0, recipe, signal))!;
+    expect(max.length).toBe(ROWS);
+    expect(sqnrDb?.length).toBe(scheme === null ? undefined : ROWS);
   }
   session.close();
 });

@@ -185,7 +185,7 @@ describe('inspect', () => {
     )!;
     const detail = await session.inspect(tensor.id, [int8, findPreset('uint8')!], 100, never);
     expect(detail.histogram.counts.reduce((a, b) => a + b, 0)).toBe(tensor.elements);
-    expect(detail.channels!.min).toHaveLength(tensor.shape[tensor.axis!]!);
+    expect(detail.channels!.ranges.min).toHaveLength(tensor.shape[tensor.axis!]!);
     expect(detail.a!.scales.first.scale).toHaveLength(tensor.shape[tensor.axis!]!);
     expect(detail.b!.scales.first.scale).toHaveLength(1);
     expect(detail.a!.codes!.count.reduce((a, b) => a + b, 0)).toBe(tensor.elements);

@@ -195,8 +195,8 @@ describe('the inspector', () => {
       quantizeTensor(input(some.slice(row * 30, row * 30 + 30), { granularity: 'tensor' })),
     );
     for (const [row, { sqnrDb }] of rows.entries())
-      if (sqnrDb !== null) expect(side.channelSqnrDb![row]).toBeCloseTo(sqnrDb, 11);
-    expect(side.channelSqnrDb![0]).toBeNaN();
+      if (sqnrDb !== null) expect(side.channelSqnr!.first[row]).toBeCloseTo(sqnrDb, 11);
+    expect(side.channelSqnr!.first[0]).toBeNaN();
     const noise = rows.reduce((sum, row) => sum + row.noise, 0);
     expect(result.noise).toBeCloseTo(noise, 12);
   });
@@ -206,7 +206,7 @@ describe('the inspector', () => {
     const detail = describeValues(source, statistics, 100);
     expect(detail.firstValues).toEqual([...values.subarray(0, 64)]);
     expect(detail.histogram.counts).toHaveLength(100);
-    expect(detail.channels?.min).toHaveLength(20);
+    expect(detail.channels?.ranges.min).toHaveLength(20);
     expect(detail.ranges[0]).toEqual({
       method: 'minmax',
       lo: Math.min(...values),

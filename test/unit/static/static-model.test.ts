@@ -100,6 +100,9 @@ describe('mode static in the window', () => {
     expect(await page.ask('scales', { ...scales, tensor: idOf('gamma') })).toEqual({
       ...{ scale: [], zeroPoint: [] },
     });
+    const channels = await page.ask('channels', { ...scales, tensor: idOf('w1') });
+    expect([...channels!.sqnrDb!]).toEqual(fused.a!.channelSqnr!.first);
+    expect(await page.ask('channels', { ...scales, tensor: idOf('gamma') })).toBeNull();
     const gone = await page.ask('inspect', { ...detail, tensor: idOf('gamma') });
     expect(gone.a!.report).toMatchObject({ reason: 'folded into Conv conv1', quantized: false });
     expect(gone.statistics.elements).toBe(16);

@@ -42,7 +42,7 @@ export function sideWith(
     scales: summarizeScales(scales),
     codes: null,
     errorHistogram,
-    channelSqnrDb: null,
+    channelSqnr: null,
     firstCodes: [],
     firstValues: [],
   };

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { channelBars, widestChannel, worstChannel } from '../../../../renderer/charts/channels.ts';
+import { channelBars, channelRows, rangeRows } from '../../../../renderer/charts/channels.ts';
 import { errorSeries } from '../../../../renderer/charts/errors.ts';
+import { summarizeRanges } from '../../../../shared/channels.ts';
 import { sideWith } from './reports.ts';
 
 describe('channelBars', () => {
   test('one bar per channel where there is room', () => {
-    expect(channelBars({ min: [-1, -2], max: [1, 3] }, 10)).toEqual([
+    expect(channelBars(summarizeRanges({ min: [-1, -2], max: [1, 3] }), 10)).toEqual([
       { first: 0, count: 1, min: -1, max: 1 },
       { first: 1, count: 1, min: -2, max: 3 },
     ]);
@@ -18,7 +19,7 @@ describe('channelBars', () => {
         fc.array(fc.integer({ min: -99, max: 99 }), { minLength: 1, maxLength: 500 }),
         fc.integer({ min: 1, max: 100 }),
         (values, columns) => {
-          const bars = channelBars({ min: values, max: values }, columns);
+          const bars = channelBars(summarizeRanges({ min: values, max: values }), columns);
           expect(bars.length).toBeLessThanOrEqual(columns);
           expect(bars.reduce((sum, { count }) => sum + count, 0)).toBe(values.length);
           expect(Math.max(...bars.map(({ max }) => max))).toBe(Math.max(...values));
@@ -29,23 +30,21 @@ describe('channelBars', () => {
   });
 });
 
-describe('channels that stand out', () => {
-  test('the worst has the lowest SQNR; channels of zeros do not count', () => {
-    expect(worstChannel([30, NaN, 12, 40])).toBe(2);
-    expect([
-      worstChannel(null),
-      worstChannel([NaN, NaN]),
-      worstChannel([Infinity, Infinity]),
-    ]).toEqual([null, null, null]);
+describe('rows of channels', () => {
+  test('have the SQNR of their side where there is one', () => {
+    expect(channelRows({ min: [-1, -2], max: [1, 3], sqnrDb: [40, NaN] }, 'b')).toEqual([
+      ['channel', 'min', 'max', 'SQNR B (dB)'],
+      [0, -1, 1, 40],
+      [1, -2, 3, NaN],
+    ]);
+    expect(channelRows({ min: [-1], max: [1], sqnrDb: null }, 'a')[0]).toHaveLength(3);
   });
 
-  test('the widest reaches furthest from zero, at whichever end', () => {
-    expect(widestChannel({ min: [-1, -5, 0], max: [2, 0, 4] })).toBe(1);
-    expect(widestChannel({ min: [], max: [] })).toBeNull();
-  });
-
-  test('a single channel does not stand out', () => {
-    expect([worstChannel([12]), widestChannel({ min: [-1], max: [1] })]).toEqual([null, null]);
+  test('are of neighbours where the channels are too many to copy', () => {
+    const min = Float64Array.from({ length: 5000 }, (_, channel) => 0 - channel);
+    const rows = rangeRows(summarizeRanges({ min, max: min }));
+    expect(rows[1]).toEqual([0, 3, -2, 0]);
+    expect(rows.at(-1)).toEqual([4998, 2, -4999, -4998]);
   });
 });
 
