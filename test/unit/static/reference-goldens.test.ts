@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findPreset, type Recipe } from '../../../shared/recipe.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
@@ -15,7 +15,7 @@ import { npyFile } from '../../helpers/npy.ts';
 import { floats, randomValues } from '../../helpers/onnx-model.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { root } from '../../helpers/root.ts';
-import { exportStatic } from '../../helpers/static-export.ts';
+import { calibrateStatic, type Calibrated } from '../../helpers/static-export.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const GOLDENS = path.join(root, 'test/fixtures/goldens/static');
@@ -81,21 +81,36 @@ function isDifferent(model: string, setting: string, node: string): boolean {
   return model === 'extremes' && setting === 'uint8 weights' && node === 'Gemm_y';
 }
 
+/** A model that the tests around calibrate once, and export by each setting. */
+function calibratedOn(file: string, inputs: readonly string[]): { readonly model: Calibrated } {
+  let model: Calibrated | undefined;
+  beforeAll(async () => {
+    model = await calibrateStatic({ pool, folder }, file, { inputs, samples: 2, seed: 1 });
+  }, 120_000);
+  afterAll(() => model?.close());
+  return {
+    get model() {
+      return model!;
+    },
+  };
+}
+
 describe.each(Object.keys(goldens.models))('%s', (name) => {
   const file = writeFile(
     folder,
     gunzipSync(fs.readFileSync(path.join(GOLDENS, `${name}.onnx.gz`))),
     `${name}.onnx`,
   );
-  const samples = [0, 1].map((at) => path.join(GOLDENS, `${name}-${at}.npz`));
+  const calibrated = calibratedOn(
+    file,
+    [0, 1].map((at) => path.join(GOLDENS, `${name}-${at}.npz`)),
+  );
 
   test.each(Object.keys(SETTINGS))(
     '%s: every scale, zero point and code equals onnxruntime’s',
     async (setting) => {
       const golden = goldens.models[name]![setting]!;
-      const { proto } = await exportStatic({ pool, folder }, file, SETTINGS[setting]!, {
-        ...{ inputs: samples, samples: 2, seed: 1 },
-      });
+      const { proto } = await calibrated.model.export(SETTINGS[setting]!);
       const ours = describeQdq(proto, (node) => !(node in golden.nodes));
       expect(Object.keys(ours.nodes).sort()).toEqual(Object.keys(golden.nodes).sort());
       for (const [node, { inputs, outputs }] of Object.entries(golden.nodes))
@@ -112,18 +127,20 @@ describe.each(Object.keys(goldens.models))('%s', (name) => {
 });
 
 describe.each(Object.keys(goldens.real))('%s', (name) => {
+  const { file, feeds } = REAL_MODELS.find((model) => model.name === name)!;
+  const [input] = Object.values(feeds);
+  const calibrated = calibratedOn(
+    file,
+    [5, 6].map((seed) =>
+      writeFile(folder, arrayOf(input!.shape, seed), `${path.basename(file)}-${seed}.npy`),
+    ),
+  );
+
   test.each(Object.keys(goldens.real[name]!))(
     '%s: every scale, zero point and code equals onnxruntime’s',
     async (setting) => {
       const golden = goldens.real[name]![setting]!;
-      const { file, feeds } = REAL_MODELS.find((model) => model.name === name)!;
-      const [input] = Object.values(feeds);
-      const samples = [5, 6].map((seed) =>
-        writeFile(folder, arrayOf(input!.shape, seed), `${path.basename(file)}-${seed}.npy`),
-      );
-      const { proto } = await exportStatic({ pool, folder }, file, SETTINGS[setting]!, {
-        ...{ inputs: samples, samples: 2, seed: 1 },
-      });
+      const { proto } = await calibrated.model.export(SETTINGS[setting]!);
       const removed = new Set(golden.removed);
       expect(summaryOf(describeQdq(proto, (node) => removed.has(node)))).toEqual({
         ...golden,
