@@ -20,10 +20,7 @@ const phases = [
   ['models', () => ensureModels()],
   ['electron', () => electronPath()],
   ['types', () => node('build/types.mjs')],
-  [
-    'lint',
-    () => node('node_modules/eslint/bin/eslint.js', '--config', 'build/eslint.config.mjs', '.'),
-  ],
+  ['lint', () => node('build/lint.mjs')],
   [
     'format',
     () =>

@@ -4,7 +4,13 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { root } from './paths.mjs';
 
-const LAYERS = ['shared', 'files', 'engine', 'cli', 'main', 'start', 'preload', 'test'];
+// The folders with a tsconfig.json of their own; electron/ itself holds the preload.
+const LAYERS = [
+  'shared',
+  ...['files', 'engine', 'cli', 'main', 'start'].map((layer) => `electron/${layer}`),
+  'electron',
+  'test',
+];
 // The native compiler, which takes a fifth of the time; Svelte's checker and the linter need the older one's API.
 const COMPILER = 'node_modules/typescript-7/bin/tsc';
 const SVELTE_CHECK = 'node_modules/svelte-check/bin/svelte-check';
@@ -24,7 +30,7 @@ function check(layer, script, ...args) {
   });
 }
 
-const config = (layer) => `build/tsconfig.${layer}.json`;
+const config = (layer) => `${layer}/tsconfig.json`;
 
 const renderer = check(
   ...['renderer', SVELTE_CHECK, '--tsconfig', config('renderer')],

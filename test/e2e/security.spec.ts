@@ -127,8 +127,8 @@ test.describe('the page', () => {
         setTimeout(() => {
           try {
             // The page's own policy is what is tested here.
-            // eslint-disable-next-line no-new-func, @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call
-            new Function('return 1')();
+            // oxlint-disable-next-line typescript/no-implied-eval, typescript/no-unsafe-call
+            new Function('return 1')(); // eslint-disable-line no-new-func
             resolve(true);
           } catch {
             resolve(false);
