@@ -29,7 +29,7 @@ export const RECIPE_NAME = 'quantscope.recipe';
 export const VERSION_NAME = 'quantscope.version';
 
 /**
- * The whole file of an export.
+ * The whole file of an export; null where it would be no smaller than the source.
  * @param stored what buffers hold anew, by number
  */
 export function assembleModel(
@@ -37,7 +37,7 @@ export function assembleModel(
   stored: ReadonlyMap<number, Piece>,
   edits: readonly GraphEdit[],
   codes: OperatorCodes,
-): Piece[] {
+): Piece[] | null {
   const buffers = new Buffers(index, stored);
   const finished = edits.map((edit) => edit.finish());
   const metadata = metadataOf(index, source, buffers, codes, (graph, operator) => {
@@ -61,7 +61,9 @@ export function assembleModel(
     metadata: makeTables(metadata),
   });
   const outside = [...buffers.outside, ...outsideOptions(finished, source)];
-  const pieces = writeFlatBuffer(root, 'TFL3', source, { last: buffers.data, outside });
+  const limit = source.size;
+  const pieces = writeFlatBuffer(root, 'TFL3', source, { last: buffers.data, outside, limit });
+  if (pieces === null) return null;
   return index.trailing === null ? pieces : [...pieces, index.trailing];
 }
 

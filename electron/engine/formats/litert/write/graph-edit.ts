@@ -26,6 +26,12 @@ export class GraphEdit {
     { readonly changes: Changes; readonly to: TableNode }
   >();
 
+  /** The last copy of each node, for the same reason. */
+  private readonly copied = new Map<
+    TableNode,
+    { readonly name: string; readonly changes: Changes; readonly to: TableNode }
+  >();
+
   constructor(graph: GraphRecord) {
     this.graph = graph;
     this.tensors = graph.tensors.map(({ node }) => node);
@@ -42,8 +48,12 @@ export class GraphEdit {
 
   /** A new tensor like another one; its index. */
   addTensor(like: number, name: string, changes: Changes): number {
-    const node = withFields(this.tensors[like]!, { name: makeString(name), ...changes });
-    return this.tensors.push(node) - 1;
+    const node = this.tensors[like]!;
+    const last = this.copied.get(node);
+    const isSame = last?.name === name && isAlike(last.changes, changes);
+    const to = isSame ? last.to : withFields(node, { name: makeString(name), ...changes });
+    this.copied.set(node, { name, changes, to });
+    return this.tensors.push(to) - 1;
   }
 
   setInput(operator: number, input: number, tensor: number): void {
@@ -86,22 +96,38 @@ export class GraphEdit {
 
   /** The operators in their new order, each with the index that it had; null for new ones. */
   private ordered(): { readonly node: TableNode; readonly was: number | null }[] {
+    // The last change to each node: thousands of references to one operator that change alike stay one node.
+    const last = new Map<TableNode, ChangedOperator>();
     return this.graph.operators.flatMap(({ node }, index) => {
-      const inputs = this.inputs.get(index);
-      const outputs = this.outputs.get(index);
-      const changed = withFields(node, {
-        ...this.options.get(index),
-        ...(inputs === undefined ? {} : { inputs: makeVector(Int32Array.from(inputs)) }),
-        ...(outputs === undefined ? {} : { outputs: makeVector(Int32Array.from(outputs)) }),
-      });
+      const changed = this.changedOperator(index, last.get(node));
+      last.set(node, changed);
       const added = (list: TableNode[] | undefined): { node: TableNode; was: null }[] =>
         (list ?? []).map((each) => ({ node: each, was: null }));
       return [
         ...added(this.before.get(index)),
-        ...(this.dropped.has(index) ? [] : [{ node: changed, was: index }]),
+        ...(this.dropped.has(index) ? [] : [{ node: changed.to, was: index }]),
         ...added(this.after.get(index)),
       ];
     });
+  }
+
+  private changedOperator(index: number, last: ChangedOperator | undefined): ChangedOperator {
+    const options = this.options.get(index) ?? {};
+    const inputs = this.inputs.get(index);
+    const outputs = this.outputs.get(index);
+    if (
+      last !== undefined &&
+      isAlike(last.options, options) &&
+      areSame(last.inputs, inputs) &&
+      areSame(last.outputs, outputs)
+    )
+      return last;
+    const to = withFields(this.graph.operators[index]!.node, {
+      ...options,
+      ...(inputs === undefined ? {} : { inputs: makeVector(Int32Array.from(inputs)) }),
+      ...(outputs === undefined ? {} : { outputs: makeVector(Int32Array.from(outputs)) }),
+    });
+    return { options, inputs, outputs, to };
   }
 
   /** The changed subgraph, and where each old operator is now; null where it is gone. */
@@ -115,6 +141,19 @@ export class GraphEdit {
     });
     return { node, moved };
   }
+}
+
+/** What an operator's node was changed to, and by what. */
+interface ChangedOperator {
+  readonly options: Changes;
+  readonly inputs: readonly number[] | undefined;
+  readonly outputs: readonly number[] | undefined;
+  readonly to: TableNode;
+}
+
+function areSame(a: readonly number[] | undefined, b: readonly number[] | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.length === b.length && a.every((value, at) => value === b[at]);
 }
 
 function isAlike(a: Changes, b: Changes): boolean {

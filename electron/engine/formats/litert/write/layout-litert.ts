@@ -30,12 +30,13 @@ export function layoutLitert(request: LitertExport): Layout {
   const biases = new HalfBiases(request.tensors);
   const hybrid = hybridOperators(index, replaced, request.mode, biases);
   widenBiases(index, replaced, biases);
-  for (const weight of replaced) replaceWeight(weight, { edits, codes, hybrid });
+  const context = { edits, codes, hybrid, options: new Map() };
+  for (const weight of replaced) replaceWeight(weight, context);
   const stored = new Map(replaced.map(({ tensor, form }) => [tensor.buffer, form.codes]));
   for (const [buffer, piece] of biases.widen(edits, source)) stored.set(buffer, piece);
   const pieces = assembleModel(request, stored, edits, codes);
-  const bytes = piecesLength(pieces);
-  if (bytes < source.size)
+  const bytes = pieces === null ? source.size : piecesLength(pieces);
+  if (pieces !== null && bytes < source.size)
     return {
       pieces,
       beside: [],

@@ -7,9 +7,18 @@ export class OperatorCodes {
   private readonly codes: TableNode[];
   /** Each operator and version that the export needs, by name. */
   readonly needed = new Map<string, number>();
+  /** The first code of each builtin operator, by its number: every weight asks for one. */
+  private readonly first = new Map<number, number>();
 
   constructor(codes: readonly TableNode[]) {
     this.codes = [...codes];
+    for (const [at, code] of codes.entries()) {
+      const number = Math.max(
+        numberOf(code, 'builtin_code'),
+        numberOf(code, 'deprecated_builtin_code'),
+      );
+      if (!this.first.has(number)) this.first.set(number, at);
+    }
   }
 
   get tables(): readonly TableNode[] {
@@ -31,21 +40,15 @@ export class OperatorCodes {
   /** The index of an operator code that restores weights, of at least this version. */
   restoring({ op, version }: Restore): number {
     const number = BUILTIN_OPERATORS.indexOf(op);
-    let opcode = this.codes.findIndex(
-      (code) =>
-        Math.max(numberOf(code, 'builtin_code'), numberOf(code, 'deprecated_builtin_code')) ===
-        number,
-    );
-    if (opcode < 0)
-      opcode =
-        this.codes.push(
-          makeTable('OperatorCode', {
-            deprecated_builtin_code: number,
-            builtin_code: number,
-            version,
-          }),
-        ) - 1;
+    const opcode = this.first.get(number) ?? this.added(number, version);
     this.raise(opcode, op, version);
+    return opcode;
+  }
+
+  private added(number: number, version: number): number {
+    const fields = { deprecated_builtin_code: number, builtin_code: number, version };
+    const opcode = this.codes.push(makeTable('OperatorCode', fields)) - 1;
+    this.first.set(number, opcode);
     return opcode;
   }
 }

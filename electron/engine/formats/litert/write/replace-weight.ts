@@ -1,4 +1,4 @@
-import { makeTable, withFields, type Changes } from '../read/nodes.ts';
+import { makeTable, withFields, type Changes, type TableNode } from '../read/nodes.ts';
 import { FLOAT32 } from '../read/tensor-types.ts';
 import { unionMember } from '../read/schema.ts';
 import {
@@ -18,6 +18,8 @@ export interface ReplaceContext {
   readonly edits: readonly GraphEdit[];
   readonly codes: OperatorCodes;
   readonly hybrid: HybridOperators;
+  /** The changed options of hybrid operators, by the operator's node, which thousands of references may share. */
+  readonly options: Map<TableNode, Changes>;
 }
 
 /** Store a weight's codes under its name, and see to everything that it feeds. */
@@ -38,13 +40,14 @@ function feedFloat(
   stored: StoredTensor,
   form: StoredForm,
   edit: GraphEdit,
-  { codes, hybrid }: ReplaceContext,
+  context: ReplaceContext,
 ): void {
+  const { codes, hybrid } = context;
   const others: Use[] = [];
   for (const use of stored.uses) {
     const operator = hybrid.get(use.operator);
     if (operator?.inputs.includes(use.input) !== true) others.push(use);
-    else runHybrid(use, operator, form, edit, codes);
+    else runHybrid(use, operator, form, edit, context);
   }
   const first = others[0];
   if (first === undefined) return;
@@ -63,8 +66,9 @@ function feedRestored(
   { graph, operator: dequantize, at }: Use,
   form: StoredForm,
   edit: GraphEdit,
-  { codes, hybrid }: ReplaceContext,
+  context: ReplaceContext,
 ): void {
+  const { codes, hybrid } = context;
   // Float16 weights are replaced only where a DEQUANTIZE restores each use (fit/untouchable.ts).
   const output = restoredBy(dequantize)!;
   let isNeeded = boundaryOf(graph).has(output);
@@ -73,7 +77,7 @@ function feedRestored(
     if (taker?.inputs.includes(use.input) !== true) isNeeded = true;
     else {
       edit.setInput(use.at, use.input, stored.index);
-      runHybrid(use, taker, form, edit, codes);
+      runHybrid(use, taker, form, edit, context);
     }
   }
   if (isNeeded) codes.raise(dequantize.opcode, 'DEQUANTIZE', form.restore.version);
@@ -86,17 +90,15 @@ function runHybrid(
   { form, isPerChannel }: HybridOperator,
   stored: StoredForm,
   edit: GraphEdit,
-  codes: OperatorCodes,
+  { codes, options }: ReplaceContext,
 ): void {
   codes.raise(operator.opcode, operator.op, form.version(operator, isPerChannel));
   // Operators' versions do not tell that they take 4 bits; runtimes that restore these do.
   if (stored.scheme.dtype === 'int4') codes.need(stored.restore.op, stored.restore.version);
   if (form.options !== null) {
-    const options = operator.options ?? makeTable(form.options, {});
-    edit.changeOperator(at, {
-      builtin_options_type: unionMember('BuiltinOptions', form.options),
-      builtin_options: withFields(options, { asymmetric_quantize_inputs: 1 }),
-    });
+    const changes = options.get(operator.node) ?? hybridOptions(operator.options, form.options);
+    options.set(operator.node, changes);
+    edit.changeOperator(at, changes);
   }
   if (form.givesCodes !== true) return;
   // Operators without a first output are not hybrid ones (hybridOperators).
@@ -107,6 +109,13 @@ function runHybrid(
   });
   edit.setOutput(at, 0, given);
   edit.add('after', at, given, output, restoring(stored, codes));
+}
+
+function hybridOptions(options: TableNode | null, kind: string): Changes {
+  return {
+    builtin_options_type: unionMember('BuiltinOptions', kind),
+    builtin_options: withFields(options ?? makeTable(kind, {}), { asymmetric_quantize_inputs: 1 }),
+  };
 }
 
 /** The fields of an operator that makes float32 of a stored form. */

@@ -28,7 +28,7 @@ export interface OutsideBytes {
 export const OUTSIDE_ALIGNMENT = 16;
 
 /**
- * A FlatBuffer of a graph of nodes: parents before children, as offsets lead forward; vtables that are
+ * A FlatBuffer of a graph of nodes; null where it would be no smaller than `limit` bytes. Parents before children, as offsets lead forward; vtables that are
  * alike once; a node that is shared once. Nodes in `last`, which are the tensors' values, come behind
  * all others, so that the structure stays together. Bytes outside follow, each aligned.
  * @throws AppError UNSUPPORTED when it would be over 2 GB
@@ -37,9 +37,13 @@ export function writeFlatBuffer(
   root: TableNode,
   identifier: string,
   source: PagedBytes,
-  { last, outside }: { last: ReadonlySet<Node>; outside: readonly OutsideBytes[] },
-): Piece[] {
-  return new Writer(source, outside).write(root, identifier, last);
+  {
+    last,
+    outside,
+    limit,
+  }: { last: ReadonlySet<Node>; outside: readonly OutsideBytes[]; limit: number },
+): Piece[] | null {
+  return new Writer(source, outside).write(root, identifier, last, limit);
 }
 
 interface TableShape {
@@ -55,7 +59,7 @@ class Writer {
   private readonly source: PagedBytes;
   private readonly outside: readonly OutsideBytes[];
   private readonly places = new Map<Node, number>();
-  private readonly shapes = new Map<Node, TableShape>();
+  private readonly shapes = new TableShapes();
   private readonly vtables = new Map<string, number>();
   private readonly out = new PieceList();
   private readonly values = new Map<TableNode, Map<number, bigint>>();
@@ -65,7 +69,12 @@ class Writer {
     this.outside = outside;
   }
 
-  write(root: TableNode, identifier: string, last: ReadonlySet<Node>): Piece[] {
+  write(
+    root: TableNode,
+    identifier: string,
+    last: ReadonlySet<Node>,
+    limit: number,
+  ): Piece[] | null {
     const ordered = inOrder(root);
     const nodes = [
       ...ordered.filter((node) => !last.has(node)),
@@ -78,6 +87,7 @@ class Writer {
         found: `${end} bytes`,
         expected: `at most ${MAX_BYTES}`,
       });
+    if (end >= limit) return null;
     this.placeOutside(end);
     const head = new DataView(new ArrayBuffer(HEADER_BYTES));
     head.setUint32(0, this.places.get(root)!, true);
@@ -96,8 +106,7 @@ class Writer {
     let at = HEADER_BYTES;
     for (const node of nodes) {
       if (node.kind === 'table') {
-        const shape = shapeOf(node);
-        this.shapes.set(node, shape);
+        const shape = this.shapes.of(node);
         if (!this.vtables.has(shape.key)) {
           this.vtables.set(shape.key, alignUp(at, 2));
           at = alignUp(at, 2) + shape.vtable.length;
@@ -153,7 +162,7 @@ class Writer {
   }
 
   private emitTable(node: TableNode, at: number): void {
-    const shape = this.shapes.get(node)!;
+    const shape = this.shapes.of(node);
     const vtable = this.vtables.get(shape.key)!;
     if (vtable >= this.out.length) {
       this.out.padTo(vtable);
@@ -222,6 +231,21 @@ function inOrder(root: Node): Node[] {
   // As deep as the schema, whose tables do not hold themselves.
   visit(root);
   return ordered.reverse();
+}
+
+/** Shapes of tables, found once for each set of fields that are there: a file may have a million tables. */
+class TableShapes {
+  private readonly shapes = new Map<string, Map<string, TableShape>>();
+
+  of(node: TableNode): TableShape {
+    const ofTable = this.shapes.get(node.table) ?? new Map<string, TableShape>();
+    this.shapes.set(node.table, ofTable);
+    let present = '';
+    for (const value of node.fields) present += value === undefined ? '0' : '1';
+    const shape = ofTable.get(present) ?? shapeOf(node);
+    ofTable.set(present, shape);
+    return shape;
+  }
 }
 
 /** Where a table's fields lie: the widest first, so that nothing needs padding; 8-byte fields from byte 8 on. */
