@@ -2,7 +2,8 @@
 import { frontier, frugalChoice, leastWithin, type Cost } from './budget.ts';
 import { AppError } from './errors.ts';
 import { patternsOf } from './patterns.ts';
-import { BASE_SCHEME, type Recipe, type Scheme } from './recipe.ts';
+import type { Recipe } from './recipe.ts';
+import { fieldsOf, schemeOf, type Scheme } from './scheme.ts';
 import { sqnrDb, type TensorReport, type Total } from './report.ts';
 
 /** A floor of exactly what a recipe has is met by that recipe: sums of floats are good to this. */
@@ -70,22 +71,22 @@ export interface Candidate {
 
 const block = (dtype: 'int4' | 'uint4' | 'int8', size: number): Candidate => ({
   name: `${dtype}-block${size}`,
-  scheme: { ...BASE_SCHEME, dtype, symmetric: dtype !== 'uint4', granularity: { block: size } },
+  scheme: schemeOf({ dtype, symmetric: dtype !== 'uint4', granularity: { block: size } }),
 });
 
 /** What a budget may choose from. */
 export const CANDIDATES: readonly Candidate[] = [
   ...[16, 32, 64, 128].map((size) => block('int4', size)),
   ...[32, 128].map((size) => block('uint4', size)),
-  { name: 'int4', scheme: { ...BASE_SCHEME, dtype: 'int4' } },
+  { name: 'int4', scheme: schemeOf({ dtype: 'int4' }) },
   // LiteRT's 4 and 8 bits, per channel in the narrow range.
-  { name: 'litert-int4', scheme: { ...BASE_SCHEME, dtype: 'int4', narrowRange: true } },
-  { name: 'litert-int8', scheme: { ...BASE_SCHEME, dtype: 'int8', narrowRange: true } },
-  { name: 'int8', scheme: BASE_SCHEME },
+  { name: 'litert-int4', scheme: schemeOf({ dtype: 'int4', narrowRange: true }) },
+  { name: 'litert-int8', scheme: schemeOf({ dtype: 'int8', narrowRange: true }) },
+  { name: 'int8', scheme: schemeOf({ dtype: 'int8' }) },
   block('int8', 128),
-  { name: 'int16', scheme: { ...BASE_SCHEME, dtype: 'int16' } },
-  { name: 'float16', scheme: { ...BASE_SCHEME, dtype: 'float16' } },
-  { name: 'bfloat16', scheme: { ...BASE_SCHEME, dtype: 'bfloat16' } },
+  { name: 'int16', scheme: schemeOf({ dtype: 'int16' }) },
+  { name: 'float16', scheme: schemeOf({ dtype: 'float16' }) },
+  { name: 'bfloat16', scheme: schemeOf({ dtype: 'bfloat16' }) },
 ];
 
 /** The candidates that are taken where the user chooses none. */
@@ -257,7 +258,7 @@ function recipeOf({ base, names }: Budget, chosen: readonly number[]): Recipe {
     byScheme.set(key, group);
   }
   const rules = [...byScheme.values()].flatMap(({ scheme, names: group }) =>
-    patternsOf(group).map((name) => ({ match: { name }, scheme })),
+    patternsOf(group).map((name) => ({ match: { name }, scheme: fieldsOf(scheme) })),
   );
   return { version: 1, name: 'budget', default: null, minElements: base.minElements, rules };
 }

@@ -1,15 +1,14 @@
 import { dtypeOf, packedBytes } from './dtypes.ts';
 import { isQuantizable, type TensorRef } from './model.ts';
+import type { ActivationScheme, Recipe, Rule } from './recipe.ts';
 import {
-  BASE_SCHEME,
-  isFixedPoint,
-  isFloatCast,
+  granularityOf,
+  isCentred,
+  schemeOf,
   storageDtype,
-  type ActivationScheme,
-  type Recipe,
-  type Rule,
+  withFields,
   type Scheme,
-} from './recipe.ts';
+} from './scheme.ts';
 import type { ChosenRange } from './ranges.ts';
 import { compileRules } from './rule-matcher.ts';
 
@@ -143,10 +142,10 @@ function planTensor(
   if (rule !== undefined && rule.scheme === null) return kept('kept by a rule');
   if (rule === undefined && recipe.default === null) return kept('kept: the recipe has no default');
   const own = ownScheme(tensor);
-  const asked: Scheme = own ?? { ...(recipe.default ?? BASE_SCHEME), ...rule?.scheme };
+  const asked = own ?? schemeOf({ ...recipe.default, ...rule?.scheme });
   if (!byRule && tensor.elements < recipe.minElements)
     return kept(`under ${recipe.minElements} elements, the minimum size of the recipe`);
-  if (isFloatCast(asked.dtype) && dtypeOf(tensor.dtype).bits <= dtypeOf(asked.dtype).bits)
+  if (asked.kind === 'cast' && dtypeOf(tensor.dtype).bits <= dtypeOf(asked.dtype).bits)
     return kept(`stored in ${tensor.dtype} already`);
   const { scheme, reason } =
     own === null ? fitGranularity(tensor, asked) : { scheme: own, reason: OWN_CODES };
@@ -177,7 +176,7 @@ function ownScheme({ quantization }: PlannedTensor): Scheme | null {
   const granularity =
     blockSize !== null ? { block: blockSize } : scale.length > 1 ? 'channel' : 'tensor';
   const symmetric = zeroPoint.every((code) => code === 0);
-  return { ...BASE_SCHEME, dtype: pending, symmetric, granularity };
+  return schemeOf({ dtype: pending, symmetric, granularity });
 }
 
 function whyNotQuantizable(tensor: PlannedTensor): string {
@@ -204,10 +203,10 @@ function fitGranularity(
   tensor: PlannedTensor,
   scheme: Scheme,
 ): { scheme: Scheme; reason: string | null } {
-  if (isFloatCast(scheme.dtype) || scheme.granularity === 'tensor') return { scheme, reason: null };
+  if (granularityOf(scheme) === 'tensor') return { scheme, reason: null };
   if (tensor.axis === null || tensor.shape.length === 0)
     return {
-      scheme: { ...scheme, granularity: 'tensor' },
+      scheme: withFields(scheme, { granularity: 'tensor' }),
       reason: `per tensor: ${tensor.op} defines no channel axis here`,
     };
   return { scheme, reason: null };
@@ -218,12 +217,13 @@ export function scaleCount(
   scheme: Scheme,
   tensor: Pick<TensorRef, 'shape' | 'axis' | 'elements'>,
 ): number {
-  if (isFloatCast(scheme.dtype)) return 0;
-  if (scheme.granularity === 'tensor' || tensor.axis === null) return 1;
-  if (scheme.granularity === 'channel') return tensor.shape[tensor.axis] ?? 1;
+  if (scheme.kind === 'cast') return 0;
+  const granularity = granularityOf(scheme);
+  if (granularity === 'tensor' || tensor.axis === null) return 1;
+  if (granularity === 'channel') return tensor.shape[tensor.axis] ?? 1;
   const length = tensor.shape[blockAxisOf(tensor.shape, tensor.axis)] ?? 1;
   if (length === 0) return 0;
-  return (tensor.elements / length) * Math.ceil(length / scheme.granularity.block);
+  return (tensor.elements / length) * Math.ceil(length / granularity.block);
 }
 
 /**
@@ -239,14 +239,6 @@ export function blockAxisOf(shape: readonly number[], axis: number): number {
   return after !== undefined && shape[axis - 1]! <= after ? axis + 1 : axis - 1;
 }
 
-/**
- * Whether every zero point of a scheme is 0, so that a file that leaves them out says the same: an absent
- * zero point is 0 (ONNX DequantizeLinear), and compressed-tensors stores none of a symmetric scheme.
- */
-export function isCentred({ dtype, symmetric }: Pick<Scheme, 'dtype' | 'symmetric'>): boolean {
-  return isFixedPoint(dtype) || (symmetric && storageDtype(dtype).startsWith('int'));
-}
-
 /** Bytes of a tensor under a scheme: packed codes, scales, and zero points where asymmetric or unsigned. */
 export function schemeBytes(
   scheme: Scheme,
@@ -256,7 +248,7 @@ export function schemeBytes(
   const stored = storageDtype(scheme.dtype);
   const codes = packedBytes(stored, tensor.elements);
   // The model has the parameters of codes that it makes itself.
-  if (isFloatCast(scheme.dtype) || tensor.quantization?.pending !== undefined) return codes;
+  if (scheme.kind === 'cast' || tensor.quantization?.pending !== undefined) return codes;
   const scales = scaleCount(scheme, tensor);
   return (
     codes + packedBytes(scaleDtype, scales) + (isCentred(scheme) ? 0 : packedBytes(stored, scales))

@@ -1,5 +1,4 @@
 import * as v from 'valibot';
-import { dtypeOf, type FixedDtype } from './dtypes.ts';
 import {
   calibrationFields,
   imageFields,
@@ -9,49 +8,14 @@ import { AppError } from './errors.ts';
 import { compilePattern, exactNames, MAX_PATTERN_LENGTH, type NamePattern } from './patterns.ts';
 import { JsonReader } from './json-reader.ts';
 import { smallest } from './lists.ts';
-
-/** Types that weights can be stored in. q7, q15 and q31 are CMSIS-DSP fixed point. */
-export const SCHEME_DTYPES = [
-  'int8',
-  'uint8',
-  'int4',
-  'uint4',
-  'int16',
-  'uint16',
-  'int32',
-  'float16',
-  'bfloat16',
-  'float8_e4m3fn',
-  'float8_e5m2',
-  'q7',
-  'q15',
-  'q31',
-] as const;
-export type SchemeDtype = (typeof SCHEME_DTYPES)[number];
-
-export type Granularity = 'tensor' | 'channel' | { readonly block: number };
-/** How a range is chosen. `mse`: the least squared error; `entropy`: the least KL divergence over 2048 bins. */
-export type RangeMethod =
-  | 'minmax'
-  | 'mse'
-  | 'entropy'
-  | { readonly percentile: number }
-  /** Set by hand: low and high. Channels and blocks have their own extremes, cut to it. */
-  | { readonly clip: readonly [number, number] };
-
-/** How one tensor is quantized. Float dtypes are casts: symmetric, granularity and range say nothing there. */
-export interface Scheme {
-  readonly dtype: SchemeDtype;
-  readonly symmetric: boolean;
-  readonly granularity: Granularity;
-  readonly range: RangeMethod;
-  /** LiteRT's narrow range: int8 uses [-127, 127] and int4 [-7, 7], for clipping as well as for the scale. */
-  readonly narrowRange?: boolean | undefined;
-  /** Fixed point only: a scale of 2^shift on top of the format's, so that nothing saturates. */
-  readonly powerOfTwo?: boolean | undefined;
-  /** Fixed point only: 'zero' truncates, as CMSIS-DSP does unless built with rounding. */
-  readonly rounding?: 'even' | 'zero' | undefined;
-}
+import {
+  BASE_SCHEME,
+  SCHEME_DTYPES,
+  schemeOf,
+  type RangeMethod,
+  type Scheme,
+  type SchemeFields,
+} from './scheme.ts';
 
 /** Types that the values between operators can be quantized to. */
 export const ACTIVATION_DTYPES = ['uint8', 'int8', 'uint16', 'int16'] as const;
@@ -79,7 +43,7 @@ export interface Rule {
     readonly role?: string | undefined;
   };
   /** What is left out is taken from the recipe's default; null keeps the tensor as it is; without it weights are not meant. */
-  readonly scheme?: Partial<Scheme> | null | undefined;
+  readonly scheme?: Partial<SchemeFields> | null | undefined;
   /** The same for the values that a matched operator makes; null keeps the operator in float. */
   readonly activations?: Partial<ActivationScheme> | null | undefined;
 }
@@ -88,7 +52,7 @@ export interface Rule {
 export interface Recipe {
   readonly version: 1;
   readonly name: string;
-  readonly default: Scheme | null;
+  readonly default: SchemeFields | null;
   /** How calibration data becomes inputs; guessed where it is left out. */
   readonly calibration?: CalibrationSettings | undefined;
   /** How values between operators are quantized in modes that do that; without it as BASE_ACTIVATIONS says. */
@@ -107,13 +71,10 @@ export interface Recipe {
 export const ACCURACY_LEVELS = [0, 1, 4] as const;
 export type AccuracyLevel = (typeof ACCURACY_LEVELS)[number];
 
-/** The scheme whose fields stand in for those that a rule leaves out when the recipe's default is null. */
-export const BASE_SCHEME: Scheme = {
-  dtype: 'int8',
-  symmetric: true,
-  granularity: 'channel',
-  range: 'minmax',
-};
+/** The scheme of tensors that no rule matches; null keeps them. */
+export function defaultOf({ default: fields }: Pick<Recipe, 'default'>): Scheme | null {
+  return fields === null ? null : schemeOf(fields);
+}
 
 /** Activations where a recipe says nothing of them: the type that onnxruntime's kernels on x86 take best. */
 export const BASE_ACTIVATIONS: ActivationScheme = {
@@ -124,7 +85,7 @@ export const BASE_ACTIVATIONS: ActivationScheme = {
 
 function preset(
   name: string,
-  scheme: Partial<Scheme>,
+  scheme: Partial<SchemeFields>,
   others: Partial<Pick<Recipe, 'minElements' | 'activations'>> = {},
 ): Recipe {
   const { minElements = 1024, ...rest } = others;
@@ -225,24 +186,6 @@ export function isRecipeFile(name: string): boolean {
 
 export function findPreset(name: string): Recipe | undefined {
   return PRESETS.find((recipe) => recipe.name === name);
-}
-
-/** Whether a dtype is a float cast, for which scale, symmetry, granularity and range mean nothing. */
-export function isFloatCast(dtype: SchemeDtype): dtype is FloatCast {
-  return dtypeOf(dtype).kind === 'float';
-}
-
-export type FloatCast = 'float16' | 'bfloat16' | 'float8_e4m3fn' | 'float8_e5m2';
-
-/** Whether a dtype is one of CMSIS-DSP's fixed-point formats, whose scale is a power of two. */
-export function isFixedPoint(dtype: SchemeDtype): dtype is FixedDtype {
-  return dtypeOf(dtype).kind === 'fixed';
-}
-
-/** The type that files store a scheme's codes in: fixed-point values are plain integers there. */
-export function storageDtype(dtype: SchemeDtype): Exclude<SchemeDtype, FixedDtype> {
-  // Of every type that a recipe may name, the stored one is such a type, too.
-  return dtypeOf(dtype).stored as Exclude<SchemeDtype, FixedDtype>;
 }
 
 const schemeFields = {
@@ -447,14 +390,4 @@ function changesBetween(from: string, to: string): number {
     row = next;
   }
   return row.at(-1)!;
-}
-
-/** A stable short form for tables, such as "int8 channel" or "float16". */
-export function describeScheme(scheme: Scheme): string {
-  if (isFloatCast(scheme.dtype)) return scheme.dtype;
-  const granularity =
-    typeof scheme.granularity === 'string'
-      ? scheme.granularity
-      : `block ${scheme.granularity.block}`;
-  return `${scheme.dtype} ${granularity}`;
 }

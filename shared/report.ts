@@ -1,6 +1,6 @@
 import type { ChannelSqnr, ChannelSummary } from './channels.ts';
 import type { Numbers } from './lists.ts';
-import type { Scheme } from './recipe.ts';
+import type { Scheme } from './scheme.ts';
 import type { ScaleSummary } from './scales.ts';
 
 /** Counts over equal bins of [lo, hi]; the last bin includes hi. Values that are not finite are not counted. */

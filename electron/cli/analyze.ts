@@ -1,7 +1,8 @@
 import { csv } from '../../shared/csv.ts';
 import { printable } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
-import { describeScheme, type Recipe } from '../../shared/recipe.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import { describeScheme, fieldsOf, schemeOf } from '../../shared/scheme.ts';
 import { EXPORT_MODES, type ExportMode } from '../../shared/protocol.ts';
 import {
   keptByReason,
@@ -97,7 +98,7 @@ function rowOf(tensor: TensorRef, report: TensorReport) {
     role: tensor.role,
     dtype: tensor.dtype,
     shape: tensor.shape,
-    scheme: report.scheme,
+    scheme: report.scheme === null ? null : fieldsOf(report.scheme),
     quantized: report.quantized,
     reason: report.reason,
     axis: report.axis,
@@ -146,7 +147,7 @@ function csvOf(first: Analysis, second: Analysis | null): string {
 }
 
 function cellOf(row: Row, column: (typeof CSV_COLUMNS)[number]): string | number | null {
-  if (column === 'scheme') return row.scheme === null ? null : describeScheme(row.scheme);
+  if (column === 'scheme') return row.scheme === null ? null : describeScheme(schemeOf(row.scheme));
   const value = row[column];
   if (typeof value === 'boolean') return String(value);
   return Number.isNaN(value) ? null : value;
@@ -154,7 +155,8 @@ function cellOf(row: Row, column: (typeof CSV_COLUMNS)[number]): string | number
 
 function schemeCell({ quantized, scheme, reason }: Row): string {
   if (!quantized || scheme === null) return `kept: ${reason}`;
-  return reason === null ? describeScheme(scheme) : `${describeScheme(scheme)}; ${reason}`;
+  const described = describeScheme(schemeOf(scheme));
+  return reason === null ? described : `${described}; ${reason}`;
 }
 
 function keptGroups({ tensors }: Analysis): readonly KeptGroup[] {

@@ -1,4 +1,5 @@
-import { describeScheme, PRESET_DESCRIPTIONS, PRESETS } from '../../shared/recipe.ts';
+import { PRESET_DESCRIPTIONS, PRESETS } from '../../shared/recipe.ts';
+import { describeScheme, schemeOf } from '../../shared/scheme.ts';
 import { JSON_OPTION, type CommandDefinition, type CommandInput } from './command.ts';
 import { printJson } from './json.ts';
 import { print } from './output.ts';
@@ -21,7 +22,7 @@ function recipes({ values }: CommandInput): void {
   if (values['json'] === true) return printJson(described);
   const rows = described.map(({ name, default: scheme, minElements, description }) => [
     name,
-    scheme === null ? 'kept' : describeScheme(scheme),
+    scheme === null ? 'kept' : describeScheme(schemeOf(scheme)),
     `from ${minElements} elements`,
     description,
   ]);

@@ -15,12 +15,8 @@ import {
   type ObservedValue,
   type Ranges,
 } from '../../shared/ranges.ts';
-import {
-  BASE_ACTIVATIONS,
-  type ActivationScheme,
-  type RangeMethod,
-  type Recipe,
-} from '../../shared/recipe.ts';
+import { BASE_ACTIVATIONS, type ActivationScheme, type Recipe } from '../../shared/recipe.ts';
+import type { RangeMethod } from '../../shared/scheme.ts';
 import type { Histogram } from '../../shared/report.ts';
 import { chooseRange, sqnrOfParameters } from './calibrate/choose-range.ts';
 import { activationParameters } from './quantize/activation-parameters.ts';

@@ -12,7 +12,8 @@ import {
 import { isQuantizable } from '../../shared/model.ts';
 import { planWeights } from '../../shared/plan.ts';
 import type { ExportMode } from '../../shared/protocol.ts';
-import { describeScheme, type Recipe, type Scheme } from '../../shared/recipe.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import { describeScheme, fieldsOf, type Scheme } from '../../shared/scheme.ts';
 import type { TensorReport } from '../../shared/report.ts';
 import type { RunOptions, Session } from './session.ts';
 
@@ -122,7 +123,7 @@ async function measure(
   };
   const only = (scheme: Scheme | null): Recipe => ({
     ...base,
-    default: scheme,
+    default: scheme === null ? null : fieldsOf(scheme),
     minElements: 0,
     rules: [],
   });

@@ -1,7 +1,7 @@
 import type { ErrorData } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import { schemeBytes, type TensorPlan } from '../../shared/plan.ts';
-import { isFloatCast, type Scheme } from '../../shared/recipe.ts';
+import type { Scheme } from '../../shared/scheme.ts';
 import type { SideDetail, Statistics, TensorFigures, TensorReport } from '../../shared/report.ts';
 import { summarizeScales } from '../../shared/scales.ts';
 import { overflows } from '../../shared/small-float.ts';
@@ -19,7 +19,7 @@ export function nonFiniteReason(statistics: Statistics): string {
  * is NaN. null where it holds them all; the float8 types saturate instead.
  */
 export function overflowReason(scheme: Scheme, { absMax }: Statistics): string | null {
-  if (!isFloatCast(scheme.dtype)) return null;
+  if (scheme.kind !== 'cast') return null;
   const { format, decode } = CASTS[scheme.dtype];
   if (format.overflow === format.largest || !overflows(absMax, format)) return null;
   return `holds values over ${decode(format.largest)}, the largest of ${scheme.dtype}`;

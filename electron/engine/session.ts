@@ -21,7 +21,8 @@ import type {
 import type { Ranges } from '../../shared/ranges.ts';
 import type { Channels } from '../../shared/channels.ts';
 import type { Scales } from '../../shared/scales.ts';
-import { isFloatCast, type Recipe, type Scheme } from '../../shared/recipe.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import type { Scheme } from '../../shared/scheme.ts';
 import {
   keptByReason,
   totalOf,
@@ -526,11 +527,12 @@ export class Session {
     const { scheme, tensor } = entry;
     const statistics = this.measuring.passes.get(tensor)?.statistics;
     if (scheme === null || statistics === undefined || decidesOverflow(mode, scheme)) return entry;
-    const reason = isFloatCast(scheme.dtype)
-      ? overflowReason(scheme, statistics)
-      : statistics.firstNonFinite === null
-        ? null
-        : nonFiniteReason(statistics);
+    const reason =
+      scheme.kind === 'cast'
+        ? overflowReason(scheme, statistics)
+        : statistics.firstNonFinite === null
+          ? null
+          : nonFiniteReason(statistics);
     return reason === null ? entry : { ...entry, scheme: null, reason };
   }
 
@@ -561,6 +563,6 @@ function activationCounts(
 }
 
 /** Whether a mode decides itself about values that become infinite: cast stores them as model.to(dtype) does. */
-function decidesOverflow(mode: ExportMode, { dtype }: Scheme): boolean {
-  return isFloatCast(dtype) && (mode === 'cast' || mode === 'float16');
+function decidesOverflow(mode: ExportMode, { kind }: Scheme): boolean {
+  return kind === 'cast' && (mode === 'cast' || mode === 'float16');
 }

@@ -1,6 +1,7 @@
 import type { ChosenRange, ObservedValue, Ranges } from '../../shared/ranges.ts';
 import { planWeights, type PlannedTensor, type TensorPlan } from '../../shared/plan.ts';
-import type { ActivationScheme, Recipe, Scheme } from '../../shared/recipe.ts';
+import type { ActivationScheme, Recipe } from '../../shared/recipe.ts';
+import type { Scheme } from '../../shared/scheme.ts';
 import type { TensorReport } from '../../shared/report.ts';
 import { chooseRange } from './calibrate/choose-range.ts';
 import type { OpenedModel, StaticFacts, WeightParameters } from './formats/format.ts';

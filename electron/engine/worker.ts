@@ -24,7 +24,6 @@ import { prepareTensor, quantizeTensor, type QuantizeInput } from './quantize/qu
 import type { KernelScheme } from './quantize/scheme.ts';
 import { computeStatistics, type TensorStatistics } from './quantize/statistics.ts';
 import { uniform } from './runtime/random.ts';
-import { isFloatCast } from '../../shared/recipe.ts';
 
 /** Bins of the small histogram that a row of the table shows. */
 const ROW_BINS = 64;
@@ -180,7 +179,7 @@ const inspect: Implementation<'inspect'> = (
 
 const scales: Implementation<'scales'> = ({ files, tensor, known, scheme }, throwIfCancelled) =>
   withFiles(files, [tensor], (sources) => {
-    if (isFloatCast(scheme.dtype)) return { scale: [], zeroPoint: [] };
+    if (scheme.kind === 'cast') return { scale: [], zeroPoint: [] };
     const source = valuesOf(sources, tensor, throwIfCancelled);
     const statistics = known ?? firstPass(tensor, source);
     const { name, shape, axis, quantization: stored } = tensor;
@@ -234,7 +233,7 @@ const encode: Implementation<'encode'> = (
   withFiles(files, [tensor], (sources) => {
     const source = valuesOf(sources, tensor, throwIfCancelled);
     const { name, shape, axis, quantization: stored } = tensor;
-    if (isFloatCast(scheme.dtype)) {
+    if (scheme.kind === 'cast') {
       castTensor(source, scheme.dtype, place);
       return null;
     }

@@ -1,6 +1,6 @@
 // Where a scheme's codes lie among the weights: r = scale * (code - zeroPoint).
 import type { RangeCandidate, SideDetail } from '../../shared/report.ts';
-import { isFloatCast, type Scheme, type RangeMethod } from '../../shared/recipe.ts';
+import { granularityOf, scalingOf, type RangeMethod, type Scheme } from '../../shared/scheme.ts';
 import { codeRange, rangeWord, sameRange } from '../format/schemes.ts';
 import { levelStride, paddedExtent } from './scales.ts';
 
@@ -20,7 +20,8 @@ export interface Mapping {
 }
 
 /** What shares one scale under a scheme. */
-export function groupUnit({ granularity }: Scheme): Mapping['unit'] {
+export function groupUnit(scheme: Scheme): Mapping['unit'] {
+  const granularity = granularityOf(scheme);
   return typeof granularity === 'string' ? granularity : 'block';
 }
 
@@ -33,7 +34,7 @@ export function widestMapping({
   scales,
 }: Pick<SideDetail, 'report' | 'scales'>): Mapping | null {
   const { scheme } = report;
-  if (!report.quantized || scheme === null || isFloatCast(scheme.dtype)) return null;
+  if (!report.quantized || scheme === null) return null;
   const codes = codeRange(scheme);
   if (codes === null || scales.widest === null) return null;
   const { group, scale, zeroPoint } = scales.widest;
@@ -96,7 +97,7 @@ export function rangeLanes(
 ): Lane[] {
   const known = new Set(candidates.map(({ method }) => method));
   const waiting = mapping === null ? [] : SEARCHED.filter((method) => !known.has(method));
-  const asked = scheme === null || mapping === null ? null : scheme.range;
+  const asked = scheme === null || mapping === null ? null : (scalingOf(scheme)?.range ?? null);
   const isAsked = (method: string): boolean => {
     const range = rangeOfMethod(method);
     return asked !== null && range !== null && sameRange(range, asked);

@@ -1,5 +1,6 @@
 import type { TensorSummary } from '../../shared/protocol.ts';
 import { csv } from '../../shared/csv.ts';
+import { fieldsOf } from '../../shared/scheme.ts';
 import { schemeSentence } from '../format/schemes.ts';
 import { deltaDb, type Figures } from '../state/figures.ts';
 
@@ -38,5 +39,5 @@ export function tableCsv(rows: readonly TableRow[]): string {
 }
 
 function side({ scheme, db, bytes, reason }: Figures): (string | number | null)[] {
-  return [scheme === null ? 'kept' : schemeSentence(scheme), db ?? null, bytes, reason];
+  return [scheme === null ? 'kept' : schemeSentence(fieldsOf(scheme)), db ?? null, bytes, reason];
 }

@@ -1,6 +1,6 @@
 import { dtypeOf, type DtypeName } from '../../shared/dtypes.ts';
 import { float16Bits } from '../../shared/float16.ts';
-import { storageDtype, type SchemeDtype } from '../../shared/recipe.ts';
+import { storageDtype, type SchemeDtype } from '../../shared/scheme.ts';
 
 const view = new DataView(new ArrayBuffer(8));
 

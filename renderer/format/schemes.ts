@@ -1,24 +1,32 @@
 import {
   BASE_ACTIVATIONS,
   findPreset,
-  isFixedPoint,
-  isFloatCast,
   PRESETS,
   type ActivationScheme,
-  type Granularity,
-  type RangeMethod,
   type Recipe,
   type Rule,
-  type Scheme,
+  defaultOf,
 } from '../../shared/recipe.ts';
+import {
+  granularityOf,
+  isFloatCast,
+  isNarrow,
+  roundingOf,
+  scalingOf,
+  type Granularity,
+  type RangeMethod,
+  type Scaling,
+  type Scheme,
+  type SchemeFields,
+} from '../../shared/scheme.ts';
 import { schemeCodes } from '../../shared/scheme-codes.ts';
 import { shownName } from './names.ts';
 import { MINUS } from './numbers.ts';
 
 /** The two words of a scheme in the table: its dtype, and its granularity where that means something. */
 export function schemeWords(scheme: Scheme): { readonly dtype: string; readonly detail: string } {
-  if (isFloatCast(scheme.dtype)) return { dtype: scheme.dtype, detail: '' };
-  return { dtype: scheme.dtype, detail: granularityWord(scheme.granularity) };
+  const detail = scheme.kind === 'cast' ? '' : granularityWord(granularityOf(scheme));
+  return { dtype: scheme.dtype, detail };
 }
 
 export function granularityWord(granularity: Granularity): string {
@@ -31,7 +39,7 @@ export function rangeWord(range: RangeMethod): string {
 }
 
 /** Everything a scheme says, for tooltips and rules: "int8 symmetric, per channel, minmax". */
-export function schemeSentence(scheme: Partial<Scheme> | null): string {
+export function schemeSentence(scheme: Partial<SchemeFields> | null): string {
   if (scheme === null) return 'keep as it is';
   if (scheme.dtype !== undefined && isFloatCast(scheme.dtype)) return scheme.dtype;
   const parts = [
@@ -69,16 +77,6 @@ export function codeText(code: number): string {
   return String(code).replace('-', MINUS);
 }
 
-/** Whether a scheme has scales, so that granularity says something: a cast has none. */
-export function hasScale({ dtype }: Pick<Scheme, 'dtype'>): boolean {
-  return !isFloatCast(dtype);
-}
-
-/** Whether symmetry and range say something of a scheme: a fixed-point format's scale is given, its zero point 0. */
-export function hasChosenRange({ dtype, powerOfTwo }: Scheme): boolean {
-  return !isFloatCast(dtype) && (!isFixedPoint(dtype) || powerOfTwo === true);
-}
-
 export function sameGranularity(a: Granularity, b: Granularity): boolean {
   return typeof a === 'string' || typeof b === 'string' ? a === b : a.block === b.block;
 }
@@ -90,20 +88,29 @@ export function sameRange(a: RangeMethod, b: RangeMethod): boolean {
   return a.percentile === b.percentile;
 }
 
-/** Whether two schemes do the same: fields that say nothing of the dtype do not count. */
+/** Whether two schemes make the same codes of the same values. */
 export function sameScheme(a: Scheme | null, b: Scheme | null): boolean {
   if (a === null || b === null) return a === b;
-  if (a.dtype !== b.dtype) return false;
-  if (!hasScale(a)) return true;
-  const sameChoice =
-    !hasChosenRange(a) || (a.symmetric === b.symmetric && sameRange(a.range, b.range));
   return (
-    sameChoice &&
-    (a.narrowRange ?? false) === (b.narrowRange ?? false) &&
-    (a.powerOfTwo ?? false) === (b.powerOfTwo ?? false) &&
-    (a.rounding ?? 'even') === (b.rounding ?? 'even') &&
-    sameGranularity(a.granularity, b.granularity)
+    a.dtype === b.dtype &&
+    sameScaling(scalingOf(a), scalingOf(b)) &&
+    isNarrow(a) === isNarrow(b) &&
+    roundingOf(a) === roundingOf(b)
   );
+}
+
+function sameScaling(a: Scaling | null, b: Scaling | null): boolean {
+  if (a === null || b === null) return a === b;
+  return (
+    a.symmetric === b.symmetric &&
+    sameGranularity(a.granularity, b.granularity) &&
+    sameRange(a.range, b.range)
+  );
+}
+
+/** Whether two recipes ask for the same of a tensor that no rule matches. */
+export function sameDefault(a: Pick<Recipe, 'default'>, b: Pick<Recipe, 'default'>): boolean {
+  return sameScheme(defaultOf(a), defaultOf(b));
 }
 
 /** Whether two recipes quantize activations alike. */
@@ -142,7 +149,7 @@ export function presetOf(recipe: Recipe): Recipe | undefined {
   const fits = (preset: Recipe) =>
     preset.minElements === recipe.minElements &&
     sameActivations(preset, recipe) &&
-    sameScheme(preset.default, recipe.default);
+    sameDefault(preset, recipe);
   if (named !== undefined && fits(named)) return named;
   return PRESETS.find(fits);
 }

@@ -4,10 +4,10 @@ import { exactNames, patternsOf } from '../../shared/patterns.ts';
 import {
   BASE_ACTIVATIONS,
   type ActivationScheme,
-  type RangeMethod,
   type Recipe,
   type Rule,
 } from '../../shared/recipe.ts';
+import type { RangeMethod } from '../../shared/scheme.ts';
 import { renamed } from './recipes.ts';
 
 /** The scheme of activations that a recipe has or that stands in; null where it keeps them in float. */

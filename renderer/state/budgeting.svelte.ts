@@ -8,7 +8,7 @@ import {
 import { type ErrorData, toErrorData } from '../../shared/errors.ts';
 import type { ExportMode, Side } from '../../shared/protocol.ts';
 import type { Total } from '../../shared/report.ts';
-import { describeScheme, type Scheme } from '../../shared/recipe.ts';
+import { describeScheme, type Scheme } from '../../shared/scheme.ts';
 import { recipeTitle, sameScheme } from '../format/schemes.ts';
 import { isCancelled } from './engine-client.ts';
 import { Job } from './jobs.svelte.ts';

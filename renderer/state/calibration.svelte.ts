@@ -4,7 +4,7 @@ import type { ImageSettings } from '../../shared/calibration-settings.ts';
 import { toErrorData, type ErrorData } from '../../shared/errors.ts';
 import type { ChosenFile } from '../../shared/ipc.ts';
 import type { Requests, SampleInputs, Side } from '../../shared/protocol.ts';
-import type { RangeMethod } from '../../shared/recipe.ts';
+import type { RangeMethod } from '../../shared/scheme.ts';
 import { counted } from '../format/numbers.ts';
 import { withActivationRange, withImages } from './activation-rules.ts';
 import { isCancelled } from './engine-client.ts';

@@ -3,7 +3,7 @@ import { median as medianOf } from 'd3';
 import { escaped } from '../../shared/errors.ts';
 import { schemeBytes, type TensorPlan } from '../../shared/plan.ts';
 import type { TensorSummary } from '../../shared/protocol.ts';
-import type { Scheme } from '../../shared/recipe.ts';
+import type { Scheme } from '../../shared/scheme.ts';
 import type { TensorFigures } from '../../shared/report.ts';
 import { sameScheme } from '../format/schemes.ts';
 

@@ -1,11 +1,12 @@
 import { AppError, type ErrorData, toErrorData } from '../../shared/errors.ts';
 import type { Requests, Side, TensorSummary } from '../../shared/protocol.ts';
-import type { RangeMethod, Recipe, Scheme } from '../../shared/recipe.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import { isNarrow, scalingOf, type RangeMethod, type Scheme } from '../../shared/scheme.ts';
 import type { RangeCandidate, TensorDetail } from '../../shared/report.ts';
 import type { Channels } from '../../shared/channels.ts';
 import type { Scales } from '../../shared/scales.ts';
 import { rangeOfMethod } from '../charts/mapping.ts';
-import { hasChosenRange, rangeWord, sameRange } from '../format/schemes.ts';
+import { rangeWord, sameRange } from '../format/schemes.ts';
 import { isCancelled } from './engine-client.ts';
 import { overriddenNames, withOverrides } from './overrides.ts';
 import { plain } from './plain.ts';
@@ -16,7 +17,8 @@ const BINS = 120;
 const NOT_SEARCHED = { key: '', ranges: [] };
 
 function searchKey(handle: string, mode: string, tensor: number, scheme: Scheme): string {
-  return [handle, mode, tensor, scheme.dtype, scheme.symmetric, scheme.narrowRange === true].join();
+  const symmetric = scalingOf(scheme)?.symmetric;
+  return [handle, mode, tensor, scheme.dtype, symmetric, isNarrow(scheme)].join();
 }
 
 /** What this store takes of the workbench. */
@@ -175,12 +177,13 @@ export class Inspection {
   ): Promise<void> {
     const side = this.shownSide;
     const scheme = this.detail?.[side]?.report.scheme ?? null;
-    if (scheme === null || !hasChosenRange(scheme) || this.#tried !== null) return;
+    const scaling = scheme === null ? null : scalingOf(scheme);
+    if (scaling === null || this.#tried !== null) return;
     this.laneDb = {};
     const candidates = [...(this.detail?.ranges ?? []), ...this.searchedRanges];
     for (const { method } of candidates) {
       const range = rangeOfMethod(method);
-      if (range === null || sameRange(range, scheme.range)) continue;
+      if (range === null || sameRange(range, scaling.range)) continue;
       const recipe = withRange(this.#workbench.recipes[side], tensor.name, range);
       const asked = { ...params, a: plain(recipe), b: null, bins: 1 };
       const { a } = await this.#workbench.client.request('inspect', asked, { signal });
@@ -192,7 +195,7 @@ export class Inspection {
   async #search(handle: string, detail: TensorDetail, signal: AbortSignal): Promise<void> {
     const side = this.shownSide;
     const scheme = detail[side]?.report.scheme ?? null;
-    if (scheme === null || !hasChosenRange(scheme) || this.#tried !== null) return;
+    if (scheme === null || scalingOf(scheme) === null || this.#tried !== null) return;
     const { client, recipes, mode } = this.#workbench;
     const key = searchKey(handle, mode, detail.tensor, scheme);
     if (this.searched.key === key) return;

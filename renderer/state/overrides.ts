@@ -1,6 +1,7 @@
 // Schemes set for single layers, as rules whose pattern matches their names and nothing else.
 import { exactNames, patternsOf } from '../../shared/patterns.ts';
-import type { Recipe, Rule, Scheme } from '../../shared/recipe.ts';
+import type { Recipe, Rule } from '../../shared/recipe.ts';
+import type { SchemeFields } from '../../shared/scheme.ts';
 
 export function withRules(recipe: Recipe, rules: readonly Rule[]): Recipe {
   return { ...recipe, rules };
@@ -22,7 +23,7 @@ export function overriddenNames({ match, scheme }: Rule): readonly string[] | nu
 export function withOverrides(
   recipe: Recipe,
   names: readonly string[],
-  change: Partial<Scheme> | null | undefined,
+  change: Partial<SchemeFields> | null | undefined,
 ): Recipe {
   const changed = new Set(names);
   const others = recipe.rules.flatMap((rule) => without(rule, changed));

@@ -2,24 +2,21 @@
 import { AppError } from '../../shared/errors.ts';
 import { compileRules, SearchTime, type RuleTarget } from '../../shared/rule-matcher.ts';
 import type { Side } from '../../shared/protocol.ts';
+import { defaultOf, findPreset, type Recipe, type Rule } from '../../shared/recipe.ts';
 import {
   BASE_SCHEME,
-  findPreset,
+  scalingOf,
   type Granularity,
   type RangeMethod,
-  type Recipe,
-  type Rule,
-  type Scheme,
-} from '../../shared/recipe.ts';
+  type SchemeFields,
+} from '../../shared/scheme.ts';
 import {
   CUSTOM,
-  hasChosenRange,
-  hasScale,
   presetOf,
   sameActivations,
+  sameDefault,
   sameGranularity,
   sameRange,
-  sameScheme,
 } from '../format/schemes.ts';
 import { overriddenNames } from './overrides.ts';
 
@@ -57,7 +54,7 @@ export function renamed(recipe: Recipe): Recipe {
 }
 
 /** The recipe with another default scheme; fields left out stay. null keeps everything without a rule. */
-export function withDefault(recipe: Recipe, change: Partial<Scheme> | null): Recipe {
+export function withDefault(recipe: Recipe, change: Partial<SchemeFields> | null): Recipe {
   if (change === null) return renamed({ ...recipe, default: null });
   return renamed({ ...recipe, default: { ...(recipe.default ?? BASE_SCHEME), ...change } });
 }
@@ -73,15 +70,13 @@ export type BandField =
 /** The fields that say something of both recipes and whose values differ. */
 export function differingFields(a: Recipe, b: Recipe): ReadonlySet<BandField> {
   const differing = new Set<BandField>();
-  const [first, second] = [a.default, b.default];
+  const [first, second] = [defaultOf(a), defaultOf(b)];
   if (first?.dtype !== second?.dtype) differing.add('dtype');
-  if (first !== null && second !== null) {
-    const areScaled = hasScale(first) && hasScale(second);
-    const haveRange = hasChosenRange(first) && hasChosenRange(second);
-    if (haveRange && first.symmetric !== second.symmetric) differing.add('symmetry');
-    if (areScaled && !sameGranularity(first.granularity, second.granularity))
-      differing.add('granularity');
-    if (haveRange && !sameRange(first.range, second.range)) differing.add('range');
+  const [one, two] = [first && scalingOf(first), second && scalingOf(second)];
+  if (one !== null && two !== null) {
+    if (one.symmetric !== two.symmetric) differing.add('symmetry');
+    if (!sameGranularity(one.granularity, two.granularity)) differing.add('granularity');
+    if (!sameRange(one.range, two.range)) differing.add('range');
   }
   if (!sameActivations(a, b)) differing.add('activations');
   if (a.minElements !== b.minElements) differing.add('minElements');
@@ -92,7 +87,7 @@ export function differingFields(a: Recipe, b: Recipe): ReadonlySet<BandField> {
 /** Whether two recipes ask for the same of every tensor, activation and sample. */
 export function sameRecipe(a: Recipe, b: Recipe): boolean {
   return (
-    sameScheme(a.default, b.default) &&
+    sameDefault(a, b) &&
     a.minElements === b.minElements &&
     sameActivations(a, b) &&
     a.accuracyLevel === b.accuracyLevel &&

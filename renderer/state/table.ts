@@ -3,6 +3,7 @@ import type { Role } from '../../shared/model.ts';
 import type { LayerActivation } from '../../shared/activations.ts';
 import type { ModelSummary, Side, TensorSummary } from '../../shared/protocol.ts';
 import type { Recipe } from '../../shared/recipe.ts';
+import { describeScheme } from '../../shared/scheme.ts';
 import type { Figures } from './figures.ts';
 import { plannedOnce } from './plans.ts';
 
@@ -154,8 +155,7 @@ function sideValue(figures: Figures, key: ColumnKey): SortValue {
   if (key === 'bytesA' || key === 'bytesB') return figures.bytes;
   if (key === 'dbA' || key === 'dbB') return figures.scheme === null ? null : (figures.db ?? null);
   if (figures.scheme === null) return 'kept';
-  const { dtype, granularity } = figures.scheme;
-  return `${dtype} ${typeof granularity === 'string' ? granularity : granularity.block}`;
+  return describeScheme(figures.scheme);
 }
 
 /** The sort after a click on a column's head: ascending, descending, the model's order. */

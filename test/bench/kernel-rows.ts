@@ -12,6 +12,7 @@ import type { EncodeJob, Passes } from '../../electron/engine/quantize/passes.ts
 import { node, value } from '../helpers/onnx-model.ts';
 import { compared, skipped, timed, timedInTurn, type Row } from './measure.ts';
 import type { KernelPeers } from './peers.ts';
+import { schemeOf } from '../../shared/scheme.ts';
 
 const ELEMENTS = 1 << 24;
 const BINS = 2048;
@@ -71,12 +72,7 @@ export async function kernelRows(
   const job: EncodeJob = {
     encoding: {
       kind: 'integer',
-      format: integerFormatOf({
-        dtype: 'int8',
-        symmetric: true,
-        granularity: 'tensor',
-        range: 'minmax',
-      }),
+      format: integerFormatOf(schemeOf({ granularity: 'tensor' })),
     },
     grouping,
     parameters: { scale: Float64Array.of(scale), zeroPoint: Int32Array.of(0) },

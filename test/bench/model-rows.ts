@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { BASE_SCHEME, type Recipe, type Scheme } from '../../shared/recipe.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import { BASE_SCHEME, type SchemeFields } from '../../shared/scheme.ts';
 import { WorkerPool } from '../../electron/engine/pool.ts';
 import { Session } from '../../electron/engine/session.ts';
 import { writeBigModel } from '../helpers/big-model.ts';
@@ -17,7 +18,7 @@ const LARGE_LAYERS = 150;
 
 const never = new AbortController().signal;
 
-function recipeOf(scheme: Partial<Scheme>): Recipe {
+function recipeOf(scheme: Partial<SchemeFields>): Recipe {
   const name = 'bench';
   return { version: 1, name, default: { ...BASE_SCHEME, ...scheme }, minElements: 0, rules: [] };
 }
@@ -91,7 +92,7 @@ async function checkpointRows(root: string, file: string, raw: string): Promise<
 }
 
 /** Settings that a person goes through on one layer. */
-const SETTINGS: readonly Partial<Scheme>[] = [
+const SETTINGS: readonly Partial<SchemeFields>[] = [
   { granularity: 'tensor' },
   { granularity: 'channel' },
   { symmetric: false },

@@ -1,7 +1,7 @@
 import { unclippedCode } from '../../shared/affine.ts';
 import { dtypeOf } from '../../shared/dtypes.ts';
 import type { TensorRef } from '../../shared/model.ts';
-import { isFloatCast, storageDtype, type Scheme } from '../../shared/recipe.ts';
+import { granularityOf, storageDtype, type Block, type Scheme } from '../../shared/scheme.ts';
 import type { TensorReport } from '../../shared/report.ts';
 import { schemeCodes } from '../../shared/scheme-codes.ts';
 import { encodeSmallFloat } from '../../shared/small-float.ts';
@@ -29,9 +29,10 @@ export function codesOfReport(
   { scheme, scale, zeroPoint, axis }: TensorReport,
 ): Int32Array {
   const codes = schemeCodes(scheme!);
-  const { dtype } = scheme!;
-  if (isFloatCast(dtype))
-    return Int32Array.from(values, (value) => encodeSmallFloat(value, CASTS[dtype].format));
+  if (scheme!.kind === 'cast') {
+    const { format } = CASTS[scheme!.dtype];
+    return Int32Array.from(values, (value) => encodeSmallFloat(value, format));
+  }
   const { qmin, qmax } = codes!.clip;
   const made = new Int32Array(values.length);
   forEachRun(groupsOf(shape, axis, scheme!, scale.length), 0, made.length, (from, to, at, step) => {
@@ -47,11 +48,12 @@ export function codesOfReport(
 function groupsOf(
   shape: readonly number[],
   axis: number | null,
-  { granularity }: Scheme,
+  scheme: Scheme,
   groups: number,
 ): Grouping {
   const layout = layoutOf(shape, axis);
   if (axis === null) return { kind: 'tensor', layout, block: 0, groups };
+  const granularity = granularityOf(scheme);
   const block = typeof granularity === 'object' ? granularity.block : 0;
   return { kind: block === 0 ? 'channel' : 'block', layout, block, groups };
 }
@@ -99,11 +101,12 @@ function inTensorOrder(
   exported: Session,
   { codes, scales, zeros }: NBitsTensors,
   [k = 0, n = 0]: readonly number[],
-  { dtype, granularity }: Scheme,
+  scheme: Scheme,
 ): StoredParts {
+  const { dtype } = scheme;
   const unsigned = dtype.endsWith('4') ? 'uint4' : 'uint8';
   const bias = dtype.startsWith('int') ? 2 ** (dtypeOf(dtype).bits - 1) : 0;
-  const block = (granularity as { readonly block: number }).block;
+  const { block } = scheme as Block;
   const blocks = Math.ceil(k / block);
   const column = blocks * block;
   const packed = unpacked(bytesOf(exported, codes), unsigned, n * column);

@@ -1,10 +1,10 @@
 import * as fs from 'node:fs';
 import { dtypeOf } from '../../../shared/dtypes.ts';
 import { float16Bits } from '../../../shared/float16.ts';
-import { storageDtype } from '../../../shared/recipe.ts';
+import { storageDtype } from '../../../shared/scheme.ts';
 import { packerOf } from '../quantize/packing.ts';
 import type { CodeSink, Passes } from '../quantize/passes.ts';
-import type { FloatCast } from '../../../shared/recipe.ts';
+import type { FloatCast } from '../../../shared/scheme.ts';
 import {
   quantizeTensor,
   type QuantizeInput,
@@ -94,9 +94,9 @@ function encodeColumns(input: QuantizeInput, codes: PartPlace, place: EncodePlac
 
 function nbitsShape({ shape, scheme }: QuantizeInput): NBitsShape {
   const [k, n] = shape;
-  if (k === undefined || n === undefined || typeof scheme.granularity !== 'object')
+  if (k === undefined || n === undefined || scheme.kind !== 'block')
     throw new RangeError('MatMulNBits takes a matrix in blocks');
-  return { k, n, block: scheme.granularity.block, bits: scheme.dtype.endsWith('int4') ? 4 : 8 };
+  return { k, n, block: scheme.block, bits: scheme.dtype.endsWith('int4') ? 4 : 8 };
 }
 
 function writePart(place: EncodePlace['scale'], bytes: () => Uint8Array): void {

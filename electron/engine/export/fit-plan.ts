@@ -1,6 +1,6 @@
 import { dtypeOf } from '../../../shared/dtypes.ts';
 import type { WeightPlans, TensorPlan } from '../../../shared/plan.ts';
-import { storageDtype } from '../../../shared/recipe.ts';
+import { storageDtype } from '../../../shared/scheme.ts';
 import type { Layout } from './layout.ts';
 
 /**

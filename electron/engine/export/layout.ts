@@ -1,6 +1,6 @@
 import type { ScaleDtype } from '../../../shared/plan.ts';
 import type { KeptOperator } from '../../../shared/protocol.ts';
-import type { Scheme } from '../../../shared/recipe.ts';
+import type { Scheme } from '../../../shared/scheme.ts';
 
 /**
  * How a tensor's codes lie in the file: as the tensor does, as MatMulNBits takes them, or as the tensor

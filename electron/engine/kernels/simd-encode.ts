@@ -5,7 +5,7 @@ import type { IntegerFormat } from '../quantize/integer-format.ts';
 import type { Grouping } from '../quantize/layout.ts';
 import type { ErrorSums } from '../quantize/metrics.ts';
 import type { CodeSink, EncodeJob, Encoded, Inspected } from '../quantize/passes.ts';
-import type { FloatCast } from '../../../shared/recipe.ts';
+import type { FloatCast } from '../../../shared/scheme.ts';
 import type { BlockReader, ByteSource } from './blocks.ts';
 import { setGrouping } from './grouping.ts';
 import { BLOCK_VALUES, type Kernels } from './kernels.ts';

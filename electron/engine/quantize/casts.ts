@@ -2,7 +2,7 @@ import { bfloat16Value } from '../../../shared/bfloat16.ts';
 import { float16Value } from '../../../shared/float16.ts';
 import { groupingOf } from './layout.ts';
 import type { CodeSink, EncodeJob } from './passes.ts';
-import type { FloatCast } from '../../../shared/recipe.ts';
+import type { FloatCast } from '../../../shared/scheme.ts';
 import {
   BFLOAT16,
   decodeSmallFloat,

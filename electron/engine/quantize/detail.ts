@@ -12,7 +12,6 @@ import { passesOf } from '../kernels/reference/plain-passes.ts';
 import { prepareTensor, resultOf } from './quantize-tensor.ts';
 import type { QuantizeInput, QuantizeResult } from './quantize-tensor.ts';
 import { rangesOf } from './ranges.ts';
-import { isFixedPoint, isFloatCast } from '../../../shared/recipe.ts';
 import type { KernelScheme } from './scheme.ts';
 import { finiteCount, type TensorStatistics } from './statistics.ts';
 
@@ -70,13 +69,13 @@ export function searchedRanges(
 ): RangeCandidate[] {
   const passes = passesOf(source);
   const { elements, firstNonFinite } = known.statistics;
-  if (isFloatCast(scheme.dtype) || isFixedPoint(scheme.dtype)) return [];
+  if (scheme.kind === 'cast' || scheme.kind === 'fixed') return [];
   if (elements === 0 || firstNonFinite !== null) return [];
   const grouping = groupingOf([elements], null, 'tensor');
   const format = integerFormatOf(scheme);
   const rule = parameterRule(scheme, grouping.kind, format);
   return (['mse', 'entropy'] as const).map((method) => {
-    const asked = { ...scheme, range: method };
+    const asked = { symmetric: scheme.symmetric, range: method };
     const { min, max } = rangesOf(passes, grouping, asked, known, rule, format);
     return { method, lo: min[0]!, hi: max[0]! };
   });

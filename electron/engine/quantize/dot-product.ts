@@ -4,15 +4,13 @@ import {
   type DotProduct,
   type DotRow,
 } from '../../../shared/dot-product.ts';
-import { BASE_SCHEME } from '../../../shared/recipe.ts';
+import { isFloatCast, schemeOf } from '../../../shared/scheme.ts';
 import { arraySource } from './chunks.ts';
 import type { Values } from './values.ts';
 import { CASTS } from './casts.ts';
 import { encodePlainly } from '../kernels/reference/plain-encode.ts';
 import { prepareTensor } from './quantize-tensor.ts';
 import { dtypeOf } from '../../../shared/dtypes.ts';
-import { isFloatCast } from '../../../shared/recipe.ts';
-import type { KernelScheme } from './scheme.ts';
 import { encodeSmallFloat } from '../../../shared/small-float.ts';
 import { computeStatistics } from './statistics.ts';
 
@@ -85,7 +83,7 @@ function sumOfProducts(
 }
 
 function downcast(values: Values, dtype: Exclude<DotFormat, 'float32'>): Downcast {
-  const scheme: KernelScheme = { ...BASE_SCHEME, dtype, granularity: 'tensor' };
+  const scheme = schemeOf({ dtype, granularity: 'tensor' });
   const source = arraySource(values);
   const statistics = computeStatistics(source, null, 1);
   const shape = [values.length];

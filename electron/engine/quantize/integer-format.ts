@@ -1,6 +1,6 @@
 import type { CodeRounding } from '../../../shared/affine.ts';
 import { dtypeOf } from '../../../shared/dtypes.ts';
-import { isFixedPoint } from '../../../shared/recipe.ts';
+import { roundingOf } from '../../../shared/scheme.ts';
 import { schemeCodes, type SchemeCodes } from '../../../shared/scheme-codes.ts';
 import type { KernelScheme } from './scheme.ts';
 
@@ -15,6 +15,5 @@ export function integerFormatOf(scheme: KernelScheme): IntegerFormat {
   const codes = schemeCodes(scheme);
   if (codes === null) throw new RangeError(`${scheme.dtype} is a float cast`);
   const { bits } = dtypeOf(scheme.dtype);
-  const rounding = isFixedPoint(scheme.dtype) ? (scheme.rounding ?? 'even') : 'even';
-  return { ...codes, bits, rounding };
+  return { ...codes, bits, rounding: roundingOf(scheme) };
 }

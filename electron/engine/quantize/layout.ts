@@ -1,5 +1,5 @@
 import { blockAxisOf } from '../../../shared/plan.ts';
-import type { Granularity } from '../../../shared/recipe.ts';
+import type { Granularity } from '../../../shared/scheme.ts';
 
 /** A row-major tensor seen from one axis: flat index = (outer * channels + channel) * inner + j. */
 export interface Layout {

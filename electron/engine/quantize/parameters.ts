@@ -7,10 +7,8 @@ import {
 } from '../../../shared/affine.ts';
 import type { ScaleZeroPoint } from '../../../shared/affine.ts';
 import { fixedPointScale, shiftedScale } from './fixed-point.ts';
-import { isNarrow } from '../../../shared/scheme-codes.ts';
 import type { IntegerFormat } from './integer-format.ts';
 import type { Grouping } from './layout.ts';
-import { isFixedPoint } from '../../../shared/recipe.ts';
 import type { KernelScheme } from './scheme.ts';
 
 /** Scale and zero point of a group from the range of values that its codes are to span. */
@@ -29,17 +27,22 @@ export function parameterRule(
 /** A rule whose scales are rounded to float16. A zero point is found anew, as the range begins at another code then. */
 function float16Rule(
   rule: ParameterRule,
-  { dtype, symmetric }: KernelScheme,
+  scheme: KernelScheme,
   { span: { qmin, qmax } }: IntegerFormat,
 ): ParameterRule {
   return (low, high) => {
     const { scale: exact, zeroPoint } = rule(low, high);
     const scale = float16Scale(exact);
-    if (scale === exact || symmetric || isFixedPoint(dtype) || !Number.isFinite(scale))
+    if (scale === exact || !hasZeroPoint(scheme) || !Number.isFinite(scale))
       return { scale, zeroPoint };
     const lowest = roundHalfEven(qmin - Math.min(low, 0) / scale);
     return { scale, zeroPoint: Math.min(qmax, Math.max(qmin, lowest)) + 0 };
   };
+}
+
+/** Whether zero points follow the range of values: symmetric schemes have the same for every range. */
+function hasZeroPoint(scheme: KernelScheme): boolean {
+  return (scheme.kind === 'affine' || scheme.kind === 'block') && !scheme.symmetric;
 }
 
 function float32Rule(
@@ -47,12 +50,14 @@ function float32Rule(
   kind: Grouping['kind'],
   format: IntegerFormat,
 ): ParameterRule {
-  const { dtype, symmetric } = scheme;
-  if (isFixedPoint(dtype)) {
-    if (scheme.powerOfTwo === true) return (low, high) => shiftedScale(low, high, dtype, format);
+  if (scheme.kind === 'cast') throw new RangeError(`${scheme.dtype} is a float cast`);
+  if (scheme.kind === 'fixed') {
+    const { dtype } = scheme;
+    if (scheme.shift !== null) return (low, high) => shiftedScale(low, high, dtype, format);
     return () => ({ scale: fixedPointScale(dtype), zeroPoint: 0 });
   }
-  if (isNarrow(scheme) && symmetric && kind !== 'block')
+  const { symmetric } = scheme;
+  if (scheme.narrowRange && symmetric && kind !== 'block')
     return (low, high) => narrowScale(low, high, format.clip.qmax);
   if (kind === 'block')
     return (low, high) => computeBlockScaleZeroPoint(low, high, format.span, symmetric);

@@ -3,7 +3,7 @@ import type { Bins } from './histogram.ts';
 import type { IntegerFormat } from './integer-format.ts';
 import type { Grouping } from './layout.ts';
 import type { ErrorSums } from './metrics.ts';
-import type { FloatCast } from '../../../shared/recipe.ts';
+import type { FloatCast } from '../../../shared/scheme.ts';
 
 /** The least and the greatest finite value of each group. */
 export interface GroupRanges {

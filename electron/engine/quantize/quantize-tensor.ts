@@ -12,7 +12,7 @@ import type { ValueSource } from './values.ts';
 import { passesOf } from '../kernels/reference/plain-passes.ts';
 import { rangesOf } from './ranges.ts';
 import { castJob } from './casts.ts';
-import { isFixedPoint, isFloatCast } from '../../../shared/recipe.ts';
+import { scalingOf } from '../../../shared/scheme.ts';
 import type { KernelScheme } from './scheme.ts';
 import { finiteCount, signalOf, type TensorStatistics } from './statistics.ts';
 
@@ -56,7 +56,7 @@ export function quantizeTensor(input: QuantizeInput): QuantizeResult {
  */
 export function prepareTensor(input: QuantizeInput): EncodeJob {
   const { name, source, shape, axis, scheme, statistics, sink } = input;
-  if (isFloatCast(scheme.dtype)) {
+  if (scheme.kind === 'cast') {
     const elements = shape.reduce((product, size) => product * size, 1);
     return castJob(scheme.dtype, elements, sink);
   }
@@ -74,12 +74,13 @@ export function prepareTensor(input: QuantizeInput): EncodeJob {
       ...storedParameters(shape, { ...scheme.parameters, blockSize: null }),
       sink,
     };
-  const isFixed = isFixedPoint(scheme.dtype) && scheme.powerOfTwo !== true;
-  const grouping = groupingOf(shape, axis, isFixed ? 'tensor' : scheme.granularity);
+  const scaling = scalingOf(scheme);
+  const grouping = groupingOf(shape, axis, scaling?.granularity ?? 'tensor');
   const rule = parameterRule(scheme, grouping.kind, format);
-  const ranges = isFixed
-    ? { min: Float64Array.of(0), max: Float64Array.of(0) }
-    : rangesOf(passesOf(source), grouping, scheme, statistics, rule, format);
+  const ranges =
+    scaling === null
+      ? { min: Float64Array.of(0), max: Float64Array.of(0) }
+      : rangesOf(passesOf(source), grouping, scaling, statistics, rule, format);
   const parameters = parametersOf(name, ranges, rule, scheme.scaleDtype);
   return { encoding: { kind: 'integer', format }, grouping, parameters, sink };
 }

@@ -5,19 +5,18 @@ import { leastErrorRanges } from './mse.ts';
 import type { ParameterRule } from './parameters.ts';
 import type { GroupRanges, Passes } from './passes.ts';
 import { percentileOfTensor, percentilesOfGroups, type PercentileRange } from './percentile.ts';
-import type { KernelScheme } from './scheme.ts';
+import type { Scaling } from '../../../shared/scheme.ts';
 import { finiteCount, groupRanges, type TensorStatistics } from './statistics.ts';
 
-/** The range of real values that each group's codes are to span, by the scheme's range method. */
+/** The range of real values that each group's codes are to span, by a range method. */
 export function rangesOf(
   passes: Passes,
   grouping: Grouping,
-  scheme: KernelScheme,
+  { range, symmetric }: Pick<Scaling, 'range' | 'symmetric'>,
   known: TensorStatistics,
   rule: ParameterRule,
   format: IntegerFormat,
 ): GroupRanges {
-  const { range, symmetric } = scheme;
   if (typeof range === 'object' && 'percentile' in range)
     return percentileRanges(passes, grouping, range.percentile, symmetric, known);
   const full = minMaxRanges(passes, grouping, known);

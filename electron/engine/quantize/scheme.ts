@@ -1,13 +1,13 @@
 import type { FixedParameters, ScaleDtype, TensorPlan } from '../../../shared/plan.ts';
-import type { Scheme } from '../../../shared/recipe.ts';
+import type { Scheme } from '../../../shared/scheme.ts';
 
-/** A scheme as the kernels take it; every Scheme of a recipe is one. */
-export interface KernelScheme extends Scheme {
+/** A scheme as the kernels take it; every Scheme is one. */
+export type KernelScheme = Scheme & {
   /** The type that scales are stored in, to which they are rounded before codes are made; float32 by default. */
   readonly scaleDtype?: ScaleDtype | undefined;
   /** Taken as they are, in place of those that the values give. */
   readonly parameters?: FixedParameters | undefined;
-}
+};
 
 /** A planned tensor's scheme for the kernels; null where the tensor is kept. */
 export function kernelScheme({

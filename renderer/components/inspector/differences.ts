@@ -1,6 +1,7 @@
 // What two recipes ask for differently, in words.
 import type { ModelSummary } from '../../../shared/protocol.ts';
-import type { Recipe, Scheme } from '../../../shared/recipe.ts';
+import type { Recipe } from '../../../shared/recipe.ts';
+import type { Scheme, SchemeFields } from '../../../shared/scheme.ts';
 import { integer } from '../../format/numbers.ts';
 import { granularityWord, rangeWord, sameScheme, schemeWords } from '../../format/schemes.ts';
 import type { Figures } from '../../state/figures.ts';
@@ -36,7 +37,7 @@ const FIELDS: readonly {
   { field: 'minElements', label: 'Min. size', write: ({ minElements }) => integer(minElements) },
 ];
 
-function ofDefault(write: (scheme: Scheme) => string): (recipe: Recipe) => string {
+function ofDefault(write: (scheme: SchemeFields) => string): (recipe: Recipe) => string {
   return (recipe) => (recipe.default === null ? KEPT : write(recipe.default));
 }
 

@@ -4,7 +4,7 @@ import type { SideDetail } from '../../../shared/report.ts';
 import { decibels, fixed, integer, NONE, real, THIN } from '../../format/numbers.ts';
 import { codeRange } from '../../format/schemes.ts';
 import { dtypeOf } from '../../../shared/dtypes.ts';
-import { storageDtype } from '../../../shared/recipe.ts';
+import { storageDtype } from '../../../shared/scheme.ts';
 
 export interface FigureRow {
   readonly label: string;

@@ -1,6 +1,6 @@
 import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import type { Scheme } from '../../../shared/recipe.ts';
+import type { SchemeFields } from '../../../shared/scheme.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
 import {
@@ -19,9 +19,14 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 const folder = temporaryFolder();
 const pool = testPool();
 const exported = exporter(pool, folder);
-const channel: Scheme = { dtype: 'int8', symmetric: true, granularity: 'channel', range: 'minmax' };
-const tensor: Scheme = { ...channel, granularity: 'tensor' };
-const unsigned: Scheme = { ...channel, dtype: 'uint8', symmetric: false };
+const channel: SchemeFields = {
+  dtype: 'int8',
+  symmetric: true,
+  granularity: 'channel',
+  range: 'minmax',
+};
+const tensor: SchemeFields = { ...channel, granularity: 'tensor' };
+const unsigned: SchemeFields = { ...channel, dtype: 'uint8', symmetric: false };
 
 const weight = (name: string, ...dims: number[]): onnx.ITensorProto =>
   floatTensor(
@@ -41,7 +46,7 @@ const integers = (attributes: Record<string, number | number[]>): Partial<onnx.I
 interface Case {
   readonly graph: onnx.IGraphProto;
   readonly input: readonly number[];
-  readonly scheme?: Scheme;
+  readonly scheme?: SchemeFields;
   readonly options?: ModelOptions;
 }
 
@@ -416,7 +421,8 @@ test('a weight that is also handed on to an output is restored for it', async ()
   };
   const file = writeFile(folder, model(graph));
   for (const mode of ['dynamic', 'nbits'] as const) {
-    const scheme: Scheme = mode === 'nbits' ? { ...channel, granularity: { block: 16 } } : channel;
+    const scheme: SchemeFields =
+      mode === 'nbits' ? { ...channel, granularity: { block: 16 } } : channel;
     const wanted = recipe('int8', { minElements: 0, default: scheme });
     const { out } = await exported(file, wanted, mode);
     const feeds = { x: { shape: [4, 64], dtype: 'float32' } } as const;

@@ -2,7 +2,8 @@ import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import { findPreset, type Recipe, type Scheme } from '../../../shared/recipe.ts';
+import { findPreset, type Recipe } from '../../../shared/recipe.ts';
+import type { SchemeFields } from '../../../shared/scheme.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
@@ -177,7 +178,7 @@ describe('the plan in the file', () => {
   test.each<
     [
       string,
-      Partial<Scheme>,
+      Partial<SchemeFields>,
       { opset: number; ir: number; domain: string; zeroPoint: boolean },
       number,
     ]

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { bfloat16Bits } from '../../../shared/bfloat16.ts';
 import { float16Bits, float16Value } from '../../../shared/float16.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
-import type { Scheme } from '../../../shared/recipe.ts';
+import type { SchemeFields } from '../../../shared/scheme.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
@@ -21,7 +21,7 @@ const [ROWS, COLUMNS] = [96, 31];
 const FLOAT16 = 10;
 const values = randomValues(ROWS * COLUMNS, 7).map((value) => value / 20);
 const feeds = { x: { shape: [3, ROWS], dtype: 'float32' } } as const;
-const blocks: Scheme = {
+const blocks: SchemeFields = {
   dtype: 'int4',
   symmetric: true,
   granularity: { block: 32 },
@@ -33,11 +33,11 @@ function float16Model(opset: number, weights: readonly number[] = values): strin
   return writeFile(folder, castMatMulModel(weight, { opset, irVersion: 8 }));
 }
 
-function wanted(scheme: Partial<Scheme>) {
+function wanted(scheme: Partial<SchemeFields>) {
   return recipe('int8', { minElements: 0, default: { ...blocks, ...scheme } });
 }
 
-async function reportOf(file: string, scheme: Partial<Scheme>, mode: ExportMode) {
+async function reportOf(file: string, scheme: Partial<SchemeFields>, mode: ExportMode) {
   const session = Session.open(file, pool);
   try {
     const { reports } = await session.analyze(wanted(scheme), { signal: never, mode });
@@ -55,7 +55,7 @@ function float16Values(tensor: onnx.ITensorProto): number[] {
   return Array.from(new Uint16Array(Uint8Array.from(tensor.rawData!).buffer), float16Value);
 }
 
-describe.each<[string, Partial<Scheme>, number]>([
+describe.each<[string, Partial<SchemeFields>, number]>([
   ['int4', {}, 12],
   ['uint4 with zero points', { dtype: 'uint4', symmetric: false }, 12],
   ['int8', { dtype: 'int8' }, 35],

@@ -13,7 +13,8 @@ import { Session } from '../../../electron/engine/session.ts';
 import { FileSource } from '../../../electron/engine/source.ts';
 import { planWeights, type WeightPlans } from '../../../shared/plan.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
-import { isFloatCast, PRESETS, type Recipe, type Scheme } from '../../../shared/recipe.ts';
+import { PRESETS, type Recipe } from '../../../shared/recipe.ts';
+import type { Scheme } from '../../../shared/scheme.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
 import { table } from '../../helpers/flatbuffer.ts';
@@ -166,7 +167,7 @@ describe.each(['qdq', 'dynamic', 'float'] as const)('in the mode %s', (mode) => 
         const axis = { 'conv w': 0, 'depthwise w': 3, 'dense w': 0, table: 0 }[name] ?? null;
         const own = encoded(values, shape, axis, scheme);
         expect([name, codes.equals(own.codes)]).toEqual([name, true]);
-        if (isFloatCast(scheme.dtype)) expect(ref.quantization).toBeNull();
+        if (scheme.kind === 'cast') expect(ref.quantization).toBeNull();
         else {
           expect(ref.quantization!.scale).toEqual(own.scale);
           expect(ref.quantization!.zeroPoint).toEqual(own.zeroPoint);

@@ -5,7 +5,7 @@ import { float16Bits, float16Value } from '../../../shared/float16.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { AppError } from '../../../shared/errors.ts';
 import type { TensorRef } from '../../../shared/model.ts';
-import type { Scheme } from '../../../shared/recipe.ts';
+import type { SchemeFields } from '../../../shared/scheme.ts';
 import { i32, i8, ints, raw, table, tables, text, u32, u64, u8 } from '../../helpers/flatbuffer.ts';
 import {
   branchModel,
@@ -39,7 +39,7 @@ function tensorsOf(file: string): readonly TensorRef[] {
   return session.tensors;
 }
 
-function scheme(changes: Partial<Scheme>) {
+function scheme(changes: Partial<SchemeFields>) {
   const int8 = recipe('int8');
   return recipe('int8', { default: { ...int8.default!, ...changes }, minElements: 0 });
 }
@@ -219,7 +219,7 @@ describe('a weight-only export', () => {
     expect(await word('dynamic', 'litert-int4')).toBe('2.18.0');
   });
 
-  test.each<[string, Partial<Scheme>, number, number]>([
+  test.each<[string, Partial<SchemeFields>, number, number]>([
     ['uint8, asymmetric', { dtype: 'uint8', symmetric: false }, 3, 5],
     ['uint8 per tensor', { dtype: 'uint8', symmetric: true, granularity: 'tensor' }, 3, 1],
     ['int8, asymmetric', { dtype: 'int8', symmetric: false }, 9, 5],
@@ -270,7 +270,7 @@ describe('a weight-only export', () => {
     });
   });
 
-  test.each<[string, Partial<Scheme>, 'qdq' | 'float', RegExp]>([
+  test.each<[string, Partial<SchemeFields>, 'qdq' | 'float', RegExp]>([
     [
       'blocks',
       { granularity: { block: 32 } },

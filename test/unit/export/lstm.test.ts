@@ -1,7 +1,8 @@
 import { onnx } from 'onnx-proto';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
-import type { Rule, Scheme } from '../../../shared/recipe.ts';
+import type { Rule } from '../../../shared/recipe.ts';
+import type { SchemeFields } from '../../../shared/scheme.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
 import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
@@ -10,7 +11,12 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 const exported = exporter(testPool(), folder);
-const channel: Scheme = { dtype: 'int8', symmetric: true, granularity: 'channel', range: 'minmax' };
+const channel: SchemeFields = {
+  dtype: 'int8',
+  symmetric: true,
+  granularity: 'channel',
+  range: 'minmax',
+};
 const [INPUTS, HIDDEN] = [24, 40];
 const feeds = { x: { shape: [6, 1, INPUTS], dtype: 'float32' } } as const;
 
@@ -50,7 +56,7 @@ function lstmModel({ directions = 1, attributes = [], more = [], opset = 14 }: L
 
 async function run(
   file: string,
-  scheme: Scheme | null = channel,
+  scheme: SchemeFields | null = channel,
   rules: readonly Rule[] = [],
 ): Promise<{ ops: string[]; db: number; out: string }> {
   const wanted = recipe('int8', { minElements: 0, default: scheme, rules });
@@ -63,7 +69,7 @@ async function run(
 const TURNED = ['Constant', 'Expand', 'Expand', 'Expand', 'Expand', 'Transpose', 'Transpose'];
 
 describe('an LSTM runs on integers as com.microsoft.DynamicQuantizeLSTM', () => {
-  test.each<[string, LstmOptions, Scheme]>([
+  test.each<[string, LstmOptions, SchemeFields]>([
     ['one direction, per channel', {}, channel],
     ['one direction, per tensor', {}, { ...channel, granularity: 'tensor' }],
     ['two directions, per channel', { directions: 2 }, channel],
@@ -98,7 +104,7 @@ describe('an LSTM runs on integers as com.microsoft.DynamicQuantizeLSTM', () => 
 describe('an LSTM falls back to floats', () => {
   const restored = ['DequantizeLinear', 'DequantizeLinear', 'LSTM'];
 
-  test.each<[string, LstmOptions, Scheme]>([
+  test.each<[string, LstmOptions, SchemeFields]>([
     ['unsigned weights', {}, { ...channel, dtype: 'uint8', symmetric: false }],
     ['int16 weights', {}, { ...channel, dtype: 'int16' }],
     ['a layout of batches first', { attributes: [{ name: 'layout', type: 2, i: 1 }] }, channel],

@@ -1,6 +1,7 @@
 import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import { parseRecipe, type Scheme } from '../../../shared/recipe.ts';
+import { parseRecipe } from '../../../shared/recipe.ts';
+import type { SchemeFields } from '../../../shared/scheme.ts';
 import { ColumnCodes, columnZeroPoints } from '../../../electron/engine/export/nbits-layout.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
@@ -19,14 +20,14 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 const folder = temporaryFolder();
 const pool = testPool();
 const exported = exporter(pool, folder);
-const base: Scheme = {
+const base: SchemeFields = {
   dtype: 'int4',
   symmetric: true,
   granularity: { block: 32 },
   range: 'minmax',
 };
 
-describe.each<[string, Scheme, number]>([
+describe.each<[string, SchemeFields, number]>([
   ['int4', base, 12],
   ['uint4 with zero points', { ...base, dtype: 'uint4', symmetric: false }, 12],
   ['uint4, symmetric', { ...base, dtype: 'uint4' }, 12],

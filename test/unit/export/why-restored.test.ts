@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { BASE_SCHEME, type Scheme } from '../../../shared/recipe.ts';
+import { BASE_SCHEME, type SchemeFields } from '../../../shared/scheme.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
@@ -38,10 +38,10 @@ function modelOf(op: string, opset: number): string {
   );
 }
 
-const block32: Scheme = { ...BASE_SCHEME, dtype: 'int4', granularity: { block: 32 } };
+const block32: SchemeFields = { ...BASE_SCHEME, dtype: 'int4', granularity: { block: 32 } };
 
 describe('a weight that is restored to float in a mode that runs operators on codes has the reason', () => {
-  test.each<[string, ExportMode, number, Scheme, string | null]>([
+  test.each<[string, ExportMode, number, SchemeFields, string | null]>([
     ['MatMul', 'dynamic', 13, BASE_SCHEME, null],
     ['Conv', 'dynamic', 13, BASE_SCHEME, null],
     ['Gather', 'dynamic', 13, BASE_SCHEME, 'restored to float: Gather has no integer operator'],

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import type { SourceDtype } from '../../../shared/dtypes.ts';
 import { groupingOf, type Grouping } from '../../../electron/engine/quantize/layout.ts';
-import type { KernelScheme } from '../../../electron/engine/quantize/scheme.ts';
+import {
+  schemeOf,
+  type Granularity,
+  type RangeMethod,
+  type Scheme,
+  type SchemeFields,
+} from '../../../shared/scheme.ts';
 
 const sourceDtype = fc.constantFrom<SourceDtype>('float32', 'float16', 'bfloat16', 'float64');
 
@@ -96,40 +102,42 @@ function bytesOf(
 /** The grouping of a shape by some granularity. */
 function groupings(sizes: readonly number[], axis: number): fc.Arbitrary<Grouping> {
   return fc
-    .constantFrom<KernelScheme['granularity']>('tensor', 'channel', { block: 16 }, { block: 3 })
+    .constantFrom<Granularity>('tensor', 'channel', { block: 16 }, { block: 3 })
     .map((granularity) => groupingOf(sizes, axis, granularity));
 }
 
 /** Integer schemes that are possible. */
-export const integerScheme: fc.Arbitrary<KernelScheme> = fc.oneof(
-  fc.record({
-    dtype: fc.constantFrom('int8', 'uint8', 'int16', 'uint16', 'int4', 'uint4'),
-    symmetric: fc.boolean(),
-    granularity: fc.constantFrom<KernelScheme['granularity']>('tensor', 'channel', { block: 16 }),
-    range: fc.constantFrom<KernelScheme['range']>('minmax', { percentile: 90 }),
-  }),
-  fc.record({
-    dtype: fc.constantFrom('int8', 'int4'),
-    symmetric: fc.constant(true),
-    granularity: fc.constantFrom('tensor', 'channel'),
-    range: fc.constantFrom<KernelScheme['range']>('minmax', { percentile: 90 }),
-    narrowRange: fc.constant(true),
-  }),
-  fc.record({
-    dtype: fc.constantFrom('q7', 'q15', 'q31'),
-    symmetric: fc.constant(true),
-    granularity: fc.constantFrom('tensor', 'channel'),
-    range: fc.constant('minmax'),
-    powerOfTwo: fc.boolean(),
-    rounding: fc.constantFrom('even', 'zero'),
-  }),
-  fc.record({
-    dtype: fc.constant('int32'),
-    symmetric: fc.constant(true),
-    granularity: fc.constantFrom('tensor', 'channel'),
-    range: fc.constant('minmax'),
-  }),
-);
+export const integerScheme: fc.Arbitrary<Scheme> = fc
+  .oneof(
+    fc.record({
+      dtype: fc.constantFrom('int8', 'uint8', 'int16', 'uint16', 'int4', 'uint4'),
+      symmetric: fc.boolean(),
+      granularity: fc.constantFrom<Granularity>('tensor', 'channel', { block: 16 }),
+      range: fc.constantFrom<RangeMethod>('minmax', { percentile: 90 }),
+    }),
+    fc.record({
+      dtype: fc.constantFrom('int8', 'int4'),
+      symmetric: fc.constant(true),
+      granularity: fc.constantFrom('tensor', 'channel'),
+      range: fc.constantFrom<RangeMethod>('minmax', { percentile: 90 }),
+      narrowRange: fc.constant(true),
+    }),
+    fc.record({
+      dtype: fc.constantFrom('q7', 'q15', 'q31'),
+      symmetric: fc.constant(true),
+      granularity: fc.constantFrom('tensor', 'channel'),
+      range: fc.constant('minmax'),
+      powerOfTwo: fc.boolean(),
+      rounding: fc.constantFrom('even', 'zero'),
+    }),
+    fc.record({
+      dtype: fc.constant('int32'),
+      symmetric: fc.constant(true),
+      granularity: fc.constantFrom('tensor', 'channel'),
+      range: fc.constant('minmax'),
+    }),
+  )
+  .map((fields: Partial<SchemeFields>) => schemeOf(fields));
 
 /** A tensor of some type, seen with some grouping; it prints itself shortly. */
 export interface Tensor {

@@ -4,7 +4,7 @@ import { binsOver } from '../../../electron/engine/quantize/histogram.ts';
 import { groupingOf, layoutOf } from '../../../electron/engine/quantize/layout.ts';
 import type { EncodeJob, Encoded, Passes } from '../../../electron/engine/quantize/passes.ts';
 import { prepareTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
-import type { FloatCast } from '../../../shared/recipe.ts';
+import type { Cast, FloatCast } from '../../../shared/scheme.ts';
 import type { KernelScheme } from '../../../electron/engine/quantize/scheme.ts';
 import { computeStatistics, signalOf } from '../../../electron/engine/quantize/statistics.ts';
 import { bothPasses, buildKernels } from './kernels.ts';
@@ -12,11 +12,9 @@ import { integerScheme, tensors } from './arbitraries.ts';
 
 const kernels = buildKernels();
 
-const CAST = { symmetric: true, granularity: 'tensor', range: 'minmax' } as const;
-
-const castScheme: fc.Arbitrary<KernelScheme> = fc
+const castScheme: fc.Arbitrary<Cast> = fc
   .constantFrom<FloatCast>('float16', 'bfloat16', 'float8_e4m3fn', 'float8_e5m2')
-  .map((dtype) => ({ ...CAST, dtype }));
+  .map((dtype) => ({ kind: 'cast', dtype }));
 
 function jobFor(
   passes: Passes,
@@ -77,7 +75,7 @@ describe('SIMD codes and errors equal those of the reference implementation', ()
           const expected = bytesOf(plain, jobFor(plain, sizes, axis, given)).bytes;
           for (const passes of [simd, plain, simd]) {
             const pieces: Uint8Array[] = [];
-            passes.cast(given.dtype as FloatCast, (piece) => pieces.push(piece.slice()));
+            passes.cast(given.dtype, (piece) => pieces.push(piece.slice()));
             expect(Buffer.concat(pieces).equals(expected)).toBe(true);
           }
         },
@@ -89,7 +87,7 @@ describe('SIMD codes and errors equal those of the reference implementation', ()
   test('casts of more values than are cast at a time are whole, and leave other passes right', () => {
     const values = Float32Array.from({ length: 3 * 32768 * 2 + 7 }, (_, at) => Math.sin(at) * 9);
     const { simd, plain } = bothPasses(kernels, new Uint8Array(values.buffer), 'float32');
-    const job = jobFor(plain, [values.length], 0, { ...CAST, dtype: 'bfloat16' });
+    const job = jobFor(plain, [values.length], 0, { kind: 'cast', dtype: 'bfloat16' });
     const expected = bytesOf(plain, job);
     const before = simd.encode(job);
     const pieces: Uint8Array[] = [];

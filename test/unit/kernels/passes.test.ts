@@ -7,6 +7,7 @@ import type { Cells, Passes, ValueSums } from '../../../electron/engine/quantize
 import { groupingOf } from '../../../electron/engine/quantize/layout.ts';
 import { bothPasses, buildKernels } from './kernels.ts';
 import { integerScheme, tensors } from './arbitraries.ts';
+import { granularityOf } from '../../../shared/scheme.ts';
 
 const kernels = buildKernels();
 
@@ -124,7 +125,7 @@ describe('SIMD kernels equal their reference implementation on random shapes, al
         integerScheme,
         ({ bytes, dtype, sizes, axis }, scheme) => {
           const { simd, plain } = bothPasses(kernels, bytes, dtype);
-          const grouping = groupingOf(sizes, axis, scheme.granularity);
+          const grouping = groupingOf(sizes, axis, granularityOf(scheme));
           const format = integerFormatOf(scheme);
           const rule = parameterRule(scheme, grouping.kind, format);
           const limit = magnitudeOf(plain);

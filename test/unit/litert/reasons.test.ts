@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ExportMode } from '../../../shared/protocol.ts';
-import { BASE_SCHEME, type Scheme } from '../../../shared/recipe.ts';
+import { schemeOf, type SchemeFields } from '../../../shared/scheme.ts';
 import { fitLitert } from '../../../electron/engine/formats/litert/fit/fit.ts';
 import type { LitertTensor } from '../../../electron/engine/formats/litert/read/tensors.ts';
 
@@ -10,7 +10,7 @@ const weight = {
 } as unknown as LitertTensor;
 
 describe('LiteRT does not store a scheme with the reason', () => {
-  test.each<[string, Partial<Scheme>, Partial<LitertTensor['ref']>, ExportMode]>([
+  test.each<[string, Partial<SchemeFields>, Partial<LitertTensor['ref']>, ExportMode]>([
     ['the float mode stores float types only, not int8', {}, {}, 'float'],
     ["LiteRT's DEQUANTIZE takes no uint16", { dtype: 'uint16' }, {}, 'qdq'],
     [
@@ -34,6 +34,6 @@ describe('LiteRT does not store a scheme with the reason', () => {
     ],
   ])('%s', (refused, changes, ref, mode) => {
     const tensor = { ...weight, ref: { ...weight.ref, ...ref } };
-    expect(fitLitert(tensor, { ...BASE_SCHEME, ...changes }, mode)).toEqual({ refused });
+    expect(fitLitert(tensor, schemeOf(changes), mode)).toEqual({ refused });
   });
 });

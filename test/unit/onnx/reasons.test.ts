@@ -2,7 +2,8 @@ import * as path from 'node:path';
 import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import type { ExportMode } from '../../../shared/protocol.ts';
-import { BASE_SCHEME, type Recipe, type Rule, type Scheme } from '../../../shared/recipe.ts';
+import type { Recipe, Rule } from '../../../shared/recipe.ts';
+import { BASE_SCHEME, type SchemeFields } from '../../../shared/scheme.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { functionModel, LOCAL } from '../../helpers/onnx-functions.ts';
@@ -49,7 +50,7 @@ function fileOf(
   return writeFile(folder, model(graph, options));
 }
 
-function recipe(scheme: Partial<Scheme>, rules: readonly Rule[] = []): Recipe {
+function recipe(scheme: Partial<SchemeFields>, rules: readonly Rule[] = []): Recipe {
   const wanted = { ...BASE_SCHEME, ...scheme };
   return { version: 1, name: 'r', default: wanted, minElements: 0, rules };
 }

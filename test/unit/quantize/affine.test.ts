@@ -14,6 +14,7 @@ import { packerOf } from '../../../electron/engine/quantize/packing.ts';
 import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
 import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
 import { bytesOf, float32Of, readGolden } from './goldens.ts';
+import { schemeOf } from '../../../shared/scheme.ts';
 
 interface GoldenScheme {
   readonly dtype: AffineDtype;
@@ -77,7 +78,7 @@ describe("scales, zero points and codes equal onnxruntime's on every element", (
       source,
       shape,
       axis,
-      scheme: { dtype, symmetric, granularity, range: 'minmax' },
+      scheme: schemeOf({ dtype, symmetric, granularity }),
       statistics: computeStatistics(source, layoutOf(shape, axis), 16),
       sink: (bytes) => pieces.push(bytes),
     });

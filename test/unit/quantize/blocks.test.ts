@@ -7,6 +7,7 @@ import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tenso
 import type { KernelScheme } from '../../../electron/engine/quantize/scheme.ts';
 import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
 import { bytesOf, float32Of, readGolden } from './goldens.ts';
+import { schemeOf } from '../../../shared/scheme.ts';
 
 interface GoldenCase {
   readonly name: string;
@@ -48,7 +49,7 @@ const linear = cases.flatMap((given) =>
 describe("blocks for DequantizeLinear equal onnxruntime's in scale, zero point, code and value", () => {
   test.each(linear)('$title', ({ given, expected }) => {
     const { dtype, symmetric, axis, block } = expected;
-    const scheme = { dtype, symmetric, granularity: { block }, range: 'minmax' } as const;
+    const scheme = schemeOf({ dtype, symmetric, granularity: { block } });
     const { input, result, bytes } = quantize(given, scheme, 1 - axis);
     expect(result.axis).toBe(axis);
     expect(Float32Array.from(result.scale)).toEqual(float32Of(expected.scale));

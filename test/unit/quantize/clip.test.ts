@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseRecipe, type Scheme } from '../../../shared/recipe.ts';
+import { parseRecipe } from '../../../shared/recipe.ts';
+import { schemeOf, type SchemeFields } from '../../../shared/scheme.ts';
 import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import { searchedRanges } from '../../../electron/engine/quantize/detail.ts';
 import { layoutOf } from '../../../electron/engine/quantize/layout.ts';
@@ -10,14 +11,16 @@ import { computeStatistics } from '../../../electron/engine/quantize/statistics.
 const values = Float32Array.of(-4, -1, 0, 0.25, 0.5, 1, 2, 8);
 const source = plainPasses(arraySource(values));
 const statistics = computeStatistics(source, layoutOf([2, 4], 0), 4);
-const byHand: Scheme = {
+const byHand: SchemeFields = {
   dtype: 'int8',
   symmetric: true,
   granularity: 'tensor',
   range: { clip: [-1, 1] },
 };
-const quantize = (scheme: Scheme) =>
-  quantizeTensor({ name: 'w', source, shape: [2, 4], axis: 0, scheme, statistics });
+const quantize = (fields: SchemeFields) => {
+  const scheme = schemeOf(fields);
+  return quantizeTensor({ name: 'w', source, shape: [2, 4], axis: 0, scheme, statistics });
+};
 
 describe('a range that is set by hand', () => {
   test('is the range of the tensor, and what lies outside is clipped', () => {
@@ -53,7 +56,7 @@ describe('a range that is set by hand', () => {
 });
 
 test('the ranges of the searching methods are those that a scheme of theirs would use', () => {
-  for (const candidate of searchedRanges(source, statistics, { ...byHand, range: 'minmax' })) {
+  for (const candidate of searchedRanges(source, statistics, schemeOf(byHand))) {
     const range = candidate.method as 'mse' | 'entropy';
     const { scale } = quantize({ ...byHand, range });
     const limit = Math.max(candidate.hi, -candidate.lo);

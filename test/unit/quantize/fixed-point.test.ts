@@ -3,9 +3,9 @@ import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import { layoutOf } from '../../../electron/engine/quantize/layout.ts';
 import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
 import type { FixedDtype } from '../../../shared/dtypes.ts';
-import type { KernelScheme } from '../../../electron/engine/quantize/scheme.ts';
 import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
 import { bytesOf, float32Of, readGolden } from './goldens.ts';
+import { schemeOf, type SchemeFields } from '../../../shared/scheme.ts';
 
 const golden = readGolden<{
   values: string;
@@ -14,7 +14,7 @@ const golden = readGolden<{
 
 function quantize(
   values: Float32Array,
-  scheme: Partial<KernelScheme>,
+  fields: Partial<SchemeFields>,
   shape: readonly number[] = [values.length],
   axis: number | null = null,
 ) {
@@ -25,7 +25,7 @@ function quantize(
     source,
     shape,
     axis,
-    scheme: { dtype: 'q7', symmetric: true, granularity: 'tensor', range: 'minmax', ...scheme },
+    scheme: schemeOf({ dtype: 'q7', granularity: 'tensor', ...fields }),
     statistics: computeStatistics(source, axis === null ? null : layoutOf(shape, axis), 4),
     sink: (bytes) => codes.push(...bytes),
   });

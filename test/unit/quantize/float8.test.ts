@@ -50,7 +50,7 @@ test('values that saturate are counted as clipped, those that round down to the 
     source,
     shape: [5],
     axis: null,
-    scheme: { dtype: 'float8_e4m3fn', symmetric: true, granularity: 'tensor', range: 'minmax' },
+    scheme: { kind: 'cast', dtype: 'float8_e4m3fn' },
     statistics: computeStatistics(source, null, 4),
   });
   expect(result.clipped).toBe(2);

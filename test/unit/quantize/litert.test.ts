@@ -3,7 +3,7 @@ import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import { layoutOf } from '../../../electron/engine/quantize/layout.ts';
 import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
 import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
-import { findPreset } from '../../../shared/recipe.ts';
+import { defaultOf, findPreset } from '../../../shared/recipe.ts';
 import { bytesOf, float32Of, readGolden } from './goldens.ts';
 
 const { cases } = readGolden<{
@@ -26,7 +26,7 @@ describe("the litert-dynamic preset gives the scales and codes of LiteRT's conve
       source,
       shape,
       axis,
-      scheme: findPreset('litert-dynamic')!.default!,
+      scheme: defaultOf(findPreset('litert-dynamic')!)!,
       statistics: computeStatistics(source, layoutOf(shape, axis), 4),
       sink: (bytes) => pieces.push(bytes),
     });
@@ -48,7 +48,7 @@ test('the litert-int4 preset divides by 7 and leaves -8 out, as LiteRT has it', 
     source,
     shape,
     axis,
-    scheme: findPreset('litert-int4')!.default!,
+    scheme: defaultOf(findPreset('litert-int4')!)!,
     statistics: computeStatistics(source, layoutOf(shape, axis), 4),
     sink: (bytes) => pieces.push(bytes),
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../shared/errors.ts';
-import { BASE_SCHEME, type Scheme } from '../../../shared/recipe.ts';
+import { schemeOf, type SchemeFields } from '../../../shared/scheme.ts';
 import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import type { Values } from '../../../electron/engine/quantize/values.ts';
 import { describeSide, describeValues } from '../../../electron/engine/quantize/detail.ts';
@@ -13,14 +13,14 @@ import { normalValues } from '../../helpers/random.ts';
 
 function input(
   values: Values,
-  scheme: Partial<Scheme>,
+  fields: Partial<SchemeFields>,
   shape: readonly number[] = [values.length],
   axis: number | null = null,
 ): QuantizeInput {
   const source = arraySource(values, undefined, 1000);
   const layout = axis === null ? null : layoutOf(shape, axis);
   const statistics = computeStatistics(source, layout, 16);
-  return { name: 'w', source, shape, axis, scheme: { ...BASE_SCHEME, ...scheme }, statistics };
+  return { name: 'w', source, shape, axis, scheme: schemeOf(fields), statistics };
 }
 
 describe('error measures', () => {

@@ -3,23 +3,23 @@ import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import { entropyRanges } from '../../../electron/engine/quantize/entropy.ts';
 import { groupingOf, layoutOf } from '../../../electron/engine/quantize/layout.ts';
 import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
-import type { KernelScheme } from '../../../electron/engine/quantize/scheme.ts';
 import { computeStatistics, groupRanges } from '../../../electron/engine/quantize/statistics.ts';
 import { normalValues } from '../../helpers/random.ts';
 import { float32Of, readGolden } from './goldens.ts';
+import { schemeOf, type SchemeFields } from '../../../shared/scheme.ts';
 
 const golden = readGolden<{
   cases: { name: string; values: string; ranges: [number, number, number][] }[];
 }>('entropy.json');
 
-function quantize(values: Float32Array, shape: number[], scheme: Partial<KernelScheme>) {
+function quantize(values: Float32Array, shape: number[], fields: Partial<SchemeFields>) {
   const source = arraySource(values, 'float32', 997);
   return quantizeTensor({
     name: 'w',
     source,
     shape,
     axis: 0,
-    scheme: { dtype: 'int8', symmetric: true, granularity: 'tensor', range: 'minmax', ...scheme },
+    scheme: schemeOf({ granularity: 'tensor', ...fields }),
     statistics: computeStatistics(source, layoutOf(shape, 0), 16),
   });
 }
@@ -69,7 +69,7 @@ describe('entropy ranges', () => {
   });
 });
 
-const schemes: Partial<KernelScheme>[] = (['int8', 'uint8', 'int4', 'uint4', 'int16'] as const)
+const schemes: Partial<SchemeFields>[] = (['int8', 'uint8', 'int4', 'uint4', 'int16'] as const)
   .flatMap((dtype) => [
     { dtype, symmetric: true },
     { dtype, symmetric: false },

@@ -1,7 +1,7 @@
 import type { TensorSummary } from '../../../shared/protocol.ts';
 import type { TensorFigures } from '../../../shared/report.ts';
 import type { Figures } from '../../../renderer/state/figures.ts';
-import { BASE_SCHEME } from '../../../shared/recipe.ts';
+import { schemeOf } from '../../../shared/scheme.ts';
 
 /** A weight as the engine would list it. */
 export function tensor(id: number, rest: Partial<TensorSummary> = {}): TensorSummary {
@@ -29,7 +29,7 @@ export function tensor(id: number, rest: Partial<TensorSummary> = {}): TensorSum
 export function report(id: number, rest: Partial<TensorFigures> = {}): TensorFigures {
   return {
     tensor: id,
-    scheme: BASE_SCHEME,
+    scheme: schemeOf(),
     quantized: true,
     reason: null,
     byRule: false,
@@ -53,7 +53,7 @@ export function report(id: number, rest: Partial<TensorFigures> = {}): TensorFig
 
 export function figures(rest: Partial<Figures> = {}): Figures {
   return {
-    scheme: BASE_SCHEME,
+    scheme: schemeOf(),
     reason: null,
     byRule: false,
     bytes: 100,

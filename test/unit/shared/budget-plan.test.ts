@@ -8,14 +8,15 @@ import {
   type BudgetSums,
 } from '../../../shared/budget-plan.ts';
 import { planWeights } from '../../../shared/plan.ts';
-import { BASE_SCHEME, findPreset, type Scheme } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/recipe.ts';
+import { schemeOf, type Scheme } from '../../../shared/scheme.ts';
 import { randomValues } from '../../helpers/onnx-model.ts';
 
 const SCHEMES: readonly (Scheme | null)[] = [
   null,
-  { ...BASE_SCHEME, dtype: 'int4', granularity: { block: 32 } },
-  BASE_SCHEME,
-  { ...BASE_SCHEME, dtype: 'int16' },
+  schemeOf({ dtype: 'int4', granularity: { block: 32 } }),
+  schemeOf({ dtype: 'int8' }),
+  schemeOf({ dtype: 'int16' }),
 ];
 const BITS = [32, 4.5, 8.1, 16.1];
 const NOISE = [0, 1e-2, 1e-4, 1e-9];

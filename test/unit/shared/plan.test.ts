@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { TensorRef } from '../../../shared/model.ts';
 import { planWeights, type PlannedTensor } from '../../../shared/plan.ts';
-import { BASE_SCHEME, type Recipe, type Rule, type Scheme } from '../../../shared/recipe.ts';
+import type { Recipe, Rule } from '../../../shared/recipe.ts';
+import { BASE_SCHEME, schemeOf, type SchemeFields } from '../../../shared/scheme.ts';
 import type { Statistics } from '../../../shared/report.ts';
 import { fitPlan } from '../../../electron/engine/export/fit-plan.ts';
 import type { Layout } from '../../../electron/engine/export/layout.ts';
@@ -14,7 +15,7 @@ const weight: PlannedTensor = {
 };
 
 function recipe(
-  scheme: Partial<Scheme> | null,
+  scheme: Partial<SchemeFields> | null,
   rules: readonly Rule[] = [],
   minElements = 0,
 ): Recipe {
@@ -116,6 +117,6 @@ test('values that a scheme cannot hold are the reason', () => {
   expect(nonFiniteReason(statistics)).toBe(
     'holds 3 NaN or infinite values, the first at index 7, which no integer stands for',
   );
-  const cast = { ...BASE_SCHEME, dtype: 'float16' } as const;
+  const cast = schemeOf({ dtype: 'float16' });
   expect(overflowReason(cast, statistics)).toBe('holds values over 65504, the largest of float16');
 });

@@ -1,6 +1,7 @@
 import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import { BASE_SCHEME, type Recipe, type Rule, type Scheme } from '../../../shared/recipe.ts';
+import type { Recipe, Rule } from '../../../shared/recipe.ts';
+import { BASE_SCHEME, type SchemeFields } from '../../../shared/scheme.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
 import {
@@ -29,7 +30,7 @@ function open(nodes: onnx.INodeProto[], tensors: readonly onnx.ITensorProto[]): 
   return Session.open(writeFile(folder, model(graph, { imports })), pool);
 }
 
-function recipe(scheme: Partial<Scheme> = {}, rules: readonly Rule[] = []): Recipe {
+function recipe(scheme: Partial<SchemeFields> = {}, rules: readonly Rule[] = []): Recipe {
   const wanted = { ...BASE_SCHEME, ...scheme };
   return { version: 1, name: 'r', default: wanted, minElements: 0, rules };
 }

@@ -1,7 +1,7 @@
 import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import type { Plan } from '../../../shared/plan.ts';
-import { findPreset, type Recipe } from '../../../shared/recipe.ts';
+import { defaultOf, findPreset, type Recipe } from '../../../shared/recipe.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
@@ -38,7 +38,7 @@ function planOf(
 ): Plan {
   const session = Session.open(fileOf(nodes, tensors), pool);
   const asked = session.tensors.map(({ id, role }) => {
-    const scheme = role === 'weight' ? wanted.default : null;
+    const scheme = role === 'weight' ? defaultOf(wanted) : null;
     return { tensor: id, scheme, reason: null, byRule: false };
   });
   const plan = session.opened.planStatic!(asked, {

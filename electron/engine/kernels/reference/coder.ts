@@ -4,7 +4,7 @@ import type { IntegerFormat } from '../../quantize/integer-format.ts';
 import { forEachRun, type Grouping } from '../../quantize/layout.ts';
 import type { Parameters } from '../../quantize/passes.ts';
 import { restoredValue, unclippedCode } from '../../../../shared/affine.ts';
-import type { FloatCast } from '../../../../shared/recipe.ts';
+import type { FloatCast } from '../../../../shared/scheme.ts';
 import { encodeSmallFloat, overflows } from '../../../../shared/small-float.ts';
 
 /** Turns values into codes and back, a chunk at a time. */

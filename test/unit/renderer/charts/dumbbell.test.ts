@@ -3,7 +3,7 @@ import { decibelDomain, dumbbellRows } from '../../../../renderer/charts/dumbbel
 import type { Figures } from '../../../../renderer/state/figures.ts';
 import type { Role } from '../../../../shared/model.ts';
 import type { TensorSummary } from '../../../../shared/protocol.ts';
-import { BASE_SCHEME } from '../../../../shared/recipe.ts';
+import { schemeOf } from '../../../../shared/scheme.ts';
 
 function tensor(id: number, role: Role = 'weight'): TensorSummary {
   return {
@@ -25,7 +25,7 @@ function tensor(id: number, role: Role = 'weight'): TensorSummary {
 }
 
 function figures(db: number | null | undefined, isKept = false): Figures {
-  const scheme = isKept ? null : BASE_SCHEME;
+  const scheme = isKept ? null : schemeOf();
   return { scheme, reason: null, byRule: false, bytes: 4, db, stale: false };
 }
 

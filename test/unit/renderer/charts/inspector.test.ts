@@ -7,8 +7,9 @@ import {
 } from '../../../../renderer/components/inspector/scales-table.ts';
 import type { Figures } from '../../../../renderer/state/figures.ts';
 import type { ModelSummary } from '../../../../shared/protocol.ts';
-import { BASE_SCHEME, findPreset } from '../../../../shared/recipe.ts';
-import { schemeWith, sideWith } from './reports.ts';
+import { findPreset } from '../../../../shared/recipe.ts';
+import { BASE_SCHEME, schemeOf } from '../../../../shared/scheme.ts';
+import { sideWith } from './reports.ts';
 
 describe('scales', () => {
   test('are copied with nine digits, which give back the very float32', () => {
@@ -52,8 +53,8 @@ describe('figures', () => {
 
   test('levels are the codes of an integer type, the bit patterns of a float one', () => {
     expect(levelCount(sideWith({}))).toBe(256);
-    expect(levelCount(sideWith({ scheme: schemeWith({ narrowRange: true }) }))).toBe(255);
-    expect(levelCount(sideWith({ scheme: schemeWith({ dtype: 'bfloat16' }) }))).toBe(65_536);
+    expect(levelCount(sideWith({ scheme: schemeOf({ narrowRange: true }) }))).toBe(255);
+    expect(levelCount(sideWith({ scheme: schemeOf({ dtype: 'bfloat16' }) }))).toBe(65_536);
     expect(levelCount(sideWith({ scheme: null }))).toBeNull();
   });
 
@@ -72,7 +73,7 @@ describe('differences', () => {
     ],
   } as unknown as ModelSummary;
   const plain: Figures = {
-    scheme: BASE_SCHEME,
+    scheme: schemeOf(),
     reason: null,
     byRule: false,
     bytes: 1,
@@ -86,7 +87,7 @@ describe('differences', () => {
   });
 
   test('what says nothing of a cast is no difference to one', () => {
-    const a = { ...int8, default: schemeWith({ symmetric: false, range: { percentile: 99 } }) };
+    const a = { ...int8, default: { ...BASE_SCHEME, symmetric: false, range: { percentile: 99 } } };
     const figures = { a: () => plain, b: () => plain };
     const labels = (b: typeof int8) =>
       differences({ a, b }, model, [], figures).map(({ label }) => label);

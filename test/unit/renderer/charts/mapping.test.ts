@@ -9,7 +9,8 @@ import {
 } from '../../../../renderer/charts/mapping.ts';
 import type { TensorFigures } from '../../../../shared/report.ts';
 import { summarizeScales } from '../../../../shared/scales.ts';
-import { reportWith, schemeWith } from './reports.ts';
+import { reportWith } from './reports.ts';
+import { schemeOf } from '../../../../shared/scheme.ts';
 
 /** The mapping of a side with this report and these scales. */
 function mappingWith(
@@ -28,7 +29,7 @@ describe('widestMapping', () => {
   });
 
   test('an asymmetric range lies about its zero point', () => {
-    const scheme = schemeWith({ dtype: 'uint8', symmetric: false, granularity: 'tensor' });
+    const scheme = schemeOf({ dtype: 'uint8', symmetric: false, granularity: 'tensor' });
     const mapping = mappingWith([0.01], [174], { scheme })!;
     expect(mapping.lo).toBeCloseTo(-1.74, 10);
     expect(mapping.hi).toBeCloseTo(0.81, 10);
@@ -36,12 +37,12 @@ describe('widestMapping', () => {
   });
 
   test('narrow range leaves the lowest code out', () => {
-    const scheme = schemeWith({ narrowRange: true });
+    const scheme = schemeOf({ narrowRange: true });
     expect(mappingWith([1], [], { scheme })).toMatchObject({ codeLo: -127, lo: -127 });
   });
 
   test('casts, tensors left alone and tensors without scales have none', () => {
-    expect(mappingWith([], [], { scheme: schemeWith({ dtype: 'float16' }) })).toBeNull();
+    expect(mappingWith([], [], { scheme: schemeOf({ dtype: 'float16' }) })).toBeNull();
     expect(mappingWith([], [], { quantized: false, scheme: null })).toBeNull();
     expect(mappingWith([])).toBeNull();
   });
@@ -72,7 +73,7 @@ describe('rangeLanes', () => {
   const mapping = mappingWith([0.01]);
 
   test('mark the method that the recipe uses', () => {
-    const scheme = schemeWith({ range: { percentile: 99.99 } });
+    const scheme = schemeOf({ range: { percentile: 99.99 } });
     const lanes = rangeLanes(candidates, scheme, mapping);
     expect(lanes.map(({ name, isChosen }) => [name, isChosen])).toEqual([
       ['minmax', false],
@@ -80,7 +81,7 @@ describe('rangeLanes', () => {
       ['mse', false],
       ['entropy', false],
     ]);
-    const byHand = schemeWith({ range: { clip: [-0.5, 0.5] } });
+    const byHand = schemeOf({ range: { clip: [-0.5, 0.5] } });
     expect(rangeLanes(candidates, byHand, mapping).at(-1)).toMatchObject({
       name: 'by hand',
       isChosen: true,
@@ -88,13 +89,13 @@ describe('rangeLanes', () => {
   });
 
   test("add the recipe's own range where no candidate is of its method", () => {
-    const scheme = schemeWith({ range: { percentile: 99 } });
+    const scheme = schemeOf({ range: { percentile: 99 } });
     const own = rangeLanes(candidates, scheme, mapping).at(-1);
     expect(own).toMatchObject({ name: 'p 99', lo: -1.28, isChosen: true });
   });
 
   test('mark none of a cast', () => {
-    const lanes = rangeLanes(candidates, schemeWith({ dtype: 'float16' }), null);
+    const lanes = rangeLanes(candidates, schemeOf({ dtype: 'float16' }), null);
     expect(lanes.some(({ isChosen }) => isChosen)).toBe(false);
   });
 });

@@ -1,12 +1,12 @@
 import { summarizeScales, type Scales } from '../../../../shared/scales.ts';
-import { BASE_SCHEME, type Scheme } from '../../../../shared/recipe.ts';
+import { schemeOf } from '../../../../shared/scheme.ts';
 import type { Histogram, SideDetail, TensorFigures } from '../../../../shared/report.ts';
 
 /** A report of a tensor that was quantized, with what a test says of it. */
 export function reportWith(fields: Partial<TensorFigures> = {}): TensorFigures {
   return {
     tensor: 0,
-    scheme: BASE_SCHEME,
+    scheme: schemeOf(),
     quantized: true,
     reason: null,
     byRule: false,
@@ -26,10 +26,6 @@ export function reportWith(fields: Partial<TensorFigures> = {}): TensorFigures {
     bytesAfter: 104,
     ...fields,
   };
-}
-
-export function schemeWith(fields: Partial<Scheme>): Scheme {
-  return { ...BASE_SCHEME, ...fields };
 }
 
 export function sideWith(

@@ -16,7 +16,8 @@ import { defaultMode, whyIdle } from '../../../../renderer/format/modes.ts';
 import { milliseconds } from '../../../../renderer/format/numbers.ts';
 import { runWarnings } from '../../../../renderer/format/outputs.ts';
 import type { ExportPreview, VerifyResult } from '../../../../shared/protocol.ts';
-import { BASE_SCHEME, findPreset, PRESETS, type Scheme } from '../../../../shared/recipe.ts';
+import { findPreset, PRESETS } from '../../../../shared/recipe.ts';
+import { BASE_SCHEME, schemeOf, type SchemeFields } from '../../../../shared/scheme.ts';
 import { onnxRuntime } from '../../../../shared/runtimes.ts';
 
 test('a module path keeps its end from the block’s number on, or its last two parts or one, where they are short', () => {
@@ -138,12 +139,17 @@ test('a recipe with a name of its own keeps it, though it asks for what a preset
   expect(presetOf({ ...PRESETS[0]!, name: 'mine' })).toBeUndefined();
 });
 
-test('schemes are the same when they do the same: of casts only the dtype counts', () => {
-  const cast = { ...BASE_SCHEME, dtype: 'float16' } as const;
-  expect(sameScheme(cast, { ...cast, symmetric: false, granularity: 'tensor' })).toBe(true);
-  expect(sameScheme(BASE_SCHEME, { ...BASE_SCHEME, narrowRange: false })).toBe(true);
-  expect(sameScheme(BASE_SCHEME, { ...BASE_SCHEME, range: { percentile: 99.9 } })).toBe(false);
-  expect(sameScheme(BASE_SCHEME, null)).toBe(false);
+test('schemes are the same when they do the same: fields that say nothing of a dtype do not count', () => {
+  const same = (a: Partial<SchemeFields>, b: Partial<SchemeFields>) =>
+    sameScheme(schemeOf(a), schemeOf(b));
+  expect(same({ dtype: 'float16' }, { dtype: 'float16', symmetric: false })).toBe(true);
+  expect(same({ dtype: 'q7' }, { dtype: 'q7', granularity: 'tensor' })).toBe(true);
+  expect(same({ dtype: 'q7', powerOfTwo: true }, { dtype: 'q7' })).toBe(false);
+  expect(same({ dtype: 'q7', rounding: 'zero' }, { dtype: 'q7' })).toBe(false);
+  expect(same({}, { narrowRange: false })).toBe(true);
+  expect(same({}, { narrowRange: true })).toBe(false);
+  expect(same({}, { range: { percentile: 99.9 } })).toBe(false);
+  expect(sameScheme(schemeOf(), null)).toBe(false);
 });
 
 test('a scheme is told in one sentence, as far as it is given', () => {
@@ -153,7 +159,7 @@ test('a scheme is told in one sentence, as far as it is given', () => {
   expect(schemeSentence(null)).toBe('keep as it is');
 });
 
-test.each<[Scheme['dtype'], boolean, number, number]>([
+test.each<[SchemeFields['dtype'], boolean, number, number]>([
   ['int8', false, -128, 127],
   ['int8', true, -127, 127],
   ['int4', true, -7, 7],
@@ -164,12 +170,12 @@ test.each<[Scheme['dtype'], boolean, number, number]>([
 ])(
   'codes of %s with narrowRange %s are %i to %i, as the engine clips',
   (dtype, narrowRange, lo, hi) => {
-    expect(codeRange({ ...BASE_SCHEME, dtype, narrowRange })).toEqual({ lo, hi });
+    expect(codeRange(schemeOf({ dtype, narrowRange }))).toEqual({ lo, hi });
   },
 );
 
 test('no cast has codes', () => {
-  expect(codeRange({ ...BASE_SCHEME, dtype: 'float16' })).toBeNull();
+  expect(codeRange(schemeOf({ dtype: 'float16' }))).toBeNull();
 });
 
 test('times have three significant digits', () => {

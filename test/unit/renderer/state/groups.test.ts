@@ -6,7 +6,7 @@ import {
   groupRows,
   inEveryBlock,
 } from '../../../../renderer/state/groups.ts';
-import { BASE_SCHEME } from '../../../../shared/recipe.ts';
+import { schemeOf } from '../../../../shared/scheme.ts';
 import { figures, tensor } from '../tensors.ts';
 
 /** Three blocks of a weight and a bias each, a head, and a tensor without a block. */
@@ -53,7 +53,7 @@ test('a folded row is named by its span of blocks and what follows the layer', (
 test('a folded row adds up bytes and shows the worst SQNR of those quantized', () => {
   const kept = figures({ scheme: null, db: Infinity, bytes: 100, reason: 'too small' });
   const all = groupFigures([figures({ db: 40, bytes: 10 }), figures({ db: 35, bytes: 20 }), kept]);
-  expect(all).toMatchObject({ scheme: BASE_SCHEME, schemes: 2, bytes: 130, db: 35 });
+  expect(all).toMatchObject({ scheme: schemeOf(), schemes: 2, bytes: 130, db: 35 });
   expect(all.reason).toBe('too small');
   expect(groupFigures([kept, kept])).toMatchObject({ scheme: null, schemes: 1, db: Infinity });
   expect(groupFigures([figures({ db: 40 }), figures({ db: undefined })]).db).toBeUndefined();

@@ -33,7 +33,9 @@ test('the first recipes differ in dtype, symmetry and granularity', () => {
 
 test('fields that say nothing of a dtype do not differ, and do not hide a preset', () => {
   const q7 = withDefault(b, { dtype: 'q7' });
-  expect([...differingFields(a, q7)]).toEqual(['dtype', 'granularity']);
+  expect([...differingFields(a, q7)]).toEqual(['dtype']);
+  const shifted = withDefault(q7, { powerOfTwo: true });
+  expect([...differingFields(a, shifted)]).toEqual(['dtype', 'symmetry', 'granularity']);
   expect([...differingFields(a, withDefault(b, { dtype: 'float16' }))]).toEqual(['dtype']);
   expect([...differingFields(a, withDefault(b, null))]).toEqual(['dtype']);
   expect(q7.name).toBe('q7');

@@ -17,23 +17,23 @@ import {
   type Filter,
   type RowFigures,
 } from '../../../../renderer/state/table.ts';
-import { BASE_SCHEME } from '../../../../shared/recipe.ts';
+import { schemeOf } from '../../../../shared/scheme.ts';
 import { figures, report, tensor } from '../tensors.ts';
 
-const plan = { tensor: 0, scheme: BASE_SCHEME, reason: null, byRule: false };
+const plan = { tensor: 0, scheme: schemeOf(), reason: null, byRule: false };
 
 test('the plan tells scheme and bytes before any report, the report adds the error', () => {
   expect(figuresOf(tensor(0), plan, undefined)).toMatchObject({
-    scheme: BASE_SCHEME,
+    scheme: schemeOf(),
     bytes: 64 * 64 + 64 * 4,
     db: undefined,
   });
-  const entry = { report: report(0), asked: BASE_SCHEME };
+  const entry = { report: report(0), asked: schemeOf() };
   expect(figuresOf(tensor(0), plan, entry)).toMatchObject({ bytes: 4352, db: 40, stale: false });
 });
 
 test('a report of another scheme is stale: its error stays, its bytes do not', () => {
-  const entry = { report: report(0), asked: { ...BASE_SCHEME, dtype: 'uint8' } as const };
+  const entry = { report: report(0), asked: schemeOf({ dtype: 'uint8' }) };
   expect(figuresOf(tensor(0), plan, entry)).toMatchObject({ bytes: 4352, db: 40, stale: true });
   const kept = { ...plan, scheme: null, reason: 'kept by a rule' };
   expect(figuresOf(tensor(0), kept, entry)).toMatchObject({ bytes: 16384, db: Infinity });
@@ -41,7 +41,7 @@ test('a report of another scheme is stale: its error stays, its bytes do not', (
 
 test('where the values forbid what was planned the report has the last word', () => {
   const refused = report(0, { quantized: false, reason: 'holds NaN', bytesAfter: 16384 });
-  expect(figuresOf(tensor(0), plan, { report: refused, asked: BASE_SCHEME })).toMatchObject({
+  expect(figuresOf(tensor(0), plan, { report: refused, asked: schemeOf() })).toMatchObject({
     scheme: null,
     reason: 'holds NaN',
     bytes: 16384,
@@ -84,7 +84,7 @@ const tensors = [
 const db = [30, undefined, 20, null, 50];
 const rows: RowFigures = {
   a: (id) => figures({ db: db[id], bytes: id }),
-  b: (id) => figures({ scheme: id === 0 ? null : BASE_SCHEME, db: id }),
+  b: (id) => figures({ scheme: id === 0 ? null : schemeOf(), db: id }),
   delta: (id) => (id === 0 ? null : -id),
   isOutlier: (id) => id === 2,
   name: ({ layer }) => layer,

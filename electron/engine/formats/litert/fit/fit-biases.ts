@@ -1,4 +1,4 @@
-import { BASE_SCHEME, type Scheme } from '../../../../../shared/recipe.ts';
+import type { Scheme } from '../../../../../shared/scheme.ts';
 import type { WeightPlans, TensorPlan } from '../../../../../shared/plan.ts';
 import type { PagedBytes } from '../read/paged-bytes.ts';
 import type { GraphRecord, LitertIndex, OperatorRecord } from '../read/records.ts';
@@ -23,7 +23,7 @@ const PAIRED: ReadonlySet<string> = new Set(['CONV_2D', 'DEPTHWISE_CONV_2D', 'FU
 /** Values of a bias that are read while planning; more are no bias of a layer. */
 export const MAX_BIAS_ELEMENTS = 1 << 20;
 
-const HALF: Scheme = { ...BASE_SCHEME, dtype: 'float16', granularity: 'tensor' };
+const HALF: Scheme = { kind: 'cast', dtype: 'float16' };
 /** Why a tensor is not float16. */
 export const OVERFLOW_REASON = 'holds values over 65504, the largest of float16';
 

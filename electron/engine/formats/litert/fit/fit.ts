@@ -1,12 +1,14 @@
 import { packedBytes, type DtypeName } from '../../../../../shared/dtypes.ts';
+import { scaleCount, type WeightPlans, type TensorPlan } from '../../../../../shared/plan.ts';
 import {
   isCentred,
-  scaleCount,
-  type WeightPlans,
-  type TensorPlan,
-} from '../../../../../shared/plan.ts';
+  isInBlocks,
+  isNarrow,
+  storageDtype,
+  withFields,
+  type Scheme,
+} from '../../../../../shared/scheme.ts';
 import type { ExportMode } from '../../../../../shared/protocol.ts';
-import { isFloatCast, storageDtype, type Scheme } from '../../../../../shared/recipe.ts';
 import { OVERFLOW_REASON, withHalfBiases, type LitertModel } from './fit-biases.ts';
 import { overflowsFloat16 } from './overflow.ts';
 import { typeOfDtype } from '../read/tensor-types.ts';
@@ -79,12 +81,12 @@ export function fitLitert(tensor: LitertTensor, asked: Scheme, mode: ExportMode)
   let scheme = asked;
   const reasons: string[] = [];
   if (restored.channel === null && scaleCount(scheme, tensor.ref) > 1) {
-    scheme = { ...scheme, granularity: 'tensor' };
+    scheme = withFields(scheme, { granularity: 'tensor' });
     reasons.push(`per tensor: LiteRT's DEQUANTIZE takes ${scheme.dtype} per tensor only`);
   }
   // Hybrid kernels add products of pairs in 16 bits, which -128 times -128 would overflow.
-  if (mode === 'dynamic' && mayRun(scheme) && scheme.narrowRange !== true) {
-    scheme = { ...scheme, narrowRange: true };
+  if (mode === 'dynamic' && mayRun(scheme) && !isNarrow(scheme)) {
+    scheme = withFields(scheme, { narrowRange: true });
     const end = scheme.dtype === 'int8' ? 127 : 7;
     reasons.push(`codes from -${end} to ${end}, as LiteRT's integer kernels take them`);
   }
@@ -95,7 +97,7 @@ export function fitLitert(tensor: LitertTensor, asked: Scheme, mode: ExportMode)
 
 /** Why LiteRT stores a scheme of no tensor in this mode; null when it does. */
 function whyNotStored(asked: Scheme, mode: ExportMode): string | null {
-  const isCast = isFloatCast(asked.dtype);
+  const isCast = asked.kind === 'cast';
   if (mode === 'float' && !isCast)
     return `the float mode stores float types only, not ${asked.dtype}`;
   const dtype = storageDtype(asked.dtype);
@@ -104,20 +106,20 @@ function whyNotStored(asked: Scheme, mode: ExportMode): string | null {
   if (isCast) return null;
   // FULLY_CONNECTED reads float16 scales of blocks in XNNPACK alone; its plain kernel, and DEQUANTIZE, give wrong
   // numbers without a word (run in tf.lite 2.21 with and without that delegate).
-  if (typeof asked.granularity === 'object')
+  if (isInBlocks(asked))
     return "LiteRT's DEQUANTIZE takes one scale a tensor or a channel, not blocks";
-  if (dtype === 'int16' && !asked.symmetric)
+  if (dtype === 'int16' && !isCentred(asked))
     return "LiteRT's int16 has zero point 0, so it is symmetric only";
   return null;
 }
 
 /** Whether there are kernels that take the codes of a scheme. */
-function mayRun({ dtype, symmetric }: Scheme): boolean {
-  return (dtype === 'int8' || dtype === 'int4') && symmetric;
+function mayRun(scheme: Scheme): boolean {
+  return (scheme.dtype === 'int8' || scheme.dtype === 'int4') && isCentred(scheme);
 }
 
 function whyNoGain({ ref }: LitertTensor, scheme: Scheme): string | null {
-  const bytes = storedBytes(scheme, ref) + (isFloatCast(scheme.dtype) ? 0 : PARAMETER_BYTES);
+  const bytes = storedBytes(scheme, ref) + (scheme.kind === 'cast' ? 0 : PARAMETER_BYTES);
   if (bytes < ref.bytes) return null;
   return `with its scales it ${noGain(ref.bytes, bytes)} of the file`;
 }

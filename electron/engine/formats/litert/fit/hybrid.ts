@@ -1,6 +1,6 @@
 import { slotOf } from '../read/operators.ts';
 import type { GraphRecord, OperatorRecord } from '../read/records.ts';
-import type { Scheme } from '../../../../../shared/recipe.ts';
+import type { Scheme } from '../../../../../shared/scheme.ts';
 
 /** How an operator computes on float inputs and int8 weights: its inputs are quantized as it runs. */
 export interface HybridForm {
@@ -88,7 +88,7 @@ export function hybridForm(operator: OperatorRecord, graph: GraphRecord): Hybrid
 
 /** Whether a hybrid kernel takes weights of this scheme: int8 or int4, symmetric, and scaled as it can. */
 export function takesScheme(form: HybridForm, scheme: Scheme, isPerChannel: boolean): boolean {
-  if (!scheme.symmetric) return false;
+  if (scheme.kind !== 'affine' || !scheme.symmetric) return false;
   if (scheme.dtype === 'int4') return form.takesInt4 === true && isPerChannel;
   if (scheme.dtype !== 'int8') return false;
   return (

@@ -1,6 +1,6 @@
 import { packedBytes } from '../../../../../shared/dtypes.ts';
-import { isCentred, scaleCount } from '../../../../../shared/plan.ts';
-import { isFloatCast, storageDtype, type Scheme } from '../../../../../shared/recipe.ts';
+import { scaleCount } from '../../../../../shared/plan.ts';
+import { isCentred, storageDtype, type Scheme } from '../../../../../shared/scheme.ts';
 import { RESTORED } from '../fit/fit.ts';
 import { makeTable, makeVector, type TableNode, type VectorNode } from '../read/nodes.ts';
 import { typeOfDtype } from '../read/tensor-types.ts';
@@ -50,7 +50,7 @@ export function storedForm({ ref }: LitertTensor, scheme: Scheme, zeros: Zeros):
     type: typeOfDtype(dtype)!,
     isPerChannel,
     scaleAxis: isPerChannel ? ref.axis : null,
-    quantization: isFloatCast(scheme.dtype) ? null : quantizationOf(ref, scheme, scales, zeros),
+    quantization: scheme.kind === 'cast' ? null : quantizationOf(ref, scheme, scales, zeros),
     codes: { kind: 'tensor', tensor: ref.id, part: 'codes', length },
     restore: {
       op: restored.op ?? 'DEQUANTIZE',

@@ -1,7 +1,7 @@
 import { dtypeOf, type DtypeName } from '../../../../../shared/dtypes.ts';
 import type { TensorRef } from '../../../../../shared/model.ts';
 import { scaleCount, type ScaleDtype } from '../../../../../shared/plan.ts';
-import { isFloatCast, storageDtype, type Scheme } from '../../../../../shared/recipe.ts';
+import { isCentred, isInBlocks, storageDtype, type Scheme } from '../../../../../shared/scheme.ts';
 
 /** How a stored tensor becomes float again in the graph. */
 export interface Restore {
@@ -29,9 +29,9 @@ export const CAST_OPSETS = {
  * one scale from 10 and one per channel from 13; 4- and 16-bit types and blocks from 21.
  */
 function restoreOpset(scheme: Scheme, scales: number): number {
-  if (isFloatCast(scheme.dtype)) return CAST_OPSETS[scheme.dtype];
+  if (scheme.kind === 'cast') return CAST_OPSETS[scheme.dtype];
   const { bits } = dtypeOf(storageDtype(scheme.dtype));
-  if (typeof scheme.granularity === 'object' || bits === 4 || bits === 16) return 21;
+  if (isInBlocks(scheme) || bits === 4 || bits === 16) return 21;
   return scales === 1 ? 10 : 13;
 }
 
@@ -44,7 +44,7 @@ export function usefulOpsets(
   ref: Pick<TensorRef, 'shape' | 'axis' | 'elements' | 'dtype'>,
 ): readonly number[] {
   const useful = [restoreOpset(scheme, scaleCount(scheme, ref))];
-  if (typeof scheme.granularity === 'object') useful.push(BROADCAST_OPSET);
+  if (isInBlocks(scheme)) useful.push(BROADCAST_OPSET);
   if (ref.dtype !== RESTORED_DTYPE) useful.push(CAST_OPSETS.float16);
   return useful;
 }
@@ -60,16 +60,16 @@ export function restoreOperator(
   opset: number,
   whyBelow: WhyBelow,
 ): Restore | { readonly refused: string } {
-  if (scheme.dtype === 'int32' && !scheme.symmetric)
+  if (scheme.dtype === 'int32' && !isCentred(scheme))
     return { refused: 'DequantizeLinear takes int32 with zero point 0 only, so symmetric' };
   const needed = restoreOpset(scheme, scales);
-  const isCast = isFloatCast(scheme.dtype);
+  const isCast = scheme.kind === 'cast';
   if (opset >= needed) return { opType: isCast ? 'Cast' : 'DequantizeLinear', domain: '' };
   if (isCast)
     return {
       refused: `Cast takes ${scheme.dtype} from opset ${needed} on, and ${whyBelow(needed)}`,
     };
-  if (typeof scheme.granularity === 'object') {
+  if (isInBlocks(scheme)) {
     if (opset < BROADCAST_OPSET)
       return {
         refused: `Mul spreads the scales of blocks from opset ${BROADCAST_OPSET} on, and ${whyBelow(BROADCAST_OPSET)}`,
@@ -108,7 +108,7 @@ export function scaleDtypeOf(
   ref: Pick<TensorRef, 'shape' | 'axis' | 'elements' | 'dtype'>,
   { opset, isNbits }: { readonly opset: number; readonly isNbits: boolean },
 ): ScaleDtype {
-  if (ref.dtype !== 'float16' || isFloatCast(scheme.dtype)) return 'float32';
+  if (ref.dtype !== 'float16' || scheme.kind === 'cast') return 'float32';
   if (isNbits) return 'float16';
   const needed = Math.max(FLOAT16_SCALE_OPSET, restoreOpset(scheme, scaleCount(scheme, ref)));
   const isWide = dtypeOf(storageDtype(scheme.dtype)).bits > 8;

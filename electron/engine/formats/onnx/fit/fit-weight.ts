@@ -1,7 +1,7 @@
 import type { DtypeName } from '../../../../../shared/dtypes.ts';
 import type { PendingDtype } from '../../../../../shared/model.ts';
-import { isCentred, scaleCount, schemeBytes, type ScaleDtype } from '../../../../../shared/plan.ts';
-import { isFloatCast, storageDtype, type Scheme } from '../../../../../shared/recipe.ts';
+import { scaleCount, schemeBytes, type ScaleDtype } from '../../../../../shared/plan.ts';
+import { isCentred, storageDtype, type Scheme } from '../../../../../shared/scheme.ts';
 import type { NBitsShape } from '../../../export/nbits-layout.ts';
 import { noGain } from '../../no-gain.ts';
 import type { OnnxTensor } from '../read/stored.ts';
@@ -100,7 +100,7 @@ function whyNotStored(
   { tensor, scheme }: FittedWeight,
   half: HalfPlan | null,
 ): string | null {
-  if (request.mode === 'float' && !isFloatCast(scheme.dtype))
+  if (request.mode === 'float' && scheme.kind !== 'cast')
     return `the float mode stores float types only, not ${scheme.dtype}`;
   if (half !== null && scheme.dtype !== 'float16')
     return `the float16 mode stores float16 only, not ${scheme.dtype}`;
@@ -131,7 +131,7 @@ function barredConstant(
   { opset, whyBelow }: Place,
 ): string | null {
   const stored = nbits === null ? storageDtype(scheme.dtype) : 'uint8';
-  const isCast = isFloatCast(scheme.dtype);
+  const isCast = scheme.kind === 'cast';
   const dtypes: readonly DtypeName[] = [
     stored,
     ...(isCast ? [] : [scaleDtype]),

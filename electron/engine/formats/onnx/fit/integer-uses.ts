@@ -1,4 +1,4 @@
-import { isFloatCast, isFixedPoint, type Scheme } from '../../../../../shared/recipe.ts';
+import type { Affine, Block, Scheme } from '../../../../../shared/scheme.ts';
 import { integerAttribute, isVarious } from '../read/node-slots.ts';
 import type { GraphRecord, NodeRecord } from '../read/records.ts';
 import type { Use } from '../read/stored.ts';
@@ -54,15 +54,10 @@ export function integerForm(
     const isWhole = opset >= EXPAND_OPSET && weights.every((weight) => isLstmWeight(weight));
     return isWhole && isPlainLstm(use) ? 'DynamicQuantizeLSTM' : null;
   }
-  if (
-    isFloatCast(scheme.dtype) ||
-    isFixedPoint(scheme.dtype) ||
-    typeof scheme.granularity === 'object'
-  )
-    return null;
+  if (scheme.kind !== 'affine') return null;
   if ((scheme.dtype !== 'int8' && scheme.dtype !== 'uint8') || ref.dtype !== 'float32') return null;
   if (!isRightHand(use) || use.record.inputs[0] === use.record.inputs[1]) return null;
-  if (!areScalesOfOutput(use, { tensor, scheme })) return null;
+  if (!areScalesOfOutput(use, tensor, scheme)) return null;
   const isStandard = opset >= DYNAMIC_OPSET;
   switch (use.op) {
     case 'MatMul':
@@ -84,8 +79,8 @@ export function integerForm(
  * Whether each output channel of a use has one scale, so that the integer sums can be multiplied by
  * it. Tied weights can have another channel axis in another use.
  */
-function areScalesOfOutput(use: Use, { tensor: { ref }, scheme }: PlannedWeight): boolean {
-  return scheme?.granularity === 'tensor' || (use.axis !== null && use.axis === ref.axis);
+function areScalesOfOutput(use: Use, { ref }: OnnxTensor, { granularity }: Affine): boolean {
+  return granularity === 'tensor' || (use.axis !== null && use.axis === ref.axis);
 }
 
 /** Expand came with this opset; it gives each direction of an LSTM its scales. */
@@ -99,9 +94,9 @@ function isLstmWeight(weight: PlannedWeight | null): boolean {
   if (weight === null || weight.scheme === null) return false;
   const { tensor, scheme } = weight;
   return (
+    scheme.kind === 'affine' &&
     scheme.dtype === 'int8' &&
     scheme.symmetric &&
-    typeof scheme.granularity !== 'object' &&
     tensor.ref.dtype === 'float32' &&
     tensor.ref.shape.length === 3 &&
     (scheme.granularity === 'tensor' || tensor.ref.axis === 1)
@@ -123,12 +118,12 @@ function isPlainLstm({ record, input, isDirect }: Use): boolean {
  * How a weight is stored for MatMulNBits, or null where it cannot be: a float32 or float16
  * matrix [K, N] in blocks along K of a power of two from 16, with codes of 4 or 8 bits (com.microsoft.MatMulNBits).
  */
-export function nbitsShape({ ref }: OnnxTensor, scheme: Scheme): NBitsShape | null {
+export function nbitsShape({ ref }: OnnxTensor, scheme: Block): NBitsShape | null {
   const [k, n] = ref.shape;
   if (ref.shape.length !== 2 || ref.axis !== 1) return null;
   if (ref.dtype !== 'float32' && ref.dtype !== 'float16') return null;
-  if (k === undefined || n === undefined || typeof scheme.granularity !== 'object') return null;
-  const { block } = scheme.granularity;
+  if (k === undefined || n === undefined) return null;
+  const { block } = scheme;
   if (block < 16 || (block & (block - 1)) !== 0) return null;
   if (scheme.dtype === 'int4' || scheme.dtype === 'uint4') return { k, n, block, bits: 4 };
   return scheme.dtype === 'int8' || scheme.dtype === 'uint8' ? { k, n, block, bits: 8 } : null;

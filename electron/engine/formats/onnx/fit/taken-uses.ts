@@ -1,4 +1,4 @@
-import type { Scheme } from '../../../../../shared/recipe.ts';
+import { granularityOf, isCentred, type Scheme } from '../../../../../shared/scheme.ts';
 import { isOutput } from '../read/graph-values.ts';
 import type { OnnxTensor, Stored, Use } from '../read/stored.ts';
 import {
@@ -29,6 +29,7 @@ export function usesTakenOver(
 
 /** MatMulNBits wants codes in an order that no other operator takes: all uses or none. */
 export function nbitsUses(tensor: OnnxTensor, scheme: Scheme): IntegerUse[] {
+  if (scheme.kind !== 'block') return [];
   const { ref, stored } = tensor;
   const nbits = nbitsShape(tensor, scheme);
   if (nbits === null || isNeeded(tensor) || !stored.uses.every(isMatMulWeight)) return [];
@@ -63,7 +64,7 @@ function integerUses(
     const form = forms[at]!;
     if (form === null || (form === 'ConvInteger' && !isAllConv)) return [];
     const isLstm = form === 'DynamicQuantizeLSTM';
-    const hasZeroPoint = isLstm || !(scheme.symmetric && scheme.dtype === 'int8');
+    const hasZeroPoint = isLstm || !isCentred(scheme);
     return [
       {
         form,
@@ -72,7 +73,7 @@ function integerUses(
         tensor: ref.id,
         input: use.input,
         shape: ref.shape,
-        isPerChannel: scheme.granularity === 'channel',
+        isPerChannel: granularityOf(scheme) === 'channel',
         hasZeroPoint,
         nbits: null,
       },

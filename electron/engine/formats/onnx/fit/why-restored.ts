@@ -1,5 +1,5 @@
 import type { ExportMode } from '../../../../../shared/protocol.ts';
-import { isFixedPoint, isFloatCast, type Scheme } from '../../../../../shared/recipe.ts';
+import { granularityOf, type Scheme } from '../../../../../shared/scheme.ts';
 import type { OnnxTensor } from '../read/stored.ts';
 import type { WhyBelow } from './dequantize.ts';
 import { DYNAMIC_OPSET, type IntegerUse } from './integer-uses.ts';
@@ -49,9 +49,9 @@ function whyNotInteger(
   { tensor: { ref }, scheme, opset, whyBelow }: RestoredWeight,
   ops: string,
 ): string {
-  if (isFloatCast(scheme.dtype) || isFixedPoint(scheme.dtype) || !/^u?int8$/.test(scheme.dtype))
+  if (!/^u?int8$/.test(scheme.dtype))
     return `integer operators take int8 and uint8, not ${scheme.dtype}`;
-  if (typeof scheme.granularity === 'object')
+  if (scheme.kind === 'block')
     return 'integer operators take scales per tensor or per channel, not per block';
   if (ref.dtype !== 'float32')
     return `integer operators give float32, and the weight is ${ref.dtype}`;
@@ -64,7 +64,7 @@ function whyNotInteger(
 
 function whyNotNbits({ ref }: OnnxTensor, scheme: Scheme, ops: string): string {
   if (ops !== 'MatMul') return `MatMulNBits takes the place of MatMul, not of ${ops}`;
-  const { granularity } = scheme;
+  const granularity = granularityOf(scheme);
   if (typeof granularity !== 'object' || granularity.block < 16 || !isPower(granularity.block))
     return 'MatMulNBits takes blocks of 16, 32, 64 ... along the inputs';
   if (!/^u?int[48]$/.test(scheme.dtype))

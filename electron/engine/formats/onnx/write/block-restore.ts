@@ -1,5 +1,5 @@
 import { blockAxisOf } from '../../../../../shared/plan.ts';
-import type { Scheme } from '../../../../../shared/recipe.ts';
+import { granularityOf, type Scheme } from '../../../../../shared/scheme.ts';
 import type { TensorRef } from '../../../../../shared/model.ts';
 import { onnxDataType } from '../read/tensor-types.ts';
 import type { Piece } from '../../../export/layout.ts';
@@ -23,10 +23,11 @@ export function blockShape(
   ref: Pick<TensorRef, 'shape' | 'axis'>,
   scheme: Scheme,
 ): BlockShape | null {
-  if (typeof scheme.granularity !== 'object' || ref.axis === null) return null;
+  const granularity = granularityOf(scheme);
+  if (typeof granularity !== 'object' || ref.axis === null) return null;
   const at = blockAxisOf(ref.shape, ref.axis);
   const length = ref.shape[at] ?? 0;
-  const { block } = scheme.granularity;
+  const { block } = granularity;
   if (length === 0) return null;
   const withAxis = (...dims: number[]): number[] => [
     ...ref.shape.slice(0, at),

@@ -1,6 +1,6 @@
 import { packedBytes, type DtypeName } from '../../../../../shared/dtypes.ts';
 import { blockAxisOf, scaleCount } from '../../../../../shared/plan.ts';
-import { isFloatCast, storageDtype, type Scheme } from '../../../../../shared/recipe.ts';
+import { granularityOf, storageDtype, type Scheme } from '../../../../../shared/scheme.ts';
 import { inputNamed } from '../read/graph-values.ts';
 import type { GraphRecord } from '../read/records.ts';
 import type { OnnxTensor } from '../read/stored.ts';
@@ -110,8 +110,8 @@ function partsOf(
   if (context.nbits !== null) return nbitsParts(context.nbits, context, part);
   const stored = storageDtype(scheme.dtype);
   const codes = packedBytes(stored, ref.elements);
-  if (isFloatCast(scheme.dtype)) return [part(stored, 'codes', stored, ref.shape, codes)];
-  const isChannel = scheme.granularity === 'channel' && ref.axis !== null;
+  if (scheme.kind === 'cast') return [part(stored, 'codes', stored, ref.shape, codes)];
+  const isChannel = granularityOf(scheme) === 'channel' && ref.axis !== null;
   const dims =
     split?.scale ?? (isChannel ? context.channelDims : undefined) ?? scaleDims(ref, scheme, scales);
   const parts = [
@@ -148,10 +148,11 @@ function nbitsParts(
 
 /** The shape of the scales: a scalar, one per channel, or the tensor's own with blocks on their axis. */
 function scaleDims(ref: OnnxTensor['ref'], scheme: Scheme, scales: number): readonly number[] {
-  if (scheme.granularity === 'tensor' || ref.axis === null) return [];
-  if (scheme.granularity === 'channel') return [scales];
+  const granularity = granularityOf(scheme);
+  if (granularity === 'tensor' || ref.axis === null) return [];
+  if (granularity === 'channel') return [scales];
   const axis = blockAxisOf(ref.shape, ref.axis);
-  const { block } = scheme.granularity;
+  const { block } = granularity;
   return ref.shape.map((dim, at) => (at === axis ? Math.ceil(dim / block) : dim));
 }
 
@@ -160,9 +161,10 @@ function dequantizeAttributes(
   ref: OnnxTensor['ref'],
   scheme: Scheme,
 ): Readonly<Record<string, number>> {
-  if (scheme.granularity === 'tensor' || ref.axis === null) return {};
-  if (scheme.granularity === 'channel') return { axis: ref.axis };
-  return { axis: blockAxisOf(ref.shape, ref.axis), block_size: scheme.granularity.block };
+  const granularity = granularityOf(scheme);
+  if (granularity === 'tensor' || ref.axis === null) return {};
+  if (granularity === 'channel') return { axis: ref.axis };
+  return { axis: blockAxisOf(ref.shape, ref.axis), block_size: granularity.block };
 }
 
 /** The nodes from the stored parts to the old name, in order. */

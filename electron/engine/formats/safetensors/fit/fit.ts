@@ -1,7 +1,8 @@
 import { dtypeOf, isSourceDtype } from '../../../../../shared/dtypes.ts';
 import { schemeBytes, type TensorPlan } from '../../../../../shared/plan.ts';
 import type { ExportMode } from '../../../../../shared/protocol.ts';
-import { isFloatCast, type Recipe, type Scheme } from '../../../../../shared/recipe.ts';
+import { defaultOf, type Recipe } from '../../../../../shared/recipe.ts';
+import type { Scheme } from '../../../../../shared/scheme.ts';
 import { noGain } from '../../no-gain.ts';
 import { isConverted, type SafetensorsTensor } from '../read/tensors.ts';
 
@@ -21,7 +22,7 @@ export function fitSafetensors(
 ): Fit | null {
   const scheme = mode === 'cast' ? castOf(entry, tensor, recipe) : entry.scheme;
   if (scheme === null) return null;
-  const isCast = isFloatCast(scheme.dtype);
+  const isCast = scheme.kind === 'cast';
   if (mode !== 'qdq' && !isCast)
     return { refused: `the ${mode} mode stores float types only, not ${scheme.dtype}` };
   const { ref } = tensor;
@@ -34,9 +35,10 @@ export function fitSafetensors(
 function castOf(
   { scheme, byRule }: TensorPlan,
   { ref }: SafetensorsTensor,
-  { default: wanted }: Recipe,
+  recipe: Recipe,
 ): Scheme | null {
   const isCastable = isConverted(ref) && isSourceDtype(ref.dtype) && ref.elements > 0;
-  if (byRule || wanted === null || !isFloatCast(wanted.dtype) || !isCastable) return scheme;
+  const wanted = defaultOf(recipe);
+  if (byRule || wanted?.kind !== 'cast' || !isCastable) return scheme;
   return dtypeOf(ref.dtype).bits > dtypeOf(wanted.dtype).bits ? wanted : null;
 }

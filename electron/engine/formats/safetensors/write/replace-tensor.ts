@@ -1,6 +1,11 @@
 import { dtypeOf, packedBytes } from '../../../../../shared/dtypes.ts';
-import { blockAxisOf, isCentred, scaleCount } from '../../../../../shared/plan.ts';
-import { isFloatCast, storageDtype, type Scheme } from '../../../../../shared/recipe.ts';
+import { blockAxisOf, scaleCount } from '../../../../../shared/plan.ts';
+import {
+  granularityOf,
+  isCentred,
+  storageDtype,
+  type Scheme,
+} from '../../../../../shared/scheme.ts';
 import { elementTypeName } from '../read/element-types.ts';
 import type { StoredCodes } from '../read/stored-quantization.ts';
 import type { SafetensorsTensor } from '../read/tensors.ts';
@@ -32,7 +37,7 @@ export function replaceTensor(
   const whole = { bits: Math.max(8, bits), extra: entry.extra };
   const codesPiece = { ...part, part: 'codes', length } as const;
   const elementType = bits < 8 ? 'U8' : elementTypeName(dtype);
-  if (isFloatCast(scheme.dtype)) {
+  if (scheme.kind === 'cast') {
     const { name } = entry;
     return {
       tensors: [{ name, elementType, shape: ref.shape, piece: codesPiece, ...whole }],
@@ -82,7 +87,7 @@ type Placed = SafetensorsTensor['ref'];
 
 /** The axis of the scales, as the description says it. */
 function placeOf(scheme: Scheme, ref: Placed): Pick<StoredCodes, 'axis' | 'block_size'> {
-  const { granularity } = scheme;
+  const granularity = granularityOf(scheme);
   if (granularity === 'tensor' || ref.axis === null) return { axis: null };
   if (granularity === 'channel') return { axis: ref.axis };
   return { axis: blockAxisOf(ref.shape, ref.axis), block_size: granularity.block };

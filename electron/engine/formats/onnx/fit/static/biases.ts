@@ -1,6 +1,6 @@
 import { roundHalfEven } from '../../../../../../shared/rounding.ts';
 import type { BiasPlan, OperatorPlan, TensorPlan } from '../../../../../../shared/plan.ts';
-import { BASE_SCHEME } from '../../../../../../shared/recipe.ts';
+import { schemeOf } from '../../../../../../shared/scheme.ts';
 import type { WeightParameters } from '../../../format.ts';
 import type { OnnxTensor } from '../../read/stored.ts';
 
@@ -106,7 +106,7 @@ export function placeBiases(
     const granularity = scale.length === 1 ? 'tensor' : 'channel';
     weights[use.bias] = {
       ...weights[use.bias]!,
-      scheme: { ...BASE_SCHEME, dtype: 'int32', granularity },
+      scheme: schemeOf({ dtype: 'int32', granularity }),
       reason: 'int32 with the scales of the input times those of the weight',
       parameters: { scale, zeroPoint: scale.map(() => 0), axis: axisOf(scale, 0) },
     };

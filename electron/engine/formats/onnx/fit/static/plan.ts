@@ -143,7 +143,7 @@ class StaticPlanner {
     if (scheme === null) return `its weight stays in float: ${reason ?? 'not quantized'}`;
     if (scheme.dtype !== 'int8' && scheme.dtype !== 'uint8')
       return `its weight is ${scheme.dtype}, and integer kernels take int8 and uint8`;
-    if (typeof scheme.granularity === 'object') return 'its weight is quantized in blocks';
+    if (scheme.kind === 'block') return 'its weight is quantized in blocks';
     return ref.dtype === 'float32' ? null : `its weight is ${ref.dtype}, and not float32`;
   }
 

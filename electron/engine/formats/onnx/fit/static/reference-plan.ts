@@ -10,11 +10,10 @@ import {
 import type { ChosenRange } from '../../../../../../shared/ranges.ts';
 import {
   ACTIVATION_DTYPES,
-  isFloatCast,
   type ActivationDtype,
   type ActivationScheme,
-  type Scheme,
 } from '../../../../../../shared/recipe.ts';
+import { isInBlocks, schemeOf, type Scheme } from '../../../../../../shared/scheme.ts';
 import { activationParameters } from '../../../../quantize/activation-parameters.ts';
 import type { WeightParameters } from '../../../format.ts';
 import { placeBiases, whyNoBias, type BiasFacts } from './biases.ts';
@@ -162,9 +161,10 @@ class ReferencePlanner {
     const entry = this.asked[place.tensor]!;
     if (entry.byRule) return entry.scheme;
     const { dtype, symmetric } = this.schemeOf(operator)!;
-    if (as === 'activation') return { dtype, symmetric, granularity: 'tensor', range: 'minmax' };
+    if (as === 'activation')
+      return schemeOf({ dtype, symmetric, granularity: 'tensor', range: 'minmax' });
     const { default: base } = this.facts.recipe;
-    return entry.scheme ?? (base === null ? null : { ...base, granularity: 'tensor' });
+    return entry.scheme ?? (base === null ? null : schemeOf({ ...base, granularity: 'tensor' }));
   }
 
   private planTensor(mark: Mark): void {
@@ -212,10 +212,11 @@ class ReferencePlanner {
     if (mark === undefined) return null;
     if (place.kind === 'value') return this.parametersOf(mark);
     const scheme = this.tensorScheme(mark);
-    if (scheme === null || !isActivationDtype(scheme.dtype)) return null;
+    if (scheme?.kind !== 'affine' && scheme?.kind !== 'block') return null;
     const parameters = this.facts.parametersOf(place.tensor, scheme);
     if (parameters?.scale.length !== 1) return null;
     const { dtype, symmetric } = scheme;
+    if (!isActivationDtype(dtype)) return null;
     return { scheme: { dtype, symmetric, range: 'minmax' }, parameters };
   }
 
@@ -243,8 +244,7 @@ class ReferencePlanner {
     if (mark === undefined) return null;
     if (place.kind === 'value') return this.parametersOf(mark)?.parameters ?? null;
     const scheme = this.tensorScheme(mark);
-    if (scheme === null || isFloatCast(scheme.dtype) || typeof scheme.granularity === 'object')
-      return null;
+    if (scheme === null || scheme.kind === 'cast' || isInBlocks(scheme)) return null;
     const parameters = this.facts.parametersOf(place.tensor, scheme);
     const { ref } = this.facts.tensors[place.tensor]!;
     return parameters?.scale.length === scaleCount(scheme, ref) ? parameters : null;
