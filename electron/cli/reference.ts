@@ -63,6 +63,18 @@ elements are kept too, unless a rule names a scheme for them. \`"accuracyLevel"\
 MatMul into MatMulNBits at accuracy level 4. \`outputs\` is the export as it runs, \`weightsOnly\` the same at level 1,
 in float32. Times are medians of at least 15 runs in turns, or of what 2 s allow.
 
+\`--layers\` adds \`layers\`: every operator of the original whose weights or activations the export quantizes, in the
+order of execution, with the SQNR of what it gives, over all samples:
+
+| field | meaning |
+|---|---|
+| \`localSqnrDb\` | Only this layer is quantized: the export's nodes that compute it take the original's values. |
+| \`accumulatedSqnrDb\` | The whole export is quantized: the error of this layer and of all before it. |
+
+Both are measured without onnxruntime's graph optimizations, as calibration is: the figures are those of the codes in the
+file, and leave out what fusions round on their own. \`layersSkipped\` names what has no figures, such as layers in
+bodies of If and Loop, with the reason.
+
 ## Presets
 `;
 

@@ -1,7 +1,8 @@
 import { AppError, printable } from '../../shared/errors.ts';
+import type { LayerErrors } from '../../shared/layer-errors.ts';
 import { kernelLines, ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
-import { runBeside } from '../engine/runtime/run-models.ts';
+import { measureLayersOf, runBeside } from '../engine/runtime/run-models.ts';
 import {
   JSON_OPTION,
   MODEL_ARGUMENT,
@@ -27,11 +28,16 @@ export const verifyCommand: CommandDefinition = {
       value: 'DIR',
       description: 'A folder of .npy or .npz samples to run instead of random inputs.',
     },
+    {
+      name: 'layers',
+      description: 'Measure the error of each layer too: local and accumulated SQNR of its output.',
+    },
     JSON_OPTION,
   ],
   examples: [
     'quantscope verify model.onnx model.int8.onnx',
     'quantscope verify model.onnx model.int8.onnx --inputs samples --samples 16',
+    'quantscope verify model.onnx model.int8.onnx --layers',
   ],
   run: verify,
 };
@@ -47,11 +53,34 @@ async function verify({ positionals, values }: CommandInput): Promise<void> {
       signal,
       onProgress,
     });
-    if (values['json'] === true) printJson(result);
-    else printTable(result);
+    const measured =
+      values['layers'] === true
+        ? await measureLayersOf(session, currentRuntime(), exported, wanted, { signal, onProgress })
+        : null;
+    if (values['json'] === true) printJson({ ...result, ...layerFields(measured) });
+    else {
+      printTable(result);
+      if (measured !== null) printLayers(measured);
+    }
     assertFinite(exported, result);
     for (const warning of poorOutputs(result)) printError(`quantscope: warning: ${warning}`);
   });
+}
+
+function layerFields(measured: LayerErrors | null): object {
+  return measured === null ? {} : { layers: measured.layers, layersSkipped: measured.skipped };
+}
+
+function printLayers({ layers, skipped }: LayerErrors): void {
+  const rows = layers.map(({ name, op, localSqnrDb, accumulatedSqnrDb }) => [
+    ...[printable(name), op],
+    ...[decibels(localSqnrDb), decibels(accumulatedSqnrDb)],
+  ]);
+  const header = ['layer', 'operator', 'local SQNR dB', 'accumulated SQNR dB'];
+  print(toTable([header, ...rows], new Set([2, 3])));
+  for (const { name, note } of layers)
+    if (note !== undefined) print(`${printable(name)} has no local error: ${printable(note)}`);
+  for (const { name, reason } of skipped) print(`${printable(name)} ${printable(reason)}`);
 }
 
 /** @throws AppError where an output has NaN or infinity that the original does not have, as such an export is unusable. */

@@ -12,6 +12,7 @@ GOLDENS = (
     "entropy",
     "fixed",
     "float8",
+    "layer_errors",
     "litert_models",
     "litert_weights",
     "number_formats",

@@ -1,3 +1,4 @@
+import type { DtypeName } from '../../../shared/dtypes.ts';
 import type { FormatFacts } from '../../../shared/formats.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Kernels } from '../../../shared/kernels.ts';
@@ -53,7 +54,20 @@ export interface OpenedModel {
    * names end with SHAPE_SUFFIX; absent where no runtime runs the format.
    */
   withOutputs?(values: readonly string[], what: 'values' | 'shapes'): Layout;
+  /** A copy that holds parts of the main graph only; absent where no runtime runs the format. */
+  withLayers?(layers: readonly LayerCopy[]): Layout;
   close(): void;
+}
+
+/** A part of a model's main graph that a copy computes by itself. */
+export interface LayerCopy {
+  /** What stands before the names of its values in the copy. */
+  readonly prefix: string;
+  /** OperatorRef.id, in the order of execution. */
+  readonly operators: readonly number[];
+  /** Values that are given to it, of the types in which its operators take them. */
+  readonly inputs: readonly { readonly name: string; readonly dtype: DtypeName }[];
+  readonly outputs: readonly string[];
 }
 
 /** One scale and zero point for the tensor, or for each channel. */

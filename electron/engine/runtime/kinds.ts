@@ -1,6 +1,8 @@
 import type { Kernels } from '../../../shared/kernels.ts';
+import type { LayerErrors } from '../../../shared/layer-errors.ts';
 import type { DescribedSamples, DescribeRequest } from '../calibrate/describe-request.ts';
 import type { ObserveRequest, ObserveResult } from '../calibrate/observe.ts';
+import type { LayersRequest } from '../layers/measure-layers.ts';
 import type { PrepareRequest, WrittenModel } from './prepare.ts';
 import type { VerifyModelsResult, VerifyRequest } from './verify.ts';
 
@@ -8,6 +10,7 @@ import type { VerifyModelsResult, VerifyRequest } from './verify.ts';
 export interface RuntimeKinds {
   readonly verify: { readonly request: VerifyRequest; readonly result: VerifyModelsResult };
   readonly observe: { readonly request: ObserveRequest; readonly result: ObserveResult };
+  readonly layers: { readonly request: LayersRequest; readonly result: LayerErrors };
   readonly describe: { readonly request: DescribeRequest; readonly result: DescribedSamples };
   readonly prepare: { readonly request: PrepareRequest; readonly result: WrittenModel };
   readonly optimize: { readonly request: PrepareRequest; readonly result: Kernels };
@@ -26,6 +29,7 @@ export type RuntimeResult<K extends RuntimeKind = RuntimeKind> = RuntimeKinds[K]
 const ANSWERS: Readonly<Record<RuntimeKind, string>> = {
   verify: 'outputs',
   observe: 'ranges of activations',
+  layers: 'errors of layers',
   describe: 'a description of samples',
   prepare: 'a prepared model',
   optimize: 'an optimized graph',
@@ -37,5 +41,5 @@ export function answerOf({ kind }: RuntimeRequest): string {
 
 /** The file that an error of the process names. */
 export function subjectOf(request: RuntimeRequest): string {
-  return request.kind === 'verify' ? request.exported : request.model;
+  return 'exported' in request ? request.exported : request.model;
 }

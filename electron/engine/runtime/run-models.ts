@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { AppError } from '../../../shared/errors.ts';
+import type { LayerErrors } from '../../../shared/layer-errors.ts';
 import type { ExportMode, VerifyResult } from '../../../shared/protocol.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import type { OpenedModel } from '../formats/format.ts';
@@ -68,29 +69,67 @@ export async function runBeside(
   };
 }
 
-/** The same with a copy that is exported under a recipe for it, and deleted afterwards. */
-export async function runUnder(
+/**
+ * Measure the error of each layer of an exported copy, local and accumulated.
+ * @throws AppError UNSUPPORTED for a format that onnxruntime does not run, RUNTIME with its own words.
+ */
+export async function measureLayersOf(
   session: Session,
   runtime: Runtime,
-  {
-    recipe,
-    mode,
-    exporter = session,
-  }: {
-    readonly recipe: Recipe;
-    readonly mode: ExportMode;
-    /** What writes the copy; the session itself where it is missing. */
-    readonly exporter?: Pick<Measurable, 'export'>;
-  },
+  exported: string,
   inputs: Inputs,
+  { signal, onProgress }: RunOptions,
+): Promise<LayerErrors> {
+  session.assertUnchanged();
+  assertCanRun(session.opened);
+  const item = path.basename(exported);
+  return await inTemporaryFolder((folder) =>
+    runInRuntime(
+      runtime,
+      {
+        ...{ kind: 'layers', original: session.opened.files[0]!.path, exported, folder },
+        ...inputs,
+        hints: session.opened.runHints,
+      },
+      signal,
+      (progress) => onProgress?.({ ...progress, item, unit: 'samples', bytesDone: 0, bytesOf: 0 }),
+    ),
+  );
+}
+
+/** What writes the copy that is run: a recipe, and the session itself where no other exporter is given. */
+export interface Under {
+  readonly recipe: Recipe;
+  readonly mode: ExportMode;
+  readonly exporter?: Pick<Measurable, 'export'>;
+}
+
+/** Work with a copy that is exported under a recipe, and deleted afterwards. */
+export async function withExport<T>(
+  session: Session,
+  { recipe, mode, exporter = session }: Under,
   options: RunOptions,
-): Promise<VerifyResult> {
+  work: (exported: string) => Promise<T>,
+): Promise<T> {
   assertCanRun(session.opened);
   return await inTemporaryFolder(async (folder) => {
     const exported = path.join(folder, `model${session.opened.extension}`);
     await exporter.export(recipe, mode, exported, options);
-    return await runBeside(session, runtime, exported, inputs, options);
+    return await work(exported);
   });
+}
+
+/** Run the open model beside a copy under a recipe. */
+export async function runUnder(
+  session: Session,
+  runtime: Runtime,
+  under: Under,
+  inputs: Inputs,
+  options: RunOptions,
+): Promise<VerifyResult> {
+  return await withExport(session, under, options, (exported) =>
+    runBeside(session, runtime, exported, inputs, options),
+  );
 }
 
 async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {

@@ -65,3 +65,40 @@ export class RunClock {
     return result;
   }
 }
+
+/** Tells how far the runs of all rounds are. */
+export class SampleClock {
+  private readonly report: (progress: RunProgress) => void;
+  private readonly what: string;
+  private readonly rounds: number;
+  private readonly samples: number;
+  private readonly started = performance.now();
+  private round = 0;
+
+  /** @param what is done to each sample, such as "Observing sample" */
+  constructor(
+    report: (progress: RunProgress) => void,
+    what: string,
+    rounds: number,
+    samples: number,
+  ) {
+    this.report = report;
+    this.what = what;
+    this.rounds = rounds;
+    this.samples = samples;
+  }
+
+  nextRound(): void {
+    this.round++;
+  }
+
+  sample(index: number): void {
+    const done = this.round * this.samples + index;
+    const of = this.rounds * this.samples;
+    const perRun = done === 0 ? null : (performance.now() - this.started) / 1000 / done;
+    this.report({
+      ...{ what: this.what, done: index + 1, of: this.samples, fraction: done / of },
+      secondsLeft: perRun === null ? null : perRun * (of - done),
+    });
+  }
+}

@@ -123,6 +123,7 @@ type Handler<K extends RuntimeKind> = (
 const HANDLERS: { readonly [K in RuntimeKind]: () => Promise<Handler<K>> } = {
   verify: async () => (await import('./verify.ts')).verifyModels,
   observe: async () => (await import('../calibrate/observe.ts')).observeModel,
+  layers: async () => (await import('../layers/measure-layers.ts')).measureLayers,
   describe: async () => (await import('../calibrate/describe-request.ts')).describeForModel,
   prepare: async () => (await import('./prepare.ts')).prepareModel,
   optimize: async () => (await import('./optimize.ts')).optimizeModel,

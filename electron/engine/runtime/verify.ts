@@ -1,8 +1,7 @@
 import { AppError } from '../../../shared/errors.ts';
 import type { Kernels } from '../../../shared/kernels.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
-import { randomSamples } from '../calibrate/data/random-samples.ts';
-import { openSamples, type Samples } from '../calibrate/data/samples.ts';
+import { samplesFor } from '../calibrate/data/samples-for.ts';
 import type { RunHints } from './inputs.ts';
 import { OnnxModel } from './onnx-model.ts';
 import { readKernels } from './optimize.ts';
@@ -50,7 +49,7 @@ export async function verifyModels(
     const { exported, kernels } = await loadExported(request);
     try {
       clock.preparing('Finding input sizes');
-      const samples = await samplesOf(request, original);
+      const samples = await samplesFor(original, request);
       clock.of = samples.count;
       const first = await samples.at(0);
       // A generator of random numbers goes on from run to run, so both models must start a new one. With a
@@ -166,12 +165,6 @@ function randomWarning(random: readonly string[]): string {
     return 'the model gives different outputs from run to run for the same input';
   const shown = random.slice(0, 3).join(', ') + (random.length > 3 ? ', …' : '');
   return `the model draws random numbers (${shown}), so its outputs differ from run to run`;
-}
-
-function samplesOf(request: VerifyRequest, original: OnnxModel): Promise<Samples> {
-  const { hints, inputs: source } = request;
-  if (source === null) return randomSamples(original, request);
-  return openSamples(source, { inputs: original.inputs, outputs: original.outputs, hints });
 }
 
 function median(values: readonly number[]): number {

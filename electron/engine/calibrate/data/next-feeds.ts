@@ -20,14 +20,20 @@ export function nextFeeds(
     const value = outputs.get(output);
     const type = feeds[input]?.type;
     if (value === undefined || type === undefined) return [];
-    return [[input, { type, dims: value.dims, data: stateData(type, value) }]];
+    return [[input, arrayOf(type, value)]];
   });
   return { ...feeds, ...Object.fromEntries(states) };
 }
 
+/** An output as an input of its own type. */
+export function arrayOf(type: string, value: OutputValue): ArrayValue {
+  return { type, dims: value.dims, data: dataOf(type, value) };
+}
+
 /** An output's numbers as the typed array of an input's type. */
-function stateData(type: string, { data, isText }: OutputValue): ArrayData {
+function dataOf(type: string, { data, isText }: OutputValue): ArrayData {
   if (isText) return data as readonly string[];
+  if (type === 'float32' && data instanceof Float32Array) return data;
   const numbers = data as ArrayLike<number>;
   if (type === 'float16') return Uint16Array.from(numbers, float16Bits);
   if (type === 'int64') return BigInt64Array.from(numbers, BigInt);

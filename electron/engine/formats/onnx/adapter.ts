@@ -4,6 +4,7 @@ import { graphHints } from '../../runtime/graph-hints.ts';
 import type { FileSource } from '../../source.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
 import { planStatic } from './fit/static/plan.ts';
+import { layersCopy } from './write/layers-copy.ts';
 import { observedCopy } from './write/observed-copy.ts';
 import { staticOpset } from './write/opsets.ts';
 import { SHAPE_SUFFIX, type FormatAdapter, type OpenedModel } from '../format.ts';
@@ -88,6 +89,7 @@ function openOnnx(source: FileSource): OpenedModel {
         planStatic(asked, { ...facts, graph: graphOf(), tensors, opset: staticOpset(index) }),
       withOutputs: (values, what) =>
         observedCopy(index, files, values, what === 'shapes' ? SHAPE_SUFFIX : null),
+      withLayers: (layers) => layersCopy({ index, graph: graphOf(), tensors }, files, layers),
       close: () => {
         source.close();
         external.close();

@@ -138,6 +138,14 @@ export function valueMessage(name: string, dtype: DtypeName, dims: readonly numb
   return bytesPiece(Buffer.concat([textField(1, name), type]));
 }
 
+/** A ValueInfoProto of a tensor of any shape. */
+export function typedValueMessage(name: string, dtype: DtypeName): Piece {
+  const type = onnx.ValueInfoProto.encode({
+    type: { tensorType: { elemType: onnxDataType(dtype) } },
+  }).finish();
+  return bytesPiece(Buffer.concat([textField(1, name), type]));
+}
+
 /** A metadata_props entry. */
 export function entryMessage(key: string, value: string): Piece {
   return bytesPiece(onnx.StringStringEntryProto.encode({ key, value }).finish());

@@ -1,0 +1,282 @@
+import type { ModelGraph, Operand, OperatorRef } from '../../../shared/graph.ts';
+import type { SkippedLayer } from '../../../shared/layer-errors.ts';
+import type { TensorRef } from '../../../shared/model.ts';
+import type { Graphed } from '../calibrate/counterparts.ts';
+import { mainOperators, Matching } from './matching.ts';
+
+/** An operator of the original that an export quantizes: what computes it in the export. */
+export interface Layer {
+  /** The original's operator. */
+  readonly name: string;
+  readonly op: string;
+  readonly outputs: readonly LayerValue[];
+  /**
+   * Values of the export that are cast to give the outputs. onnxruntime computes float16 in float32 where it has no
+   * kernel, and rounds what it hands on only where it is observed.
+   */
+  readonly rounded: readonly string[];
+  /** The export's operators that make the outputs of the inputs, in the order of execution. */
+  readonly operators: readonly number[];
+  /** What these take of other layers. */
+  readonly inputs: readonly LayerValue[];
+}
+
+/** One value: its name in the original, and what stands for it in the export. */
+export interface LayerValue {
+  readonly original: string;
+  readonly exported: string;
+}
+
+/** What quantizes, or computes on what is quantized. */
+const QUANTIZING =
+  /^(Dynamic)?Quantize|^Dequantize|^Q(Linear|Gemm|Attention|MoE|Ordered)|Quantized|^MatMul(NBits|Integer)|^ConvInteger/;
+
+/** Operators whose bodies take values of the graph around them by name. */
+const HAS_BODY: ReadonlySet<string> = new Set(['If', 'Loop', 'Scan', 'SequenceMap']);
+
+/** The layers that an export quantizes, in the original's order of execution, and what of it belongs to none. */
+export function findLayers(
+  original: Graphed,
+  exported: Graphed,
+): { readonly layers: readonly Layer[]; readonly skipped: readonly SkippedLayer[] } {
+  return new Finder(original, exported).find();
+}
+
+/** Whether a stored tensor of the export is not the original's of its name. */
+function differs(tensor: TensorRef, same: TensorRef | undefined): boolean {
+  if (same === undefined) return isNarrow(tensor);
+  return same.dtype !== tensor.dtype || same.shape.join() !== tensor.shape.join();
+}
+
+/** Codes, and floats of 16 bits. A float32 tensor under a new name was computed of others, as in a folded normalization. */
+function isNarrow({ dtype, quantization }: TensorRef): boolean {
+  return quantization !== null || dtype === 'float16' || dtype === 'bfloat16';
+}
+
+class Finder {
+  private readonly original: Graphed;
+  private readonly exported: Graphed;
+  private readonly matching: Matching;
+  private readonly tensors: ReadonlyMap<string, TensorRef>;
+  /** The original's operators by kind and name. */
+  private readonly operators: ReadonlyMap<string, OperatorRef>;
+
+  constructor(original: Graphed, exported: Graphed) {
+    [this.original, this.exported] = [original, exported];
+    this.matching = new Matching(original.graph(), exported.graph());
+    const inMain = original.model.tensors.filter(({ graph }) => graph === '');
+    this.tensors = new Map(inMain.map((tensor) => [tensor.name, tensor]));
+    this.operators = new Map(
+      mainOperators(original.graph()).map((each) => [`${each.op} ${each.name}`, each]),
+    );
+  }
+
+  find(): { layers: Layer[]; skipped: SkippedLayer[] } {
+    const [layers, skipped]: [Layer[], SkippedLayer[]] = [[], []];
+    const covered = new Set<number>();
+    for (const operator of mainOperators(this.original.graph())) {
+      const cut = this.cut(operator);
+      if (cut === null || !this.isQuantized(operator, cut)) continue;
+      for (const id of cut.operators) covered.add(id);
+      if (cut.problem === null) layers.push({ ...this.named(operator, cut), ...cut });
+      else skipped.push({ name: operator.name, reason: cut.problem });
+    }
+    return { layers, skipped: [...skipped, ...this.uncovered(covered), ...this.inBodies()] };
+  }
+
+  /** What makes an operator's outputs in the export; null where the export has none of them. */
+  private cut({ outputs }: OperatorRef): Cut | null {
+    const { values } = this.original.graph();
+    const own = outputs.flatMap((output) => {
+      const name = output === null ? null : values[output]!.name;
+      const exported = name === null ? null : this.matching.counterpartOf(name);
+      return name === null || exported === null ? [] : [{ name, exported }];
+    });
+    if (own.length === 0) return null;
+    return new Cut(this.exported.graph(), this.matching, own);
+  }
+
+  private isQuantized({ op, outputs }: OperatorRef, cut: Cut): boolean {
+    const { operators } = this.exported.graph();
+    if (cut.isRenamed) return true;
+    const isOwn = (each: OperatorRef): boolean =>
+      each.op === op && each.outputs.length === outputs.length;
+    return [...cut.changing].some((id) => {
+      const each = operators[id]!;
+      if (!isOwn(each) && (QUANTIZING.test(each.op) || each.op === 'Cast')) return true;
+      return each.inputs.some((input) => {
+        if (input?.kind !== 'tensor') return false;
+        const tensor = this.exported.model.tensors[input.tensor]!;
+        return isFloatOrCodes(tensor) && differs(tensor, this.tensors.get(tensor.name));
+      });
+    });
+  }
+
+  /** By the operator that computes: the original has it by its name, even where others were folded into it. */
+  private named(operator: OperatorRef, cut: Cut): Pick<Layer, 'name' | 'op'> {
+    const { operators } = this.exported.graph();
+    const found = [...cut.operators]
+      .reverse()
+      .map((id) => this.operators.get(`${operators[id]!.op} ${operators[id]!.name}`))
+      .find((each) => each !== undefined);
+    const { name, op } = found ?? operator;
+    return { name, op };
+  }
+
+  /** Operators on codes that no layer has. */
+  private uncovered(covered: ReadonlySet<number>): SkippedLayer[] {
+    const { operators, values } = this.exported.graph();
+    const names = new Map<string, string>();
+    for (const { id, op, name, outputs } of mainOperators(this.exported.graph())) {
+      const output = typeof outputs[0] === 'number' ? values[outputs[0]]! : undefined;
+      const isOwn = output !== undefined && this.matching.originOf(output.id) === output.name;
+      if (covered.has(id) || !QUANTIZING.test(op) || isOwn) continue;
+      const taker = output?.consumers.map((each) => operators[each.operator]!)[0];
+      if (taker !== undefined && taker.graph === '' && QUANTIZING.test(taker.op)) continue;
+      names.set(taker?.name ?? name, whyUncovered(op, taker));
+    }
+    return [...names].map(([name, reason]) => ({ name, reason }));
+  }
+
+  /** Layers in bodies of control flow and functions, whose values are no values of the model. */
+  private inBodies(): SkippedLayer[] {
+    const before = new Map(
+      this.original.model.tensors
+        .filter(({ graph }) => graph !== '')
+        .map((tensor) => [`${tensor.graph}\n${tensor.name}`, tensor]),
+    );
+    const names = new Map<string, string>();
+    for (const tensor of this.exported.model.tensors) {
+      if (tensor.graph === '' || !isFloatOrCodes(tensor)) continue;
+      if (!differs(tensor, before.get(`${tensor.graph}\n${tensor.name}`))) continue;
+      const name = tensor.layer === '' ? tensor.name : tensor.layer;
+      names.set(name, inBody(tensor.graph));
+    }
+    for (const { name, graph } of this.replacedInBodies()) names.set(name, inBody(graph));
+    return [...names].map(([name, reason]) => ({ name, reason }));
+  }
+
+  /** Operators of bodies that operators on codes replace. */
+  private replacedInBodies(): OperatorRef[] {
+    const inBodies = this.exported.graph().operators.filter(({ graph }) => graph !== '');
+    const kept = new Set(inBodies.map(placeOf));
+    const onCodes = new Set(
+      inBodies.filter(({ op }) => QUANTIZING.test(op)).map(({ graph }) => graph),
+    );
+    return this.original
+      .graph()
+      .operators.filter((each) => onCodes.has(each.graph) && !kept.has(placeOf(each)));
+  }
+}
+
+function whyUncovered(op: string, taker: OperatorRef | undefined): string {
+  if (taker === undefined) return `is ${op}, whose output the original does not have`;
+  if (taker.graph !== '') return inBody(taker.graph);
+  return `takes what ${op} gives, and the original has none of its outputs`;
+}
+
+function inBody(graph: string): string {
+  return `is in ${graph}, whose values are not observed`;
+}
+
+function placeOf({ graph, op, name }: OperatorRef): string {
+  return JSON.stringify([graph, op, name]);
+}
+
+/** Floats, and codes that a model says how to read: shapes and indices are neither. */
+function isFloatOrCodes({ dtype, quantization }: TensorRef): boolean {
+  return quantization !== null || /^b?float(16|32|64)$/.test(dtype);
+}
+
+/** The part of an export between a layer's outputs and the values of others that it takes. */
+class Cut {
+  readonly outputs: readonly LayerValue[];
+  readonly inputs: LayerValue[] = [];
+  readonly operators: readonly number[];
+  readonly rounded: string[] = [];
+  /** Its operators without those that quantize another layer's output for all that take it: that layer counts them. */
+  readonly changing = new Set<number>();
+  /** Whether it takes or gives a value under another name than the original. */
+  isRenamed: boolean;
+  /** Why it cannot be measured; null where it can. */
+  problem: string | null = null;
+  private readonly graph: ModelGraph;
+  private readonly matching: Matching;
+  private readonly own: ReadonlySet<string>;
+
+  constructor(
+    graph: ModelGraph,
+    matching: Matching,
+    outputs: readonly { readonly name: string; readonly exported: number }[],
+  ) {
+    [this.graph, this.matching] = [graph, matching];
+    this.own = new Set(outputs.map(({ name }) => name));
+    this.outputs = outputs.map(({ name, exported }) => ({
+      original: name,
+      exported: graph.values[exported]!.name,
+    }));
+    this.isRenamed = this.outputs.some(({ original, exported }) => original !== exported);
+    this.operators = this.walk(outputs.map(({ exported }) => exported));
+  }
+
+  /** The operators that make some values of others' values. */
+  private walk(outputs: readonly number[]): number[] {
+    const operators = new Set<number>();
+    const seen = new Set<number>();
+    const left = outputs.map((value) => ({ value, isOthers: false }));
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
+      const { value } = next;
+      if (seen.has(value)) continue;
+      seen.add(value);
+      const isOthers = next.isOthers || this.isOthers(value);
+      const producer = this.within(value);
+      if (producer === null) {
+        this.take(value, isOthers);
+        continue;
+      }
+      if (operators.has(producer)) continue;
+      operators.add(producer);
+      if (!isOthers) this.changing.add(producer);
+      const { op, inputs } = this.graph.operators[producer]!;
+      if (op === 'Cast' && !isOthers && this.matching.isStep(producer))
+        this.round(inputs[0] ?? null);
+      if (HAS_BODY.has(op)) this.problem ??= `is ${op}, whose body takes values by their names`;
+      for (const input of inputs)
+        if (input?.kind === 'value') left.push({ value: input.value, isOthers });
+    }
+    return [...operators].sort((a, b) => a - b);
+  }
+
+  /** Whether a value has its name in the original and belongs to another layer. */
+  private isOthers(value: number): boolean {
+    const origin = this.matching.originOf(value);
+    return origin === this.graph.values[value]!.name && !this.own.has(origin);
+  }
+
+  /** The operator that makes a value, where it belongs to the layer; null where the value is an input of it. */
+  private within(value: number): number | null {
+    const { producer } = this.graph.values[value]!;
+    const origin = this.matching.originOf(value);
+    const isOwn = origin !== null && this.own.has(origin);
+    if (producer === null) return null;
+    return origin === null || isOwn || this.matching.isStep(producer) ? producer : null;
+  }
+
+  /** Note what a cast of the layer's own output takes. */
+  private round(input: Operand): void {
+    const origin = input?.kind === 'value' ? this.matching.originOf(input.value) : null;
+    if (input?.kind === 'value' && origin !== null && this.own.has(origin))
+      this.rounded.push(this.graph.values[input.value]!.name);
+  }
+
+  private take(value: number, isOthers: boolean): void {
+    const { name } = this.graph.values[value]!;
+    const origin = this.matching.originOf(value);
+    if (origin === null) {
+      this.problem ??= `takes ${name}, which the original does not have`;
+      return;
+    }
+    this.inputs.push({ original: origin, exported: name });
+    if (origin !== name && !isOthers) this.isRenamed = true;
+  }
+}

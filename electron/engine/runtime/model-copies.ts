@@ -1,0 +1,131 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { AppError } from '../../../shared/errors.ts';
+import type { Feeds } from '../calibrate/data/sample-group.ts';
+import { writeModel } from '../export/write-model.ts';
+import type { Layout } from '../export/layout.ts';
+import { SHAPE_SUFFIX, type LayerCopy, type OpenedModel } from '../formats/format.ts';
+import { openModel } from '../formats/registry.ts';
+import { runOnce } from './compare-outputs.ts';
+import type { RunHints } from './inputs.ts';
+import { OnnxModel } from './onnx-model.ts';
+
+/**
+ * Values of one run that are kept at a time. onnxruntime keeps all outputs of a graph until its run ends: a model
+ * whose values take more is run once for each part of them.
+ */
+export const OBSERVED_BYTES = 256 << 20;
+
+/** The values are those that the file says, unfused and unfolded. */
+const UNCHANGED = { graphOptimizationLevel: 'disabled' } as const;
+
+/** Copies of a model that give more values than it does, each in its folder for as long as it is used. */
+export class ModelCopies {
+  readonly opened: OpenedModel;
+  private readonly file: string;
+  private readonly folder: string;
+  private readonly hints: RunHints;
+  private count = 0;
+
+  /** @param folder of the program's own; the model's files of external data are linked into it */
+  constructor(file: string, folder: string, hints: RunHints) {
+    [this.file, this.folder, this.hints] = [file, folder, hints];
+    this.opened = openModel(file);
+    for (const { path: from } of this.opened.files.slice(1)) this.link(from);
+  }
+
+  close(): void {
+    this.opened.close();
+  }
+
+  /** Work with the model, which gives values of its main graph, or their shapes, besides its outputs. */
+  async withOutputs<T>(
+    values: readonly string[],
+    what: 'values' | 'shapes',
+    work: (model: OnnxModel) => Promise<T>,
+  ): Promise<T> {
+    if (values.length === 0) return await this.load(this.file, work);
+    return await this.copy(this.opened.withOutputs?.(values, what), work);
+  }
+
+  /** Work with parts of the model only. */
+  async withLayers<T>(
+    layers: readonly LayerCopy[],
+    work: (model: OnnxModel) => Promise<T>,
+  ): Promise<T> {
+    return await this.copy(this.opened.withLayers?.(layers), work);
+  }
+
+  /** Of values of the main graph in one run: how many elements each has. */
+  async elementsOf(values: readonly string[], feeds: Feeds): Promise<number[]> {
+    return await this.withOutputs(values, 'shapes', async (model) => {
+      const shapes = await runOnce(model, feeds);
+      return values.map((name) => {
+        const dims = shapes.get(`${name}${SHAPE_SUFFIX}`)?.data as ArrayLike<number> | undefined;
+        return Array.from(dims ?? []).reduce((product, dim) => product * dim, 1);
+      });
+    });
+  }
+
+  private async copy<T>(
+    layout: Layout | undefined,
+    work: (model: OnnxModel) => Promise<T>,
+  ): Promise<T> {
+    if (layout === undefined)
+      throw new AppError('UNSUPPORTED', 'is of a format whose activations are not observed', {
+        file: this.file,
+      });
+    const target = path.join(this.folder, `observed-${this.count++}.onnx`);
+    try {
+      await writeModel({
+        ...{ layout, files: this.opened.files, target, replaced: [] },
+        signal: new AbortController().signal,
+        encode: () => Promise.resolve(),
+        onProgress: () => undefined,
+      });
+      return await this.load(target, work);
+    } finally {
+      fs.rmSync(target, { force: true });
+    }
+  }
+
+  private async load<T>(file: string, work: (model: OnnxModel) => Promise<T>): Promise<T> {
+    const model = await OnnxModel.load(file, this.hints, UNCHANGED);
+    try {
+      return await work(model);
+    } finally {
+      await model.release();
+    }
+  }
+
+  /** onnxruntime takes external data from the folder of the model only, and follows no symbolic links out of it. */
+  private link(from: string): void {
+    const target = path.join(this.folder, path.relative(path.dirname(this.file), from));
+    if (target === from) return;
+    fs.mkdirSync(path.dirname(target), { recursive: true });
+    try {
+      fs.linkSync(from, target);
+    } catch {
+      fs.copyFileSync(from, target, fs.constants.COPYFILE_FICLONE);
+    }
+  }
+}
+
+/** Items in parts of which one run may give so many bytes; an item that is larger makes a part by itself. */
+export function partsOf<T>(
+  items: readonly T[],
+  bytesOf: (item: T) => number,
+  limit: number,
+): readonly (readonly T[])[] {
+  const parts: T[][] = [];
+  let bytes = Infinity;
+  for (const item of items) {
+    bytes += bytesOf(item);
+    if (bytes > limit) {
+      parts.push([]);
+      bytes = bytesOf(item);
+    }
+    parts.at(-1)!.push(item);
+  }
+  return parts;
+}
