@@ -2,6 +2,7 @@ import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
+import { cpuMilliseconds } from '../../helpers/cpu.ts';
 import { recipe } from '../../helpers/export.ts';
 import {
   constant,
@@ -246,4 +247,27 @@ describe('what float16 does not hold is computed in float32', () => {
     expect(kept).toEqual({ MatMul_h: 'float16 does not hold the constant 1000000' });
     expect(db).toBeGreaterThan(40);
   });
+});
+
+test('thousands of sines of one value are planned in linear time', () => {
+  const count = 8000;
+  const sines = Array.from({ length: count }, (_, at) => node('Sin', ['t'], [`s${at}`]));
+  const file = writeFile(
+    folder,
+    model({
+      node: [node('Neg', ['x'], ['t']), ...sines, node('MatMul', ['s0', 'w'], ['y'])],
+      initializer: [weight('w')],
+      input: [value('x', [4, 64])],
+      output: [value('y', [])],
+    }),
+  );
+  const session = Session.open(file, pool);
+  const wanted = recipe('float16', { minElements: 1024 });
+  const plan = session.plan(wanted, 'float16');
+  const time = cpuMilliseconds(() => {
+    const layout = session.opened.layout(plan, 'float16', wanted, 'out.onnx', new Map());
+    expect(layout.operators?.length).toBeGreaterThanOrEqual(0);
+  });
+  session.close();
+  expect(time).toBeLessThan(2000);
 });

@@ -2,9 +2,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect, test } from 'vitest';
 import {
+  makeString,
   makeTable,
   numberOf,
   tablesOf,
+  vectorOf,
   withFields,
 } from '../../../electron/engine/formats/litert/read/nodes.ts';
 import { GraphEdit } from '../../../electron/engine/formats/litert/write/graph-edit.ts';
@@ -130,7 +132,8 @@ test('references to one tensor that change alike stay one node', () => {
 });
 
 test('references to one operator that change alike stay one node, and so do copies of one tensor', () => {
-  const tensor = { node: makeTable('Tensor', { type: 0 }) };
+  const name = makeString('a');
+  const tensor = { node: makeTable('Tensor', { type: 0, name }) };
   const operator = { node: makeTable('Operator', { opcode_index: 1 }), inputs: [0], outputs: [0] };
   const graph = {
     node: makeTable('SubGraph', {}),
@@ -138,14 +141,20 @@ test('references to one operator that change alike stay one node, and so do copi
     operators: [operator, operator, operator, operator],
   };
   const edit = new GraphEdit(graph as unknown as GraphRecord);
-  const added = [0, 1].map((like) => edit.addTensor(like, 'copy', { type: 9 }));
-  const other = edit.addTensor(0, 'other', { type: 9 });
+  const added = [0, 1].map((like) => edit.addTensor(like, '_copy', { type: 9 }));
+  const other = edit.addTensor(0, '_other', { type: 9 });
   for (const [at, input] of [added[0]!, added[0]!, added[1]!].entries())
     edit.setInput(at, 0, input);
   const { node } = edit.finish();
   const tensors = tablesOf(node, 'tensors');
   expect(tensors[added[1]!]).toBe(tensors[added[0]!]);
   expect(tensors[other]).not.toBe(tensors[added[0]!]);
+  const alike = { node: makeTable('Tensor', { type: 0, name }) };
+  const two = new GraphEdit({ ...graph, tensors: [tensor, alike] } as unknown as GraphRecord);
+  for (const like of [0, 1]) two.addTensor(like, '_copy', { type: 9 });
+  const names = tablesOf(two.finish().node, 'tensors').map((each) => vectorOf(each, 'name'));
+  expect(names[3]).toBe(names[2]);
+  expect(names[2]).toMatchObject({ count: 6, isString: true, pieces: { length: 2 } });
   const [first, second, third, fourth] = tablesOf(node, 'operators');
   expect(second).toBe(first);
   expect(third).not.toBe(second);

@@ -3,9 +3,11 @@ import {
   makeTable,
   makeTables,
   makeVector,
+  vectorOf,
   withFields,
   type Changes,
   type TableNode,
+  type VectorNode,
 } from '../read/nodes.ts';
 import type { GraphRecord } from '../read/records.ts';
 import { consumersOf } from '../read/tensors.ts';
@@ -29,8 +31,10 @@ export class GraphEdit {
   /** The last copy of each node, for the same reason. */
   private readonly copied = new Map<
     TableNode,
-    { readonly name: string; readonly changes: Changes; readonly to: TableNode }
+    { readonly suffix: string; readonly changes: Changes; readonly to: TableNode }
   >();
+  /** Names of new tensors, by suffix and the name that it follows. */
+  private readonly names = new Map<string, Map<VectorNode, VectorNode>>();
 
   constructor(graph: GraphRecord) {
     this.graph = graph;
@@ -46,14 +50,33 @@ export class GraphEdit {
     this.tensors[index] = to;
   }
 
-  /** A new tensor like another one; its index. */
-  addTensor(like: number, name: string, changes: Changes): number {
+  /** A new tensor like another one of the graph, with a longer name; its index. */
+  addTensor(like: number, suffix: string, changes: Changes): number {
     const node = this.tensors[like]!;
     const last = this.copied.get(node);
-    const isSame = last?.name === name && isAlike(last.changes, changes);
-    const to = isSame ? last.to : withFields(node, { name: makeString(name), ...changes });
-    this.copied.set(node, { name, changes, to });
+    const isSame = last?.suffix === suffix && isAlike(last.changes, changes);
+    const name = this.longerName(vectorOf(node, 'name'), suffix);
+    const to = isSame ? last.to : withFields(node, { name, ...changes });
+    this.copied.set(node, { suffix, changes, to });
     return this.tensors.push(to) - 1;
+  }
+
+  /**
+   * A name and a suffix, made once for each name. The name's bytes are copied, not read: thousands of very long names
+   * may share the bytes of a small file.
+   */
+  private longerName(name: VectorNode | null, suffix: string): VectorNode {
+    const added = makeString(suffix);
+    if (name === null) return added;
+    const names = this.names.get(suffix) ?? new Map<VectorNode, VectorNode>();
+    this.names.set(suffix, names);
+    const made = names.get(name) ?? {
+      ...name,
+      count: name.count + added.count,
+      pieces: [...name.pieces, ...added.pieces],
+    };
+    names.set(name, made);
+    return made;
   }
 
   setInput(operator: number, input: number, tensor: number): void {

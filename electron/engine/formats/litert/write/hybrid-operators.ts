@@ -42,9 +42,10 @@ export function hybridOperators(
   for (const graph of index.graphs) {
     const forms = stored.get(graph);
     if (forms === undefined) continue;
+    const others = tiedTensors(graph);
     for (const operator of graph.operators) {
       const form = hybridForm(operator, graph);
-      if (form === null || !isFloat(graph, operator) || isTied(graph, operator)) continue;
+      if (form === null || !isFloat(graph, operator) || isTied(operator, graph, others)) continue;
       const inputs = weightInputs(operator, graph);
       const weights = inputs.map((input) => forms.get(operator.inputs[input]!));
       const isTaken = weights.every(
@@ -82,10 +83,15 @@ export function widenBiases(
       const scheme = isPaired(operator) ? forms.get(operator.inputs[1] ?? -1)?.scheme : undefined;
       return scheme !== undefined && storageDtype(scheme.dtype) === 'int8';
     };
+    // By tensor, as thousands of operators may take one.
+    const alone = new Map<number, boolean>();
     for (const operator of graph.operators) {
-      const uses = consumersOf(graph).get(operator.inputs[2] ?? -1) ?? [];
-      if (takesInt8(operator) && uses.every((use) => takesInt8(use.operator)))
-        biases.choose(operator, graph);
+      if (!takesInt8(operator)) continue;
+      const bias = operator.inputs[2] ?? -1;
+      const uses = consumersOf(graph).get(bias) ?? [];
+      const isAlone = alone.get(bias) ?? uses.every((use) => takesInt8(use.operator));
+      alone.set(bias, isAlone);
+      if (isAlone) biases.choose(operator, graph);
     }
   }
 }
@@ -110,13 +116,22 @@ function storedForms(replaced: readonly Replaced[]): Map<GraphRecord, Map<number
  * Whether a BATCH_MATMUL shares its weights with an operator of another kind. XNNPACK (tf.lite 2.21) fails to
  * prepare both on the same codes: FULLY_CONNECTED and BATCH_MATMUL of one square matrix.
  */
-function isTied(graph: GraphRecord, operator: OperatorRecord): boolean {
+function isTied(
+  operator: OperatorRecord,
+  graph: GraphRecord,
+  others: ReadonlySet<number>,
+): boolean {
   if (operator.op !== 'BATCH_MATMUL') return false;
-  return weightInputs(operator, graph).some((input) =>
-    consumersOf(graph)
-      .get(operator.inputs[input]!)!
-      .some((use) => use.operator.op !== operator.op && hybridForm(use.operator, graph) !== null),
-  );
+  return weightInputs(operator, graph).some((input) => others.has(operator.inputs[input]!));
+}
+
+/** What operators with a hybrid kernel take that are no BATCH_MATMUL. */
+function tiedTensors(graph: GraphRecord): ReadonlySet<number> {
+  const tensors = new Set<number>();
+  for (const operator of graph.operators)
+    if (operator.op !== 'BATCH_MATMUL' && hybridForm(operator, graph) !== null)
+      for (const tensor of operator.inputs) tensors.add(tensor);
+  return tensors;
 }
 
 /** Hybrid kernels take and give float32. */

@@ -51,7 +51,7 @@ function feedFloat(
   }
   const first = others[0];
   if (first === undefined) return;
-  const restored = edit.addTensor(stored.index, `${stored.tensor.name}_dequantized`, {
+  const restored = edit.addTensor(stored.index, '_dequantized', {
     type: FLOAT32,
     buffer: undefined,
     quantization: undefined,
@@ -103,7 +103,7 @@ function runHybrid(
   if (form.givesCodes !== true) return;
   // Operators without a first output are not hybrid ones (hybridOperators).
   const output = operator.outputs[0]!;
-  const given = edit.addTensor(output, `${edit.graph.tensors[output]!.name}_quantized`, {
+  const given = edit.addTensor(output, '_quantized', {
     type: stored.type,
     quantization: stored.quantization ?? undefined,
   });

@@ -35,6 +35,45 @@ export function floatNodes(graph: GraphRecord, facts: RangeFacts): Map<NodeRecor
   return analysis.kept;
 }
 
+/**
+ * Whether all takers of a node are marked, one of them perhaps not yet. Marks only come: what has one is passed
+ * over once, so that thousands of questions of a node with thousands of takers take linear time.
+ */
+class MarkedTakers {
+  private readonly flows: Flows;
+  private readonly marked: { has(node: NodeRecord): boolean };
+  /** Of each node its takers, and where the first two are that had no mark when they were asked for. */
+  private readonly states = new Map<
+    NodeRecord,
+    { takers: NodeRecord[]; first: number; second: number }
+  >();
+
+  /** @param flows of a graph all of whose nodes were visited */
+  constructor(flows: Flows, marked: { has(node: NodeRecord): boolean }) {
+    this.flows = flows;
+    this.marked = marked;
+  }
+
+  /** Whether all takers but `exempt` are marked. */
+  areAll(node: NodeRecord, exempt: NodeRecord | null): boolean {
+    const state = this.states.get(node) ?? {
+      ...{ takers: [...new Set(this.flows.takersOf(node))], first: 0, second: 1 },
+    };
+    this.states.set(node, state);
+    const { takers } = state;
+    state.first = this.next(takers, state.first);
+    state.second = this.next(takers, Math.max(state.first + 1, state.second));
+    const [first, second] = [takers[state.first], takers[state.second]];
+    return first === undefined || (first === exempt && second === undefined);
+  }
+
+  private next(takers: readonly NodeRecord[], from: number): number {
+    let at = from;
+    while (at < takers.length && this.marked.has(takers[at]!)) at++;
+    return at;
+  }
+}
+
 /** The values of one graph; a subgraph also sees those around it. */
 class Flows {
   readonly graph: GraphRecord;
@@ -63,8 +102,8 @@ class Flows {
     return this.makers.get(name);
   }
 
-  takersOf(node: NodeRecord): NodeRecord[] {
-    return node.outputs.flatMap((name) => this.takers.get(name) ?? []);
+  *takersOf(node: NodeRecord): Iterable<NodeRecord> {
+    for (const name of node.outputs) yield* this.takers.get(name) ?? [];
   }
 
   private take(name: string, node: NodeRecord): void {
@@ -90,6 +129,13 @@ function constantFlow(name: string, constant: ConstantRange): Flow {
   return { ...ordinary(name), constant, reason, reach: isLarge ? 2 : 0 };
 }
 
+/** A graph all of whose nodes were visited, and which takers of them are kept, or spectra. */
+interface Visited {
+  readonly flows: Flows;
+  readonly kept: MarkedTakers;
+  readonly spectral: MarkedTakers;
+}
+
 class RangeAnalysis {
   readonly kept = new Map<NodeRecord, string>();
   /** Squares, and what moves values on their way to squares alone. */
@@ -104,7 +150,9 @@ class RangeAnalysis {
     const flows = new Flows(graph, parent);
     for (const { name } of graph.initializers) this.setStored(flows, name);
     for (const node of graph.nodes) this.visitNode(node, flows);
-    for (const node of graph.nodes.toReversed()) this.keepArgument(node, flows);
+    const kept = new MarkedTakers(flows, this.kept);
+    const spectral = new MarkedTakers(flows, this.spectra);
+    for (const node of graph.nodes.toReversed()) this.keepArgument(node, { flows, kept, spectral });
     return flows;
   }
 
@@ -174,17 +222,17 @@ class RangeAnalysis {
    * logarithm, sine or cosine what is no sum of products; before a square the difference from a mean,
    * and a transform (a sum of products, such as a STFT's) that is taken by squares alone.
    */
-  private keepArgument(node: NodeRecord, flows: Flows): void {
+  private keepArgument(node: NodeRecord, within: Visited): void {
     if (this.spectra.has(node))
-      this.keepMakers(node, flows, (maker) => {
-        const isSpectrum = flows.takersOf(maker).every((taker) => this.spectra.has(taker));
+      this.keepMakers(node, within, (maker) => {
+        const isSpectrum = within.spectral.areAll(maker, null);
         const isMoving = MOVING.has(maker.opType) || maker.opType === 'Pad';
         if (isSpectrum && isMoving) this.spectra.add(maker);
         return isMoving || CENTRING.has(maker.opType) || (isSpectrum && SUMMING.has(maker.opType));
       });
     else if (node.domain === '' && SENSITIVE.has(node.opType))
-      this.keepMakers(node, flows, (maker) => {
-        const isCounted = maker.inputs.some((name) => flows.get(name).isCount);
+      this.keepMakers(node, within, (maker) => {
+        const isCounted = maker.inputs.some((name) => within.flows.get(name).isCount);
         return !SUMMING.has(maker.opType) || isCounted;
       });
   }
@@ -192,20 +240,19 @@ class RangeAnalysis {
   /** Keep, back from a node, those whose results are taken by kept nodes alone. */
   private keepMakers(
     root: NodeRecord,
-    flows: Flows,
+    { flows, kept }: Visited,
     isIncluded: (maker: NodeRecord) => boolean,
   ): void {
     const visited = new Set([root]);
     for (const node of visited)
-      for (const name of node.inputs) {
+      for (const name of new Set(node.inputs)) {
         const maker = flows.maker(name);
         if (maker === undefined || visited.has(maker)) continue;
         if (formalsOf(maker, this.facts.opset) === null) continue;
         // What goes into a transform is only moved; before that ordinary layers begin.
         if (SUMMING.has(node.opType) && !MOVING.has(maker.opType)) continue;
-        const isTaken = (taker: NodeRecord): boolean => taker === root || this.kept.has(taker);
         const isProbability = root.opType === 'Log' && PROBABILITIES.has(maker.opType);
-        if (!isProbability && !flows.takersOf(maker).every(isTaken)) continue;
+        if (!isProbability && !kept.areAll(maker, root)) continue;
         if (!isIncluded(maker)) continue;
         if (!this.kept.has(root)) this.kept.set(root, REASONS.argument);
         if (!this.kept.has(maker)) this.kept.set(maker, this.kept.get(node)!);
