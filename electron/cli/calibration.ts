@@ -4,7 +4,7 @@ import type { Recipe } from '../../shared/recipe.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import type { CalibrationInputs, PreparedModel } from '../engine/calibrate/prepared.ts';
 import { rangesFromText } from '../engine/calibrate/ranges-file.ts';
-import type { RunOptions } from '../engine/session.ts';
+import type { RunOptions } from '../engine/run-options.ts';
 import { UsageError, type OptionDefinition, type Values } from './command.ts';
 import { printError } from './output.ts';
 import { wholeNumber } from './usage.ts';

@@ -21,7 +21,7 @@ import { megabytes, print, printError, printKept } from './output.ts';
 import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { FORMATS } from '../engine/formats/registry.ts';
 import { checkWritable } from '../files/atomic-file.ts';
-import type { ExportOptions } from '../engine/session.ts';
+import type { ExportOptions } from '../engine/exporting.ts';
 import { rangesFor } from './calibration.ts';
 import { withPrepared } from './with-prepared.ts';
 import { withSession, type Tools } from './with-session.ts';

@@ -15,7 +15,8 @@ import type { ExportMode } from '../../shared/protocol.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { describeScheme, fieldsOf, type Scheme } from '../../shared/scheme.ts';
 import type { TensorReport } from '../../shared/report.ts';
-import type { RunOptions, Session } from './session.ts';
+import type { RunOptions } from './run-options.ts';
+import type { Session } from './session.ts';
 
 /** Longer names do not fit the pattern of a rule when each character is escaped. */
 const MAX_NAME = 2000;

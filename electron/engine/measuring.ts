@@ -1,6 +1,5 @@
 import { isQuantizable, type TensorRef } from '../../shared/model.ts';
 import type { TensorPlan } from '../../shared/plan.ts';
-import type { Progress } from '../../shared/protocol.ts';
 import type { Statistics, TensorReport } from '../../shared/report.ts';
 import { batchesOf } from './batches.ts';
 import { forWorker, type AnalyzedItem, type AnalyzeItem, type WorkerFiles } from './jobs.ts';
@@ -8,10 +7,9 @@ import type { WorkerPool } from './pool.ts';
 import { kernelScheme } from './quantize/scheme.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
 import { reportOf } from './reports.ts';
+import type { RunOptions } from './run-options.ts';
 
-export interface MeasureOptions {
-  readonly signal: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
+export interface MeasureOptions extends RunOptions {
   /** Tensors to do before the others. */
   readonly first?: readonly number[];
   readonly onStatistics?: (

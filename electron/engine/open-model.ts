@@ -5,7 +5,8 @@ import { PreparedModel, type CalibrationInputs } from './calibrate/prepared.ts';
 import type { WorkerPool } from './pool.ts';
 import { runInRuntime, type Runtime } from './runtime/host.ts';
 import type { DescribedSamples } from './calibrate/describe-request.ts';
-import type { RunOptions, Session } from './session.ts';
+import type { RunOptions } from './run-options.ts';
+import type { Session } from './session.ts';
 import { StaticModel, type Measurable } from './static-model.ts';
 
 /** A model that a page has open: its session and, once it was asked for, its prepared copy and what calibration found. */

@@ -29,7 +29,8 @@ import type { CalibrationInputs } from './calibrate/prepared.ts';
 import type { Runtime } from './runtime/host.ts';
 import { runBeside, runUnder, type Inputs } from './runtime/run-models.ts';
 import { OpenModel } from './open-model.ts';
-import { Session, type RunOptions } from './session.ts';
+import type { RunOptions } from './run-options.ts';
+import { Session } from './session.ts';
 import type { Measurable } from './static-model.ts';
 
 /** One end of a message channel, whatever kind: Electron's MessagePortMain or Node's MessagePort. */

@@ -15,7 +15,9 @@ import { Activations } from './activations.ts';
 import { whyGone } from './calibrate/counterparts.ts';
 import type { PreparedModel } from './calibrate/prepared.ts';
 import { inspectedSide, keptReport } from './reports.ts';
-import type { AnalyzeOptions, ExportOptions, RunOptions, Session } from './session.ts';
+import type { ExportOptions } from './exporting.ts';
+import type { RunOptions } from './run-options.ts';
+import type { AnalyzeOptions, Session } from './session.ts';
 
 /** What a model is asked of in a mode. In mode static its calibrated copy answers, by the source's numbers. */
 export type Measurable = Pick<

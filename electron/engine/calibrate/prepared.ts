@@ -5,7 +5,8 @@ import type { CalibrationSettings } from '../../../shared/calibration-settings.t
 import type { Ranges } from '../../../shared/ranges.ts';
 import { temporaryFolder } from '../runtime/run-folder.ts';
 import { runInRuntime, type Runtime } from '../runtime/host.ts';
-import { Session, type RunOptions } from '../session.ts';
+import type { RunOptions } from '../run-options.ts';
+import { Session } from '../session.ts';
 import { counterparts, namedAsSource, type Counterparts } from './counterparts.ts';
 import type { SampleSource } from './data/listing.ts';
 import type { ObserveResult } from './observe.ts';

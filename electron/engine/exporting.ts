@@ -1,0 +1,213 @@
+import * as path from 'node:path';
+import { AppError } from '../../shared/errors.ts';
+import type { Plan } from '../../shared/plan.ts';
+import type { ExportMode, ExportPreview, ExportResult } from '../../shared/protocol.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import { keptByReason, type KeptGroup } from '../../shared/report.ts';
+import type { InputFile } from '../files/atomic-file.ts';
+import { outlineOf } from './activations.ts';
+import { fitPlan } from './export/fit-plan.ts';
+import { recoverFolder } from './export/journal.ts';
+import type { Layout } from './export/layout.ts';
+import { writeModel } from './export/write-model.ts';
+import { planTarget, refuseInTheWay, type TargetPlan } from './export-target.ts';
+import type { OpenedModel } from './formats/format.ts';
+import { filesOf, forWorker, type WorkerFiles } from './jobs.ts';
+import type { Measuring } from './measuring.ts';
+import type { Planning } from './planning.ts';
+import type { WorkerPool } from './pool.ts';
+import { kernelScheme } from './quantize/scheme.ts';
+import type { RunOptions } from './run-options.ts';
+
+export interface ExportOptions extends RunOptions {
+  /** Whether files may be replaced that have the names of the export's parts, and belong to something else. */
+  readonly overwrite?: boolean;
+  /** Whether an export that quantizes nothing is refused, with the reasons. */
+  readonly refuseUnchanged?: boolean;
+  /** Other files that are being read, which the target must not be. */
+  readonly inputs?: readonly InputFile[];
+}
+
+/** @throws AppError UNSUPPORTED with the reasons, the largest group of tensors first */
+function refuseUnchanged(file: string, mode: ExportMode, groups: readonly KeptGroup[]): never {
+  const reasons = groups.slice(0, 3).map(({ reason, tensors }) => `${tensors} kept: ${reason}`);
+  throw new AppError(
+    'UNSUPPORTED',
+    'is not written, because the export would quantize no tensor; choose another recipe or mode, or allow it with --allow-unchanged',
+    {
+      file,
+      field: `mode ${mode}`,
+      found: reasons.length === 0 ? 'no float tensors' : reasons.join('; '),
+    },
+  );
+}
+
+interface PlannedExport extends TargetPlan {
+  readonly plan: Plan;
+}
+
+/** Bytes of all of a model's files. */
+export function bytesOf({ files }: OpenedModel): number {
+  return files.reduce((sum, file) => sum + file.size, 0);
+}
+
+/** What an export works with: the model, its plans and what was measured, and workers. */
+export interface ExportTools {
+  readonly opened: OpenedModel;
+  readonly files: WorkerFiles;
+  readonly pool: WorkerPool;
+  readonly measuring: Measuring;
+  readonly planning: Planning;
+}
+
+/** Writes quantized copies of one open model. */
+export class Exporting {
+  private readonly opened: OpenedModel;
+  private readonly files: WorkerFiles;
+  private readonly pool: WorkerPool;
+  private readonly measuring: Measuring;
+  private readonly planning: Planning;
+
+  constructor({ opened, files, pool, measuring, planning }: ExportTools) {
+    this.opened = opened;
+    this.files = files;
+    this.pool = pool;
+    this.measuring = measuring;
+    this.planning = planning;
+  }
+
+  /** What an export would write, to the byte where it is named as is suggested: names of side files and shards are in it. */
+  async preview(recipe: Recipe, mode: ExportMode, options: RunOptions): Promise<ExportPreview> {
+    const { plan, layoutFor } = await this.planning.layouts(recipe, mode, options);
+    const layout = layoutFor(this.planning.suggestedName(recipe, mode));
+    return {
+      mode,
+      bytesBefore: bytesOf(this.opened),
+      bytesAfter: layout.bytes,
+      quantized: layout.quantized.length,
+      kept: this.keptByReason(plan, layout),
+      opset: layout.opset ?? null,
+      ...(mode === 'static' ? { outline: outlineOf(plan, this.opened.graph()) } : {}),
+    };
+  }
+
+  /** Write a quantized copy. @throws AppError; then the target is as it was and nothing else is left behind. */
+  async export(
+    recipe: Recipe,
+    mode: ExportMode,
+    target: string,
+    options: ExportOptions,
+  ): Promise<ExportResult> {
+    const started = performance.now();
+    const place = await this.planTarget(recipe, mode, target, options);
+    if (options.overwrite !== true) refuseInTheWay(target, place);
+    const { layout, plan } = place;
+    if (options.refuseUnchanged === true && layout.quantized.length === 0)
+      refuseUnchanged(target, mode, this.keptByReason(plan, layout));
+    await this.write(target, place, options);
+    return {
+      out: target,
+      mode,
+      bytesBefore: bytesOf(this.opened),
+      bytesAfter: layout.bytes,
+      quantized: layout.quantized.length,
+      kept: this.opened.model.tensors.length - layout.quantized.length,
+      ...activationCounts(mode, plan),
+      keptByReason: this.keptByReason(plan, layout),
+      ...(layout.operators === undefined ? {} : { operators: layout.operators }),
+      ...(layout.integerOperators === undefined
+        ? {}
+        : { integerOperators: layout.integerOperators }),
+      seconds: (performance.now() - started) / 1000,
+    };
+  }
+
+  private async write(
+    target: string,
+    { layout, plan, ownParts, inTheWay }: PlannedExport,
+    { signal, onProgress }: RunOptions,
+  ): Promise<void> {
+    const planned = new Map(layout.quantized.map((entry) => [entry.tensor, entry]));
+    let [item, done] = ['', 0];
+    await writeModel({
+      layout,
+      files: this.opened.files,
+      target,
+      replaced: [...ownParts, ...inTheWay],
+      signal,
+      encode: async (tensor, place) => {
+        const ref = this.opened.model.tensors[tensor]!;
+        const known = this.measuring.passes.get(tensor) ?? null;
+        const entry = planned.get(tensor)!;
+        const params = {
+          files: filesOf(this.files, [ref]),
+          tensor: forWorker(ref),
+          known,
+          scheme: kernelScheme({ ...plan.weights[tensor]!, ...entry })!,
+          codes: entry.codes,
+          place,
+        };
+        await this.pool.run('encode', params, { signal, what: ref.name });
+        item = ref.name;
+        done++;
+      },
+      onProgress: (bytesDone) =>
+        onProgress?.({
+          what: 'Writing',
+          item,
+          done,
+          of: planned.size,
+          bytesDone,
+          bytesOf: layout.bytes,
+        }),
+    });
+  }
+
+  /** Names of the files besides the target that an export would replace. @throws AppError TARGET */
+  async replacedBy(
+    recipe: Recipe,
+    mode: ExportMode,
+    target: string,
+    options: RunOptions,
+  ): Promise<string[]> {
+    const { ownParts, inTheWay } = await this.planTarget(recipe, mode, target, options);
+    return [...ownParts, ...inTheWay].map((file) => path.basename(file));
+  }
+
+  private async planTarget(
+    recipe: Recipe,
+    mode: ExportMode,
+    target: string,
+    options: ExportOptions,
+  ): Promise<PlannedExport> {
+    recoverFolder(path.dirname(path.resolve(target)));
+    const { plan, layoutFor } = await this.planning.layouts(recipe, mode, options);
+    const inputs = [...this.opened.files, ...(options.inputs ?? [])];
+    return { ...planTarget(target, layoutFor, inputs), plan };
+  }
+
+  private keptByReason({ weights }: Plan, layout: Layout): readonly KeptGroup[] {
+    const written = new Set(layout.quantized.map(({ tensor }) => tensor));
+    return keptByReason(
+      fitPlan(weights, layout).flatMap(({ tensor, reason }) =>
+        written.has(tensor) || reason === null
+          ? []
+          : [{ reason, bytes: this.opened.model.tensors[tensor]!.bytes }],
+      ),
+    );
+  }
+}
+
+/** How many values of the main graph a static plan quantizes, and how many of those that were looked at it does not. */
+function activationCounts(
+  mode: ExportMode,
+  { activations, operators }: Plan,
+): Pick<ExportResult, 'activations' | 'integerOperators'> {
+  if (mode !== 'static') return {};
+  const quantized = activations.filter(({ scheme }) => scheme !== null).length;
+  const isInteger = operators.filter((operator) => operator.isInteger).length;
+  return {
+    activations: { quantized, kept: activations.length - quantized },
+    integerOperators: isInteger,
+  };
+}

@@ -1,0 +1,213 @@
+import { AppError } from '../../shared/errors.ts';
+import { suggestedFileName } from '../../shared/formats.ts';
+import type { TensorRef } from '../../shared/model.ts';
+import {
+  planWeights,
+  weightsOnly,
+  type Plan,
+  type PlannedTensor,
+  type TensorPlan,
+  type WeightPlans,
+} from '../../shared/plan.ts';
+import type { ExportMode } from '../../shared/protocol.ts';
+import type { Ranges } from '../../shared/ranges.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import type { Scheme } from '../../shared/scheme.ts';
+import { fitPlan } from './export/fit-plan.ts';
+import type { Layout } from './export/layout.ts';
+import type { OpenedModel } from './formats/format.ts';
+import { isReadable, type Measuring } from './measuring.ts';
+import { nonFiniteReason, overflowReason } from './reports.ts';
+import type { RunOptions } from './run-options.ts';
+import { StaticKnowledge } from './static-facts.ts';
+
+/** Plans that are remembered: two sides in two modes. */
+const KEPT_PLANS = 4;
+
+/** Above this many tensors a whole model is not laid out to inspect one of them. */
+const MANY_TENSORS = 2000;
+
+/** Plans of one open model, and what they depend on: statistics, scales of weights, and ranges of activations. */
+export class Planning {
+  private readonly opened: OpenedModel;
+  private readonly measuring: Measuring;
+  private readonly label: string;
+  /** The last plans by recipe and mode, the newest last. */
+  private readonly plans = new Map<string, Plan>();
+  private readonly calibration: StaticKnowledge;
+
+  /**
+   * @param label the name that exports are suggested names by
+   * @param planned the tensors as the rules of recipes see them
+   */
+  constructor(
+    opened: OpenedModel,
+    measuring: Measuring,
+    label: string,
+    planned: readonly PlannedTensor[],
+  ) {
+    this.opened = opened;
+    this.measuring = measuring;
+    this.label = label;
+    this.calibration = new StaticKnowledge(opened, planned);
+  }
+
+  /**
+   * What an export in a mode does to each tensor under a recipe, and why it keeps the others.
+   * @throws AppError UNSUPPORTED when the format has no such mode
+   */
+  plan(recipe: Recipe, mode: ExportMode): Plan {
+    this.assertMode(mode);
+    const key = JSON.stringify([mode, recipe]);
+    const plan = this.plans.get(key) ?? this.fitted(this.asked(recipe, mode), mode, recipe);
+    this.plans.delete(key);
+    this.plans.set(key, plan);
+    for (const oldest of this.plans.keys()) {
+      if (this.plans.size <= KEPT_PLANS) break;
+      this.plans.delete(oldest);
+    }
+    return plan;
+  }
+
+  /** The plan, once everything that it depends on was read. @throws as plan, and as Measuring.run */
+  async planRead(recipe: Recipe, mode: ExportMode, options: RunOptions): Promise<Plan> {
+    await this.read(recipe, mode, options);
+    return this.plan(recipe, mode);
+  }
+
+  /**
+   * The plan of one tensor. Laying out a model of many thousand tensors takes longer than the
+   * inspector may: there, until the whole model's plan is known, the tensor is planned on its own.
+   * @throws as planRead
+   */
+  async planOf(
+    ref: TensorRef,
+    recipe: Recipe,
+    mode: ExportMode,
+    signal: AbortSignal,
+  ): Promise<TensorPlan> {
+    await this.readScales(recipe, mode, { signal });
+    const isKnown = mode === 'static' || this.plans.has(JSON.stringify([mode, recipe]));
+    if (isKnown || this.tensors.length <= MANY_TENSORS)
+      return this.plan(recipe, mode).weights[ref.id]!;
+    const asked = planWeights([ref], recipe)[0]!;
+    const alone = this.tensors.map(({ id }) =>
+      id === ref.id ? asked : { ...asked, tensor: id, scheme: null },
+    );
+    return this.fitted(alone, mode, recipe).weights[ref.id]!;
+  }
+
+  /** Quantize activations in mode static by these ranges. */
+  useRanges(ranges: Ranges): void {
+    this.calibration.use(ranges);
+    this.plans.clear();
+  }
+
+  /** The name that an export is suggested by. */
+  suggestedName(recipe: Recipe, mode: ExportMode): string {
+    return suggestedFileName(this.label, recipe.name, mode, this.opened.extension);
+  }
+
+  /** Lay out an export. What a scheme cannot hold is known only after the first pass, so that is made here where it is missing. */
+  async layouts(
+    recipe: Recipe,
+    mode: ExportMode,
+    options: RunOptions,
+  ): Promise<{ plan: Plan; layoutFor: (targetName: string) => Layout }> {
+    this.assertMode(mode);
+    const asked = this.asked(recipe, mode);
+    await this.measuring.readUnknown(
+      asked.filter(({ scheme }) => scheme !== null && !decidesOverflow(mode, scheme)),
+      options,
+    );
+    await this.read(recipe, mode, options);
+    const held = asked.map((entry) => this.heldBy(entry, mode));
+    const plan = this.computing(held, mode, recipe);
+    return { plan, layoutFor: (name) => this.layoutOf(plan, mode, recipe, name) };
+  }
+
+  /** Read what the plan of a mode depends on. */
+  private async read(recipe: Recipe, mode: ExportMode, options: RunOptions): Promise<void> {
+    await this.readConstants(mode, options);
+    await this.readScales(recipe, mode, options);
+  }
+
+  /** Biases of operators on integers are stored in units of their weights' scales. */
+  private async readScales(recipe: Recipe, mode: ExportMode, options: RunOptions): Promise<void> {
+    const wanted = mode === 'static' ? this.calibration.unmeasured(recipe) : [];
+    if (wanted.length === 0) return;
+    await this.measuring.run(wanted, 'Measuring', { ...options, withScales: true }, (reports) =>
+      this.calibration.learn(reports),
+    );
+    this.plans.clear();
+  }
+
+  /** Float16 arithmetic is planned by what every float tensor holds, constants too. */
+  private async readConstants(mode: ExportMode, options: RunOptions): Promise<void> {
+    if (mode !== 'float16') return;
+    const readable = this.tensors.filter((ref) => isReadable(ref));
+    await this.measuring.readUnknown(
+      readable.map(({ id }) => ({ tensor: id, scheme: null, reason: null, byRule: false })),
+      options,
+    );
+  }
+
+  private layoutOf(plan: Plan, mode: ExportMode, recipe: Recipe, targetName: string): Layout {
+    return this.opened.layout(plan, mode, recipe, targetName, this.measuring.statistics());
+  }
+
+  /** The plan of a tensor whose values its scheme may not hold: then it is kept. */
+  private heldBy(entry: TensorPlan, mode: ExportMode): TensorPlan {
+    const { scheme, tensor } = entry;
+    const statistics = this.measuring.passes.get(tensor)?.statistics;
+    if (scheme === null || statistics === undefined || decidesOverflow(mode, scheme)) return entry;
+    const reason =
+      scheme.kind === 'cast'
+        ? overflowReason(scheme, statistics)
+        : statistics.firstNonFinite === null
+          ? null
+          : nonFiniteReason(statistics);
+    return reason === null ? entry : { ...entry, scheme: null, reason };
+  }
+
+  /** A plan as the format's layout carries it out; as it is where the model cannot be exported at all. */
+  private fitted(asked: WeightPlans, mode: ExportMode, recipe: Recipe): Plan {
+    try {
+      const plan = this.computing(asked, mode, recipe);
+      const layout = this.layoutOf(plan, mode, recipe, this.suggestedName(recipe, mode));
+      return { ...plan, weights: fitPlan(plan.weights, layout) };
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'UNSUPPORTED') return weightsOnly(asked);
+      throw error;
+    }
+  }
+
+  /** What a recipe asks of the weights, before the format fits it. */
+  private asked(recipe: Recipe, mode: ExportMode): WeightPlans {
+    return mode === 'static' ? this.calibration.asked(recipe) : planWeights(this.tensors, recipe);
+  }
+
+  /** The plan of weights, with that of activations and operators where the mode has one. */
+  private computing(weights: WeightPlans, mode: ExportMode, recipe: Recipe): Plan {
+    if (mode !== 'static' || this.opened.planStatic === undefined) return weightsOnly(weights);
+    return this.opened.planStatic(weights, this.calibration.facts(recipe));
+  }
+
+  private get tensors(): readonly TensorRef[] {
+    return this.opened.model.tensors;
+  }
+
+  private assertMode(mode: ExportMode): void {
+    if (this.opened.modes.includes(mode)) return;
+    throw new AppError('UNSUPPORTED', `${this.opened.model.format} has no such export mode`, {
+      field: 'mode',
+      found: mode,
+      expected: this.opened.modes.join(', '),
+    });
+  }
+}
+
+/** Whether a mode decides itself about values that become infinite: cast stores them as model.to(dtype) does. */
+function decidesOverflow(mode: ExportMode, { kind }: Scheme): boolean {
+  return kind === 'cast' && (mode === 'cast' || mode === 'float16');
+}
