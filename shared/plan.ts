@@ -10,7 +10,7 @@ import {
   type Scheme,
 } from './scheme.ts';
 import type { ChosenRange } from './ranges.ts';
-import { compileRules } from './rule-matcher.ts';
+import { compileRules, type SearchTime } from './rule-matcher.ts';
 
 /** Scales and zero points, one for the tensor or one for each channel of an axis. */
 export interface FixedParameters {
@@ -112,13 +112,17 @@ export type PlannedTensor = Pick<
 /**
  * What a recipe asks for, one entry per tensor in the order given, before a format and a mode fit it
  * (Session.plan). Pure: the same recipe on the same tensors gives the same entries.
+ * @param time that regular expressions may take; two seconds where it is left out
+ * @throws AppError LIMIT when they take longer
  */
 export function planWeights(
   tensors: readonly PlannedTensor[],
   recipe: Recipe,
   sizes: Sizes = 'smaller',
+  time?: SearchTime,
 ): WeightPlans {
-  const lastMatch = compileRules(recipe.rules.filter(({ scheme }) => scheme !== undefined));
+  const rules = recipe.rules.filter(({ scheme }) => scheme !== undefined);
+  const lastMatch = compileRules(rules, time);
   return tensors.map((tensor) => planTensor(tensor, recipe, lastMatch(tensor), sizes));
 }
 

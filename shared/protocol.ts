@@ -13,7 +13,8 @@ import type { FormatFacts } from './formats.ts';
 import type { Kernels } from './kernels.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { ModelProperties } from './properties.ts';
-import type { Recipe } from './recipe.ts';
+import type { WeightPlans } from './plan.ts';
+import type { Recipe, Rule } from './recipe.ts';
 import type { Preview, SamplesDescription } from './samples.ts';
 import type { Scales } from './scales.ts';
 import type {
@@ -231,6 +232,13 @@ export interface Requests {
   searchRanges: {
     params: { handle: Handle; tensor: number; recipe: Recipe; mode: ExportMode };
     reply: readonly RangeCandidate[];
+  };
+  /** What a recipe asks for, before a mode fits it: a page plans by itself where that takes no time. */
+  planWeights: { params: { handle: Handle; recipe: Recipe }; reply: WeightPlans };
+  /** How many weights each rule would match; null where that takes too long. */
+  countMatches: {
+    params: { handle: Handle; matches: readonly Rule['match'][] };
+    reply: readonly (number | null)[];
   };
   /** What is understood of samples, before the model is run on them. */
   describeSamples: {

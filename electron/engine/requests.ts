@@ -7,7 +7,7 @@ import {
   type Requests,
   type ToEngine,
 } from '../../shared/protocol.ts';
-import type { Recipe } from '../../shared/recipe.ts';
+import type { Recipe, Rule } from '../../shared/recipe.ts';
 
 /** More than the layers of any model that is opened; a page sends those that it shows. */
 const MAX_FIRST = 1_000_000;
@@ -21,6 +21,8 @@ const side = v.picklist(['a', 'b']);
 const finite = v.pipe(v.number(), v.finite());
 /** Recipes are checked by parseRecipe, whose errors name the field. */
 const recipe = v.custom<Recipe>((value) => typeof value === 'object' && value !== null, 'a recipe');
+/** The same. */
+const matches = v.custom<readonly Rule['match'][]>(Array.isArray, 'rules');
 const runInputs = {
   samples: whole(1, 1000),
   seed: index,
@@ -59,6 +61,8 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
   scales: v.strictObject({ handle, tensor: index, recipe, mode }),
   channels: v.strictObject({ handle, tensor: index, recipe, mode }),
   searchRanges: v.strictObject({ handle, tensor: index, recipe, mode }),
+  planWeights: v.strictObject({ handle, recipe }),
+  countMatches: v.strictObject({ handle, matches }),
   describeSamples: v.strictObject({ handle, ...sampleInputs }),
   calibrate: v.strictObject({ handle, ...sampleInputs }),
   activations: v.strictObject({ handle, recipe }),

@@ -18,6 +18,8 @@ import type {
   Side,
   ToEngine,
 } from '../../shared/protocol.ts';
+import { planWeights } from '../../shared/plan.ts';
+import { isQuantizable } from '../../shared/model.ts';
 import { parseRecipe } from '../../shared/recipe.ts';
 import { defaultCandidates, measureBudget, planFile } from './budget.ts';
 import { FORMATS } from './formats/registry.ts';
@@ -26,6 +28,7 @@ import type { WorkerPool } from './pool.ts';
 import { figuresOf } from './reports.ts';
 import { MalformedRequest, readMessage } from './requests.ts';
 import type { CalibrationInputs } from './calibrate/prepared.ts';
+import { countMatches } from './rule-counts.ts';
 import type { Runtime } from './runtime/host.ts';
 import { runBeside, runUnder, type Inputs } from './runtime/run-models.ts';
 import { OpenModel } from './open-model.ts';
@@ -185,6 +188,19 @@ export class EngineServer {
       this.in(handle, mode).channels(tensor, parseRecipe(recipe), signal, mode),
     searchRanges: ({ handle, tensor, recipe, mode }, { signal }) =>
       this.in(handle, mode).searchRanges(tensor, parseRecipe(recipe), signal, mode),
+    planWeights: ({ handle, recipe }) =>
+      planWeights(this.session(handle).tensors, parseRecipe(recipe)),
+    countMatches: ({ handle, matches }) => {
+      const { rules } = parseRecipe({
+        ...{ version: 1, name: '', default: null },
+        rules: matches.map((match) => ({ match, scheme: null })),
+      });
+      const weights = this.session(handle).tensors.filter(isQuantizable);
+      return countMatches(
+        rules.map(({ match }) => match),
+        weights,
+      );
+    },
     describeSamples: async ({ handle, ...wanted }, call) =>
       this.model(handle).describeSamples(await this.calibrationInputs(wanted), call),
     calibrate: async ({ handle, ...wanted }, call) =>

@@ -1,7 +1,9 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
 import { tick } from 'svelte';
+import { AppError, toErrorData } from '../../shared/errors.ts';
 import type { WeightPlans } from '../../shared/plan.ts';
 import type { Progress, Side, TensorSummary } from '../../shared/protocol.ts';
+import type { Recipe } from '../../shared/recipe.ts';
 import type { Statistics, Total } from '../../shared/report.ts';
 import { byteSize, decibelsWithUnit } from '../format/numbers.ts';
 import { recipeTitle } from '../format/schemes.ts';
@@ -89,8 +91,9 @@ export class Analyses {
     const recipe = this.#workbench.recipes[side];
     let plan: WeightPlans;
     try {
-      plan = plannedOnce(model.tensors, recipe);
+      plan = await this.#planned(model.tensors, recipe, file.handle, abort.signal);
     } catch (error) {
+      if (isCancelled(error)) return;
       // Rules that take too long to match: nothing is planned until they are changed.
       this.#workbench.failAnalysis(error);
       return;
@@ -132,6 +135,24 @@ export class Analyses {
     } finally {
       if (this.#running[side] === abort) state.settle();
     }
+  }
+
+  /** What a recipe asks for: found at once, or by the engine where regular expressions take long. */
+  async #planned(
+    tensors: readonly TensorSummary[],
+    recipe: Recipe,
+    handle: string,
+    signal: AbortSignal,
+  ): Promise<WeightPlans> {
+    try {
+      return plannedOnce(tensors, recipe);
+    } catch (error) {
+      if (toErrorData(error).code !== 'LIMIT') throw error;
+    }
+    const asked = { handle, recipe: plain(recipe) };
+    const plan = await this.#workbench.client.request('planWeights', asked, { signal });
+    if (signal.aborted) throw new AppError('CANCELLED', 'cancelled');
+    return plan;
   }
 
   /** Take a job's progress; long ones are announced at every quarter. */

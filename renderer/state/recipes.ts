@@ -1,6 +1,4 @@
 // Edits of recipes, as pure functions from one recipe to the next.
-import { AppError } from '../../shared/errors.ts';
-import { compileRules, SearchTime, type RuleTarget } from '../../shared/rule-matcher.ts';
 import type { Side } from '../../shared/protocol.ts';
 import { defaultOf, findPreset, type Recipe, type Rule } from '../../shared/recipe.ts';
 import {
@@ -18,9 +16,13 @@ import {
   sameGranularity,
   sameRange,
 } from '../format/schemes.ts';
-import { overriddenNames } from './overrides.ts';
 
 export type RecipePair = Readonly<Record<Side, Recipe>>;
+
+/** How many weights of the open model each rule would match; null where that takes too long. */
+export type CountMatches = (
+  matches: readonly Rule['match'][],
+) => Promise<readonly (number | null)[]>;
 
 export const SIDES: readonly Side[] = ['a', 'b'];
 
@@ -94,45 +96,6 @@ export function sameRecipe(a: Recipe, b: Recipe): boolean {
     JSON.stringify(a.calibration) === JSON.stringify(b.calibration) &&
     JSON.stringify(a.rules) === JSON.stringify(b.rules)
   );
-}
-
-/** Milliseconds that all regular expressions of a recipe may take while they are counted: the page waits for it. */
-const COUNTING_MS = 200;
-
-/**
- * How many of these tensors a rule matches; 0 for a pattern that does not compile, null where that takes
- * too long to say.
- */
-export function countMatches(
-  match: Rule['match'],
-  tensors: readonly RuleTarget[],
-  time = new SearchTime(COUNTING_MS),
-): number | null {
-  try {
-    const matches = compileRules([{ match, scheme: null }], time);
-    return tensors.filter((tensor) => matches(tensor) !== undefined).length;
-  } catch (error) {
-    return error instanceof AppError && error.code === 'LIMIT' ? null : 0;
-  }
-}
-
-/**
- * How many of these tensors each rule matches; null for those that are not counted because the rules before
- * them took too long. Overrides are looked up by name: there may be one for each of thousands of layers.
- * @param time that the regular expressions of all rules may take
- */
-export function matchCounts(
-  rules: readonly Rule[],
-  tensors: readonly RuleTarget[],
-  time = new SearchTime(COUNTING_MS),
-): readonly (number | null)[] {
-  const byName = new Map<string, number>();
-  for (const { name } of tensors) byName.set(name, (byName.get(name) ?? 0) + 1);
-  return rules.map((rule) => {
-    const names = overriddenNames(rule);
-    if (names === null) return countMatches(rule.match, tensors, time);
-    return names.reduce((sum, name) => sum + (byName.get(name) ?? 0), 0);
-  });
 }
 
 /**

@@ -21,6 +21,7 @@ import {
   parseRecipe,
   recipeFromText,
   type Recipe,
+  type Rule,
 } from '../../shared/recipe.ts';
 import { VIEWS, type View } from '../../shared/views.ts';
 import { copyText } from '../components/clipboard.ts';
@@ -268,6 +269,11 @@ export class Workbench {
   /** What the open file says of the model as a whole. */
   properties(): Promise<ModelProperties> {
     return this.client.request('properties', { handle: this.file?.handle ?? '' });
+  }
+
+  /** How many weights of the open model each rule would match; null where that takes too long. @throws AppError */
+  countMatches(matches: readonly Rule['match'][]): Promise<readonly (number | null)[]> {
+    return this.client.request('countMatches', { handle: this.file?.handle ?? '', matches });
   }
 
   closeModel(): void {
