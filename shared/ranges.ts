@@ -14,6 +14,16 @@ export interface ObservedValue {
   readonly nonFinite: number;
   /** Counts of equal bins from -limit to limit, where limit is the larger of |min| and |max|. */
   readonly histogram: readonly number[];
+  /** Of values that operators multiply with a weight, which adds up their channels. */
+  readonly channels?: ObservedChannels | undefined;
+}
+
+/** What was observed of the channels of a value, over all samples. */
+export interface ObservedChannels {
+  /** By channel. */
+  readonly means: readonly number[];
+  /** The value's shape in the first sample. */
+  readonly shape: readonly number[];
 }
 
 /** What was observed of a model's values. */

@@ -27,6 +27,8 @@ export interface ActivationScheme {
   readonly symmetric: boolean;
   /** How a range is chosen of what calibration observed. */
   readonly range: RangeMethod;
+  /** Whether biases make up for what rounded weights add on average; not where operators are named. */
+  readonly biasCorrection?: boolean | undefined;
   /**
    * Types of operators whose inputs and outputs are quantized by the rules of onnxruntime's quantize_static; where it is
    * left out, those are planned that integer kernels gain from.
@@ -81,6 +83,7 @@ export const BASE_ACTIVATIONS: ActivationScheme = {
   dtype: 'uint8',
   symmetric: false,
   range: 'minmax',
+  biasCorrection: true,
 };
 
 function preset(
@@ -216,6 +219,7 @@ const activationFields = {
   dtype: v.picklist(ACTIVATION_DTYPES),
   symmetric: v.boolean(),
   range: schemeFields.range,
+  biasCorrection: v.optional(v.boolean()),
   operators: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(200))), v.maxLength(1000))),
 };
 

@@ -10,6 +10,7 @@ import type { ValuesDetail } from './quantize/detail.ts';
 import type { QuantizeResult } from './quantize/quantize-tensor.ts';
 import type { KernelScheme } from './quantize/scheme.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
+import type { SumsOfWeight } from './quantize/weight-excess.ts';
 import type { FileSource } from './source.ts';
 
 /** The model's files as a worker opens them itself. */
@@ -110,6 +111,17 @@ export interface Jobs {
       scheme: KernelScheme | null;
     };
     result: Channels | null;
+  };
+  /** What weightExcess gives of a weight under an integer scheme. */
+  excess: {
+    params: {
+      files: WorkerFiles;
+      tensor: WorkerTensor;
+      known: TensorStatistics | null;
+      scheme: KernelScheme;
+      sums: SumsOfWeight;
+    };
+    result: Float64Array;
   };
   /** Ranges of the whole tensor by the methods that search. */
   ranges: {

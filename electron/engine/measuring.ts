@@ -2,7 +2,14 @@ import { isQuantizable, type TensorRef } from '../../shared/model.ts';
 import type { TensorPlan } from '../../shared/plan.ts';
 import type { Statistics, TensorReport } from '../../shared/report.ts';
 import { batchesOf } from './batches.ts';
-import { forWorker, type AnalyzedItem, type AnalyzeItem, type WorkerFiles } from './jobs.ts';
+import {
+  filesOf,
+  forWorker,
+  type AnalyzedItem,
+  type AnalyzeItem,
+  type WorkerFiles,
+} from './jobs.ts';
+import type { WeightSums } from './formats/format.ts';
 import type { WorkerPool } from './pool.ts';
 import { kernelScheme } from './quantize/scheme.ts';
 import type { TensorStatistics } from './quantize/statistics.ts';
@@ -82,6 +89,27 @@ export class Measuring {
     };
     const lanes = Array.from({ length: this.pool.size }, lane);
     const outcomes = await Promise.allSettled(lanes);
+    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failure !== undefined) throw failure.reason as Error;
+  }
+
+  /**
+   * Add up what the codes of weights stand for beyond their values.
+   * @throws AppError CANCELLED, CHANGED, WORKER_DIED
+   */
+  async excess(
+    wanted: readonly WeightSums[],
+    { signal }: MeasureOptions,
+    settle: (sums: WeightSums, excess: Float64Array) => void,
+  ): Promise<void> {
+    const jobs = wanted.map(async (sums) => {
+      const ref = this.tensors[sums.tensor]!;
+      const known = this.passes.get(sums.tensor) ?? null;
+      const files = filesOf(this.files, [ref]);
+      const params = { files, tensor: forWorker(ref), known, scheme: sums.scheme, sums };
+      settle(sums, await this.pool.run('excess', params, { signal, what: ref.name }));
+    });
+    const outcomes = await Promise.allSettled(jobs);
     const failure = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failure !== undefined) throw failure.reason as Error;
   }

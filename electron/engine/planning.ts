@@ -86,7 +86,7 @@ export class Planning {
     mode: ExportMode,
     signal: AbortSignal,
   ): Promise<TensorPlan> {
-    await this.readScales(recipe, mode, { signal });
+    await this.readForBiases(recipe, mode, { signal });
     const isKnown = mode === 'static' || this.plans.has(JSON.stringify([mode, recipe]));
     if (isKnown || this.tensors.length <= MANY_TENSORS)
       return this.plan(recipe, mode).weights[ref.id]!;
@@ -129,15 +129,34 @@ export class Planning {
   /** Read what the plan of a mode depends on. */
   private async read(recipe: Recipe, mode: ExportMode, options: RunOptions): Promise<void> {
     await this.readConstants(mode, options);
-    await this.readScales(recipe, mode, options);
+    await this.readForBiases(recipe, mode, options);
   }
 
-  /** Biases of operators on integers are stored in units of their weights' scales. */
-  private async readScales(recipe: Recipe, mode: ExportMode, options: RunOptions): Promise<void> {
-    const wanted = mode === 'static' ? this.calibration.unmeasured(recipe) : [];
+  /** Biases of operators on integers are in units of their weights' scales, and make up for what those weights' codes add. */
+  private async readForBiases(
+    recipe: Recipe,
+    mode: ExportMode,
+    options: RunOptions,
+  ): Promise<void> {
+    if (mode !== 'static') return;
+    await this.readScales(recipe, options);
+    await this.readExcess(recipe, options);
+  }
+
+  private async readScales(recipe: Recipe, options: RunOptions): Promise<void> {
+    const wanted = this.calibration.unmeasured(recipe);
     if (wanted.length === 0) return;
     await this.measuring.run(wanted, 'Measuring', { ...options, withScales: true }, (reports) =>
       this.calibration.learn(reports),
+    );
+    this.plans.clear();
+  }
+
+  private async readExcess(recipe: Recipe, options: RunOptions): Promise<void> {
+    const wanted = this.calibration.unsummed(recipe);
+    if (wanted.length === 0) return;
+    await this.measuring.excess(wanted, options, (sums, excess) =>
+      this.calibration.learnExcess(sums, excess),
     );
     this.plans.clear();
   }

@@ -4,7 +4,7 @@ import type { ActivationScheme, Recipe } from '../../shared/recipe.ts';
 import type { Scheme } from '../../shared/scheme.ts';
 import type { TensorReport } from '../../shared/report.ts';
 import { chooseRange } from './calibrate/choose-range.ts';
-import type { OpenedModel, StaticFacts, WeightParameters } from './formats/format.ts';
+import type { OpenedModel, StaticFacts, WeightParameters, WeightSums } from './formats/format.ts';
 import { readNumbers } from './tensor-bytes.ts';
 
 /** What calibration and measured weights tell of a model's plans for static quantization. */
@@ -15,6 +15,8 @@ export class StaticKnowledge {
   private skipped: ReadonlyMap<string, string> = new Map();
   /** By tensor and scheme. */
   private readonly measured = new Map<string, WeightParameters>();
+  /** By operator and scheme of its weight. */
+  private excess = new Map<string, readonly number[]>();
   /** By value and scheme: a search takes a while, and plans ask again. */
   private chosen = new Map<string, ReturnType<typeof chooseRange>>();
 
@@ -33,6 +35,7 @@ export class StaticKnowledge {
     this.observed = new Map(values.map((value) => [value.name, value]));
     this.skipped = new Map(skipped.map(({ name, reason }) => [name, reason]));
     this.chosen = new Map();
+    this.excess = new Map();
   }
 
   /** What the recipe asks of the weights, of any size: operators on integers want theirs whatever it saves. */
@@ -54,6 +57,23 @@ export class StaticKnowledge {
     return [...missing.values()];
   }
 
+  /** Sums over weights that a plan asks for, as biases are corrected by them, and that were not made yet. */
+  unsummed(recipe: Recipe): readonly WeightSums[] {
+    if (!this.isCalibrated) return [];
+    const missing = new Map<string, WeightSums>();
+    const excessOf: StaticFacts['excessOf'] = (sums) => {
+      const known = this.excess.get(excessKey(sums));
+      if (known === undefined) missing.set(excessKey(sums), sums);
+      return known ?? null;
+    };
+    this.opened.planStatic?.(this.asked(recipe), { ...this.facts(recipe), excessOf });
+    return [...missing.values()];
+  }
+
+  learnExcess(sums: WeightSums, excess: Float64Array): void {
+    this.excess.set(excessKey(sums), Array.from(excess));
+  }
+
   learn(reports: readonly TensorReport[]): void {
     for (const { tensor, scheme, scale, zeroPoint } of reports)
       if (scheme !== null)
@@ -70,6 +90,9 @@ export class StaticKnowledge {
       rangeOf: (value, scheme, part) =>
         this.rangeOf(this.opened.graph().values[value]!.name, scheme, part),
       parametersOf: (tensor, scheme) => this.measured.get(keyOf(tensor, scheme)) ?? null,
+      channelsOf: (value) =>
+        this.observed?.get(this.opened.graph().values[value]!.name)?.channels ?? null,
+      excessOf: (sums) => this.excess.get(excessKey(sums)) ?? null,
       numbersOf: (tensor) => readNumbers(files, model.tensors[tensor]!),
     };
   }
@@ -88,6 +111,10 @@ export class StaticKnowledge {
     this.chosen.set(key, range);
     return range;
   }
+}
+
+function excessKey({ operator, scheme }: WeightSums): string {
+  return keyOf(operator, scheme);
 }
 
 function keyOf(tensor: number, scheme: Scheme): string {

@@ -15,7 +15,7 @@ import type {
 } from './jobs.ts';
 import type { JobEnvelope, JobResult } from './pool.ts';
 import { loadKernels } from './kernels/load.ts';
-import { tensorPasses } from './kernels/tensor-passes.ts';
+import { tensorPasses, tensorValues } from './kernels/tensor-passes.ts';
 import { channelSqnr, describeSide, describeValues, searchedRanges } from './quantize/detail.ts';
 import { dotProduct } from './quantize/dot-product.ts';
 import { layoutOf } from './quantize/layout.ts';
@@ -23,6 +23,7 @@ import type { Passes } from './quantize/passes.ts';
 import { prepareTensor, quantizeTensor, type QuantizeInput } from './quantize/quantize-tensor.ts';
 import type { KernelScheme } from './quantize/scheme.ts';
 import { computeStatistics, type TensorStatistics } from './quantize/statistics.ts';
+import { weightExcess } from './quantize/weight-excess.ts';
 import { uniform } from './runtime/random.ts';
 
 /** Bins of the small histogram that a row of the table shows. */
@@ -207,6 +208,18 @@ function sqnrOrNull(input: QuantizeInput): Numbers | null {
   }
 }
 
+const excess: Implementation<'excess'> = (
+  { files, tensor, known, scheme, sums },
+  throwIfCancelled,
+) =>
+  withFiles(files, [tensor], (sources) => {
+    const source = valuesOf(sources, tensor, throwIfCancelled);
+    const statistics = known ?? firstPass(tensor, source);
+    const { name, shape, axis, quantization: stored } = tensor;
+    const job = prepareTensor({ name, source, shape, axis, scheme, statistics, stored });
+    return weightExcess(tensorValues(sources, tensor, throwIfCancelled), job, sums);
+  });
+
 const ranges: Implementation<'ranges'> = ({ files, tensor, known, scheme }, throwIfCancelled) =>
   withFiles(files, [tensor], (sources) => {
     const source = valuesOf(sources, tensor, throwIfCancelled);
@@ -249,6 +262,7 @@ workerpool.worker({
   inspect: method(inspect),
   scales: method(scales, listsOf),
   channels: method(channels, (all) => [...rangesIn(all), ...(all?.sqnrDb ? [all.sqnrDb] : [])]),
+  excess: method(excess),
   ranges: method(ranges),
   dot: method(dot),
   encode: method(encode),

@@ -123,6 +123,7 @@ export function sameActivations(
     a.dtype === b.dtype &&
     a.symmetric === b.symmetric &&
     sameRange(a.range, b.range) &&
+    (a.biasCorrection ?? false) === (b.biasCorrection ?? false) &&
     a.operators?.join() === b.operators?.join()
   );
 }
@@ -130,9 +131,13 @@ export function sameActivations(
 /** What a rule or recipe asks of activations: "int8 symmetric, minmax". */
 export function activationSentence(scheme: Partial<ActivationScheme> | null): string {
   if (scheme === null) return 'float';
-  const { dtype = '', symmetric, range } = scheme;
+  const { dtype = '', symmetric, range, biasCorrection } = scheme;
   const symmetry = symmetric === undefined ? '' : symmetric ? 'symmetric' : 'asymmetric';
-  const parts = [`${dtype} ${symmetry}`.trim(), range === undefined ? '' : rangeWord(range)];
+  const parts = [
+    `${dtype} ${symmetry}`.trim(),
+    range === undefined ? '' : rangeWord(range),
+    biasCorrection === true ? 'biases corrected' : '',
+  ];
   return parts.filter((part) => part !== '').join(', ');
 }
 

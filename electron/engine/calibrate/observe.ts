@@ -14,6 +14,8 @@ export interface ObserveRequest extends WantedSamples {
   readonly model: string;
   /** Values of its main graph, by name. */
   readonly values: readonly string[];
+  /** Names of values whose channels are told apart, and the axes of those, from the end where negative. */
+  readonly channelAxes?: readonly (readonly [string, number])[];
   /** Bytes of values that one run may give; OBSERVED_BYTES where it is missing. */
   readonly observedBytes?: number;
 }
@@ -105,7 +107,8 @@ class Observing {
     samples: Samples,
     clock: SampleClock,
   ): Promise<(Ranges['values'][number] | { readonly skipped: Skipped })[]> {
-    const observers = names.map((name) => new ValueObserver(name));
+    const axes = new Map(this.request.channelAxes ?? []);
+    const observers = names.map((name) => new ValueObserver(name, axes.get(name) ?? null));
     await this.copies.withOutputs(names, 'values', async (model) => {
       for (const round of ['addRange', 'addCounts'] as const) {
         let before: ReadonlyMap<string, OutputValue> | null = null;
@@ -117,7 +120,8 @@ class Observing {
           const outputs = await runOnce(model, feeds);
           for (const observer of observers) {
             const value = outputs.get(observer.name);
-            if (value?.isText === false) observer[round](value.data as ArrayLike<number>);
+            if (value?.isText === false)
+              observer[round](value.data as ArrayLike<number>, value.dims);
           }
           before = samples.sequence ? outputs : null;
         }

@@ -1,4 +1,8 @@
-import { HISTOGRAM_BINS, type ObservedValue } from '../../../shared/ranges.ts';
+import {
+  HISTOGRAM_BINS,
+  type ObservedChannels,
+  type ObservedValue,
+} from '../../../shared/ranges.ts';
 
 /**
  * Reduces all that one value holds in a calibration to its range, its moments and a histogram, in two rounds
@@ -13,13 +17,17 @@ export class ValueObserver {
   private count = 0;
   private nonFinite = 0;
   private histogram: Histogram | null = null;
+  private readonly channels: ChannelMeans | null;
 
-  constructor(name: string) {
+  /** @param axis where its channels are, from the end where it is negative; null for values without */
+  constructor(name: string, axis: number | null = null) {
     this.name = name;
+    this.channels = axis === null ? null : new ChannelMeans(axis);
   }
 
   /** Take the value of one sample, in the first round. NaN and infinities are counted and left out. */
-  addRange(values: ArrayLike<number>): void {
+  addRange(values: ArrayLike<number>, dims: readonly number[]): void {
+    this.channels?.add(values, dims);
     let { min, max } = this;
     let [sum, squares, nonFinite] = [0, 0, 0];
     for (let at = 0; at < values.length; at++) {
@@ -53,14 +61,62 @@ export class ValueObserver {
     const { name, min, max, sum, squares, count, nonFinite } = this;
     if (count === 0) return null;
     const counts = this.histogram?.counts ?? new Float64Array(HISTOGRAM_BINS);
+    const channels = this.channels?.result() ?? null;
     return {
       ...{ name, min, max, mean: sum / count, power: squares / count, count, nonFinite },
       histogram: Array.from(counts),
+      ...(channels === null ? {} : { channels }),
     };
   }
 
   private get limit(): number {
     return Math.max(Math.abs(this.min), Math.abs(this.max));
+  }
+}
+
+/** The mean of each channel of a value. NaN and infinities are left out. */
+class ChannelMeans {
+  private readonly axis: number;
+  private sums = new Float64Array(0);
+  private counts = new Float64Array(0);
+  private shape: readonly number[] | null = null;
+  private isUneven = false;
+
+  constructor(axis: number) {
+    this.axis = axis;
+  }
+
+  add(values: ArrayLike<number>, dims: readonly number[]): void {
+    const axis = this.axis < 0 ? dims.length + this.axis : this.axis;
+    const channels = dims[axis] ?? 0;
+    if (this.shape === null) {
+      this.shape = [...dims];
+      this.sums = new Float64Array(channels);
+      this.counts = new Float64Array(channels);
+    }
+    // A value of another number of channels in another sample has none to tell apart.
+    if (channels !== this.sums.length) this.isUneven = true;
+    if (this.isUneven) return;
+    const inner = dims.slice(axis + 1).reduce((product, size) => product * size, 1);
+    for (let start = 0, channel = 0; start < values.length; start += inner) {
+      let [sum, count] = [0, 0];
+      for (let at = start; at < start + inner; at++) {
+        const value = values[at]!;
+        if (value - value !== 0) continue;
+        sum += value;
+        count++;
+      }
+      this.sums[channel] = this.sums[channel]! + sum;
+      this.counts[channel] = this.counts[channel]! + count;
+      channel = channel + 1 === channels ? 0 : channel + 1;
+    }
+  }
+
+  result(): ObservedChannels | null {
+    const { sums, counts, shape } = this;
+    if (shape === null || this.isUneven || sums.length === 0) return null;
+    const means = Array.from(sums, (sum, channel) => sum / Math.max(1, counts[channel]!));
+    return { means, shape };
   }
 }
 

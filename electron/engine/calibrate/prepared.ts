@@ -85,6 +85,7 @@ export class PreparedModel {
       kind: 'observe',
       model: opened.files[0]!.path,
       values: [...new Set(observed.map(({ name }) => name))],
+      channelAxes: [...(opened.channelAxes?.() ?? [])],
       ...wanted,
       hints: opened.runHints,
     } as const;

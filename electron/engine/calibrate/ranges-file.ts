@@ -22,6 +22,7 @@ const schema = v.strictObject({
         first: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(HISTOGRAM_BINS)),
         counts: v.pipe(v.array(count), v.maxLength(HISTOGRAM_BINS)),
       }),
+      channels: v.optional(v.strictObject({ means: v.array(finite), shape: v.array(count) })),
     }),
   ),
   skipped: v.array(v.strictObject({ name: v.string(), reason: v.string() })),

@@ -6,11 +6,12 @@ import type { ModelGraph } from '../../../shared/graph.ts';
 import type { Model } from '../../../shared/model.ts';
 import type { ModelProperties } from '../../../shared/properties.ts';
 import type { Plan, WeightPlans } from '../../../shared/plan.ts';
-import type { ChosenRange } from '../../../shared/ranges.ts';
+import type { ChosenRange, ObservedChannels } from '../../../shared/ranges.ts';
 import type { Statistics } from '../../../shared/report.ts';
 import type { ActivationScheme, Recipe } from '../../../shared/recipe.ts';
 import type { Scheme } from '../../../shared/scheme.ts';
 import type { RunHints } from '../runtime/inputs.ts';
+import type { SumsOfWeight } from '../quantize/weight-excess.ts';
 import type { FileSource } from '../source.ts';
 import type { Layout } from '../export/layout.ts';
 
@@ -50,6 +51,11 @@ export interface OpenedModel {
   /** Plans what the mode static does; absent where the format has none. */
   planStatic?(asked: WeightPlans, facts: StaticFacts): Plan;
   /**
+   * The axes of the channels that operators add up with a weight, by the name of the value in the main graph, from the
+   * end where negative; absent where planStatic is.
+   */
+  channelAxes?(): ReadonlyMap<string, number>;
+  /**
    * A copy that gives values of the main graph as outputs, by name, or their shapes as int64 tensors whose
    * names end with SHAPE_SUFFIX; absent where no runtime runs the format.
    */
@@ -76,6 +82,13 @@ export interface WeightParameters {
   readonly zeroPoint: readonly number[];
 }
 
+/** How an operator adds up what the codes of its weight stand for. */
+export interface WeightSums extends SumsOfWeight {
+  readonly operator: number;
+  readonly tensor: number;
+  readonly scheme: Scheme;
+}
+
 /** What the weights and calibration of a model tell of a plan for static quantization. */
 export interface StaticFacts {
   readonly recipe: Recipe;
@@ -90,6 +103,10 @@ export interface StaticFacts {
   ): ChosenRange | { readonly missing: string };
   /** What the values of a stored tensor give under a scheme; null while that is not known. */
   parametersOf(tensor: number, scheme: Scheme): WeightParameters | null;
+  /** What was observed of a value's channels; null where nothing was. */
+  channelsOf(value: number): ObservedChannels | null;
+  /** What weightExcess gives; null while that is not known. */
+  excessOf(sums: WeightSums): readonly number[] | null;
   /** The values of a small stored tensor. */
   numbersOf(tensor: number): readonly number[];
 }

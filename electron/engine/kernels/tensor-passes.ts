@@ -1,7 +1,9 @@
 import { isSourceDtype } from '../../../shared/dtypes.ts';
 import { AppError } from '../../../shared/errors.ts';
 import type { ByteRange } from '../../../shared/model.ts';
+import { decodeValues } from '../quantize/chunks.ts';
 import type { Passes } from '../quantize/passes.ts';
+import type { ValueSource } from '../quantize/values.ts';
 import type { FileSource } from '../source.ts';
 import { forEachRun, type StoredBytes } from '../tensor-bytes.ts';
 import { widthOf, type ByteSource } from './blocks.ts';
@@ -22,6 +24,39 @@ export function tensorPasses(
   tensor: StoredBytes,
   check: () => void,
 ): Passes {
+  return simdPasses(kernels, { ...byteSource(files, tensor, check), check });
+}
+
+/** Values of a chunk of tensorValues. */
+const CHUNK = 1 << 16;
+
+/** A stored tensor's values in runs, for what has no kernel. Parameters and errors are those of tensorPasses. */
+export function tensorValues(
+  files: readonly FileSource[],
+  tensor: StoredBytes,
+  check: () => void,
+): ValueSource {
+  const { elements, dtype, read } = byteSource(files, tensor, check);
+  const width = widthOf(dtype);
+  return {
+    elements,
+    dtype,
+    forEachChunk(visit) {
+      for (let start = 0; start < elements; start += CHUNK) {
+        check();
+        const bytes = new Uint8Array(Math.min(CHUNK, elements - start) * width);
+        read(bytes, start * width);
+        visit(decodeValues(bytes, dtype), start);
+      }
+    },
+  };
+}
+
+function byteSource(
+  files: readonly FileSource[],
+  tensor: StoredBytes,
+  check: () => void,
+): ByteSource {
   const { dtype, name, elements } = tensor;
   if (!isSourceDtype(dtype))
     throw new AppError('UNSUPPORTED', 'holds no float values', { field: name, found: dtype });
@@ -29,7 +64,7 @@ export function tensorPasses(
     tensor.data.encoding === 'raw'
       ? rangeReader(files, tensor, elements * widthOf(dtype))
       : varintReader(files, tensor, check);
-  return simdPasses(kernels, { elements, dtype, read, check });
+  return { elements, dtype, read };
 }
 
 /** Reads from ranges of files as if they were one. */

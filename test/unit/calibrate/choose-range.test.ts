@@ -13,7 +13,7 @@ const UINT8: ActivationScheme = { dtype: 'uint8', symmetric: false, range: 'minm
 function observe(...samples: (readonly number[])[]): ObservedValue {
   const observer = new ValueObserver('v');
   for (const round of ['addRange', 'addCounts'] as const)
-    for (const sample of samples) observer[round](Float32Array.from(sample));
+    for (const sample of samples) observer[round](Float32Array.from(sample), [sample.length]);
   return observer.result()!;
 }
 

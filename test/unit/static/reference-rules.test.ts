@@ -45,6 +45,8 @@ function planOf(
     recipe: wanted,
     rangeOf: () => ({ low: -1, high: 1 }),
     parametersOf: () => ({ scale: [1], zeroPoint: [0] }),
+    channelsOf: () => null,
+    excessOf: () => null,
     numbersOf: () => [1, 2, 3, 4, 5, 6, 7, 8],
   });
   session.close();

@@ -2,7 +2,7 @@ import * as path from 'node:path';
 import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
-import type { Recipe } from '../../../shared/recipe.ts';
+import { BASE_ACTIVATIONS, type Recipe } from '../../../shared/recipe.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
 import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
@@ -97,7 +97,9 @@ describe('a small network', () => {
   });
 
   test('a bias is int32 in units of the scales of input and weight', async () => {
-    const { plan, proto } = await exported(smallNetwork(), recipe('static-int8'));
+    const activations = { ...BASE_ACTIVATIONS, biasCorrection: false };
+    const wanted = recipe('static-int8', { activations });
+    const { plan, proto } = await exported(smallNetwork(), wanted);
     const stored = (name: string): onnx.ITensorProto =>
       proto.graph!.initializer!.find((each) => each.name === name)!;
     const numbers = (tensor: onnx.ITensorProto, Type: typeof Float32Array | typeof Int32Array) =>

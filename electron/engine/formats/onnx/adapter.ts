@@ -3,6 +3,7 @@ import { layoutOnnx, RECIPE_KEY } from './write/layout-onnx.ts';
 import { graphHints } from '../../runtime/graph-hints.ts';
 import type { FileSource } from '../../source.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
+import { channelAxes } from './fit/static/bias-correction.ts';
 import { planStatic } from './fit/static/plan.ts';
 import { layersCopy } from './write/layers-copy.ts';
 import { observedCopy } from './write/observed-copy.ts';
@@ -87,6 +88,7 @@ function openOnnx(source: FileSource): OpenedModel {
         }),
       planStatic: (asked, facts) =>
         planStatic(asked, { ...facts, graph: graphOf(), tensors, opset: staticOpset(index) }),
+      channelAxes: () => channelAxes(graphOf()),
       withOutputs: (values, what) =>
         observedCopy(index, files, values, what === 'shapes' ? SHAPE_SUFFIX : null),
       withLayers: (layers) => layersCopy({ index, graph: graphOf(), tensors }, files, layers),

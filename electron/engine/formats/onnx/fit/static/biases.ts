@@ -15,6 +15,8 @@ export interface BiasFacts {
   readonly parameters: WeightParameters;
   /** What the operator adds: the values of the bias, times beta in a Gemm. */
   readonly values: readonly number[];
+  /** What the operator's results have too much on average because of its weight's codes; null leaves the bias as it is. */
+  readonly excess: readonly number[] | null;
   /** Whether the values are multiplied with a beta that is not 1, which the operator then must not do again. */
   readonly takesBeta?: true;
 }
@@ -100,18 +102,26 @@ export function placeBiases(
   }
   for (const use of uses) {
     const widened = use.weight === null ? undefined : weights[use.weight]!.parameters?.scale;
-    const bias = planBias(use, widened ?? use.parameters.scale);
+    // The excess is that of codes under the scales that the weight has by itself.
+    const excess = widened === undefined ? use.excess : null;
+    const corrected = excess !== null && use.values.length === excess.length;
+    const values = corrected ? use.values.map((value, at) => value - excess[at]!) : use.values;
+    const bias = planBias({ ...use, values }, widened ?? use.parameters.scale);
     operators[use.operator] = { ...operators[use.operator]!, bias };
     const { scale } = bias;
     const granularity = scale.length === 1 ? 'tensor' : 'channel';
     weights[use.bias] = {
       ...weights[use.bias]!,
       scheme: schemeOf({ dtype: 'int32', granularity }),
-      reason: 'int32 with the scales of the input times those of the weight',
+      reason: corrected ? CORRECTED : IN_SCALES,
       parameters: { scale, zeroPoint: scale.map(() => 0), axis: axisOf(scale, 0) },
     };
   }
 }
+
+const IN_SCALES = 'int32 with the scales of the input times those of the weight';
+const CORRECTED =
+  'int32 with the scales of the input times those of the weight, less what the rounded weight adds on average';
 
 function axisOf(scales: readonly number[], axis: number | null): number | null {
   return scales.length === 1 ? null : axis;

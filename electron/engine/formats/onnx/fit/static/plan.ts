@@ -12,6 +12,7 @@ import {
   activationParameters,
   clippedParameters,
 } from '../../../../quantize/activation-parameters.ts';
+import { meanExcess } from './bias-correction.ts';
 import { placeBiases, whyNoBias, type BiasFacts } from './biases.ts';
 import type { PlanningFacts } from './facts.ts';
 import { clipLimits, handsOnCodes, isWanted, whyNoKernel } from './operators.ts';
@@ -292,9 +293,12 @@ class StaticPlanner {
     if (parameters === null) return null;
     const inputScale = this.values.get(input.value)!.scale;
     const values = this.facts.numbersOf(bias.tensor);
+    const { scheme } = this.weights[weight.tensor]!;
+    const isCorrected = this.schemeOf(id)?.biasCorrection === true;
     return {
       ...{ operator: id, weight: weight.tensor, bias: bias.tensor },
       ...{ inputScale, parameters, values },
+      excess: isCorrected ? meanExcess(id, scheme!, this.facts) : null,
     };
   }
 }

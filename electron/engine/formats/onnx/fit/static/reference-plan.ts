@@ -235,6 +235,7 @@ class ReferencePlanner {
     return {
       ...{ operator, bias, inputScale: known.parameters.scale[0]!, parameters, values },
       weight: weight.kind === 'tensor' ? weight.tensor : null,
+      excess: null,
       ...(beta === 1 ? {} : { takesBeta: true as const }),
     };
   }
