@@ -78,11 +78,14 @@ export function defaultOf({ default: fields }: Pick<Recipe, 'default'>): Scheme 
   return fields === null ? null : schemeOf(fields);
 }
 
-/** Activations where a recipe says nothing of them: the type that onnxruntime's kernels on x86 take best. */
+/**
+ * Activations where a recipe says nothing of them: the type that onnxruntime's kernels on x86 take best, and the range
+ * that loses least on real models (docs/accuracy.md).
+ */
 export const BASE_ACTIVATIONS: ActivationScheme = {
   dtype: 'uint8',
   symmetric: false,
-  range: 'minmax',
+  range: { percentile: 99.99 },
   biasCorrection: true,
 };
 
