@@ -9,13 +9,13 @@ const outDir = path.join(root, '.cache/docs-cli');
 await buildScripts(outDir, {
   commands: 'electron/cli/commands.ts',
   reference: 'electron/cli/reference.ts',
-  recipe: 'shared/recipe.ts',
+  presets: 'shared/presets.ts',
 });
 // The commands look for their workers beside themselves, as CommonJS does.
 globalThis.__dirname = outDir;
 const load = (name) => import(pathToFileURL(path.join(outDir, `${name}.mjs`)).href);
 const { COMMANDS } = await load('commands');
 const { cliReference } = await load('reference');
-const { PRESET_DESCRIPTIONS } = await load('recipe');
+const { PRESET_DESCRIPTIONS } = await load('presets');
 fs.writeFileSync(path.join(root, 'docs/cli.md'), cliReference(COMMANDS, PRESET_DESCRIPTIONS));
 console.log('docs/cli.md is written');

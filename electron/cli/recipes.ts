@@ -1,4 +1,4 @@
-import { PRESET_DESCRIPTIONS, PRESETS } from '../../shared/recipe.ts';
+import { PRESET_DESCRIPTIONS, PRESETS } from '../../shared/presets.ts';
 import { describeScheme, schemeOf } from '../../shared/scheme.ts';
 import { JSON_OPTION, type CommandDefinition, type CommandInput } from './command.ts';
 import { printJson } from './json.ts';

@@ -1,12 +1,8 @@
 import * as fs from 'node:fs';
 import { AppError, ioError, printable } from '../../shared/errors.ts';
-import {
-  findPreset,
-  MAX_RECIPE_BYTES,
-  PRESETS,
-  recipeFromText,
-  type Recipe,
-} from '../../shared/recipe.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import { MAX_RECIPE_BYTES, recipeFromText } from '../../shared/recipe-file.ts';
+import { findPreset, PRESETS } from '../../shared/presets.ts';
 import { EXPORT_MODES, type ExportMode } from '../../shared/protocol.ts';
 import { fileKey, type InputFile } from '../files/atomic-file.ts';
 import { UsageError, type Values } from './command.ts';

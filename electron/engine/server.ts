@@ -20,7 +20,7 @@ import type {
 } from '../../shared/protocol.ts';
 import { planWeights } from '../../shared/plan.ts';
 import { isQuantizable } from '../../shared/model.ts';
-import { parseRecipe } from '../../shared/recipe.ts';
+import { parseRecipe } from '../../shared/recipe-file.ts';
 import { defaultCandidates, measureBudget, planFile } from './budget.ts';
 import { FORMATS } from './formats/registry.ts';
 import { thisComputer } from './computer/this-computer.ts';

@@ -15,7 +15,7 @@ import type { Handles } from './handles.ts';
 import type { AppMenu } from './menu.ts';
 import type { OpenFiles } from './open-files.ts';
 import type { RecentFiles } from './recent-files.ts';
-import { isRecipeFile } from '../../shared/recipe.ts';
+import { isRecipeFile } from '../../shared/recipe-file.ts';
 import { openRecipe, recipeEvent, saveRecipe } from './recipe-files.ts';
 import { samplePath } from './sample.ts';
 import { presetSetting, workersSetting, type SettingsStore } from './settings.ts';

@@ -1,5 +1,5 @@
 import { app } from 'electron';
-import { isRecipeFile } from '../../shared/recipe.ts';
+import { isRecipeFile } from '../../shared/recipe-file.ts';
 import { RotatingLog } from '../files/rotating-log.ts';
 import { serveApp, registerAppScheme } from './app-protocol.ts';
 import { askToStopExport } from './dialogs.ts';

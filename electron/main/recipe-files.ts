@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { app, dialog, type BrowserWindow } from 'electron';
 import { AppError, ioError, toErrorData } from '../../shared/errors.ts';
 import type { MainEvent, RecipeFile } from '../../shared/ipc.ts';
-import { MAX_RECIPE_BYTES, parseRecipe } from '../../shared/recipe.ts';
+import { MAX_RECIPE_BYTES, parseRecipe } from '../../shared/recipe-file.ts';
 import { writeWhole, type InputFile } from '../files/atomic-file.ts';
 
 const FILTERS = [{ name: 'Recipes', extensions: ['json'] }];

@@ -2,7 +2,8 @@ import * as path from 'node:path';
 import { app } from 'electron';
 import * as v from 'valibot';
 import { MOST_WORKERS, type Settings } from '../../shared/ipc.ts';
-import { parseRecipe, PRESETS } from '../../shared/recipe.ts';
+import { parseRecipe } from '../../shared/recipe-file.ts';
+import { PRESETS } from '../../shared/presets.ts';
 import { readJson, writeJson } from './json-file.ts';
 
 export const presetSetting = v.nullable(v.picklist(PRESETS.map(({ name }) => name)));

@@ -1,12 +1,11 @@
 import {
   BASE_ACTIVATIONS,
-  findPreset,
-  PRESETS,
   type ActivationScheme,
   type Recipe,
   type Rule,
   defaultOf,
 } from '../../shared/recipe.ts';
+import { findPreset, PRESETS } from '../../shared/presets.ts';
 import {
   granularityOf,
   isFloatCast,

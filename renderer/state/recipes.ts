@@ -1,6 +1,7 @@
 // Edits of recipes, as pure functions from one recipe to the next.
 import type { Side } from '../../shared/protocol.ts';
-import { defaultOf, findPreset, type Recipe, type Rule } from '../../shared/recipe.ts';
+import { defaultOf, type Recipe, type Rule } from '../../shared/recipe.ts';
+import { findPreset } from '../../shared/presets.ts';
 import {
   BASE_SCHEME,
   scalingOf,

@@ -14,15 +14,14 @@ import {
 } from '../../shared/ipc.ts';
 import type { ModelProperties } from '../../shared/properties.ts';
 import type { ExportMode, ModelSummary, Side } from '../../shared/protocol.ts';
+import { findPreset } from '../../shared/presets.ts';
+import type { Recipe, Rule } from '../../shared/recipe.ts';
 import {
-  findPreset,
   isRecipeFile,
   MAX_RECIPE_BYTES,
   parseRecipe,
   recipeFromText,
-  type Recipe,
-  type Rule,
-} from '../../shared/recipe.ts';
+} from '../../shared/recipe-file.ts';
 import { VIEWS, type View } from '../../shared/views.ts';
 import { copyText } from '../components/clipboard.ts';
 import { modelFacts } from '../format/models.ts';

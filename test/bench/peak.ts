@@ -1,7 +1,7 @@
 // Reports a whole model in a process of its own, and prints the most memory that it had, in MB.
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { findPreset } from '../../shared/recipe.ts';
+import { findPreset } from '../../shared/presets.ts';
 import { WorkerPool } from '../../electron/engine/pool.ts';
 import { Session } from '../../electron/engine/session.ts';
 

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { findPreset } from '../../shared/recipe.ts';
+import { findPreset } from '../../shared/presets.ts';
 import { DETECTOR, expect, figuresSettle, SAMPLE, test, type App } from './app.ts';
 
 /** What main set as the taskbar's progress, and the notifications that it showed. */

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { parseRecipe } from '../../shared/recipe.ts';
+import { parseRecipe } from '../../shared/recipe-file.ts';
 import { expect, figuresSettle, SAMPLE, test, type App } from './app.ts';
 
 async function choose({ page }: App, side: 'A' | 'B', item: string): Promise<void> {

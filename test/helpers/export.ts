@@ -2,7 +2,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect } from 'vitest';
 import type { ExportMode } from '../../shared/protocol.ts';
-import { findPreset, type Recipe } from '../../shared/recipe.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import { findPreset } from '../../shared/presets.ts';
 import type { WorkerPool } from '../../electron/engine/pool.ts';
 import { Session } from '../../electron/engine/session.ts';
 

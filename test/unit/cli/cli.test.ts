@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { COMPUTER_FEATURES, featureWords, type Computer } from '../../../shared/computer.ts';
-import { PRESET_DESCRIPTIONS } from '../../../shared/recipe.ts';
+import { PRESET_DESCRIPTIONS } from '../../../shared/presets.ts';
 import { CLI_SCRIPT } from '../../helpers/engine.ts';
 import { matMulModel } from '../../helpers/onnx-model.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';

@@ -2,7 +2,7 @@ import { spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { findPreset } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { writeBigModel } from '../../helpers/big-model.ts';
 import { CLI_SCRIPT } from '../../helpers/engine.ts';
 import { writeExternalModel } from '../../helpers/external-model.ts';

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { toJson } from '../../../electron/cli/json.ts';
 import { AppError, escaped, printable } from '../../../shared/errors.ts';
-import { findPreset } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { CLI_SCRIPT } from '../../helpers/engine.ts';
 import {
   floatTensor,

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parseRecipe } from '../../../shared/recipe.ts';
+import { parseRecipe } from '../../../shared/recipe-file.ts';
 import type { Total } from '../../../shared/report.ts';
 import { CLI_SCRIPT } from '../../helpers/engine.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';

@@ -3,7 +3,8 @@ import * as path from 'node:path';
 import { expect, test } from 'vitest';
 import { COMMANDS } from '../../../electron/cli/commands.ts';
 import { cliReference } from '../../../electron/cli/reference.ts';
-import { parseRecipe, PRESET_DESCRIPTIONS } from '../../../shared/recipe.ts';
+import { parseRecipe } from '../../../shared/recipe-file.ts';
+import { PRESET_DESCRIPTIONS } from '../../../shared/presets.ts';
 import { root } from '../../helpers/root.ts';
 
 const page = fs.readFileSync(path.join(root, 'docs/cli.md'), 'utf8');

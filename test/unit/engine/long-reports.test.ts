@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { EngineServer } from '../../../electron/engine/server.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { summarizeRanges, summarizeSqnr } from '../../../shared/channels.ts';
-import { findPreset } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import type { TensorDetail } from '../../../shared/report.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { Page } from '../../helpers/engine-page.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FromEngine } from '../../../shared/protocol.ts';
-import { findPreset } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { EngineServer } from '../../../electron/engine/server.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';

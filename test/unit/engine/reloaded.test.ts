@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { EngineServer } from '../../../electron/engine/server.ts';
 import type { RequestKind, Requests } from '../../../shared/protocol.ts';
-import { findPreset } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { Page } from '../../helpers/engine-page.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';

@@ -10,7 +10,7 @@ import type {
   RequestKind,
   Requests,
 } from '../../../shared/protocol.ts';
-import { findPreset } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { FORMATS } from '../../../electron/engine/formats/registry.ts';
 import { EngineServer } from '../../../electron/engine/server.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';

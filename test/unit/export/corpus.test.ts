@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect, test } from 'vitest';
-import { findPreset, type Recipe } from '../../../shared/recipe.ts';
+import type { Recipe } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { answer, CORPUS, modelFiles } from '../../helpers/onnx-corpus.ts';

@@ -1,6 +1,6 @@
 import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import { parseRecipe } from '../../../shared/recipe.ts';
+import { parseRecipe } from '../../../shared/recipe-file.ts';
 import type { SchemeFields } from '../../../shared/scheme.ts';
 import { ColumnCodes, columnZeroPoints } from '../../../electron/engine/export/nbits-layout.ts';
 import { testPool } from '../../helpers/engine.ts';

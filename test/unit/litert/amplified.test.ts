@@ -18,7 +18,7 @@ import { cpuMilliseconds } from '../../helpers/cpu.ts';
 import { i32, table, tables, text, u32 } from '../../helpers/flatbuffer.ts';
 import { denseModel, litertModel } from '../../helpers/litert-model.ts';
 import { planWeights, weightsOnly } from '../../../shared/plan.ts';
-import { findPreset } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();

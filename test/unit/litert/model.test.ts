@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../shared/errors.ts';
 import { isQuantizable, type Model } from '../../../shared/model.ts';
 import { planWeights } from '../../../shared/plan.ts';
-import { findPreset } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import {
   flatBuffer,

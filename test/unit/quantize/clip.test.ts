@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseRecipe } from '../../../shared/recipe.ts';
+import { parseRecipe } from '../../../shared/recipe-file.ts';
 import { schemeOf, type SchemeFields } from '../../../shared/scheme.ts';
 import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import { searchedRanges } from '../../../electron/engine/quantize/detail.ts';

@@ -3,7 +3,8 @@ import { arraySource } from '../../../electron/engine/quantize/chunks.ts';
 import { layoutOf } from '../../../electron/engine/quantize/layout.ts';
 import { quantizeTensor } from '../../../electron/engine/quantize/quantize-tensor.ts';
 import { computeStatistics } from '../../../electron/engine/quantize/statistics.ts';
-import { defaultOf, findPreset } from '../../../shared/recipe.ts';
+import { defaultOf } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { bytesOf, float32Of, readGolden } from './goldens.ts';
 
 const { cases } = readGolden<{

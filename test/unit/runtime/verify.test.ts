@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { zipSync } from 'fflate';
 import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import { findPreset } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
 import { OutputTally } from '../../../electron/engine/runtime/compare.ts';
 import { runBeside, runUnder } from '../../../electron/engine/runtime/run-models.ts';

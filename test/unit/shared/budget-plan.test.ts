@@ -8,7 +8,7 @@ import {
   type BudgetSums,
 } from '../../../shared/budget-plan.ts';
 import { planWeights } from '../../../shared/plan.ts';
-import { findPreset } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { schemeOf, type Scheme } from '../../../shared/scheme.ts';
 import { randomValues } from '../../helpers/onnx-model.ts';
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { findPreset, parseRecipe } from '../../../shared/recipe.ts';
+import { parseRecipe } from '../../../shared/recipe-file.ts';
+import { findPreset } from '../../../shared/presets.ts';
 
 const int8 = findPreset('int8')!;
 const { dtype, ...rest } = int8.default!;

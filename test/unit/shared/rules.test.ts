@@ -1,13 +1,9 @@
 import { expect, test } from 'vitest';
 import { compilePattern, exactPattern } from '../../../shared/patterns.ts';
 import { planWeights } from '../../../shared/plan.ts';
-import {
-  MAX_RULES,
-  MAX_SEARCHES,
-  parseRecipe,
-  PRESETS,
-  type Rule,
-} from '../../../shared/recipe.ts';
+import type { Rule } from '../../../shared/recipe.ts';
+import { MAX_RULES, MAX_SEARCHES, parseRecipe } from '../../../shared/recipe-file.ts';
+import { PRESETS } from '../../../shared/presets.ts';
 import { compileRules } from '../../../shared/rule-matcher.ts';
 import { MAX_NAME, shortName } from '../../../shared/short-name.ts';
 import { cpuMilliseconds } from '../../helpers/cpu.ts';

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { PRESETS } from '../../../shared/recipe.ts';
+import { PRESETS } from '../../../shared/presets.ts';
 import {
   BASE_SCHEME,
   describeScheme,

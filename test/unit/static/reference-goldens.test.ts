@@ -2,7 +2,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findPreset, type Recipe } from '../../../shared/recipe.ts';
+import type { Recipe } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
 import {

@@ -1,7 +1,8 @@
 import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import type { Plan } from '../../../shared/plan.ts';
-import { defaultOf, findPreset, type Recipe } from '../../../shared/recipe.ts';
+import { defaultOf, type Recipe } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';

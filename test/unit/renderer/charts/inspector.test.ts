@@ -7,7 +7,7 @@ import {
 } from '../../../../renderer/components/inspector/scales-table.ts';
 import type { Figures } from '../../../../renderer/state/figures.ts';
 import type { ModelSummary } from '../../../../shared/protocol.ts';
-import { findPreset } from '../../../../shared/recipe.ts';
+import { findPreset } from '../../../../shared/presets.ts';
 import { BASE_SCHEME, schemeOf } from '../../../../shared/scheme.ts';
 import { sideWith } from './reports.ts';
 

@@ -7,7 +7,9 @@ import {
 import { overriddenNames, withOverrides } from '../../../../renderer/state/overrides.ts';
 import { differingFields, isIdle, sameRecipe } from '../../../../renderer/state/recipes.ts';
 import { presetOf } from '../../../../renderer/format/schemes.ts';
-import { BASE_ACTIVATIONS, findPreset, parseRecipe } from '../../../../shared/recipe.ts';
+import { BASE_ACTIVATIONS } from '../../../../shared/recipe.ts';
+import { parseRecipe } from '../../../../shared/recipe-file.ts';
+import { findPreset } from '../../../../shared/presets.ts';
 
 const int8 = findPreset('int8')!;
 

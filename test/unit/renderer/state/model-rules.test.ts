@@ -3,7 +3,7 @@ import { ModelRules } from '../../../../renderer/state/model-rules.ts';
 import { withOverrides } from '../../../../renderer/state/overrides.ts';
 import { firstRecipes } from '../../../../renderer/state/recipes.ts';
 import type { ModelSummary } from '../../../../shared/protocol.ts';
-import { parseRecipe } from '../../../../shared/recipe.ts';
+import { parseRecipe } from '../../../../shared/recipe-file.ts';
 import { tensor } from '../tensors.ts';
 
 const model = { fileBytes: 100, tensors: [tensor(0)] } as unknown as ModelSummary;

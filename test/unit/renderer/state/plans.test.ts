@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { plannedOnce } from '../../../../renderer/state/plans.ts';
 import { firstRow } from '../../../../renderer/state/table.ts';
 import type { ModelSummary } from '../../../../shared/protocol.ts';
-import { findPreset, type Recipe, type Rule } from '../../../../shared/recipe.ts';
+import type { Recipe, Rule } from '../../../../shared/recipe.ts';
+import { findPreset } from '../../../../shared/presets.ts';
 import { cpuMilliseconds } from '../../../helpers/cpu.ts';
 import { tensor } from '../tensors.ts';
 

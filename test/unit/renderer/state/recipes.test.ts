@@ -18,7 +18,8 @@ import {
 } from '../../../../renderer/state/recipes.ts';
 import { exactPattern } from '../../../../shared/patterns.ts';
 import { planWeights } from '../../../../shared/plan.ts';
-import { parseRecipe, type Rule } from '../../../../shared/recipe.ts';
+import type { Rule } from '../../../../shared/recipe.ts';
+import { parseRecipe } from '../../../../shared/recipe-file.ts';
 import { tensor } from '../tensors.ts';
 
 const { a, b } = firstRecipes();

@@ -1,0 +1,218 @@
+import * as v from 'valibot';
+import { calibrationFields, imageFields } from './calibration-settings.ts';
+import { AppError } from './errors.ts';
+import { JsonReader } from './json-reader.ts';
+import { smallest } from './lists.ts';
+import { compilePattern, exactNames, MAX_PATTERN_LENGTH, type NamePattern } from './patterns.ts';
+import { ACCURACY_LEVELS, ACTIVATION_DTYPES, type Recipe, type Rule } from './recipe.ts';
+import { SCHEME_DTYPES } from './scheme.ts';
+
+/** Whether a file is a recipe by its name: JSON that is no index of a checkpoint. */
+export function isRecipeFile(name: string): boolean {
+  return /\.json$/i.test(name) && !/\.index\.([\w.-]+\.)?json$/i.test(name);
+}
+
+const schemeFields = {
+  dtype: v.picklist(SCHEME_DTYPES),
+  symmetric: v.boolean(),
+  granularity: v.union([
+    v.picklist(['tensor', 'channel']),
+    v.strictObject({ block: v.pipe(v.number(), v.integer(), v.minValue(16), v.maxValue(65536)) }),
+  ]),
+  range: v.union([
+    v.picklist(['minmax', 'mse', 'entropy']),
+    v.strictObject({ percentile: v.pipe(v.number(), v.gtValue(0), v.maxValue(100)) }),
+    v.strictObject({
+      clip: v.pipe(
+        v.tuple([v.pipe(v.number(), v.finite()), v.pipe(v.number(), v.finite())]),
+        v.check(([low, high]) => low < high, 'a low end below the high one'),
+      ),
+    }),
+  ]),
+  narrowRange: v.optional(v.boolean()),
+  powerOfTwo: v.optional(v.boolean()),
+  rounding: v.optional(v.picklist(['even', 'zero'])),
+};
+
+const schemeSchema = v.strictObject(schemeFields);
+
+const activationFields = {
+  dtype: v.picklist(ACTIVATION_DTYPES),
+  symmetric: v.boolean(),
+  range: schemeFields.range,
+  biasCorrection: v.optional(v.boolean()),
+  operators: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(200))), v.maxLength(1000))),
+};
+
+const recipeSchema = v.strictObject({
+  version: v.literal(1),
+  name: v.pipe(v.string(), v.maxLength(200)),
+  default: v.nullable(schemeSchema),
+  calibration: v.optional(v.strictObject(calibrationFields)),
+  activations: v.optional(v.nullable(v.strictObject(activationFields))),
+  minElements: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 1024),
+  accuracyLevel: v.optional(v.picklist(ACCURACY_LEVELS)),
+  rules: v.optional(
+    v.array(
+      v.strictObject({
+        match: v.strictObject({
+          name: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
+          layer: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
+          op: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
+          role: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
+        }),
+        scheme: v.optional(v.nullable(v.partial(schemeSchema))),
+        activations: v.optional(v.nullable(v.partial(v.strictObject(activationFields)))),
+      }),
+    ),
+    [],
+  ),
+});
+
+/** A rule for each layer of the largest models; rules of exact names, operators and roles are looked up. */
+export const MAX_RULES = 100_000;
+/** Rules that search names by a regular expression: each is tried on every tensor, 0.5 µs of time. */
+export const MAX_SEARCHES = 200;
+/** Instructions of all regular expressions; the time that they take is limited by compileRules. */
+export const MAX_SEARCH_SIZE = 4000;
+
+/** No recipe that a person wrote is near this. */
+export const MAX_RECIPE_BYTES = 16 << 20;
+
+/**
+ * A recipe from the text of a file.
+ * @throws AppError BAD_RECIPE naming what is wrong, and the file. A key that comes twice is wrong:
+ * JSON.parse keeps the last, which may not be the one that its writer looks at.
+ */
+export function recipeFromText(text: string, file: string): Recipe {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new AppError(
+      'BAD_RECIPE',
+      'is not JSON',
+      { file, field: 'recipe', found: (error as Error).message, expected: 'a recipe' },
+      error,
+    );
+  }
+  new JsonReader(text, ({ summary, path, found, expected }) => {
+    const field = path.length === 0 ? 'recipe' : path.join('.');
+    throw new AppError('BAD_RECIPE', summary, { file, field, found, expected });
+  }).skip();
+  return parseRecipe(value, file);
+}
+
+/**
+ * A recipe from parsed JSON, checked field by field.
+ * @throws AppError BAD_RECIPE naming the field, what was found and what was expected.
+ */
+export function parseRecipe(value: unknown, file?: string): Recipe {
+  const result = v.safeParse(recipeSchema, value);
+  if (!result.success) {
+    // A misspelt field is missing, too: what it is called says more.
+    const unknown = result.issues.find(({ expected }) => expected === 'never');
+    if (unknown !== undefined) throw unknownField(unknown, file);
+    const issue = result.issues[0];
+    throw new AppError('BAD_RECIPE', 'not a recipe', {
+      file,
+      field: v.getDotPath(issue) ?? 'recipe',
+      found: issue.received,
+      expected: nearestValue(issue) ?? issue.expected ?? issue.message,
+    });
+  }
+  checkRules(result.output.rules, file);
+  return result.output as Recipe;
+}
+
+function checkRules(rules: readonly Pick<Rule, 'match'>[], file: string | undefined): void {
+  const hold = (field: string, what: string, found: number, limit: number): void => {
+    if (found <= limit) return;
+    const details = { file, field, found: String(found), expected: `at most ${limit}` };
+    throw new AppError('LIMIT', what, details);
+  };
+  hold('rules', 'has too many rules', rules.length, MAX_RULES);
+  let [searches, size] = [0, 0];
+  for (const [index, { match }] of rules.entries()) {
+    for (const key of ['name', 'layer'] as const) {
+      const pattern = match[key];
+      if (pattern === undefined) continue;
+      // Exact names of tensors are looked up.
+      if (key === 'name' && exactNames(pattern) !== null) continue;
+      const field = `rules.${index}.match.${key}`;
+      hold(field, 'has too many rules with a regular expression', ++searches, MAX_SEARCHES);
+      size += compiled(pattern, field, file).size;
+      hold(field, 'the regular expressions of the rules are too large', size, MAX_SEARCH_SIZE);
+    }
+  }
+}
+
+function compiled(pattern: string, field: string, file: string | undefined): NamePattern {
+  try {
+    return compilePattern(pattern);
+  } catch (error) {
+    throw new AppError(
+      'BAD_RECIPE',
+      'the name pattern of a rule is not supported',
+      {
+        file,
+        field,
+        found: `${pattern}: ${(error as Error).message}`,
+        expected: 'a regular expression of RE2, without lookaround and backreferences',
+      },
+      error,
+    );
+  }
+}
+
+const FIELDS = [
+  ...Object.keys(recipeSchema.entries),
+  ...Object.keys(schemeFields),
+  ...Object.keys(calibrationFields),
+  ...Object.keys(imageFields),
+  ...Object.keys(activationFields),
+  ...['match', 'scheme', 'op', 'role', 'block', 'percentile', 'clip'],
+];
+
+function unknownField(issue: v.BaseIssue<unknown>, file: string | undefined): AppError {
+  const field = v.getDotPath(issue) ?? 'recipe';
+  const name = field.slice(field.lastIndexOf('.') + 1).slice(0, 40);
+  const expected = nearestOf(name, FIELDS);
+  return new AppError('BAD_RECIPE', 'a recipe has no such field', { file, field, expected });
+}
+
+/** Of a misspelt word of a list, such as the dtype int9, the valid ones that are like it. */
+function nearestValue({ input, expected }: v.BaseIssue<unknown>): string | undefined {
+  if (typeof input !== 'string') return undefined;
+  // valibot lists them in quotes: ("int8" | "int4").
+  const valid = [...(expected ?? '').matchAll(/"([^"]*)"/g)].map(([, word]) => word!);
+  return nearestOf(input.slice(0, 40), valid);
+}
+
+/** The known words that a misspelt one is nearest to, "int8 or int4"; undefined when it is like none. */
+function nearestOf(word: string, known: readonly string[]): string | undefined {
+  const like = [...new Set(known)]
+    .map((each) => ({ each, changes: changesBetween(word, each) }))
+    .filter(({ each, changes }) => changes <= Math.max(1, each.length / 3));
+  const least = smallest(like.map(({ changes }) => changes));
+  const nearest = like.filter(({ changes }) => changes === least).map(({ each }) => each);
+  return nearest.length === 0 ? undefined : nearest.join(' or ');
+}
+
+/** How many characters must be added, removed or replaced to make one word of the other (Levenshtein). */
+function changesBetween(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
+  for (let at = 0; at < from.length; at++) {
+    const next = [at + 1];
+    for (let other = 0; other < to.length; other++)
+      next.push(
+        Math.min(
+          row[other + 1]! + 1,
+          next[other]! + 1,
+          row[other]! + (from[at]!.toLowerCase() === to[other]!.toLowerCase() ? 0 : 1),
+        ),
+      );
+    row = next;
+  }
+  return row.at(-1)!;
+}
