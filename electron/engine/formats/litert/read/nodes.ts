@@ -113,6 +113,32 @@ export function makeVector(
   };
 }
 
+/** Bytes that short vectors share: thousands of new operators have two vectors of one index each. */
+const SLAB_BYTES = 1 << 16;
+let slab = new Uint8Array(0);
+let used = 0;
+
+/** A vector of int32 indices. */
+export function makeIndices(indices: readonly number[]): VectorNode {
+  const length = 4 * indices.length;
+  if (used + length > slab.length) {
+    slab = new Uint8Array(Math.max(SLAB_BYTES, length));
+    used = 0;
+  }
+  const bytes = slab.subarray(used, used + length);
+  used += length;
+  const view = new DataView(slab.buffer, bytes.byteOffset, length);
+  for (const [at, index] of indices.entries()) view.setInt32(4 * at, index, true);
+  return {
+    kind: 'vector',
+    scalar: 'int32',
+    isString: false,
+    count: indices.length,
+    pieces: [{ kind: 'bytes', bytes }],
+    alignment: 4,
+  };
+}
+
 function scalarOf(values: Int32Array | Float32Array | BigInt64Array | Uint8Array): ScalarType {
   if (values instanceof Int32Array) return 'int32';
   if (values instanceof Float32Array) return 'float32';

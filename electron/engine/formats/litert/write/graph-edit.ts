@@ -2,7 +2,7 @@ import {
   makeString,
   makeTable,
   makeTables,
-  makeVector,
+  makeIndices,
   vectorOf,
   withFields,
   type Changes,
@@ -104,8 +104,8 @@ export class GraphEdit {
   /** An operator of one input and one output before another, or after it. */
   add(side: 'before' | 'after', operator: number, from: number, to: number, fields: Changes): void {
     const node = makeTable('Operator', {
-      inputs: makeVector(Int32Array.of(from)),
-      outputs: makeVector(Int32Array.of(to)),
+      inputs: makeIndices([from]),
+      outputs: makeIndices([to]),
       ...fields,
     });
     const list = this[side].get(operator) ?? [];
@@ -147,8 +147,8 @@ export class GraphEdit {
       return last;
     const to = withFields(this.graph.operators[index]!.node, {
       ...options,
-      ...(inputs === undefined ? {} : { inputs: makeVector(Int32Array.from(inputs)) }),
-      ...(outputs === undefined ? {} : { outputs: makeVector(Int32Array.from(outputs)) }),
+      ...(inputs === undefined ? {} : { inputs: makeIndices(inputs) }),
+      ...(outputs === undefined ? {} : { outputs: makeIndices(outputs) }),
     });
     return { options, inputs, outputs, to };
   }
