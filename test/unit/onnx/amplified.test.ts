@@ -3,6 +3,8 @@ import * as path from 'node:path';
 import { expect, test } from 'vitest';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import type { Model } from '../../../shared/model.ts';
+import { planWeights, weightsOnly } from '../../../shared/plan.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { cpuMilliseconds } from '../../helpers/cpu.ts';
 import { floatTensor, model, node, value } from '../../helpers/onnx-model.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
@@ -46,4 +48,35 @@ test('millions of packed dimensions are a LIMIT at the 65th', () => {
     );
   });
   expect(time).toBeLessThan(500);
+});
+
+test('thousands of functions that make values of one name are exported in linear time', () => {
+  const count = 3000;
+  const stored = floatTensor('t', [32, 64], new Array<number>(2048).fill(0.5));
+  const functions = Array.from({ length: count }, (_, at) => ({
+    ...{ name: `f${at}`, domain: 'local', input: ['x'], output: ['y'] },
+    node: [node('Identity', ['x'], ['w']), node('Add', ['x', 'w'], ['y'])],
+    opsetImport: [{ domain: '', version: 13 }],
+  }));
+  const calls = functions.map(({ name, domain }, at) =>
+    node(name, [`v${at}`], [`v${at + 1}`], { domain }),
+  );
+  const graph = {
+    node: [node('MatMul', ['x', 'w'], ['v0']), ...calls],
+    initializer: [{ ...stored, name: 'w' }],
+    input: [value('x', [1, 32])],
+    output: [value(`v${count}`, [1, 64])],
+  };
+  const imports = [{ domain: 'local', version: 1 }];
+  const file = path.join(folder, 'functions.onnx');
+  fs.writeFileSync(file, model(graph, { functions, imports }));
+  const time = cpuMilliseconds(() => {
+    const found = openModel(file);
+    const recipe = findPreset('int8')!;
+    const plan = weightsOnly(planWeights(found.model.tensors, recipe));
+    const { quantized } = found.layout(plan, 'qdq', recipe, 'out.onnx', new Map());
+    expect(quantized).toHaveLength(1);
+    found.close();
+  });
+  expect(time).toBeLessThan(4000);
 });
