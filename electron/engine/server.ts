@@ -22,6 +22,7 @@ import { planWeights } from '../../shared/plan.ts';
 import { isQuantizable } from '../../shared/model.ts';
 import { parseRecipe } from '../../shared/recipe-file.ts';
 import { defaultCandidates, measureBudget, planFile } from './budget.ts';
+import { Grants } from './grants.ts';
 import { FORMATS } from './formats/registry.ts';
 import { thisComputer } from './computer/this-computer.ts';
 import type { WorkerPool } from './pool.ts';
@@ -34,6 +35,7 @@ import { runBeside, runUnder, type Inputs } from './runtime/run-models.ts';
 import { OpenModel } from './open-model.ts';
 import type { RunOptions } from './run-options.ts';
 import { Session } from './session.ts';
+import { throttled } from './throttled.ts';
 import type { Measurable } from './static-model.ts';
 
 /** One end of a message channel, whatever kind: Electron's MessagePortMain or Node's MessagePort. */
@@ -77,9 +79,7 @@ type Handlers = {
 export class EngineServer {
   private readonly pool: WorkerPool;
   private readonly runtime: Runtime;
-  private readonly grants = new Map<Handle, { path: string; use: 'read' | 'write' }>();
-  /** Requests that came before the grant of their file: main and the page speak over different channels. */
-  private readonly waiting = new Map<Handle, () => void>();
+  private readonly grants = new Grants();
   private readonly models = new Map<Handle, OpenModel>();
   /** The budget that was measured last of each model, which goals are solved in. */
   private readonly budgets = new WeakMap<Session, { budget: Budget; mode: ExportMode }>();
@@ -102,8 +102,7 @@ export class EngineServer {
   }
 
   grant(message: Extract<MainToEngine, { type: 'grant' }>): void {
-    this.grants.set(message.handle, { path: message.path, use: message.use });
-    this.waiting.get(message.handle)?.();
+    this.grants.add(message);
   }
 
   /** Stop running exports: their targets stay as they were. */
@@ -256,7 +255,7 @@ export class EngineServer {
     { handle, recipe, mode, target, overwrite }: Requests['export']['params'],
     { abort, signal, onProgress }: Call,
   ): Promise<Requests['export']['reply']> {
-    const path = await this.path(target, 'write');
+    const path = await this.grants.path(target, 'write');
     const wanted = parseRecipe(recipe);
     const session = this.session(handle);
     const listeners = new Set([onProgress]);
@@ -279,7 +278,7 @@ export class EngineServer {
   /** The file that is open and the exports that run: a page that was reloaded asks for them. */
   private runningWork(): Requests['running']['reply'] {
     const handle = [...this.models.keys()].at(-1);
-    const file = handle === undefined ? undefined : this.grants.get(handle)?.path;
+    const file = handle === undefined ? undefined : this.grants.pathOf(handle);
     return {
       open: handle === undefined || file === undefined ? null : { handle, label: basename(file) },
       exports: [...this.exports].map(([job, { path }]) => ({ job, label: basename(path) })),
@@ -303,7 +302,7 @@ export class EngineServer {
     { handle, recipe, mode, target }: Requests['replacedFiles']['params'],
     options: RunOptions,
   ): Promise<Requests['replacedFiles']['reply']> {
-    const path = await this.path(target, 'write');
+    const path = await this.grants.path(target, 'write');
     return this.in(handle, mode).replacedBy(parseRecipe(recipe), mode, path, options);
   }
 
@@ -322,7 +321,7 @@ export class EngineServer {
     { handle, exported, ...inputs }: Requests['verify']['params'],
     options: RunOptions,
   ): Promise<Requests['verify']['reply']> {
-    const path = await this.path(exported, 'read', 'write');
+    const path = await this.grants.path(exported, 'read', 'write');
     const wanted = await this.runInputs(inputs);
     return runBeside(this.session(handle), this.runtime, path, wanted, options);
   }
@@ -367,7 +366,7 @@ export class EngineServer {
   }
 
   private async runInputs({ samples, seed, inputs }: RunInputs): Promise<Inputs> {
-    const folder = inputs === null ? null : await this.path(inputs, 'read');
+    const folder = inputs === null ? null : await this.grants.path(inputs, 'read');
     return { samples, seed, inputs: folder };
   }
 
@@ -376,7 +375,7 @@ export class EngineServer {
     // A page that was reloaded opens what is open: its export must not lose the file.
     if (current !== undefined && this.isExporting(current.session)) return summaryOf(current);
     this.close(handle);
-    const session = Session.open(await this.path(handle, 'read'), this.pool);
+    const session = Session.open(await this.grants.path(handle, 'read'), this.pool);
     this.models.set(handle, new OpenModel(session, this.pool, this.runtime));
     this.tellState();
     return session.summary();
@@ -416,42 +415,15 @@ export class EngineServer {
   }: SampleInputs): Promise<CalibrationInputs> {
     const { calibration } = parseRecipe(recipe);
     const paths =
-      inputs === null ? null : await Promise.all(inputs.map((handle) => this.path(handle, 'read')));
+      inputs === null
+        ? null
+        : await Promise.all(inputs.map((handle) => this.grants.path(handle, 'read')));
     const [first] = paths ?? [];
     const isFolder = paths?.length === 1 && isDirectory(first!);
     return {
       ...{ inputs: isFolder ? first! : paths, samples, limit: samples, seed },
       settings: calibration,
     };
-  }
-
-  private async path(handle: Handle, ...uses: readonly ('read' | 'write')[]): Promise<string> {
-    if (!this.grants.has(handle)) await this.grantOf(handle);
-    const grant = this.grants.get(handle);
-    if (grant === undefined || !uses.includes(grant.use))
-      throw new AppError(
-        'BAD_USAGE',
-        `no file was granted to ${uses.join(' or ')} under that handle`,
-        {
-          field: 'handle',
-          found: String(handle),
-        },
-      );
-    return grant.path;
-  }
-
-  /** Settles when the handle is granted, or after a while in which any grant on its way has come. */
-  private async grantOf(handle: Handle): Promise<void> {
-    const earlier = this.waiting.get(handle);
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, GRANT_WAIT_MS);
-      this.waiting.set(handle, () => {
-        clearTimeout(timer);
-        earlier?.();
-        resolve();
-      });
-    });
-    this.waiting.delete(handle);
   }
 }
 
@@ -465,25 +437,3 @@ function isDirectory(file: string): boolean {
 
 /** Requests that go on when their page is gone: an export, and to follow one, whose end would cancel the export. */
 const OUTLIVING: ReadonlySet<RequestKind> = new Set(['export', 'follow']);
-
-/** How long a request waits for the grant of its file. */
-const GRANT_WAIT_MS = 1000;
-
-/** At most one call in 50 ms: the page draws no more often. The last value of a burst is kept, and sent late. */
-function throttled<T>(call: (value: T) => void): (value: T) => void {
-  let last = -Infinity;
-  let pending: { readonly value: T } | null = null;
-  const send = (value: T): void => {
-    last = performance.now();
-    pending = null;
-    call(value);
-  };
-  return (value) => {
-    const wait = last + 50 - performance.now();
-    if (wait <= 0) send(value);
-    else {
-      if (pending === null) setTimeout(() => pending !== null && send(pending.value), wait).unref();
-      pending = { value };
-    }
-  };
-}
