@@ -10,6 +10,7 @@ import type { Computer } from './computer.ts';
 import type { DotProduct } from './dot-product.ts';
 import type { ErrorData } from './errors.ts';
 import type { FormatFacts } from './formats.ts';
+import type { LayerErrors } from './layer-errors.ts';
 import type { Kernels } from './kernels.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { ModelProperties } from './properties.ts';
@@ -313,6 +314,14 @@ export interface Requests {
   run: {
     params: { handle: Handle; recipe: Recipe; mode: ExportMode } & RunInputs;
     reply: VerifyResult;
+  };
+  /** Measure the error of each layer of an export: of a file, or under a recipe. */
+  layerErrors: {
+    params: {
+      handle: Handle;
+      of: { readonly exported: Handle } | { readonly recipe: Recipe; readonly mode: ExportMode };
+    } & RunInputs;
+    reply: LayerErrors;
   };
   /** What goes on from before the page was loaded: the open file and the running exports. */
   running: {

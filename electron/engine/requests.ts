@@ -88,6 +88,11 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
   computer: v.null(),
   verify: v.strictObject({ handle, exported: handle, ...runInputs }),
   run: v.strictObject({ handle, recipe, mode, ...runInputs }),
+  layerErrors: v.strictObject({
+    handle,
+    of: v.union([v.strictObject({ exported: handle }), v.strictObject({ recipe, mode })]),
+    ...runInputs,
+  }),
   running: v.null(),
   follow: v.strictObject({ job: index }),
 };

@@ -18,6 +18,7 @@ import type {
   Side,
   ToEngine,
 } from '../../shared/protocol.ts';
+import type { LayerErrors } from '../../shared/layer-errors.ts';
 import { planWeights } from '../../shared/plan.ts';
 import { isQuantizable } from '../../shared/model.ts';
 import { parseRecipe } from '../../shared/recipe-file.ts';
@@ -31,7 +32,13 @@ import { MalformedRequest, readMessage } from './requests.ts';
 import type { CalibrationInputs } from './calibrate/prepared.ts';
 import { countMatches } from './rule-counts.ts';
 import type { Runtime } from './runtime/host.ts';
-import { runBeside, runUnder, type Inputs } from './runtime/run-models.ts';
+import {
+  measureLayersOf,
+  runBeside,
+  runUnder,
+  withExport,
+  type Inputs,
+} from './runtime/run-models.ts';
 import { OpenModel } from './open-model.ts';
 import type { RunOptions } from './run-options.ts';
 import { Session } from './session.ts';
@@ -221,6 +228,7 @@ export class EngineServer {
     computer: () => thisComputer(),
     verify: (params, call) => this.verify(params, call),
     run: (params, call) => this.runRecipe(params, call),
+    layerErrors: (params, call) => this.layerErrors(params, call),
     running: () => this.runningWork(),
     follow: ({ job }, call) => this.follow(job, call),
   };
@@ -333,6 +341,22 @@ export class EngineServer {
     const wanted = await this.runInputs(inputs);
     const under = { recipe: parseRecipe(recipe), mode, exporter: this.in(handle, mode) };
     return runUnder(this.session(handle), this.runtime, under, wanted, options);
+  }
+
+  private async layerErrors(
+    { handle, of, ...inputs }: Requests['layerErrors']['params'],
+    options: RunOptions,
+  ): Promise<Requests['layerErrors']['reply']> {
+    const [session, wanted] = [this.session(handle), await this.runInputs(inputs)];
+    const measure = (exported: string): Promise<LayerErrors> =>
+      measureLayersOf(session, this.runtime, exported, wanted, options);
+    if ('exported' in of) return measure(await this.path(of.exported, 'read', 'write'));
+    const under = {
+      recipe: parseRecipe(of.recipe),
+      mode: of.mode,
+      exporter: this.in(handle, of.mode),
+    };
+    return withExport(session, under, options, measure);
   }
 
   private async budget(

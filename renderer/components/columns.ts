@@ -18,6 +18,8 @@ export interface Column {
   readonly isB: boolean;
   /** Shown in mode static only. */
   readonly isStatic: boolean;
+  /** Shown once the errors of layers are measured. */
+  readonly isLayerError: boolean;
   readonly edge: 'a' | 'b' | 'd' | null;
 }
 
@@ -31,6 +33,7 @@ function column(key: ColumnKey, label: string, name: string, rest: Partial<Colum
     isOptional: false,
     isB: false,
     isStatic: false,
+    isLayerError: false,
     edge: null,
     ...rest,
   };
@@ -38,6 +41,7 @@ function column(key: ColumnKey, label: string, name: string, rest: Partial<Colum
 
 const number = { isNumber: true } as const;
 const optional = { isOptional: true } as const;
+const layerError = { ...number, isLayerError: true } as const;
 const staticOnly = { ...number, isStatic: true } as const;
 
 /** Every column of the layers table, in order. */
@@ -53,10 +57,20 @@ export const COLUMNS: readonly Column[] = [
   column('observed', 'Output range', 'Observed range of the output', staticOnly),
   column('schemeA', 'Scheme', 'Scheme of A', { edge: 'a' }),
   column('dbA', 'dB', 'SQNR of A, dB', number),
+  column('localA', 'Local', 'Output error of this layer alone under A, dB', layerError),
+  column('accumulatedA', 'Accum.', 'Accumulated output error under A, dB', layerError),
   column('bytesA', 'kB', 'Size under A, kB', number),
   column('outputA', 'Output', 'Scale and zero point of the output under A', staticOnly),
   column('schemeB', 'Scheme', 'Scheme of B', { isB: true, edge: 'b' }),
   column('dbB', 'dB', 'SQNR of B, dB', { ...number, isB: true }),
+  column('localB', 'Local', 'Output error of this layer alone under B, dB', {
+    ...layerError,
+    isB: true,
+  }),
+  column('accumulatedB', 'Accum.', 'Accumulated output error under B, dB', {
+    ...layerError,
+    isB: true,
+  }),
   column('bytesB', 'kB', 'Size under B, kB', { ...number, isB: true }),
   column('outputB', 'Output', 'Scale and zero point of the output under B', {
     ...staticOnly,
@@ -94,7 +108,7 @@ const LONG_NAME = 240;
  * the name says more than these, and the operator more than the size.
  */
 const LEAVING: Readonly<
-  Record<'short' | 'long' | 'static', readonly (readonly [ColumnKey, number])[]>
+  Record<'short' | 'long' | 'more', readonly (readonly [ColumnKey, number])[]>
 > = {
   short: [
     ['bytes', LAYER_ROOM],
@@ -108,8 +122,8 @@ const LEAVING: Readonly<
     ['shape', 180],
     ['histogram', 230],
   ],
-  // What mode static adds says more than these.
-  static: [
+  // What mode static adds, and the errors of layers, say more than these.
+  more: [
     ['bytes', LAYER_ROOM],
     ['elements', LAYER_ROOM],
     ['op', LAYER_ROOM],
@@ -139,6 +153,8 @@ export interface TableRoom {
   readonly compare: boolean;
   /** Whether the plan is that of mode static. */
   readonly isStatic: boolean;
+  /** Whether the errors of layers are measured. */
+  readonly hasLayerErrors: boolean;
   /** px of the table; 0 while not known. */
   readonly width: number;
   /** px that the person gave the layers' names; null for what is left. */
@@ -154,14 +170,18 @@ export interface TableRoom {
 export function fitColumns(room: TableRoom): readonly SizedColumn[] {
   const { choice, compare, width } = room;
   let columns = COLUMNS.filter(
-    ({ key, isShown, isB, isStatic }) =>
-      (compare || !isB) && (room.isStatic || !isStatic) && (choice[key] ?? isShown),
+    ({ key, isShown, isB, isStatic, isLayerError }) =>
+      (compare || !isB) &&
+      (room.isStatic || !isStatic) &&
+      (room.hasLayerErrors || !isLayerError) &&
+      (choice[key] ?? isShown),
   ).map((each) => ({ ...each, width: columnWidth(each, room) }));
   const wanted = Math.max(
     LAYER_ROOM,
     (room.hasBlocks ? BESIDE_BLOCKS : BESIDE_NAME) + widest(room.names, room.measure),
   );
-  const kind = room.isStatic ? 'static' : wanted > LONG_NAME ? 'long' : 'short';
+  const isWide = room.isStatic || room.hasLayerErrors;
+  const kind = isWide ? 'more' : wanted > LONG_NAME ? 'long' : 'short';
   for (const [key, most] of LEAVING[kind]) {
     const names = room.layerWidth ?? Math.min(wanted, most);
     const taken = sum(columns, (each) => each.width) + names;
@@ -208,6 +228,10 @@ function contentWidth(key: ColumnKey, room: TableRoom): number {
       return widest(schemeTexts(room), measure);
     case 'dbA':
     case 'dbB':
+    case 'localA':
+    case 'accumulatedA':
+    case 'localB':
+    case 'accumulatedB':
       return Math.max(measure('exact'), measure('00.0') + HEAT);
     case 'observed':
       return measure(`${MINUS}00.00 to 00.00`);

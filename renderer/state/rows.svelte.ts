@@ -13,12 +13,14 @@ import {
 } from './table.ts';
 import type { Calibration } from './calibration.svelte.ts';
 import type { Analyses } from './analyses.svelte.ts';
+import type { Runs } from './runs.svelte.ts';
 import type { StoreHost } from './store-host.ts';
 
 /** What this store takes of the workbench. */
 type Host = Pick<StoreHost, 'model' | 'compare' | 'nameOf'> & {
   readonly analyses: Analyses;
   readonly calibration: { readonly layers: Calibration['layers'] };
+  readonly runs: Pick<Runs, 'layerErrors'>;
 };
 
 /** The rows that the table shows: filtered and sorted tensor ids. */
@@ -35,6 +37,8 @@ export class Rows {
   /** The groups that are spread out nevertheless. */
   #spread = $state.raw<ReadonlySet<string>>(new Set());
   columns = $state.raw<ColumnChoice>({});
+  /** A tensor that the table is to scroll to; null once it has. */
+  revealed = $state<number | null>(null);
   /** The columns that the table has room for, as it tells. */
   shownColumns = $state.raw<ReadonlySet<ColumnKey>>(new Set());
 
@@ -88,6 +92,7 @@ export class Rows {
       isOutlier: (id) => this.isOutlier(id),
       name: ({ id }) => workbench.nameOf(id),
       output: (side, id) => workbench.calibration.layers[side].get(id),
+      layerError: (side, id) => workbench.runs.layerErrors[side].get(id),
       spread: (id) => workbench.analyses.statistics(id)?.std ?? null,
     };
   }
@@ -124,6 +129,12 @@ export class Rows {
     return (
       text.trim() !== '' || op !== null || outliersOnly || (role !== 'weights' && role !== 'all')
     );
+  }
+
+  /** Scroll to a tensor; a filter that hides it is cleared. */
+  reveal(tensor: number): void {
+    if (this.rowOf(tensor) < 0) this.clear();
+    this.revealed = tensor;
   }
 
   /** Show every row of the role again. */

@@ -1,7 +1,8 @@
 import type { ErrorData } from '../../shared/errors.ts';
 import { toErrorData } from '../../shared/errors.ts';
 import type { ChosenFile } from '../../shared/ipc.ts';
-import type { ExportMode, Side, VerifyResult } from '../../shared/protocol.ts';
+import type { LayerError, LayerErrors } from '../../shared/layer-errors.ts';
+import type { ExportMode, Handle, Side, VerifyResult } from '../../shared/protocol.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { recipeTitle } from '../format/schemes.ts';
 import type { Listeners } from './engine-client.ts';
@@ -14,20 +15,39 @@ export type Candidate = Side | 'file';
 export const CANDIDATES: readonly Candidate[] = ['a', 'b', 'file'];
 
 /** How one candidate answered, or why it did not. */
-export interface Outcome {
+export interface Outcome<T = VerifyResult> {
   readonly title: string;
   /** The recipe that it was made with; null for a file. */
   readonly recipe: Recipe | null;
   readonly mode: ExportMode | null;
-  readonly result: VerifyResult | null;
+  /** The file that ran; null for a recipe. */
+  readonly exported: Handle | null;
+  readonly result: T | null;
   readonly error: ErrorData | null;
 }
+
+type Outcomes<T> = Readonly<Partial<Record<Candidate, Outcome<T>>>>;
 
 /** What this store takes of the workbench. */
 type Host = Pick<
   StoreHost,
   'model' | 'file' | 'recipes' | 'compare' | 'client' | 'jobs' | 'announcer' | 'api' | 'fail'
 >;
+
+/** What is said while a candidate runs and when it ends. */
+interface Words {
+  readonly doing: string;
+  readonly done: string;
+}
+const RUNNING: Words = { doing: 'Running', done: ' ran' };
+const MEASURING: Words = { doing: 'Measuring the layers of', done: ': layers measured' };
+
+type What = Omit<Outcome, 'result' | 'error'>;
+
+/** The errors of layers by the numbers of their weights. */
+function byWeight(errors: LayerErrors | null): ReadonlyMap<number, LayerError> {
+  return new Map(errors?.layers.flatMap((layer) => layer.tensors.map((id) => [id, layer])) ?? []);
+}
 
 /** The runs of a model and its quantized copies in onnxruntime. */
 export class Runs {
@@ -38,8 +58,15 @@ export class Runs {
   inputs = $state.raw<ChosenFile | null>(null);
   /** The modes that A and B are exported in; null for the format's first. */
   readonly #modes: Record<Side, ExportMode | null> = $state({ a: null, b: null });
-  outcomes = $state.raw<Readonly<Partial<Record<Candidate, Outcome>>>>({});
+  outcomes = $state.raw<Outcomes<VerifyResult>>({});
+  /** The errors of the layers, where they were measured. */
+  layers = $state.raw<Outcomes<LayerErrors>>({});
   isRunning = $state(false);
+  /** The errors of each side's layers by the numbers of their weights. */
+  readonly layerErrors = $derived({
+    a: byWeight(this.layers.a?.result ?? null),
+    b: byWeight(this.layers.b?.result ?? null),
+  });
 
   constructor(workbench: Host) {
     this.#workbench = workbench;
@@ -48,6 +75,7 @@ export class Runs {
   /** Forget what was run: another model is open. */
   reset(): void {
     this.outcomes = {};
+    this.layers = {};
     this.inputs = null;
     this.#modes.a = this.#modes.b = null;
   }
@@ -61,8 +89,8 @@ export class Runs {
   }
 
   /** Whether an outcome is of a recipe or mode that is no longer set. */
-  isStale(candidate: Candidate): boolean {
-    const outcome = this.outcomes[candidate];
+  isStale(candidate: Candidate, outcomes: Outcomes<unknown> = this.outcomes): boolean {
+    const outcome = outcomes[candidate];
     if (outcome === undefined || candidate === 'file') return false;
     const { recipes } = this.#workbench;
     return outcome.recipe !== recipes[candidate] || outcome.mode !== this.mode(candidate);
@@ -76,18 +104,47 @@ export class Runs {
 
   /** Run the sides that are shown, one after the other. */
   async runSides(): Promise<void> {
-    const workbench = this.#workbench;
-    await this.#run(workbench.compare ? ['a', 'b'] : ['a'], (side, handle, listeners) => {
-      const recipe = workbench.recipes[side];
-      const mode = this.mode(side);
+    const { client } = this.#workbench;
+    await this.#run(this.#sides(), RUNNING, (side, handle, listeners) => {
+      const { recipe, mode, what } = this.#under(side);
       const params = { handle, recipe: plain(recipe), mode, ...this.#inputs() };
-      return {
-        title: recipeTitle(recipe),
-        recipe,
-        mode,
-        answer: workbench.client.request('run', params, listeners),
-      };
+      return { ...what, answer: client.request('run', params, listeners) };
     });
+  }
+
+  /** Measure the layers of the sides that are shown, and of the file that ran. */
+  async measureLayers(): Promise<void> {
+    const { client } = this.#workbench;
+    const file = this.outcomes.file;
+    const exported = file?.exported ?? null;
+    const candidates = [...this.#sides(), ...(exported === null ? [] : ['file' as const])];
+    const keep = (candidate: Candidate, outcome: Outcome<LayerErrors>): void => {
+      this.layers = { ...this.layers, [candidate]: outcome };
+    };
+    await this.#run<Candidate, LayerErrors>(
+      candidates,
+      MEASURING,
+      (candidate, handle, listeners) => {
+        const under = candidate === 'file' ? null : this.#under(candidate);
+        const of =
+          under === null
+            ? { exported: exported! }
+            : { recipe: plain(under.recipe), mode: under.mode };
+        const what = under === null ? { ...file!, exported } : under.what;
+        const params = { handle, of, ...this.#inputs() };
+        return { ...what, answer: client.request('layerErrors', params, listeners) };
+      },
+      keep,
+    );
+  }
+
+  #sides(): readonly Side[] {
+    return this.#workbench.compare ? ['a', 'b'] : ['a'];
+  }
+
+  #under(side: Side): { recipe: Recipe; mode: ExportMode; what: What } {
+    const [recipe, mode] = [this.#workbench.recipes[side], this.mode(side)];
+    return { recipe, mode, what: { title: recipeTitle(recipe), recipe, mode, exported: null } };
   }
 
   /** Run a file that was exported before. */
@@ -95,16 +152,13 @@ export class Runs {
     const workbench = this.#workbench;
     const chosen = await workbench.api.openDialog('file');
     if (!chosen.ok) return workbench.fail(chosen.error);
-    const exported = chosen.value;
-    if (exported === null) return;
-    await this.#run(['file'], (_, handle, listeners) => {
-      const params = { handle, exported: exported.handle, ...this.#inputs() };
-      return {
-        title: exported.label,
-        recipe: null,
-        mode: null,
-        answer: workbench.client.request('verify', params, listeners),
-      };
+    const file = chosen.value;
+    if (file === null) return;
+    await this.#run(['file'], RUNNING, (_, handle, listeners) => {
+      const exported = file.handle;
+      const params = { handle, exported, ...this.#inputs() };
+      const what = { title: file.label, recipe: null, mode: null, exported };
+      return { ...what, answer: workbench.client.request('verify', params, listeners) };
     });
   }
 
@@ -112,13 +166,17 @@ export class Runs {
     return { samples: this.samples, seed: this.seed, inputs: this.inputs?.handle ?? null };
   }
 
-  async #run<C extends Candidate>(
+  async #run<C extends Candidate, T = VerifyResult>(
     candidates: readonly C[],
+    { doing, done }: Words,
     start: (
       candidate: C,
       handle: string,
       listeners: Listeners,
-    ) => Omit<Outcome, 'result' | 'error'> & { readonly answer: Promise<VerifyResult> },
+    ) => What & { readonly answer: Promise<T> },
+    keep: (candidate: C, outcome: Outcome<T>) => void = (candidate, outcome) => {
+      this.outcomes = { ...this.outcomes, [candidate]: outcome };
+    },
   ): Promise<void> {
     const { file, jobs, announcer } = this.#workbench;
     if (file === null || this.isRunning) return;
@@ -127,7 +185,7 @@ export class Runs {
     try {
       for (const candidate of candidates) {
         const name = candidate === 'file' ? 'the file' : candidate.toUpperCase();
-        const job = new Job(`Running ${name}`, () => abort.abort());
+        const job = new Job(`${doing} ${name}`, () => abort.abort());
         const { answer, ...what } = start(candidate, file.handle, {
           signal: abort.signal,
           onProgress: (progress) => job.update(progress),
@@ -141,8 +199,8 @@ export class Runs {
         // Another model may have been opened meanwhile.
         if (this.#workbench.file !== file) return;
         if (abort.signal.aborted) return announcer.say('Run cancelled');
-        this.outcomes = { ...this.outcomes, [candidate]: { ...what, ...settled } };
-        announcer.say(`${name} ran`);
+        keep(candidate, { ...what, ...settled });
+        announcer.say(`${name}${done}`);
       }
     } finally {
       this.isRunning = false;

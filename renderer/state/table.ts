@@ -1,6 +1,7 @@
 // Which rows the table has and in what order: pure functions over tensor ids.
 import type { Role } from '../../shared/model.ts';
 import type { LayerActivation } from '../../shared/activations.ts';
+import type { LayerError } from '../../shared/layer-errors.ts';
 import type { ModelSummary, Side, TensorSummary } from '../../shared/protocol.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { describeScheme } from '../../shared/scheme.ts';
@@ -18,12 +19,16 @@ export type ColumnKey =
   | 'bytes'
   | 'schemeA'
   | 'dbA'
+  | 'localA'
+  | 'accumulatedA'
   | 'bytesA'
   | 'observed'
   | 'outputA'
   | 'outputB'
   | 'schemeB'
   | 'dbB'
+  | 'localB'
+  | 'accumulatedB'
   | 'bytesB'
   | 'delta';
 
@@ -55,6 +60,8 @@ export interface RowFigures {
   readonly spread: (tensor: number) => number | null;
   /** The output of a layer in mode static. */
   readonly output: (side: Side, tensor: number) => LayerActivation | undefined;
+  /** The error of a layer's output, where it was measured. */
+  readonly layerError: (side: Side, tensor: number) => LayerError | undefined;
 }
 
 export function hasRole(tensor: TensorSummary, role: RoleFilter): boolean {
@@ -138,6 +145,14 @@ function sortValue(tensor: TensorSummary | undefined, key: ColumnKey, row: RowFi
     case 'outputA':
     case 'outputB':
       return row.output(key === 'outputA' ? 'a' : 'b', tensor.id)?.quantized?.scale ?? null;
+    case 'localA':
+    case 'localB':
+      return row.layerError(key === 'localA' ? 'a' : 'b', tensor.id)?.localSqnrDb ?? null;
+    case 'accumulatedA':
+    case 'accumulatedB':
+      return (
+        row.layerError(key === 'accumulatedA' ? 'a' : 'b', tensor.id)?.accumulatedSqnrDb ?? null
+      );
     case 'delta':
       return row.delta(tensor.id);
     case 'schemeA':

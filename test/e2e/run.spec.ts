@@ -73,7 +73,7 @@ test('what onnxruntime refuses is said in its own words, and the window works on
   await app.answerOpen(other);
   await main.getByRole('button', { name: 'Run a file…' }).click();
   await expect(main.getByRole('alert')).toContainText('no output can be compared');
-  await page.getByRole('button', { name: 'Layers' }).click();
+  await page.getByRole('button', { name: 'Layers', exact: true }).click();
   await expect(page.getByRole('grid', { name: 'Layers' })).toBeVisible();
 });
 

@@ -159,3 +159,28 @@ function loopModel(body: onnx.INodeProto[], shape: readonly number[]): Uint8Arra
     output: [value('y', ['r', 'm'])],
   });
 }
+
+/**
+ * x [batch, width] -> MatMul -> Relu, three times, and a last MatMul -> y. The second MatMul has an outlier channel: a
+ * row of large weights for an input that is always zero, so that it changes no output, only the scales of its layer.
+ */
+export function plantedModel(width = 48): Uint8Array {
+  const matrix = (seed: number): number[] =>
+    randomValues(width * width, seed).map((value) => value / Math.sqrt(width / 3));
+  const first = matrix(1).map((value, at) => (at % width === 5 ? 0 : value));
+  const planted = matrix(2).map((value, at) => (Math.floor(at / width) === 5 ? 60 : value));
+  const weights = [first, planted, matrix(3), matrix(4)];
+  const nodes = weights.flatMap((_, at) => {
+    const [input, last] = [at === 0 ? 'x' : `r${at - 1}`, at === weights.length - 1];
+    const product = node('MatMul', [input, `w${at}`], [last ? 'y' : `m${at}`], {
+      name: at === 1 ? 'planted' : `layer${at}`,
+    });
+    return last ? [product] : [product, node('Relu', [`m${at}`], [`r${at}`])];
+  });
+  return model({
+    node: nodes,
+    initializer: weights.map((values, at) => floatTensor(`w${at}`, [width, width], values)),
+    input: [value('x', ['batch', width])],
+    output: [value('y', ['batch', width])],
+  });
+}

@@ -9,6 +9,10 @@ export interface Layer {
   /** The original's operator. */
   readonly name: string;
   readonly op: string;
+  /** Its number in the original's graph. */
+  readonly operator: number;
+  /** Its weights in the original, by number. */
+  readonly tensors: readonly number[];
   readonly outputs: readonly LayerValue[];
   /**
    * Values of the export that are cast to give the outputs. onnxruntime computes float16 in float32 where it has no
@@ -58,6 +62,8 @@ class Finder {
   private readonly exported: Graphed;
   private readonly matching: Matching;
   private readonly tensors: ReadonlyMap<string, TensorRef>;
+  /** The weights of the original's operators, by kind and name of these. */
+  private readonly weights = new Map<string, number[]>();
   /** The original's operators by kind and name. */
   private readonly operators: ReadonlyMap<string, OperatorRef>;
 
@@ -66,6 +72,12 @@ class Finder {
     this.matching = new Matching(original.graph(), exported.graph());
     const inMain = original.model.tensors.filter(({ graph }) => graph === '');
     this.tensors = new Map(inMain.map((tensor) => [tensor.name, tensor]));
+    for (const { id, role, consumers } of inMain)
+      if (role === 'weight' || role === 'embedding')
+        for (const { op, node } of consumers) {
+          const key = `${op} ${node}`;
+          this.weights.set(key, [...(this.weights.get(key) ?? []), id]);
+        }
     this.operators = new Map(
       mainOperators(original.graph()).map((each) => [`${each.op} ${each.name}`, each]),
     );
@@ -113,14 +125,17 @@ class Finder {
   }
 
   /** By the operator that computes: the original has it by its name, even where others were folded into it. */
-  private named(operator: OperatorRef, cut: Cut): Pick<Layer, 'name' | 'op'> {
+  private named(
+    operator: OperatorRef,
+    cut: Cut,
+  ): Pick<Layer, 'name' | 'op' | 'operator' | 'tensors'> {
     const { operators } = this.exported.graph();
     const found = [...cut.operators]
       .reverse()
       .map((id) => this.operators.get(`${operators[id]!.op} ${operators[id]!.name}`))
       .find((each) => each !== undefined);
-    const { name, op } = found ?? operator;
-    return { name, op };
+    const { id, name, op } = found ?? operator;
+    return { name, op, operator: id, tensors: this.weights.get(`${op} ${name}`) ?? [] };
   }
 
   /** Operators on codes that no layer has. */

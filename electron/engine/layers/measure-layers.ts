@@ -174,7 +174,7 @@ class Measuring {
       const { local, accumulated } = this.tallies.get(layer)!;
       const problem = locals.problemOf(layer);
       return {
-        ...{ name: layer.name, op: layer.op },
+        ...{ name: layer.name, op: layer.op, operator: layer.operator, tensors: layer.tensors },
         localSqnrDb: problem === null ? local.result().sqnrDb : null,
         accumulatedSqnrDb: accumulated.result().sqnrDb,
         ...(problem === null ? {} : { note: problem }),

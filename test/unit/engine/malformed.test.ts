@@ -29,6 +29,10 @@ const REQUESTS: Record<string, unknown> = {
   dotProduct: { of: null, length: 16, seed: 1 },
   computer: null,
   verify: { handle: 'model', exported: 'none', samples: 1, seed: 0, inputs: null },
+  layerErrors: {
+    ...{ handle: 'model', of: { exported: 'none' } },
+    ...{ samples: 1, seed: 0, inputs: null },
+  },
   run: { ...model, samples: 1, seed: 0, inputs: null },
   running: null,
   follow: { job: 1 },

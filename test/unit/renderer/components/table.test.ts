@@ -13,6 +13,7 @@ const room: TableRoom = {
   choice: {},
   compare: true,
   isStatic: false,
+  hasLayerErrors: false,
   width: 1200,
   layerWidth: null,
   isNarrow: false,

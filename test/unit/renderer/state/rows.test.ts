@@ -89,6 +89,7 @@ const rows: RowFigures = {
   isOutlier: (id) => id === 2,
   name: ({ layer }) => layer,
   output: () => undefined,
+  layerError: () => undefined,
   spread: () => null,
 };
 const everything: Filter = { text: '', op: null, role: 'weights', outliersOnly: false };

@@ -1,0 +1,50 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { plantedModel } from '../helpers/onnx-model.ts';
+import { expect, figuresSettle, test } from './app.ts';
+
+test('the layer that breaks a model is found in the chart, kept in float, and the model measured again', async ({
+  launch,
+  folder,
+}) => {
+  const file = path.join(folder, 'planted.onnx');
+  fs.writeFileSync(file, plantedModel());
+  const app = await launch([file]);
+  const { page } = app;
+  await figuresSettle(app);
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  const section = page.getByRole('main', { name: 'Run' }).getByRole('region', {
+    name: 'Error by layer',
+  });
+  await section.getByRole('button', { name: 'Measure layers' }).click();
+  const guilty = section.getByRole('row').filter({ has: page.getByTitle('Show in Layers') });
+  const ofA = guilty.filter({ has: page.getByRole('button', { name: 'in float in A' }) });
+  await expect(ofA).toHaveCount(1, { timeout: 30_000 });
+  await expect(ofA.getByRole('rowheader')).toContainText('planted');
+  expect(parseFloat((await ofA.getByRole('cell').nth(2).textContent())!)).toBeLessThan(15);
+  await expect(section.getByRole('group', { name: /jump of .* dB at planted/ })).toBeVisible();
+  await ofA.getByRole('button', { name: 'Keep planted in float in A' }).click();
+  await expect(section).toContainText('before the last change');
+  await section.getByRole('button', { name: 'Measure again' }).click();
+  // What is left is the jump of B, whose recipe still quantizes it.
+  await expect(ofA).toHaveCount(0, { timeout: 30_000 });
+  await expect(section).not.toContainText('before the last change');
+
+  await guilty.first().getByTitle('Show in Layers').click();
+  const grid = page.getByRole('grid', { name: 'Layers' });
+  const row = grid.getByRole('row', { selected: true });
+  await expect(row).toContainText('planted');
+  await expect(row).toContainText('kept');
+  const head = { name: 'Accumulated output error under B, dB' };
+  await grid.getByRole('columnheader', head).getByRole('button').click();
+  await expect(grid.getByRole('row').nth(1)).toBeVisible();
+  await page.getByRole('button', { name: /^Undo: keep 1 layer in float of A/ }).click();
+  await expect(row).not.toContainText('kept');
+  // The same from the Inspector.
+  await page
+    .getByRole('complementary', { name: 'Inspector' })
+    .getByRole('button', { name: 'Keep in float' })
+    .click();
+  await expect(row).toContainText('kept');
+  expect(app.complaints).toEqual([]);
+});
