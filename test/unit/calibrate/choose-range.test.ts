@@ -128,3 +128,31 @@ describe('methods', () => {
     expect(width('mse')).toBeLessThan(58);
   });
 });
+
+describe('observed values', () => {
+  const observed = (values: readonly number[], dims: readonly number[], axis: number) => {
+    const observer = new ValueObserver('v', axis);
+    observer.addRange(Float32Array.from(values), dims);
+    return observer.result()!;
+  };
+
+  test('leave out NaN and infinities, also in the means of channels', () => {
+    const values = [1, NaN, 3, Infinity, 5, -Infinity, 7, 9];
+    const { min, max, mean, power, count, nonFinite, channels } = observed(values, [2, 2, 2], 1);
+    expect({ min, max, mean, power, count, nonFinite }).toEqual({
+      ...{ min: 1, max: 9, mean: 5, power: 33, count: 5, nonFinite: 3 },
+    });
+    expect(channels).toEqual({ means: [3, 19 / 3], shape: [2, 2, 2] });
+  });
+
+  test('have channels along the last axis where it is counted from the end', () => {
+    expect(observed([1, 2, 3, 4, 5, 6], [2, 3], -1).channels!.means).toEqual([2.5, 3.5, 4.5]);
+  });
+
+  test('have no channels where samples differ in their number', () => {
+    const observer = new ValueObserver('v', 1);
+    observer.addRange(Float32Array.of(1, 2), [1, 2]);
+    observer.addRange(Float32Array.of(1, 2, 3), [1, 3]);
+    expect(observer.result()!.channels).toBe(undefined);
+  });
+});
