@@ -350,7 +350,7 @@ export class EngineServer {
     const [session, wanted] = [this.session(handle), await this.runInputs(inputs)];
     const measure = (exported: string): Promise<LayerErrors> =>
       measureLayersOf(session, this.runtime, exported, wanted, options);
-    if ('exported' in of) return measure(await this.path(of.exported, 'read', 'write'));
+    if ('exported' in of) return measure(await this.grants.path(of.exported, 'read', 'write'));
     const under = {
       recipe: parseRecipe(of.recipe),
       mode: of.mode,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { withFloat } from '../../../../renderer/state/keep-in-float.ts';
 import { planWeights } from '../../../../shared/plan.ts';
-import { findPreset } from '../../../../shared/recipe.ts';
+import { findPreset } from '../../../../shared/presets.ts';
 import { tensor } from '../tensors.ts';
 
 test('kept weights are kept by the last rule, and operators without weights keep their activations', () => {
