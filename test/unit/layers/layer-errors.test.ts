@@ -14,7 +14,6 @@ import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { root } from '../../helpers/root.ts';
-import { exportStatic } from '../../helpers/static-export.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -50,11 +49,10 @@ function measured(name: string, mode: ExportMode): Promise<LayerErrors> {
 async function exported(name: string, mode: ExportMode): Promise<LayersRequest> {
   const original = path.join(goldens, `${name}.onnx`);
   const inputs = { inputs: path.join(goldens, name), samples: 3, seed: 0 };
-  const wanted = recipe(RECIPES[mode]!);
-  const { out } =
+  const out =
     mode === 'static'
-      ? await exportStatic({ pool, folder }, original, wanted, inputs)
-      : await exporter(pool, folder)(original, wanted, mode);
+      ? path.join(goldens, `${name}.static.onnx`)
+      : (await exporter(pool, folder)(original, recipe(RECIPES[mode]!), mode)).out;
   const own = fs.mkdtempSync(path.join(folder, 'run-'));
   return { original, exported: out, folder: own, ...inputs, hints: NO_HINTS };
 }
