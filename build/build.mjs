@@ -1,6 +1,6 @@
 // Builds the app into dist/: main, engine, worker and cli as CommonJS for Node 18 (Electron 25 has
 // it), the preload as one file, the page for Chromium 114.
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import path from 'node:path';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
@@ -28,6 +28,7 @@ const external = [...EXTERNAL_PACKAGES, ...builtinModules, /^node:/];
 const define = {
   __APP_VERSION__: JSON.stringify(version),
   __RUNTIME_VERSION__: JSON.stringify(packageVersion('onnxruntime-node')),
+  __LITERT_VERSION__: JSON.stringify(packageVersion('@litertjs/core')),
 };
 
 // Advice on the speed of plugins, or on the size of what is loaded from the disk, is not for those who build.
@@ -114,6 +115,20 @@ async function buildPage() {
   });
 }
 
+/**
+ * LiteRT's WebAssembly and the script that starts it, which exports nothing and expects a browser's `self`.
+ * Its build without relaxed SIMD, which Node 20 does not have.
+ */
+function copyLitert() {
+  const from = path.join(root, 'node_modules/@litertjs/core/wasm/litert_wasm_compat_internal');
+  const script = readFileSync(`${from}.js`, 'utf8');
+  writeFileSync(
+    path.join(outDir, 'litert.js'),
+    `const self = globalThis;\n${script}\nmodule.exports = ModuleFactory;\n`,
+  );
+  copyFileSync(`${from}.wasm`, path.join(outDir, 'litert.wasm'));
+}
+
 /** The licences of all that is shipped, where the page can read them. */
 function writeLicences() {
   const files = [LICENCES.node, LICENCES.preload, `renderer/${LICENCES.page}`];
@@ -126,6 +141,7 @@ function writeLicences() {
 async function buildAll() {
   rmSync(outDir, { recursive: true, force: true });
   await buildKernels(outDir);
+  copyLitert();
   await buildNodeSide();
   await buildPreload();
   await buildPage();

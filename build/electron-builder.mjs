@@ -65,7 +65,7 @@ export function builderConfig(electron, output) {
     linux: {
       target: ['AppImage'],
       // Node runs the command line where there is no display, and cannot read the archive.
-      asarUnpack: ['dist/*.js', 'dist/kernels.wasm', 'node_modules/**/*', 'package.json'],
+      asarUnpack: ['dist/*.js', 'dist/*.wasm', 'node_modules/**/*', 'package.json'],
       extraResources: [COMMAND],
       executableName: 'quantscope',
       icon: 'build/icons/png',

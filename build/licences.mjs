@@ -26,6 +26,8 @@ const OTHERS = [
   { name: 'assemblyscript' },
   // Shipped as they are. The text has the notices of what is linked into the runtime, too.
   { name: 'onnxruntime-node', text: 'build/licences/onnxruntime-1.30.0.txt' },
+  // Its WebAssembly; the package has no text of its own.
+  { name: '@litertjs/core', text: 'build/licences/litert-2.5.3.txt' },
   { name: 'onnxruntime-common', text: 'build/licences/onnxruntime-1.30.0.txt' },
 ];
 

@@ -15,7 +15,7 @@ export type ErrorCode =
   | 'IO' // the operating system refused
   | 'CANCELLED'
   | 'WORKER_DIED'
-  | 'RUNTIME' // onnxruntime refused or crashed
+  | 'RUNTIME' // onnxruntime or LiteRT refused or crashed
   | 'INTERNAL';
 
 /** Where an error is and what it is about; every field a reader knows is filled in. */

@@ -11,6 +11,16 @@ export interface FormatFacts {
   readonly extensions: readonly string[];
 }
 
+/** What runs models: onnxruntime those of ONNX, LiteRT .tflite files. */
+export type RuntimeName = 'onnxruntime' | 'LiteRT';
+
+/** What a user must know of the times that a runtime needs here, in one sentence; null for nothing. */
+export const ABOUT_TIMES: Readonly<Record<RuntimeName, string | null>> = {
+  onnxruntime: null,
+  LiteRT:
+    'LiteRT runs in WebAssembly on one thread here; the times of a phone or a microcontroller differ.',
+};
+
 /** The file name that an export is first offered under: model.onnx becomes model.int8-qdq.onnx. */
 export function suggestedFileName(
   file: string,

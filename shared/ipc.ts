@@ -67,6 +67,8 @@ export interface AppInfo {
   readonly electron: string;
   /** The version of onnxruntime that comes with the app. */
   readonly runtime: string;
+  /** The version of LiteRT's WebAssembly build. */
+  readonly litert: string;
   /** Logical cores of this computer. */
   readonly cores: number;
   /** null when this build has no sample to open. */

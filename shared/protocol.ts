@@ -9,7 +9,7 @@ import type { Budget, FilePlan, Goal } from './budget-plan.ts';
 import type { Computer } from './computer.ts';
 import type { DotProduct } from './dot-product.ts';
 import type { ErrorData } from './errors.ts';
-import type { FormatFacts } from './formats.ts';
+import type { FormatFacts, RuntimeName } from './formats.ts';
 import type { LayerErrors } from './layer-errors.ts';
 import type { Kernels } from './kernels.ts';
 import type { Model, TensorRef } from './model.ts';
@@ -45,8 +45,8 @@ export interface ModelSummary extends Omit<Model, 'files' | 'tensors'> {
   readonly extension: string;
   /** The export modes there are, the first of them the default. */
   readonly modes: readonly ExportMode[];
-  /** Whether an export can be verified in onnxruntime. */
-  readonly canRun: boolean;
+  /** What runs it, and an export beside it; null where nothing here does. */
+  readonly runtime: RuntimeName | null;
   readonly tensors: readonly TensorSummary[];
   /** What mode static plans by, where a model that is open already was calibrated. */
   readonly calibrated?: Calibrated;
@@ -105,8 +105,10 @@ export function newNonFinite({ newNaN, newInfinity }: NonFinite): string | null 
   return `${counts.join(' and ')} that the original does not have`;
 }
 
-/** How an exported model answers beside its original, in onnxruntime. */
+/** How an exported model answers beside its original. */
 export interface VerifyResult {
+  /** What ran both. */
+  readonly runtime: RuntimeName;
   readonly samples: number;
   readonly seed: number;
   readonly outputs: readonly {
@@ -132,7 +134,7 @@ export interface VerifyResult {
   readonly exportedUnder?: string;
   /** What is special about the runs as a whole, each a sentence. */
   readonly warnings: readonly string[];
-  /** What onnxruntime runs the export on; null where its optimized graph cannot be written or read. */
+  /** What onnxruntime runs the export on; null where its optimized graph cannot be written or read, and for LiteRT. */
   readonly kernels: Kernels | null;
   readonly bytesBefore: number;
   readonly bytesAfter: number;

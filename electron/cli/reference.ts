@@ -54,6 +54,9 @@ what rounded weights add on average. \`"operators"\` names types of operators to
 
 ## What verify counts
 
+\`runtime\` is what ran the export: \`onnxruntime\`, or \`LiteRT\`, whose WebAssembly build runs on one thread. LiteRT runs
+the first signature of a model, with free sizes of inputs as 1, and does not tell its kernels: there \`kernels\` is null.
+
 \`kernels\` is read from the graph that onnxruntime writes after its own optimizations, subgraphs included:
 
 | field | meaning |

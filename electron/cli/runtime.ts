@@ -3,12 +3,12 @@ import type { Runtime } from '../engine/runtime/host.ts';
 
 let runtime: Runtime = path.join(__dirname, 'runtime.js');
 
-/** How commands run onnxruntime. */
+/** How commands run models. */
 export function currentRuntime(): Runtime {
   return runtime;
 }
 
-/** Have commands run onnxruntime in another way: a packaged Electron cannot start Node processes. */
+/** Have commands run models in another way: a packaged Electron cannot start Node processes. */
 export function useRuntime(other: Runtime): void {
   runtime = other;
 }

@@ -1,4 +1,5 @@
 import { AppError, printable } from '../../shared/errors.ts';
+import { ABOUT_TIMES } from '../../shared/formats.ts';
 import type { LayerErrors } from '../../shared/layer-errors.ts';
 import { kernelLines, ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
@@ -18,7 +19,8 @@ import { withSession } from './with-session.ts';
 
 export const verifyCommand: CommandDefinition = {
   name: 'verify',
-  description: 'Run a model and its export in onnxruntime and compare their outputs.',
+  description:
+    'Run a model and its export, ONNX in onnxruntime and LiteRT in LiteRT, and compare their outputs.',
   arguments: [MODEL_ARGUMENT, { name: 'EXPORTED', description: 'The quantized copy.' }],
   options: [
     { name: 'samples', value: 'N', description: 'Number of samples, 1 to 1000. Default: 4.' },
@@ -38,6 +40,7 @@ export const verifyCommand: CommandDefinition = {
     'quantscope verify model.onnx model.int8.onnx',
     'quantscope verify model.onnx model.int8.onnx --inputs samples --samples 16',
     'quantscope verify model.onnx model.int8.onnx --layers',
+    'quantscope verify model.tflite model.dynamic.tflite',
   ],
   run: verify,
 };
@@ -126,6 +129,8 @@ function printTable(result: VerifyResult): void {
   for (const warning of result.warnings) print(`warning: ${printable(warning)}`);
   const slower = whySlower(result);
   if (slower !== null) print(slower);
+  const times = ABOUT_TIMES[result.runtime];
+  if (times !== null) print(times);
   print(
     `${megabytes(result.bytesBefore)} -> ${megabytes(result.bytesAfter)}, ` +
       `${result.msBefore.toFixed(2)} ms -> ${result.msAfter.toFixed(2)} ms, ` +

@@ -4,6 +4,7 @@ import type { ExportMode } from '../../shared/protocol.ts';
 import { PreparedModel, type CalibrationInputs } from './calibrate/prepared.ts';
 import type { WorkerPool } from './pool.ts';
 import { runInRuntime, type Runtime } from './runtime/host.ts';
+import { runHintsOf } from './runtime/run-hints.ts';
 import type { DescribedSamples } from './calibrate/describe-request.ts';
 import type { RunOptions } from './run-options.ts';
 import type { Session } from './session.ts';
@@ -47,7 +48,7 @@ export class OpenModel {
     this.session.assertUnchanged();
     const { opened } = this.session;
     const request = {
-      ...({ kind: 'describe', model: opened.files[0]!.path, hints: opened.runHints } as const),
+      ...({ kind: 'describe', model: opened.files[0]!.path, hints: runHintsOf(opened) } as const),
       ...wanted,
     };
     return runInRuntime(this.runtime, request, signal, (progress) =>

@@ -102,7 +102,7 @@ export class Session {
       file: path.basename(files[0]!.path),
       extension: this.opened.extension,
       modes: this.opened.modes,
-      canRun: this.opened.canRun,
+      runtime: this.opened.runHints?.runtime ?? null,
       fileBytes: files.reduce((sum, file) => sum + file.bytes, 0),
       tensors: tensorSummaries(this.opened.model),
     };

@@ -14,7 +14,7 @@ export function diagnostics(
   const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
   return [
     `Quantscope ${info.version}${app.isPackaged ? '' : ' (from source)'}`,
-    `Electron ${info.electron}, Chromium ${process.versions.chrome}, Node ${process.versions.node}, onnxruntime ${info.runtime}`,
+    `Electron ${info.electron}, Chromium ${process.versions.chrome}, Node ${process.versions.node}, onnxruntime ${info.runtime}, LiteRT ${info.litert}`,
     `${os.type()} ${os.release()}, ${process.arch}`,
     `${os.cpus()[0]?.model.trim() ?? 'unknown processor'}, ${os.cpus().length} cores`,
     `memory ${gigabytes(os.totalmem())}, free ${gigabytes(os.freemem())}`,

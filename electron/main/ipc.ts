@@ -23,6 +23,8 @@ import type { MainWindow } from './window.ts';
 
 /** Put in by the build from onnxruntime-node's package.json. */
 declare const __RUNTIME_VERSION__: string;
+/** From @litertjs/core's. */
+declare const __LITERT_VERSION__: string;
 
 export interface Parts {
   readonly window: MainWindow;
@@ -238,6 +240,7 @@ function info(): AppInfo {
     platform: process.platform,
     electron: process.versions.electron ?? '',
     runtime: __RUNTIME_VERSION__,
+    litert: __LITERT_VERSION__,
     cores: os.cpus().length,
     sample: file === null ? null : { name: path.basename(file), bytes: fs.statSync(file).size },
   };

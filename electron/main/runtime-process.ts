@@ -15,7 +15,7 @@ export interface RuntimeChild {
   kill(): void;
 }
 
-/** Start a process that runs onnxruntime. The app must be ready. */
+/** Start a process that runs models. The app must be ready. */
 export function startRuntimeProcess(listeners: RuntimeListeners): RuntimeChild {
   const child = utilityProcess.fork(path.join(__dirname, 'runtime.js'), [], {
     serviceName: 'quantscope-runtime',

@@ -1,3 +1,4 @@
+import { ABOUT_TIMES } from '../../shared/formats.ts';
 import { ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
 import { shownName } from './names.ts';
@@ -21,8 +22,8 @@ export function runNotes(result: VerifyResult): readonly string[] {
   const notes = outputs.flatMap(({ name, note }) =>
     note === null ? [] : [`${shownName(name)} ${note}`],
   );
-  const slower = whySlower(result);
-  return [...warnings, ...notes, ...weightsOnlyNotes(result), ...(slower === null ? [] : [slower])];
+  const ofTimes = [whySlower(result), ABOUT_TIMES[result.runtime]].filter((note) => note !== null);
+  return [...warnings, ...notes, ...weightsOnlyNotes(result), ...ofTimes];
 }
 
 /** What the weights alone give, where onnxruntime also quantizes inputs that the export keeps in float. */

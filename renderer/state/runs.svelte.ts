@@ -49,7 +49,7 @@ function byWeight(errors: LayerErrors | null): ReadonlyMap<number, LayerError> {
   return new Map(errors?.layers.flatMap((layer) => layer.tensors.map((id) => [id, layer])) ?? []);
 }
 
-/** The runs of a model and its quantized copies in onnxruntime. */
+/** The runs of a model and its quantized copies in the runtime of its format. */
 export class Runs {
   readonly #workbench: Host;
   samples = $state(4);

@@ -33,7 +33,10 @@ test('a MediaPipe model opens, is compared and exported in dynamic range, and th
   await expect(dialog.getByLabel('File')).toHaveValue('selfie_segmentation.litert-dynamic.tflite');
   await dialog.getByRole('button', { name: 'Export', exact: true }).click();
   await expect(dialog.getByRole('status')).toHaveText('Exported: selfie.tflite');
-  await expect(dialog.getByRole('button', { name: 'Verify it now' })).toHaveCount(0);
+  await dialog.getByRole('button', { name: 'Verify it now' }).click();
+  const verified = dialog.getByRole('region', { name: 'Outputs in LiteRT' });
+  await expect(verified.getByRole('row').nth(1)).toContainText('activation_10');
+  await expect(verified).toContainText('LiteRT runs in WebAssembly on one thread here');
   await dialog.getByRole('button', { name: 'Done' }).click();
   expect(fs.statSync(out).size).toBeLessThan(0.75 * fs.statSync(LITERT_MODELS.selfie).size);
   await app.answerOpen(out);
@@ -44,6 +47,25 @@ test('a MediaPipe model opens, is compared and exported in dynamic range, and th
   await expect(kept).toContainText('int8 kept');
   await kept.click();
   await expect(page.getByRole('complementary')).toContainText('This tensor is already quantized');
+  expect(app.complaints).toEqual([]);
+});
+
+test('the Run view runs a LiteRT model and its quantized copies in LiteRT', async ({ launch }) => {
+  const app = await launch([LITERT_MODELS.faceShort]);
+  const { page } = app;
+  await figuresSettle(app);
+  await page.getByLabel('Recipe of A', { exact: true }).selectOption('litert-dynamic');
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  const run = page.getByRole('main', { name: 'Run' });
+  await expect(run).toContainText('in LiteRT on the same inputs');
+  await page.getByLabel('Mode of A').selectOption('dynamic');
+  await run.getByRole('button', { name: /^Run A/ }).click();
+  const outputs = run.getByRole('region', { name: 'Outputs' });
+  await expect(outputs).toContainText('regressors');
+  await expect(outputs).toContainText('classificators');
+  await expect(run.getByRole('region', { name: 'Time' })).toBeVisible();
+  // LiteRT does not tell which kernels it runs.
+  await expect(run.getByRole('region', { name: 'Kernels' })).toHaveCount(0);
   expect(app.complaints).toEqual([]);
 });
 

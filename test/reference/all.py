@@ -14,6 +14,7 @@ GOLDENS = (
     "float8",
     "layer_errors",
     "litert_models",
+    "litert_runs",
     "litert_weights",
     "number_formats",
     "number_values",

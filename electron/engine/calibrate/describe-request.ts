@@ -1,8 +1,8 @@
 import * as path from 'node:path';
 import type { CalibrationSettings } from '../../../shared/calibration-settings.ts';
 import type { Preview, SamplesDescription } from '../../../shared/samples.ts';
-import { OnnxModel } from '../runtime/onnx-model.ts';
 import type { RunHints } from '../runtime/inputs.ts';
+import { loadModel } from '../runtime/load-model.ts';
 import { preparing, type RunProgress } from '../runtime/run-progress.ts';
 import type { SampleSource } from './data/listing.ts';
 import { randomSamples } from './data/random-samples.ts';
@@ -36,7 +36,7 @@ export async function describeForModel(
   onProgress: (progress: RunProgress) => void,
 ): Promise<DescribedSamples> {
   onProgress(preparing('Loading the model'));
-  const model = await OnnxModel.load(file, hints);
+  const model = await loadModel(file, hints);
   try {
     const facts = { inputs: model.inputs, outputs: model.outputs, hints };
     const samples =

@@ -2,7 +2,7 @@ import * as path from 'node:path';
 import type { Ranges } from '../../../shared/ranges.ts';
 import { runOnce } from '../runtime/compare-outputs.ts';
 import { ModelCopies, OBSERVED_BYTES, partsOf } from '../runtime/model-copies.ts';
-import type { OutputValue } from '../runtime/onnx-model.ts';
+import type { OutputValue } from '../runtime/runnable.ts';
 import { preparing, SampleClock, type RunProgress } from '../runtime/run-progress.ts';
 import { nextFeeds } from './data/next-feeds.ts';
 import { RANDOM_WARNING } from './data/random-samples.ts';

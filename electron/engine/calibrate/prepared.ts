@@ -5,6 +5,7 @@ import type { CalibrationSettings } from '../../../shared/calibration-settings.t
 import type { Ranges } from '../../../shared/ranges.ts';
 import { temporaryFolder } from '../runtime/run-folder.ts';
 import { runInRuntime, type Runtime } from '../runtime/host.ts';
+import { runHintsOf } from '../runtime/run-hints.ts';
 import type { RunOptions } from '../run-options.ts';
 import { Session } from '../session.ts';
 import { counterparts, namedAsSource, type Counterparts } from './counterparts.ts';
@@ -47,7 +48,7 @@ export class PreparedModel {
     { signal, onProgress }: RunOptions,
   ): Promise<PreparedModel> {
     source.assertUnchanged();
-    if (source.opened.planStatic === undefined || !source.opened.canRun)
+    if (source.opened.planStatic === undefined)
       throw new AppError('UNSUPPORTED', 'is of a format that has no static quantization here', {
         file: source.opened.files[0]?.path,
         field: 'format',
@@ -87,7 +88,7 @@ export class PreparedModel {
       values: [...new Set(observed.map(({ name }) => name))],
       channelAxes: [...(opened.channelAxes?.() ?? [])],
       ...wanted,
-      hints: opened.runHints,
+      hints: runHintsOf(opened),
     } as const;
     return runInRuntime(this.runtime, request, signal, (progress) =>
       onProgress?.({ ...progress, item: '', unit: 'samples', bytesDone: 0, bytesOf: 0 }),

@@ -25,8 +25,6 @@ export interface OpenedModel {
   readonly modes: readonly ExportMode[];
   /** Names of the schemes that a budget chooses from where the user names none; absent for those of every format. */
   readonly candidates?: readonly string[];
-  /** Whether onnxruntime can run it, and with it an export be verified. */
-  readonly canRun: boolean;
   /** The name of the recipe that this file says it was exported under; absent or null where it says none. */
   recipeName?(): string | null;
   /** What a graph that onnxruntime has optimized runs on; absent for formats that it does not run. */
@@ -35,8 +33,8 @@ export interface OpenedModel {
   properties(): ModelProperties;
   /** The operators and values, made when first asked for; empty where the format has none. */
   graph(): ModelGraph;
-  /** What the structure tells about inputs and runs. */
-  readonly runHints: RunHints;
+  /** What runs it, and what the structure tells about inputs and runs; null where no runtime runs the format. */
+  readonly runHints: RunHints | null;
   /**
    * What an export would write, to the byte, without reading a weight.
    * @param statistics of the tensors that were read, by id; mode float16 wants those of every float tensor

@@ -5,7 +5,7 @@ import type { LayerCopy } from '../formats/format.ts';
 import { runOnce, type Outputs } from '../runtime/compare-outputs.ts';
 import type { ArrayValue } from '../runtime/inputs.ts';
 import type { ModelCopies } from '../runtime/model-copies.ts';
-import type { OnnxModel, OutputValue } from '../runtime/onnx-model.ts';
+import type { OutputValue, RunnableModel } from '../runtime/runnable.ts';
 import type { Layer } from './find-layers.ts';
 
 /** A layer, and the part of the export that computes it. */
@@ -16,8 +16,10 @@ export interface LocalLayer extends Layer {
 /** Layers of an export, each computed from values of the original. */
 export class LocalModels {
   private readonly copies: ModelCopies;
-  private readonly loaded: { readonly model: OnnxModel; readonly layers: readonly LocalLayer[] }[] =
-    [];
+  private readonly loaded: {
+    readonly model: RunnableModel;
+    readonly layers: readonly LocalLayer[];
+  }[] = [];
   private readonly problems = new Map<LocalLayer, string>();
 
   constructor(copies: ModelCopies) {

@@ -11,7 +11,7 @@ import { runOnce, type Outputs } from '../runtime/compare-outputs.ts';
 import { OutputTally } from '../runtime/compare.ts';
 import type { RunHints } from '../runtime/inputs.ts';
 import { ModelCopies, OBSERVED_BYTES, partsOf } from '../runtime/model-copies.ts';
-import type { OnnxModel } from '../runtime/onnx-model.ts';
+import type { RunnableModel } from '../runtime/runnable.ts';
 import { preparing, SampleClock, type RunProgress } from '../runtime/run-progress.ts';
 import { findLayers, type Layer } from './find-layers.ts';
 import { LocalModels, type LocalLayer } from './local-models.ts';
@@ -98,7 +98,7 @@ function namesOf(layers: readonly Layer[], side: 'original' | 'exported'): strin
 type Types = ReadonlyMap<string, string>;
 
 /** The types of what a model takes and gives. */
-function typesOf({ inputs, outputs }: OnnxModel): Types {
+function typesOf({ inputs, outputs }: RunnableModel): Types {
   return new Map([...inputs, ...outputs].map(({ name, type }) => [name, type]));
 }
 
@@ -182,7 +182,11 @@ class Measuring {
     });
   }
 
-  private async all(original: OnnxModel, exported: OnnxModel, locals: LocalModels): Promise<void> {
+  private async all(
+    original: RunnableModel,
+    exported: RunnableModel,
+    locals: LocalModels,
+  ): Promise<void> {
     const { samples } = this;
     let last: { readonly before: Outputs; readonly after: Outputs } | null = null;
     for (let index = 0; index < samples.count; index++) {

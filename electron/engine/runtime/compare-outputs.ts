@@ -2,16 +2,16 @@ import { AppError } from '../../../shared/errors.ts';
 import { nextFeeds } from '../calibrate/data/next-feeds.ts';
 import type { Feeds } from '../calibrate/data/sample-group.ts';
 import type { Samples } from '../calibrate/data/samples.ts';
-import type { OnnxModel, OutputValue } from './onnx-model.ts';
 import { firstLine } from './onnx-session.ts';
 import { OutputCheck } from './output-check.ts';
+import type { OutputValue, RunnableModel } from './runnable.ts';
 
 export type Outputs = ReadonlyMap<string, OutputValue>;
 export type Checks = ReadonlyMap<string, OutputCheck>;
 
 export interface Pair {
-  readonly original: OnnxModel;
-  readonly exported: OnnxModel;
+  readonly original: RunnableModel;
+  readonly exported: RunnableModel;
   readonly samples: Samples;
 }
 
@@ -52,13 +52,14 @@ export async function compareOutputs(
 }
 
 /** @throws AppError RUNTIME with the runtime's own words when the model does not run on the inputs */
-export async function runOnce(model: OnnxModel, feeds: Feeds): Promise<Outputs> {
+export async function runOnce(model: RunnableModel, feeds: Feeds): Promise<Outputs> {
   try {
     return await model.run(feeds);
   } catch (error) {
+    if (error instanceof AppError) throw error;
     throw new AppError(
       'RUNTIME',
-      'onnxruntime does not run it',
+      `${model.runtime} does not run it`,
       { file: model.file, found: firstLine(error), expected: 'a run' },
       error,
     );

@@ -9,6 +9,7 @@ export function graphHints(index: OnnxIndex, tensors: readonly OnnxTensor[]): Ru
   const nodes = [...allNodes([index.graph, ...index.functions])];
   const source = inputsBehind(index.graph, nodes);
   return {
+    runtime: 'onnxruntime',
     limits: indexLimits(source, nodes, tensors),
     states: initialStates(source, nodes),
     random: nodes.filter(drawsRandomNumbers).map(({ opType, name, attributes }) => ({

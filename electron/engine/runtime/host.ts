@@ -2,7 +2,13 @@ import { fork } from 'node:child_process';
 import * as os from 'node:os';
 import { AppError, type ErrorData } from '../../../shared/errors.ts';
 import { throwIfAborted } from '../cancel.ts';
-import { answerOf, subjectOf, type RuntimeRequest, type RuntimeResult } from './kinds.ts';
+import {
+  answerOf,
+  runtimeOf,
+  subjectOf,
+  type RuntimeRequest,
+  type RuntimeResult,
+} from './kinds.ts';
 import type { RunProgress } from './run-progress.ts';
 
 /** What a runtime process may use before it is ended. */
@@ -25,7 +31,7 @@ export type FromRuntime =
   | { readonly type: 'result'; readonly result: RuntimeResult }
   | { readonly type: 'error'; readonly error: ErrorData };
 
-/** A process of its own that runs onnxruntime, and that may be killed in the middle of an inference. */
+/** A process of its own that runs models, and that may be killed in the middle of an inference. */
 export interface RuntimeProcess {
   post(message: ToRuntime): void;
   onMessage(listener: (message: FromRuntime) => void): void;
@@ -63,7 +69,7 @@ export async function runInRuntime<R extends RuntimeRequest>(
       });
       child.onEnd((how) =>
         reject(
-          new AppError('RUNTIME', 'onnxruntime crashed', {
+          new AppError('RUNTIME', `${runtimeOf(request)} crashed`, {
             file: subjectOf(request),
             found: how,
             expected: answerOf(request),

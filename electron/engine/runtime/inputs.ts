@@ -1,4 +1,5 @@
 import { AppError } from '../../../shared/errors.ts';
+import type { RuntimeName } from '../../../shared/formats.ts';
 import { float16Bits } from '../../../shared/float16.ts';
 import { solveSizes, type InputFacts } from './dimensions.ts';
 import { normal, uniform } from './random.ts';
@@ -26,11 +27,16 @@ export type ArrayData =
 
 /** What the structure of a model's file tells about its inputs and its runs. */
 export interface RunHints {
+  /** What runs it. */
+  readonly runtime: RuntimeName;
   /** For integer inputs that index a table: how many rows it has. */
   readonly limits: Readonly<Record<string, number>>;
   /** Inputs that are the first state of a recurrent operator. */
   readonly states: readonly string[];
-  /** Operators that draw random numbers, as 'RandomNormal "n1"'. */
+  /**
+   * Operators whose next run goes on from the one before, as 'RandomNormal "n1"': they draw random numbers, or
+   * keep a state. With a seed, and from a state, a model that is loaded again does the same again.
+   */
   readonly random: readonly { readonly operator: string; readonly isSeeded: boolean }[];
   /** Inputs and outputs of types that the runtime's Node interface cannot pass. */
   readonly unpassable: readonly {
@@ -38,10 +44,20 @@ export interface RunHints {
     readonly name: string;
     readonly type: string;
   }[];
+  /** Outputs that are one tensor, by their names. */
+  readonly sharedOutputs?: readonly (readonly string[])[];
+  /** Outputs that are inputs of the model, unchanged. */
+  readonly passedOn?: readonly string[];
 }
 
-/** Of a format that no runtime runs. */
-export const NO_HINTS: RunHints = { limits: {}, states: [], random: [], unpassable: [] };
+/** Of an ONNX model whose structure tells nothing. */
+export const NO_HINTS: RunHints = {
+  runtime: 'onnxruntime',
+  limits: {},
+  states: [],
+  random: [],
+  unpassable: [],
+};
 
 /** Sizes for the free dimensions of one attempt. */
 export interface SizeTry {

@@ -1,3 +1,4 @@
+import type { RuntimeName } from '../../../shared/formats.ts';
 import type { Kernels } from '../../../shared/kernels.ts';
 import type { LayerErrors } from '../../../shared/layer-errors.ts';
 import type { DescribedSamples, DescribeRequest } from '../calibrate/describe-request.ts';
@@ -37,6 +38,11 @@ const ANSWERS: Readonly<Record<RuntimeKind, string>> = {
 
 export function answerOf({ kind }: RuntimeRequest): string {
   return ANSWERS[kind];
+}
+
+/** What the process runs: a request without hints is one of onnxruntime's own. */
+export function runtimeOf(request: RuntimeRequest): RuntimeName {
+  return 'hints' in request ? request.hints.runtime : 'onnxruntime';
 }
 
 /** The file that an error of the process names. */

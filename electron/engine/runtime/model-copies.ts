@@ -8,16 +8,14 @@ import { SHAPE_SUFFIX, type LayerCopy, type OpenedModel } from '../formats/forma
 import { openModel } from '../formats/registry.ts';
 import { runOnce } from './compare-outputs.ts';
 import type { RunHints } from './inputs.ts';
-import { OnnxModel } from './onnx-model.ts';
+import { loadModel } from './load-model.ts';
+import type { RunnableModel } from './runnable.ts';
 
 /**
  * Values of one run that are kept at a time. onnxruntime keeps all outputs of a graph until its run ends: a model
  * whose values take more is run once for each part of them.
  */
 export const OBSERVED_BYTES = 256 << 20;
-
-/** The values are those that the file says, unfused and unfolded. */
-const UNCHANGED = { graphOptimizationLevel: 'disabled' } as const;
 
 /** Copies of a model that give more values than it does, each in its folder for as long as it is used. */
 export class ModelCopies {
@@ -42,7 +40,7 @@ export class ModelCopies {
   async withOutputs<T>(
     values: readonly string[],
     what: 'values' | 'shapes',
-    work: (model: OnnxModel) => Promise<T>,
+    work: (model: RunnableModel) => Promise<T>,
   ): Promise<T> {
     if (values.length === 0) return await this.load(this.file, work);
     return await this.copy(this.opened.withOutputs?.(values, what), work);
@@ -51,7 +49,7 @@ export class ModelCopies {
   /** Work with parts of the model only. */
   async withLayers<T>(
     layers: readonly LayerCopy[],
-    work: (model: OnnxModel) => Promise<T>,
+    work: (model: RunnableModel) => Promise<T>,
   ): Promise<T> {
     return await this.copy(this.opened.withLayers?.(layers), work);
   }
@@ -69,7 +67,7 @@ export class ModelCopies {
 
   private async copy<T>(
     layout: Layout | undefined,
-    work: (model: OnnxModel) => Promise<T>,
+    work: (model: RunnableModel) => Promise<T>,
   ): Promise<T> {
     if (layout === undefined)
       throw new AppError('UNSUPPORTED', 'is of a format whose activations are not observed', {
@@ -89,8 +87,8 @@ export class ModelCopies {
     }
   }
 
-  private async load<T>(file: string, work: (model: OnnxModel) => Promise<T>): Promise<T> {
-    const model = await OnnxModel.load(file, this.hints, UNCHANGED);
+  private async load<T>(file: string, work: (model: RunnableModel) => Promise<T>): Promise<T> {
+    const model = await loadModel(file, this.hints, { isUnchanged: true });
     try {
       return await work(model);
     } finally {

@@ -1,33 +1,41 @@
 import * as ort from 'onnxruntime-node';
 import { AppError } from '../../../shared/errors.ts';
-import { float16Value } from '../../../shared/float16.ts';
-import type { ArrayValue, RunHints } from './inputs.ts';
+import type { Kernels } from '../../../shared/kernels.ts';
 import type { InputFacts } from './dimensions.ts';
+import type { ArrayValue, RunHints } from './inputs.ts';
 import { isUnpassable, loadSession, type SessionOptions } from './onnx-session.ts';
-
-/** One output of a run: numbers (64-bit integers and float16 converted), or strings. */
-export interface OutputValue {
-  readonly dims: readonly number[];
-  readonly data: ArrayLike<number> | readonly string[];
-  readonly isText: boolean;
-}
+import { readKernels } from './optimize.ts';
+import { writtenTo } from './prepare.ts';
+import { numbersOf, type LoadOptions, type OutputValue, type RunnableModel } from './runnable.ts';
+import { FLOAT32_MATMUL, roundsInputs } from './weights-only.ts';
 
 /** Outputs of these types end the process in onnxruntime-node 1.30 (napi_create_arraybuffer of a wrong length). */
 const CRASHING_OUTPUTS = new Set(['int4', 'uint4']);
 
 /** A model that is loaded in onnxruntime on the CPU. */
-export class OnnxModel {
+export class OnnxModel implements RunnableModel {
   readonly file: string;
+  readonly runtime = 'onnxruntime';
   readonly inputs: readonly InputFacts[];
   /** The tensors among the outputs. */
   readonly outputs: readonly InputFacts[];
-  /** Why an output cannot be fetched, by its name. */
   readonly unfetched: ReadonlyMap<string, string>;
+  readonly warnings: readonly string[] = [];
+  /** null where its optimized graph was not asked for, or cannot be written or read. */
+  readonly kernels: Kernels | null;
   private readonly session: ort.InferenceSession;
+  private readonly hints: RunHints;
 
-  private constructor(file: string, session: ort.InferenceSession) {
+  private constructor(
+    file: string,
+    session: ort.InferenceSession,
+    hints: RunHints,
+    kernels: Kernels | null,
+  ) {
     this.file = file;
     this.session = session;
+    this.hints = hints;
+    this.kernels = kernels;
     this.inputs = session.inputMetadata.map((input) => {
       if (!input.isTensor)
         throw new AppError('UNSUPPORTED', "onnxruntime's Node interface cannot pass the input", {
@@ -53,10 +61,32 @@ export class OnnxModel {
   static async load(
     file: string,
     hints: RunHints,
-    options: SessionOptions = {},
+    { isUnchanged, optimized }: LoadOptions = {},
+  ): Promise<OnnxModel> {
+    if (optimized === undefined)
+      return await OnnxModel.loadWith(
+        file,
+        hints,
+        isUnchanged === true ? { graphOptimizationLevel: 'disabled' } : {},
+      );
+    try {
+      const options = writtenTo(optimized, file);
+      return await OnnxModel.loadWith(file, hints, options, () => readKernels(optimized));
+    } catch {
+      // A full disk must not keep it from running. What else is wrong fails again.
+      return await OnnxModel.loadWith(file, hints, {});
+    }
+  }
+
+  private static async loadWith(
+    file: string,
+    hints: RunHints,
+    options: SessionOptions,
+    kernels: () => Kernels | null = () => null,
   ): Promise<OnnxModel> {
     try {
-      return new OnnxModel(file, await loadSession(file, options));
+      const session = await loadSession(file, options);
+      return new OnnxModel(file, session, hints, orNull(kernels));
     } catch (error) {
       const [value] = hints.unpassable;
       if (value !== undefined && isUnpassable(error))
@@ -75,7 +105,6 @@ export class OnnxModel {
     }
   }
 
-  /** Run once, with all outputs that can be fetched. @throws whatever onnxruntime throws. */
   async run(feeds: Readonly<Record<string, ArrayValue>>): Promise<Map<string, OutputValue>> {
     const tensors = Object.fromEntries(
       Object.entries(feeds).map(([name, { type, data, dims }]) => [
@@ -90,21 +119,27 @@ export class OnnxModel {
     return new Map(Object.entries(found).map(([name, value]) => [name, outputValue(value)]));
   }
 
+  /** Computes in float32 where onnxruntime would quantize inputs that the export keeps in float. */
+  async withoutRounding(): Promise<OnnxModel | null> {
+    const { file, hints, kernels } = this;
+    if (!roundsInputs(file, kernels, hints)) return null;
+    return await OnnxModel.loadWith(file, hints, { config: FLOAT32_MATMUL });
+  }
+
   async release(): Promise<void> {
     await this.session.release();
   }
 }
 
-function outputValue({ data, dims, type }: ort.OnnxValue): OutputValue {
-  if (type === 'string') return { dims, data: data as string[], isText: true };
-  return { dims, data: numbersOf(data, type), isText: false };
+function orNull<T>(work: () => T): T | null {
+  try {
+    return work();
+  } catch {
+    return null;
+  }
 }
 
-function numbersOf(data: ort.Tensor['data'], type: string): ArrayLike<number> {
-  // Where JavaScript has a Float16Array (Node 24, Electron 38), the values come as numbers already.
-  if (type === 'float16' && data instanceof Uint16Array)
-    return Float64Array.from(data, float16Value);
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array)
-    return Float64Array.from(data as BigInt64Array, Number);
-  return data as Float32Array;
+function outputValue({ data, dims, type }: ort.OnnxValue): OutputValue {
+  if (type === 'string') return { dims, data: data as string[], isText: true };
+  return { dims, data: numbersOf(data as Float32Array, type), isText: false };
 }

@@ -1,6 +1,6 @@
 import type { VerifyResult } from '../../../shared/protocol.ts';
 import { OutputTally } from './compare.ts';
-import type { OutputValue } from './onnx-model.ts';
+import type { OutputValue } from './runnable.ts';
 
 type OutputResult = VerifyResult['outputs'][number];
 

@@ -1,16 +1,14 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { AppError } from '../../../shared/errors.ts';
 import type { LayerErrors } from '../../../shared/layer-errors.ts';
 import type { ExportMode, VerifyResult } from '../../../shared/protocol.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
-import type { OpenedModel } from '../formats/format.ts';
-import { formatName } from '../formats/registry.ts';
 import { openModel } from '../formats/registry.ts';
 import type { RunOptions } from '../run-options.ts';
 import type { Session } from '../session.ts';
 import type { Measurable } from '../static-model.ts';
 import { runInRuntime, type Runtime } from './host.ts';
+import { runHintsOf } from './run-hints.ts';
 import { temporaryFolder } from './run-folder.ts';
 import type { RunProgress } from './run-progress.ts';
 
@@ -22,8 +20,8 @@ export interface Inputs {
 }
 
 /**
- * Run the open model and an exported copy in onnxruntime on the same inputs.
- * @throws AppError UNSUPPORTED for a format that onnxruntime does not run, RUNTIME with its own words.
+ * Run the open model and an exported copy on the same inputs.
+ * @throws AppError UNSUPPORTED for a format that no runtime runs, RUNTIME with the runtime's own words.
  */
 export async function runBeside(
   session: Session,
@@ -33,12 +31,12 @@ export async function runBeside(
   options: RunOptions,
 ): Promise<VerifyResult> {
   session.assertUnchanged();
-  assertCanRun(session.opened);
+  const hints = runHintsOf(session.opened);
   const other = openModel(exported);
   const bytesAfter = other.files.reduce((sum, file) => sum + file.size, 0);
   const exportedUnder = other.recipeName?.() ?? null;
   other.close();
-  assertCanRun(other);
+  const exportedHints = runHintsOf(other);
   const onProgress = (progress: RunProgress): void =>
     options.onProgress?.({
       ...progress,
@@ -55,7 +53,8 @@ export async function runBeside(
         original: session.opened.files[0]!.path,
         exported,
         ...inputs,
-        hints: session.opened.runHints,
+        hints,
+        exportedHints,
         optimized: path.join(folder, 'optimized.onnx'),
       },
       options.signal,
@@ -72,7 +71,7 @@ export async function runBeside(
 
 /**
  * Measure the error of each layer of an exported copy, local and accumulated.
- * @throws AppError UNSUPPORTED for a format that onnxruntime does not run, RUNTIME with its own words.
+ * @throws AppError UNSUPPORTED for a format that no runtime runs, RUNTIME with the runtime's own words.
  */
 export async function measureLayersOf(
   session: Session,
@@ -82,7 +81,7 @@ export async function measureLayersOf(
   { signal, onProgress }: RunOptions,
 ): Promise<LayerErrors> {
   session.assertUnchanged();
-  assertCanRun(session.opened);
+  const hints = runHintsOf(session.opened);
   const item = path.basename(exported);
   return await inTemporaryFolder((folder) =>
     runInRuntime(
@@ -90,7 +89,7 @@ export async function measureLayersOf(
       {
         ...{ kind: 'layers', original: session.opened.files[0]!.path, exported, folder },
         ...inputs,
-        hints: session.opened.runHints,
+        hints,
       },
       signal,
       (progress) => onProgress?.({ ...progress, item, unit: 'samples', bytesDone: 0, bytesOf: 0 }),
@@ -112,7 +111,7 @@ export async function withExport<T>(
   options: RunOptions,
   work: (exported: string) => Promise<T>,
 ): Promise<T> {
-  assertCanRun(session.opened);
+  runHintsOf(session.opened);
   return await inTemporaryFolder(async (folder) => {
     const exported = path.join(folder, `model${session.opened.extension}`);
     await exporter.export(recipe, mode, exported, options);
@@ -140,15 +139,4 @@ async function inTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promi
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
-}
-
-function assertCanRun({ canRun, model }: OpenedModel): void {
-  if (canRun) return;
-  const name = formatName(model.format);
-  throw new AppError('UNSUPPORTED', `is ${name}, which onnxruntime cannot run`, {
-    file: model.files[0]?.path,
-    field: 'format',
-    found: name,
-    expected: 'ONNX',
-  });
 }

@@ -2,11 +2,17 @@ import * as fs from 'node:fs';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { AppError, toErrorData, type ErrorData } from '../../../shared/errors.ts';
 import type { FromRuntime, RuntimeLimits, ToRuntime } from './host.ts';
-import { subjectOf, type RuntimeKind, type RuntimeRequest, type RuntimeResult } from './kinds.ts';
+import {
+  runtimeOf,
+  subjectOf,
+  type RuntimeKind,
+  type RuntimeRequest,
+  type RuntimeResult,
+} from './kinds.ts';
 import type { RunProgress } from './run-progress.ts';
 
 /*
- * The process that runs onnxruntime. An inference blocks its thread, so it runs in a worker thread, and
+ * The process that runs models, in onnxruntime or LiteRT. An inference blocks its thread, so it runs in a worker thread, and
  * the main thread is free to watch the memory, the time and the host. Only SIGKILL ends a process whose
  * thread is in native code: terminating the thread, or exiting, throws in onnxruntime and aborts.
  */
@@ -88,29 +94,30 @@ class Watchdog {
 
   start(request: ToRuntime): void {
     this.heard();
-    const file = subjectOf(request);
-    this.timer = setInterval(() => this.check(file, request.processLimits), WATCH_MS);
+    this.timer = setInterval(() => this.check(request), WATCH_MS);
   }
 
-  private check(file: string, { memoryBytes, silenceMs }: RuntimeLimits): void {
+  private check(request: ToRuntime): void {
+    const { memoryBytes, silenceMs }: RuntimeLimits = request.processLimits;
     const bytes = process.memoryUsage.rss();
     if (bytes > memoryBytes)
-      this.end('onnxruntime was stopped: it takes too much memory', file, {
+      this.end('it takes too much memory', request, {
         field: 'resident memory',
         found: `${(bytes / 1e9).toFixed(1)} GB`,
         expected: `at most ${(memoryBytes / 1e9).toFixed(1)} GB`,
       });
     else if (performance.now() - this.last > silenceMs)
-      this.end('onnxruntime was stopped: it takes too long', file, {
+      this.end('it takes too long', request, {
         field: 'time',
         found: `over ${silenceMs / 1000} s without an answer`,
         expected: `at most ${silenceMs / 1000} s`,
       });
   }
 
-  private end(summary: string, file: string, details: Record<string, string>): void {
+  private end(why: string, request: ToRuntime, details: Record<string, string>): void {
     clearInterval(this.timer);
-    this.onLimit(new AppError('LIMIT', summary, { file, ...details }));
+    const summary = `${runtimeOf(request)} was stopped: ${why}`;
+    this.onLimit(new AppError('LIMIT', summary, { file: subjectOf(request), ...details }));
   }
 }
 

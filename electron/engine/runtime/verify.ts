@@ -1,10 +1,8 @@
 import { AppError } from '../../../shared/errors.ts';
-import type { Kernels } from '../../../shared/kernels.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
 import { samplesFor } from '../calibrate/data/samples-for.ts';
 import type { RunHints } from './inputs.ts';
-import { OnnxModel } from './onnx-model.ts';
-import { readKernels } from './optimize.ts';
+import { loadModel } from './load-model.ts';
 import {
   compareOutputs,
   runOnce,
@@ -13,8 +11,6 @@ import {
   type Pair,
 } from './compare-outputs.ts';
 import { timeFairly } from './fair-time.ts';
-import { compareWeights, roundsInputs } from './weights-only.ts';
-import { writtenTo } from './prepare.ts';
 import { RunClock, type RunProgress } from './run-progress.ts';
 
 /** What a verification finds; the sizes of the files are known to its caller. */
@@ -27,13 +23,15 @@ export interface VerifyRequest {
   readonly optimized: string;
   readonly samples: number;
   readonly seed: number;
+  /** Of the original. */
   readonly hints: RunHints;
+  readonly exportedHints: RunHints;
   /** A folder of samples; null for random ones. */
   readonly inputs: string | null;
 }
 
 /**
- * Run two models in onnxruntime on the same inputs and compare every output.
+ * Run two models on the same inputs and compare every output.
  * @throws AppError RUNTIME with the runtime's own words when it rejects a model or an input, or when no
  *   output can be compared.
  */
@@ -43,10 +41,12 @@ export async function verifyModels(
 ): Promise<VerifyModelsResult> {
   const clock = new RunClock(onProgress, request.inputs === null ? request.samples : 0);
   clock.preparing('Loading the original model');
-  let original = await OnnxModel.load(request.original, request.hints);
+  let original = await loadModel(request.original, request.hints);
   try {
     clock.preparing('Loading the exported model');
-    const { exported, kernels } = await loadExported(request);
+    const exported = await loadModel(request.exported, request.exportedHints, {
+      optimized: request.optimized,
+    });
     try {
       clock.preparing('Finding input sizes');
       const samples = await samplesFor(original, request);
@@ -57,7 +57,7 @@ export async function verifyModels(
       const isRandom = request.hints.random.length > 0;
       const renew = async (): Promise<void> => {
         await original.release();
-        original = await OnnxModel.load(request.original, request.hints);
+        original = await loadModel(request.original, request.hints);
       };
       if (isRandom) await renew();
       clock.preparing('Warming up');
@@ -72,7 +72,6 @@ export async function verifyModels(
         reference,
         again,
         clock,
-        kernels,
       });
     } finally {
       await exported.release();
@@ -88,33 +87,13 @@ interface Comparison extends Pair {
   /** What it gave in the run after that, where it draws random numbers. */
   readonly again: Outputs | null;
   readonly clock: RunClock;
-  readonly kernels: Kernels | null;
-}
-
-/** The export, and what it runs on: null where its optimized graph cannot be written or read. */
-async function loadExported({
-  exported: file,
-  optimized,
-  hints,
-}: VerifyRequest): Promise<{ exported: OnnxModel; kernels: Kernels | null }> {
-  try {
-    const exported = await OnnxModel.load(file, hints, writtenTo(optimized, file));
-    try {
-      return { exported, kernels: readKernels(optimized) };
-    } catch {
-      return { exported, kernels: null };
-    }
-  } catch {
-    // A full disk must not keep it from running. What else is wrong fails again.
-    return { exported: await OnnxModel.load(file, hints), kernels: null };
-  }
 }
 
 async function compare(
   { seed, hints }: VerifyRequest,
   comparison: Comparison,
 ): Promise<VerifyModelsResult> {
-  const { exported, samples, reference, again, clock, kernels } = comparison;
+  const { original, exported, samples, reference, again, clock } = comparison;
   const checks = await compareOutputs(
     comparison,
     (side, index, work) => clock.run(side, index, work),
@@ -127,20 +106,34 @@ async function compare(
   await timeFairly(comparison, clock);
   const results = (compared: Checks): VerifyResult['outputs'] =>
     [...compared.values()].map((check) => check.result(unseeded(hints)));
+  const weightsOnly = await compareWeights(comparison);
   return {
+    runtime: exported.runtime,
     samples: samples.count,
     seed,
     outputs: results(checks),
-    ...(roundsInputs(exported.file, kernels, hints)
-      ? { weightsOnly: results(await compareWeights(comparison, hints)) }
-      : {}),
-    warnings: [...checks.values()].some(({ isUnstable }) => isUnstable)
-      ? [randomWarning(unseeded(hints))]
-      : [],
-    kernels,
+    ...(weightsOnly === null ? {} : { weightsOnly: results(weightsOnly) }),
+    warnings: [
+      ...original.warnings,
+      ...([...checks.values()].some(({ isUnstable }) => isUnstable)
+        ? [randomWarning(unseeded(hints))]
+        : []),
+    ],
+    kernels: exported.kernels,
     msBefore: median(clock.times.original),
     msAfter: median(clock.times.exported),
   };
+}
+
+/** Compare the original with the export's weights alone: without the runtime's own rounding of inputs. */
+async function compareWeights(pair: Pair): Promise<Checks | null> {
+  const exported = (await pair.exported.withoutRounding?.()) ?? null;
+  if (exported === null) return null;
+  try {
+    return await compareOutputs({ ...pair, exported }, (_side, _index, work) => work());
+  } finally {
+    await exported.release();
+  }
 }
 
 function assertCompared(file: string, checks: Checks): void {

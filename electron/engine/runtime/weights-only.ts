@@ -1,14 +1,14 @@
 import type { Kernels } from '../../../shared/kernels.ts';
 import { openModel } from '../formats/registry.ts';
-import { compareOutputs, type Checks, type Pair } from './compare-outputs.ts';
 import type { RunHints } from './inputs.ts';
-import { OnnxModel } from './onnx-model.ts';
 
 /**
  * onnxruntime 1.30 fuses DequantizeLinear and MatMul into MatMulNBits with accuracy level 4, which
  * quantizes the inputs to int8 while it runs. At level 1 it computes in float32.
  */
-const FLOAT32_MATMUL = { qdq_matmulnbits_accuracy_level: '1' };
+export const FLOAT32_MATMUL: Readonly<Record<string, string>> = {
+  qdq_matmulnbits_accuracy_level: '1',
+};
 
 /**
  * Whether onnxruntime quantizes inputs of MatMul on its own, which the export does not ask for. It also
@@ -27,15 +27,4 @@ export function roundsInputs(file: string, kernels: Kernels | null, { random }: 
 
 function matMulsOnIntegers({ integerNodes }: Kernels): number {
   return integerNodes.find(({ op }) => op === 'MatMulNBits')?.count ?? 0;
-}
-
-/** Compare the original with the export's weights alone: without the runtime's own rounding of inputs. */
-export async function compareWeights(pair: Pair, hints: RunHints): Promise<Checks> {
-  const config = FLOAT32_MATMUL;
-  const exported = await OnnxModel.load(pair.exported.file, hints, { config });
-  try {
-    return await compareOutputs({ ...pair, exported }, (_side, _index, work) => work());
-  } finally {
-    await exported.release();
-  }
 }

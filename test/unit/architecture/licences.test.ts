@@ -33,13 +33,17 @@ describe('third-party licences', () => {
     for (const name of ['svelte', 'd3-scale', 'workerpool', '@fontsource-variable/inter'])
       expect(text).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(`, 'm'));
     expect(text).toMatch(/^onnxruntime-node 1\./m);
+    expect(text).toMatch(/^@litertjs\/core 2\./m);
     expect(text).toMatch(/^assemblyscript 0\./m);
   });
 
-  test('of the runtime belong to its installed version', () => {
-    const manifest = path.join(root, 'node_modules/onnxruntime-node/package.json');
+  test.each([
+    ['onnxruntime-node', 'onnxruntime'],
+    ['@litertjs/core', 'litert'],
+  ])('of the runtime %s belong to its installed version', (name, text) => {
+    const manifest = path.join(root, 'node_modules', name, 'package.json');
     const { version } = JSON.parse(fs.readFileSync(manifest, 'utf8')) as { version: string };
-    expect(fs.existsSync(path.join(root, `build/licences/onnxruntime-${version}.txt`))).toBe(true);
+    expect(fs.existsSync(path.join(root, `build/licences/${text}-${version}.txt`))).toBe(true);
   });
 });
 

@@ -8,6 +8,7 @@ import {
 import { openSamples } from '../../../electron/engine/calibrate/data/samples.ts';
 import type { InputFacts } from '../../../electron/engine/runtime/dimensions.ts';
 import { NO_HINTS } from '../../../electron/engine/runtime/inputs.ts';
+import type { OutputValue } from '../../../electron/engine/runtime/runnable.ts';
 import { wavFile } from '../../helpers/wav.ts';
 import { npyFile } from '../../helpers/npy.ts';
 import { floats } from '../../helpers/onnx-model.ts';
@@ -72,7 +73,8 @@ describe('what was understood of samples', () => {
   });
 
   test('random samples carry a warning', async () => {
-    const model = { ...facts([1, 2]), file: 'm.onnx', run: () => Promise.resolve() };
+    const run = (): Promise<ReadonlyMap<string, OutputValue>> => Promise.resolve(new Map());
+    const model = { ...facts([1, 2]), file: 'm.onnx', runtime: 'onnxruntime' as const, run };
     const samples = await randomSamples(model, { samples: 4, seed: 1, hints: NO_HINTS });
     expect(samples.describe()).toMatchObject({ count: 4, warnings: [RANDOM_WARNING] });
     expect(samplesInWords(samples.describe()).at(-1)).toBe(`Warning: ${RANDOM_WARNING}.`);

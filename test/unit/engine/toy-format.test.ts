@@ -11,7 +11,6 @@ import { piecesLength, type Layout, type Piece } from '../../../electron/engine/
 import type { FormatAdapter, OpenedModel } from '../../../electron/engine/formats/format.ts';
 import { ADAPTERS, openModel } from '../../../electron/engine/formats/registry.ts';
 import { sumsOf } from '../../../electron/engine/formats/sums.ts';
-import { NO_HINTS } from '../../../electron/engine/runtime/inputs.ts';
 import { figuresOf } from '../../../electron/engine/reports.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import type { FileSource } from '../../../electron/engine/source.ts';
@@ -53,10 +52,9 @@ function openToy(source: FileSource): OpenedModel {
     files: [source],
     extension: '.toy',
     modes: ['qdq'],
-    canRun: false,
     properties: () => NO_PROPERTIES,
     graph: () => NO_GRAPH,
-    runHints: NO_HINTS,
+    runHints: null,
     layout: (plan) => layoutToy(tensor, plan, source.size),
     close: () => source.close(),
   };

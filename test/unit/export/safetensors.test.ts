@@ -41,7 +41,7 @@ test('onnxruntime is not asked to run it', async () => {
     runBeside(session, 'none', file, { samples: 1, seed: 0, inputs: null }, { signal: never }),
   ).rejects.toMatchObject({
     code: 'UNSUPPORTED',
-    message: `${file}, format: is safetensors, which onnxruntime cannot run (found safetensors, expected ONNX)`,
+    message: `${file}, format: is safetensors, which no runtime here can run (found safetensors, expected ONNX or LiteRT)`,
   });
   session.close();
 });

@@ -23,6 +23,7 @@ const request = (file: string, samples = 2) => ({
   samples,
   seed: 0,
   hints: NO_HINTS,
+  exportedHints: NO_HINTS,
   inputs: null,
   optimized: path.join(folder, 'optimized.onnx'),
 });

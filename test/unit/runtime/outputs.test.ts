@@ -223,7 +223,7 @@ describe('inputs of real graphs', () => {
       output: [value('y', [1, 'seq', 64])],
     });
     const session = Session.open(file, pool);
-    expect(session.opened.runHints.limits).toEqual({ ids: 3 });
+    expect(session.opened.runHints?.limits).toEqual({ ids: 3 });
     session.close();
     expect((await verify(file)).outputs[0]!.sqnrDb).toBe(Infinity);
   });

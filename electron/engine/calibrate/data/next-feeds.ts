@@ -1,7 +1,7 @@
 import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
 import { float16Bits } from '../../../../shared/float16.ts';
 import type { ArrayData, ArrayValue } from '../../runtime/inputs.ts';
-import type { OutputValue } from '../../runtime/onnx-model.ts';
+import type { OutputValue } from '../../runtime/runnable.ts';
 import { ARRAY_OF } from './array-data.ts';
 import type { Feeds } from './sample-group.ts';
 

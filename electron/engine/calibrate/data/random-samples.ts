@@ -1,14 +1,12 @@
 import { AppError } from '../../../../shared/errors.ts';
 import { described } from '../../runtime/dimensions.ts';
+import type { RunnableModel } from '../../runtime/runnable.ts';
 import { makeInputs, sizeTries, type ModelFacts } from '../../runtime/inputs.ts';
 import type { Feeds } from './sample-group.ts';
 import type { Samples } from './samples.ts';
 
-/** What runs a model once, such as OnnxModel; throws what the runtime says. */
-export interface RunnableModel extends Omit<ModelFacts, 'hints'> {
-  readonly file: string;
-  run(feeds: Feeds): Promise<unknown>;
-}
+/** What runs a model once; throws what the runtime says. */
+export type ModelToTry = Pick<RunnableModel, 'file' | 'runtime' | 'inputs' | 'outputs' | 'run'>;
 
 export interface RandomWanted {
   readonly samples: number;
@@ -25,7 +23,7 @@ export const RANDOM_WARNING =
  * @throws AppError RUNTIME when it accepts none.
  */
 export async function randomSamples(
-  model: RunnableModel,
+  model: ModelToTry,
   { samples, seed, hints }: RandomWanted,
 ): Promise<Samples> {
   const make = await workingInputs(model, hints, seed);
@@ -54,7 +52,7 @@ export async function randomSamples(
 }
 
 async function workingInputs(
-  model: RunnableModel,
+  model: ModelToTry,
   hints: ModelFacts['hints'],
   seed: number,
 ): Promise<(seed: number) => Feeds> {
@@ -74,7 +72,7 @@ async function workingInputs(
   const found = (failure instanceof Error ? failure.message : String(failure)).split('\n')[0] ?? '';
   throw new AppError(
     'RUNTIME',
-    'onnxruntime rejected every generated input; give real ones with --inputs DIR',
+    `${model.runtime} rejected every generated input; give real ones with --inputs DIR`,
     { file, found, expected: `for each input a NAME.npy: ${inputs.map(described).join(', ')}` },
     failure,
   );

@@ -1,6 +1,6 @@
 import type { CalibrationSettings } from '../../../../shared/calibration-settings.ts';
 import type { RunHints } from '../../runtime/inputs.ts';
-import type { OnnxModel } from '../../runtime/onnx-model.ts';
+import type { RunnableModel } from '../../runtime/runnable.ts';
 import type { SampleSource } from './listing.ts';
 import { randomSamples } from './random-samples.ts';
 import { openSamples, type Samples } from './samples.ts';
@@ -21,7 +21,7 @@ export interface WantedSamples {
 }
 
 /** The samples of a request for a model that is loaded. @throws whatever openSamples throws */
-export function samplesFor(model: OnnxModel, wanted: WantedSamples): Promise<Samples> {
+export function samplesFor(model: RunnableModel, wanted: WantedSamples): Promise<Samples> {
   const { inputs, hints, settings, limit } = wanted;
   if (inputs === null) return randomSamples(model, wanted);
   const facts = { inputs: model.inputs, outputs: model.outputs, hints };

@@ -11,7 +11,8 @@ import { readModel, SCHEMA_VERSION } from './read/read-model.ts';
 import type { LitertIndex } from './read/records.ts';
 import { buildGraph } from './read/graph.ts';
 import { buildTensors, type LitertTensor } from './read/tensors.ts';
-import { NO_HINTS } from '../../runtime/inputs.ts';
+import { firstSignature } from './read/signature.ts';
+import { litertHints } from '../../runtime/litert/graph-hints.ts';
 
 /** The FlatBuffers file identifier, at byte 4. */
 const IDENTIFIER = 'TFL3';
@@ -40,10 +41,9 @@ function openLitert(source: FileSource): OpenedModel {
     extension: '.tflite',
     modes: ['qdq', 'dynamic', 'float'],
     candidates: CANDIDATES,
-    canRun: false,
     properties: () => readProperties(bytes, index, model.producer, model.opsets),
     graph: () => (graph ??= buildGraph(index, tensors)),
-    runHints: NO_HINTS,
+    runHints: litertHints(index, firstSignature(index, bytes)),
     layout: (plan, mode, recipe) =>
       layoutLitert({ index, tensors, source: bytes, plan: plan.weights, mode, recipe }),
     close: () => source.close(),

@@ -75,7 +75,6 @@ function openOnnx(source: FileSource): OpenedModel {
       files,
       extension: '.onnx',
       modes: ['qdq', 'dynamic', 'static', 'float', 'float16', 'nbits'],
-      canRun: true,
       recipeName: () => recipeName(wire, index),
       kernels: () => kernelsOf(index, tensors),
       properties: () => readProperties(wire, index, model.opsets),

@@ -9,7 +9,6 @@ import { readHeader, LENGTH_BYTES, type Header } from './read/read-header.ts';
 import { readProperties } from './read/properties.ts';
 import { readIndex, type ShardIndex } from './read/read-index.ts';
 import { buildTensors, isConverted, isCounted } from './read/tensors.ts';
-import { NO_HINTS } from '../../runtime/inputs.ts';
 
 const FILE = '.safetensors';
 const INDEX = '.safetensors.index.json';
@@ -88,10 +87,9 @@ function opened(
     files,
     extension: index === null ? FILE : INDEX,
     modes: ['qdq', 'float', 'cast'],
-    canRun: false,
     properties: () => readProperties(model.producer, headers, index),
     graph: () => NO_GRAPH,
-    runHints: NO_HINTS,
+    runHints: null,
     layout: ({ weights }, mode, recipe, targetName) =>
       layoutSafetensors({
         headers,

@@ -1,0 +1,82 @@
+import { bigintOf, numberOf } from '../../formats/litert/read/nodes.ts';
+import type {
+  GraphRecord,
+  LitertIndex,
+  OperatorRecord,
+} from '../../formats/litert/read/records.ts';
+import type { Signature } from '../../formats/litert/read/signature.ts';
+import type { RunHints } from '../inputs.ts';
+
+/** What the graphs of a LiteRT model tell about its inputs and its runs. */
+export function litertHints({ graphs }: LitertIndex, signature: Signature): RunHints {
+  return {
+    runtime: 'LiteRT',
+    limits: indexLimits(signature),
+    states: [],
+    random: graphs.flatMap((graph) =>
+      graph.operators.flatMap((operator) => {
+        const goesOn = RANDOM.has(operator.op) || keepsState(operator, graph);
+        const name = graph.tensors[operator.outputs[0] ?? -1]?.name ?? '';
+        return goesOn
+          ? [{ operator: `${operator.op} "${name}"`, isSeeded: isSeeded(operator) }]
+          : [];
+      }),
+    ),
+    unpassable: [],
+    sharedOutputs: sharedOutputs(signature),
+    passedOn: signature.outputs
+      .filter(({ tensor }) => signature.inputs.some((input) => input.tensor === tensor))
+      .map(({ name }) => name),
+  };
+}
+
+function sharedOutputs({ outputs }: Signature): string[][] {
+  const names = new Map<number, string[]>();
+  for (const { tensor, name } of outputs) names.set(tensor, [...(names.get(tensor) ?? []), name]);
+  return [...names.values()].filter((group) => group.length > 1);
+}
+
+const RANDOM = new Set(['RANDOM_STANDARD_NORMAL', 'RANDOM_UNIFORM', 'MULTINOMIAL']);
+
+/** Without either seed LiteRT draws one from the computer (random_ops.cc). */
+function isSeeded({ op, options }: OperatorRecord): boolean {
+  if (!RANDOM.has(op)) return true;
+  return options !== null && ['seed', 'seed2'].some((name) => bigintOf(options, name) !== 0n);
+}
+
+/** Whether an operator goes on from what its last run left: in a resource, or in a tensor that is a variable. */
+function keepsState({ op, inputs }: OperatorRecord, { tensors }: GraphRecord): boolean {
+  if (op === 'VAR_HANDLE') return true;
+  return inputs.some((input) => input >= 0 && numberOf(tensors[input]!.node, 'is_variable') !== 0);
+}
+
+/** Operators whose output holds values of their first input and nothing computed from them. */
+const HANDS_ON = new Set(
+  'CAST RESHAPE SQUEEZE EXPAND_DIMS TRANSPOSE SLICE STRIDED_SLICE SPLIT GATHER'.split(' '),
+);
+
+/** For each input that indexes a table: how many rows the smallest such table has. */
+function indexLimits({ graph, inputs }: Signature): RunHints['limits'] {
+  const source = new Map(inputs.map(({ tensor, name }) => [tensor, name]));
+  // A map, and fromEntries: an input may be called constructor or __proto__.
+  const limits = new Map<string, number>();
+  for (const operator of graph.operators) {
+    const [first = -1, second = -1] = operator.inputs;
+    if (operator.op === 'GATHER' || operator.op === 'EMBEDDING_LOOKUP') {
+      const [table, indices] = operator.op === 'GATHER' ? [first, second] : [second, first];
+      const name = source.get(indices);
+      const rows = rowsOf(operator, graph.tensors[table]?.shape ?? []);
+      if (name !== undefined && rows > 0)
+        limits.set(name, Math.min(limits.get(name) ?? rows, rows));
+    }
+    const from = source.get(first);
+    if (from !== undefined && HANDS_ON.has(operator.op))
+      for (const output of operator.outputs) source.set(output, from);
+  }
+  return Object.fromEntries(limits);
+}
+
+function rowsOf({ op, options }: OperatorRecord, shape: readonly number[]): number {
+  const axis = op === 'GATHER' && options !== null ? numberOf(options, 'axis') : 0;
+  return shape.at(axis) ?? 0;
+}
