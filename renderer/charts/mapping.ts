@@ -96,7 +96,9 @@ export function rangeLanes(
   mapping: Mapping | null,
 ): Lane[] {
   const known = new Set(candidates.map(({ method }) => method));
-  const waiting = mapping === null ? [] : SEARCHED.filter((method) => !known.has(method));
+  const isSearched = scheme?.kind === 'affine' || scheme?.kind === 'block';
+  const waiting =
+    mapping === null || !isSearched ? [] : SEARCHED.filter((method) => !known.has(method));
   const asked = scheme === null || mapping === null ? null : (scalingOf(scheme)?.range ?? null);
   const isAsked = (method: string): boolean => {
     const range = rangeOfMethod(method);

@@ -178,8 +178,9 @@ export class Inspection {
     const side = this.shownSide;
     const scheme = this.detail?.[side]?.report.scheme ?? null;
     const scaling = scheme === null ? null : scalingOf(scheme);
-    if (scaling === null || this.#tried !== null) return;
+    if (this.#tried !== null) return;
     this.laneDb = {};
+    if (scaling === null) return;
     const candidates = [...(this.detail?.ranges ?? []), ...this.searchedRanges];
     for (const { method } of candidates) {
       const range = rangeOfMethod(method);

@@ -94,6 +94,13 @@ describe('rangeLanes', () => {
     expect(own).toMatchObject({ name: 'p 99', lo: -1.28, isChosen: true });
   });
 
+  test('wait for no search of fixed point, whose ranges are not searched', () => {
+    for (const powerOfTwo of [false, true]) {
+      const lanes = rangeLanes(candidates, schemeOf({ dtype: 'q7', powerOfTwo }), mapping);
+      expect(lanes.map(({ name }) => name)).toEqual(['minmax', 'p 99.99']);
+    }
+  });
+
   test('mark none of a cast', () => {
     const lanes = rangeLanes(candidates, schemeOf({ dtype: 'float16' }), null);
     expect(lanes.some(({ isChosen }) => isChosen)).toBe(false);
