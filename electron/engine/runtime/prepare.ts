@@ -61,18 +61,19 @@ export function writtenTo(
   model: string,
   inlineBytes = MAX_INLINE_BYTES,
 ): SessionOptions {
-  const isInline = bytesOf(model) < inlineBytes;
+  const sizes = fileSizesOf(model);
+  // Of a source with side files onnxruntime copies the names of those, which are none beside the copy.
+  const isInline = sizes.length === 1 && sizes[0]! < inlineBytes;
   return {
     optimizedModelFilePath: out,
     ...(isInline ? {} : { config: sideFileOf(out) }),
   };
 }
 
-/** Bytes of a model's files together. */
-function bytesOf(model: string): number {
+function fileSizesOf(model: string): readonly number[] {
   const opened = openModel(model);
   opened.close();
-  return opened.files.reduce((sum, { size }) => sum + size, 0);
+  return opened.files.map(({ size }) => size);
 }
 
 function sideFileOf(out: string): Record<string, string> {
