@@ -4,6 +4,7 @@ import { zipSync } from 'fflate';
 import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
+import { NO_HINTS } from '../../../electron/engine/runtime/inputs.ts';
 import type { ObserveRequest } from '../../../electron/engine/calibrate/observe.ts';
 import { BASE_ACTIVATIONS, type Recipe } from '../../../shared/recipe.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
@@ -18,7 +19,6 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 const folder = temporaryFolder();
 const pool = testPool(1);
 const signal = new AbortController().signal;
-const NO_HINTS = { limits: {}, states: [], random: [], unpassable: [] };
 
 /** Samples of the input x, one for each list of values. */
 function samplesOf(name: string, samples: readonly (readonly number[])[]): string {
