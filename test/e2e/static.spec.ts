@@ -106,10 +106,11 @@ test('a folder of pictures calibrates the model, and its static export runs on i
   await page.getByRole('button', { name: 'Activations of B', exact: true }).click();
   const scheme = page.getByRole('dialog', { name: 'Activations of B' });
   await scheme.getByLabel('dtype').selectOption('int8');
+  await expect(scheme.getByLabel('Biases')).toHaveValue('corrected');
   await shot(page, 'activations');
   await page.keyboard.press('Escape');
   await expect(page.getByRole('button', { name: 'Activations of B', exact: true })).toHaveText(
-    'int8 minmax',
+    'int8 p 99.99',
   );
   await figuresSettle(app);
 
