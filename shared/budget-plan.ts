@@ -45,6 +45,8 @@ export interface Budget {
   readonly names: readonly BudgetName[];
   /** What stays. */
   readonly fixed: BudgetSums;
+  /** What signal and noise are of; the weights where it is missing. */
+  readonly by?: 'outputs';
 }
 
 export interface BudgetPlan {
@@ -148,6 +150,23 @@ function added(all: readonly BudgetSums[]): BudgetSums {
   );
 }
 
+/**
+ * A budget whose noise is what the model's outputs lose, relative to their power, which is a signal that no choice
+ * changes. Noise of layers adds up, and that of a layer grows with the noise of its weights: to first order both hold.
+ * @param gains by name: the outputs' relative noise for each unit of the weights' noise
+ */
+export function byOutputs(budget: Budget, gains: ReadonlyMap<string, number>): Budget {
+  const names = budget.names.map((each) => {
+    const gain = gains.get(each.name) ?? 0;
+    const options = each.options.map(({ scheme, sums }) => ({
+      scheme,
+      sums: { ...sums, signal: 0, noise: sums.noise * gain },
+    }));
+    return { ...each, options };
+  });
+  return { ...budget, names, fixed: { ...budget.fixed, signal: 1, noise: 0 }, by: 'outputs' };
+}
+
 /** The mix of schemes that reaches a goal: the least noise in so many bytes, or the fewest bytes for so many dB. */
 export function planWithin(budget: Budget, goal: Goal): BudgetPlan {
   const chosen = choose(budget, goal);
@@ -168,7 +187,7 @@ export function planOfBase(budget: Budget): BudgetPlan {
 }
 
 /** What a choice of options comes to over the whole model. */
-export function totalOfChoice({ names, fixed }: Budget, chosen: readonly number[]): Total {
+export function totalOfChoice({ names, fixed, by }: Budget, chosen: readonly number[]): Total {
   const sums = added([fixed, ...names.map(({ options }, at) => options[chosen[at]!]!.sums)]);
   const { bytesBefore, bytesAfter, quantized, kept, elements, signal, noise } = sums;
   const isMeasured = quantized > 0;
@@ -177,7 +196,7 @@ export function totalOfChoice({ names, fixed }: Budget, chosen: readonly number[
     bytesAfter,
     quantized,
     kept,
-    mse: isMeasured ? noise / elements : null,
+    mse: isMeasured && by === undefined ? noise / elements : null,
     sqnrDb: isMeasured ? sqnrDb(signal, noise) : null,
   };
 }
@@ -231,7 +250,8 @@ function choose({ names, fixed }: Budget, goal: Goal): readonly number[] {
       least: sums.bytesAfter,
     })),
   );
-  return leastWithin(costs, 0) ?? costs.map(mostFrugal);
+  const spare = share * fixed.signal - fixed.noise;
+  return leastWithin(costs, spare) ?? costs.map(mostFrugal);
 }
 
 function byteCosts(names: readonly BudgetName[]): readonly (readonly Cost[])[] {

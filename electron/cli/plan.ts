@@ -14,7 +14,10 @@ import {
 } from './command.ts';
 import { printJson, toJson } from './json.ts';
 import { decibels, megabytes, print } from './output.ts';
-import { byteSize, loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
+import type { Inputs } from '../engine/runtime/run-models.ts';
+import { planByOutputs } from '../engine/sensitivity.ts';
+import { currentRuntime } from './runtime.ts';
+import { byteSize, loadRecipe, modeOf, recipeFiles, required, wholeNumber } from './usage.ts';
 import { withSession } from './with-session.ts';
 
 export const planCommand: CommandDefinition = {
@@ -28,7 +31,33 @@ export const planCommand: CommandDefinition = {
       value: 'SIZE',
       description: 'The largest export allowed, such as 25MB, 24MiB, 1.5GB or 25000000.',
     },
-    { name: 'min-sqnr', value: 'DB', description: 'The least SQNR of the weights allowed, in dB.' },
+    {
+      name: 'min-sqnr',
+      value: 'DB',
+      description:
+        'The least SQNR allowed, in dB: of the weights, or of the outputs with --by outputs.',
+    },
+    {
+      name: 'by',
+      value: 'weights|outputs',
+      description:
+        "What counts as error: that of the weights, or what the model's outputs lose on samples. Default: weights.",
+    },
+    {
+      name: 'inputs',
+      value: 'DIR',
+      description: 'With --by outputs: a folder of samples to run instead of random inputs.',
+    },
+    {
+      name: 'samples',
+      value: 'N',
+      description: 'With --by outputs: number of random samples, 1 to 1000. Default: 4.',
+    },
+    {
+      name: 'seed',
+      value: 'S',
+      description: 'With --by outputs: seed of the random samples. Default: 0.',
+    },
     {
       name: 'mode',
       value: 'MODE',
@@ -46,6 +75,7 @@ export const planCommand: CommandDefinition = {
     'quantscope plan model.onnx --recipe int8 --max-bytes 25MB --out small.json',
     'quantscope plan model.onnx --recipe int8 --min-sqnr 35',
     'quantscope plan model.onnx --recipe int8 --max-bytes 24MiB --candidates int8,int4-block32',
+    'quantscope plan model.onnx --recipe int8 --by outputs --inputs samples --min-sqnr 30',
   ],
   run: plan,
 };
@@ -58,6 +88,7 @@ async function plan({ positionals, values }: CommandInput): Promise<number> {
   const out = values['out'] === undefined ? null : required(values, 'out');
   const asked = modeOf(values);
   const names = values['candidates'] === undefined ? null : required(values, 'candidates');
+  const runsOn = inputsOf(values);
   let status = 0;
   await withSession(model, async ({ session, signal, onProgress }) => {
     const inputs = [...session.opened.files, ...recipeFiles(values['recipe'])];
@@ -66,26 +97,46 @@ async function plan({ positionals, values }: CommandInput): Promise<number> {
     const candidates = candidateSchemes(names?.split(',') ?? defaultCandidates(session));
     const options = { signal, onProgress };
     const budget = await measureBudget(session, { base, mode, candidates }, options);
-    const { recipe, total, meets, fileBytes } = await planFile(
-      session,
-      budget,
-      goal,
-      mode,
-      options,
-    );
+    const { recipe, total, meets, fileBytes, outputSqnrDb } =
+      runsOn === null
+        ? { ...(await planFile(session, budget, goal, mode, options)), outputSqnrDb: undefined }
+        : await planByOutputs(
+            session,
+            currentRuntime(),
+            { budget, goal, mode, inputs: runsOn },
+            options,
+          );
     if (!meets) status = 1;
     if (out !== null) writeWhole(out, `${toJson(recipe)}\n`, inputs);
     if (values['json'] === true) {
-      printJson({ recipe, total, meets, fileBytes, mode });
+      const measured = outputSqnrDb === undefined ? {} : { outputSqnrDb };
+      printJson({ recipe, total, meets, fileBytes, mode, ...measured });
       return;
     }
     print(
       `${meets ? 'meets the goal' : 'no plan meets the goal; the nearest'}: file ${megabytes(fileBytes.before)} -> ${megabytes(fileBytes.after)}, ` +
-        `SQNR ${decibels(total.sqnrDb)} dB, ${total.quantized} quantized, ${total.kept} kept, ` +
+        `${outputSqnrDb === undefined ? `SQNR ${decibels(total.sqnrDb)}` : `SQNR of the outputs ${decibels(outputSqnrDb)}`} dB, ${total.quantized} quantized, ${total.kept} kept, ` +
         `${recipe.rules.length} rules`,
     );
   });
   return status;
+}
+
+/** What a plan by outputs runs on; null for one by weights. @throws UsageError */
+function inputsOf(values: Values): Inputs | null {
+  const by = values['by'] === undefined ? 'weights' : required(values, 'by');
+  if (by !== 'weights' && by !== 'outputs')
+    throw new UsageError(`--by must be weights or outputs, found ${printable(by)}`);
+  if (by === 'weights') {
+    for (const name of ['inputs', 'samples', 'seed'])
+      if (values[name] !== undefined) throw new UsageError(`--${name} needs --by outputs`);
+    return null;
+  }
+  return {
+    samples: wholeNumber(values, 'samples', 4, 1, 1000),
+    seed: wholeNumber(values, 'seed', 0, 0, 0xffffffff),
+    inputs: typeof values['inputs'] === 'string' ? values['inputs'] : null,
+  };
 }
 
 /** @throws UsageError */

@@ -82,6 +82,15 @@ Both are measured without onnxruntime's graph optimizations, as calibration is: 
 file, and leave out what fusions round on their own. \`layersSkipped\` names what has no figures, such as layers in
 bodies of If and Loop, with the reason.
 
+## What plan counts as error
+
+\`--by weights\`, the default, adds up the squared errors of the weights. \`--by outputs\` runs the model on samples: each
+layer alone is quantized under the coarsest of its schemes, exported and compared with the original. The noise of a layer
+in the outputs then stands for that of its weights, and a plan spends its bytes where the outputs lose most. Of models
+with more than 64 layers, the error of each layer's own output is an estimate that tells which 64 are measured.
+\`outputSqnrDb\` is what the plan's own export gives on the samples; \`--min-sqnr\` is met by that figure. \`total\` has the
+estimate.
+
 ## Presets
 `;
 

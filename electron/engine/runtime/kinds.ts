@@ -4,6 +4,7 @@ import type { LayerErrors } from '../../../shared/layer-errors.ts';
 import type { DescribedSamples, DescribeRequest } from '../calibrate/describe-request.ts';
 import type { ObserveRequest, ObserveResult } from '../calibrate/observe.ts';
 import type { LayersRequest } from '../layers/measure-layers.ts';
+import type { OutputNoiseRequest } from './output-noise.ts';
 import type { PrepareRequest, WrittenModel } from './prepare.ts';
 import type { VerifyModelsResult, VerifyRequest } from './verify.ts';
 
@@ -12,6 +13,10 @@ export interface RuntimeKinds {
   readonly verify: { readonly request: VerifyRequest; readonly result: VerifyModelsResult };
   readonly observe: { readonly request: ObserveRequest; readonly result: ObserveResult };
   readonly layers: { readonly request: LayersRequest; readonly result: LayerErrors };
+  readonly outputNoise: {
+    readonly request: OutputNoiseRequest;
+    readonly result: readonly (number | null)[];
+  };
   readonly describe: { readonly request: DescribeRequest; readonly result: DescribedSamples };
   readonly prepare: { readonly request: PrepareRequest; readonly result: WrittenModel };
   readonly optimize: { readonly request: PrepareRequest; readonly result: Kernels };
@@ -31,6 +36,7 @@ const ANSWERS: Readonly<Record<RuntimeKind, string>> = {
   verify: 'outputs',
   observe: 'ranges of activations',
   layers: 'errors of layers',
+  outputNoise: 'the noise of outputs',
   describe: 'a description of samples',
   prepare: 'a prepared model',
   optimize: 'an optimized graph',

@@ -131,6 +131,7 @@ const HANDLERS: { readonly [K in RuntimeKind]: () => Promise<Handler<K>> } = {
   verify: async () => (await import('./verify.ts')).verifyModels,
   observe: async () => (await import('../calibrate/observe.ts')).observeModel,
   layers: async () => (await import('../layers/measure-layers.ts')).measureLayers,
+  outputNoise: async () => (await import('./output-noise.ts')).outputNoise,
   describe: async () => (await import('../calibrate/describe-request.ts')).describeForModel,
   prepare: async () => (await import('./prepare.ts')).prepareModel,
   optimize: async () => (await import('./optimize.ts')).optimizeModel,
