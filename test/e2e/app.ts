@@ -9,6 +9,7 @@ import {
   type Page,
 } from '@playwright/test';
 import { root } from '../helpers/root.ts';
+import { openFromSystem, resetWindow, shareWindow, type SharedWindow } from './shared-window.ts';
 
 export const SAMPLE = path.join(
   root,
@@ -33,9 +34,17 @@ export interface App {
 }
 
 type Launch = (args?: readonly string[], profile?: string) => Promise<App>;
+type Open = (file?: string) => Promise<App>;
 
-/** Starts the built app in the real Electron, each time with a new profile unless one is given; closed after the test. */
-export const test = base.extend<{ launch: Launch; folder: string }>({
+/**
+ * `launch` starts the built app in the real Electron, each time with a new profile unless one is given, and closes it
+ * after the test: for tests of the start, of a crash, or of what main keeps. `open` gives the window that the other
+ * tests share, at Welcome or with a file open, with the settings of a first start.
+ */
+export const test = base.extend<
+  { launch: Launch; open: Open; folder: string },
+  { sharedWindow: SharedWindow }
+>({
   folder: async ({}, use) => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'quantscope-e2e-'));
     await use(folder);
@@ -50,6 +59,25 @@ export const test = base.extend<{ launch: Launch; folder: string }>({
     });
     for (const electron of started) await electron.close().catch(() => undefined);
   },
+  sharedWindow: [
+    async ({}, use) => {
+      const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'quantscope-e2e-shared-'));
+      const electron = await startElectron([], profile);
+      const { page, complaints } = await watchedPage(electron);
+      await use(await shareWindow(electron, page, complaints));
+      await electron.close().catch(() => undefined);
+      fs.rmSync(profile, { recursive: true, force: true });
+    },
+    { scope: 'worker' },
+  ],
+  open: async ({ sharedWindow, folder }, use) => {
+    await use(async (file) => {
+      await resetWindow(sharedWindow);
+      if (file !== undefined) await openFromSystem(sharedWindow, file);
+      const { electron, page, complaints } = sharedWindow;
+      return withAnswers(electron, page, complaints, folder);
+    });
+  },
 });
 
 export { expect };
@@ -60,8 +88,8 @@ export async function figuresSettle({ page }: App): Promise<void> {
 }
 
 /** The sample, with the Formats view over it. */
-export async function openFormats(launch: Launch): Promise<App> {
-  const app = await launch([SAMPLE]);
+export async function openFormats(open: Open): Promise<App> {
+  const app = await open(SAMPLE);
   await figuresSettle(app);
   await app.page.getByRole('button', { name: 'Formats', exact: true }).click();
   return app;
@@ -104,6 +132,13 @@ async function startElectron(
 }
 
 async function appOf(electron: ElectronApplication, folder: string): Promise<App> {
+  const { page, complaints } = await watchedPage(electron);
+  return withAnswers(electron, page, complaints, folder);
+}
+
+async function watchedPage(
+  electron: ElectronApplication,
+): Promise<{ page: Page; complaints: string[] }> {
   const complaints: string[] = [];
   const page = await electron.firstWindow();
   page.on('pageerror', (error) => complaints.push(error.message));
@@ -111,6 +146,15 @@ async function appOf(electron: ElectronApplication, folder: string): Promise<App
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
   });
   await page.waitForLoadState('domcontentloaded');
+  return { page, complaints };
+}
+
+function withAnswers(
+  electron: ElectronApplication,
+  page: Page,
+  complaints: string[],
+  folder: string,
+): App {
   return {
     electron,
     page,

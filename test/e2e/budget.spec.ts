@@ -1,9 +1,9 @@
 import { DETECTOR, expect, figuresSettle, test } from './app.ts';
 
 test('a model is fitted in so many bytes by mouse, keys and number, and the plan becomes B', async ({
-  launch,
+  open,
 }) => {
-  const app = await launch([DETECTOR]);
+  const app = await open(DETECTOR);
   const { page } = app;
   await figuresSettle(app);
   await page.getByRole('button', { name: 'Budget', exact: true }).click();
@@ -38,8 +38,8 @@ test('a model is fitted in so many bytes by mouse, keys and number, and the plan
   expect(app.complaints).toEqual([]);
 });
 
-test('Compare draws the front of size against error once it is measured', async ({ launch }) => {
-  const app = await launch([DETECTOR]);
+test('Compare draws the front of size against error once it is measured', async ({ open }) => {
+  const app = await open(DETECTOR);
   const { page } = app;
   await figuresSettle(app);
   await page.getByRole('button', { name: 'Compare', exact: true }).click();

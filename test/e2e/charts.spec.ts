@@ -4,8 +4,8 @@ import { DETECTOR, expect, figuresSettle, test, type App } from './app.ts';
 const LAYER = 'p2o.Conv.26';
 
 /** A window of the size that the snapshots were taken at, in the light theme. */
-async function open(launch: (args: readonly string[]) => Promise<App>): Promise<App> {
-  const app = await launch([DETECTOR]);
+async function openLayer(open: (file: string) => Promise<App>): Promise<App> {
+  const app = await open(DETECTOR);
   await app.electron.evaluate(({ BrowserWindow, nativeTheme }) => {
     nativeTheme.themeSource = 'light';
     BrowserWindow.getAllWindows()[0]?.setContentSize(1280, 800);
@@ -29,10 +29,8 @@ async function copied(app: App, chart: Locator, as: 'SVG' | 'CSV'): Promise<stri
   return text;
 }
 
-test('every chart of the Inspector and the band is copied as SVG and as CSV', async ({
-  launch,
-}) => {
-  const app = await open(launch);
+test('every chart of the Inspector and the band is copied as SVG and as CSV', async ({ open }) => {
+  const app = await openLayer(open);
   const inspector = app.page.getByRole('complementary', { name: 'Inspector' });
   const charts = {
     weights: inspector.getByRole('group', { name: /^Histogram of/ }),
@@ -52,9 +50,9 @@ test('every chart of the Inspector and the band is copied as SVG and as CSV', as
 });
 
 test('the charts of Compare and Budget are copied whole, also what has scrolled out of view', async ({
-  launch,
+  open,
 }) => {
-  const app = await open(launch);
+  const app = await openLayer(open);
   const { page } = app;
   await page.getByRole('button', { name: 'Compare', exact: true }).click();
   const front = page.getByRole('group', { name: /Size against SQNR: \d\d+ plans/ });
@@ -73,8 +71,8 @@ test('the charts of Compare and Budget are copied whole, also what has scrolled 
   expect(app.complaints).toEqual([]);
 });
 
-test('the charts of the number formats are copied', async ({ launch }) => {
-  const app = await open(launch);
+test('the charts of the number formats are copied', async ({ open }) => {
+  const app = await openLayer(open);
   const { page } = app;
   await page.getByRole('button', { name: 'Formats', exact: true }).click();
   const charts = {
@@ -89,8 +87,8 @@ test('the charts of the number formats are copied', async ({ launch }) => {
   expect(app.complaints).toEqual([]);
 });
 
-test('a chart is copied as PNG, twice as large as in the page', async ({ launch }) => {
-  const app = await open(launch);
+test('a chart is copied as PNG, twice as large as in the page', async ({ open }) => {
+  const app = await openLayer(open);
   const chart = app.page.getByRole('img', { name: /^Footprint of the weights/ });
   const { width, height } = (await chart.boundingBox())!;
   await chart.focus();
@@ -110,9 +108,9 @@ test('a chart is copied as PNG, twice as large as in the page', async ({ launch 
 });
 
 test('arrow keys go from mark to mark, with a tooltip and words; Escape leaves', async ({
-  launch,
+  open,
 }) => {
-  const app = await open(launch);
+  const app = await openLayer(open);
   const { page } = app;
   const weights = page.getByRole('group', { name: /^Histogram of/ });
   const tooltip = page.locator('.tooltip');

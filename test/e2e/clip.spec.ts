@@ -1,9 +1,9 @@
 import { DETECTOR, expect, figuresSettle, test } from './app.ts';
 
 test('a clip limit moves by keys and by mouse, and becomes a rule of the layer that undo takes back', async ({
-  launch,
+  open,
 }) => {
-  const app = await launch([DETECTOR]);
+  const app = await open(DETECTOR);
   const { page } = app;
   await figuresSettle(app);
   await page.getByRole('row').filter({ hasText: 'p2o.Conv.26' }).first().click();

@@ -23,8 +23,8 @@ async function faults({ page }: App): Promise<string[]> {
   );
 }
 
-test('About names the versions and has every licence in full', async ({ launch }) => {
-  const app = await launch();
+test('About names the versions and has every licence in full', async ({ open }) => {
+  const app = await open();
   await expect(app.page.getByRole('heading', { name: 'Quantscope' })).toBeVisible();
   await chooseInMenu(app, 'about');
   const dialog = app.page.getByRole('dialog', { name: 'About Quantscope' });
@@ -46,8 +46,8 @@ test('About names the versions and has every licence in full', async ({ launch }
   expect(app.complaints).toEqual([]);
 });
 
-test('? and F1 show the shortcuts; ? is typed in the filter', async ({ launch }) => {
-  const app = await launch([SAMPLE]);
+test('? and F1 show the shortcuts; ? is typed in the filter', async ({ open }) => {
+  const app = await open(SAMPLE);
   const { page } = app;
   await figuresSettle(app);
   const dialog = page.getByRole('dialog', { name: 'Keyboard shortcuts' });
@@ -66,8 +66,8 @@ test('? and F1 show the shortcuts; ? is typed in the filter', async ({ launch })
   await expect(dialog).toBeVisible();
 });
 
-test('the palette finds a command by what is typed, and Enter runs it', async ({ launch }) => {
-  const app = await launch([SAMPLE]);
+test('the palette finds a command by what is typed, and Enter runs it', async ({ open }) => {
+  const app = await open(SAMPLE);
   const { page } = app;
   await figuresSettle(app);
   const palette = page.getByRole('dialog', { name: 'All commands' });
@@ -89,8 +89,8 @@ test('the palette finds a command by what is typed, and Enter runs it', async ({
   expect(app.complaints).toEqual([]);
 });
 
-test('the palette offers nothing that needs a model without one', async ({ launch }) => {
-  const { page } = await launch();
+test('the palette offers nothing that needs a model without one', async ({ open }) => {
+  const { page } = await open();
   await expect(page.getByRole('heading', { name: 'Quantscope' })).toBeVisible();
   await page.keyboard.press('Control+k');
   const palette = page.getByRole('dialog', { name: 'All commands' });
@@ -99,8 +99,8 @@ test('the palette offers nothing that needs a model without one', async ({ launc
   await expect(palette.getByRole('option', { name: 'Show Budget' })).toHaveCount(0);
 });
 
-test('Properties shows what the file declares, by Ctrl+I', async ({ launch }) => {
-  const app = await launch([SAMPLE]);
+test('Properties shows what the file declares, by Ctrl+I', async ({ open }) => {
+  const app = await open(SAMPLE);
   const { page } = app;
   await figuresSettle(app);
   await page.keyboard.press('Control+i');

@@ -97,14 +97,14 @@ test('what a killed engine leaves of an export is gone when it was started again
 });
 
 test('an export that replaces more than the chosen file names it first', async ({
-  launch,
+  open,
   folder,
 }) => {
   const model = writeExternalModel(folder, 'source');
   const out = path.join(folder, 'out');
   fs.mkdirSync(out);
   fs.writeFileSync(path.join(out, 'o.onnx.data'), 'mine');
-  const app = await launch([model]);
+  const app = await open(model);
   await figuresSettle(app);
   await startExport(app, path.join(out, 'o.onnx'));
   const dialog = app.page.getByRole('dialog');
@@ -115,12 +115,12 @@ test('an export that replaces more than the chosen file names it first', async (
   expect(fs.readdirSync(out).sort()).toEqual(['o-2.onnx.data', 'o.onnx']);
 });
 
-test('a recipe is not saved over the index of the open model', async ({ launch, folder }) => {
+test('a recipe is not saved over the index of the open model', async ({ open, folder }) => {
   const index = path.join(folder, 'model.safetensors.index.json');
   fs.writeFileSync(path.join(folder, 'x.safetensors'), safetensorsFile({ w: floats([64, 64]) }));
   fs.writeFileSync(index, JSON.stringify({ weight_map: { w: 'x.safetensors' } }));
   const before = fs.readFileSync(index);
-  const app = await launch([index]);
+  const app = await open(index);
   await figuresSettle(app);
   await app.answerSave(index);
   await app.page.getByRole('button', { name: 'Recipe A: open, save, copy, swap' }).click();

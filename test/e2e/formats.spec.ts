@@ -1,9 +1,9 @@
 import { expect, figuresSettle, openFormats, test } from './app.ts';
 
 test('a value is shown in every format, its bits turn over, and int8 stands beside Q7', async ({
-  launch,
+  open,
 }) => {
-  const app = await openFormats(launch);
+  const app = await openFormats(open);
   const { page } = app;
   const main = page.getByRole('main', { name: 'Formats' });
   const value = main.getByLabel('Value', { exact: true });
@@ -32,9 +32,9 @@ test('a value is shown in every format, its bits turn over, and int8 stands besi
 });
 
 test('a value of the selected layer is taken exactly, and its neighbours are shown', async ({
-  launch,
+  open,
 }) => {
-  const app = await openFormats(launch);
+  const app = await openFormats(open);
   const { page } = app;
   const section = page.getByRole('region', { name: 'One value in every format' });
   const row = (name: string) =>
@@ -65,9 +65,9 @@ test('a value of the selected layer is taken exactly, and its neighbours are sho
 });
 
 test('every format has its limits and its names, and the table is copied in full', async ({
-  launch,
+  open,
 }) => {
-  const { page, electron, complaints } = await launch();
+  const { page, electron, complaints } = await open();
   await page.getByRole('button', { name: 'Number formats', exact: true }).click();
   const section = page.getByRole('region', { name: 'Every format', exact: true });
   await expect(section.getByRole('rowheader')).toHaveCount(4 + 19);
@@ -89,9 +89,9 @@ test('every format has its limits and its names, and the table is copied in full
 });
 
 test('the number line is zoomed and moved by wheel, drag and keys, and gives the values it shows', async ({
-  launch,
+  open,
 }) => {
-  const { page, complaints } = await launch();
+  const { page, complaints } = await open();
   await page.getByRole('button', { name: 'Number formats', exact: true }).click();
   const section = page.getByRole('region', { name: 'Number line' });
   const chart = section.getByRole('group', { name: /^The values of 19 formats from/ });
@@ -134,9 +134,9 @@ test('the number line is zoomed and moved by wheel, drag and keys, and gives the
 });
 
 test('a number is put into fixed point and back, and overflow saturates or wraps at every width', async ({
-  launch,
+  open,
 }) => {
-  const { page, complaints } = await launch();
+  const { page, complaints } = await open();
   await page.getByRole('button', { name: 'Number formats', exact: true }).click();
   const converter = page.getByRole('region', { name: 'A number in fixed point' });
   const step = (name: string) => converter.getByRole('row').filter({ hasText: name });
@@ -176,9 +176,9 @@ test('a number is put into fixed point and back, and overflow saturates or wraps
 });
 
 test('a range is mapped onto integers step by step, and precision falls as it is dragged wider', async ({
-  launch,
+  open,
 }) => {
-  const app = await openFormats(launch);
+  const app = await openFormats(open);
   const { page } = app;
   const section = page.getByRole('region', { name: 'Linear quantization' });
   const step = (name: string) =>
@@ -213,9 +213,9 @@ test('a range is mapped onto integers step by step, and precision falls as it is
 });
 
 test('the kinds of quantization say what this model would weigh, and become recipe A', async ({
-  launch,
+  open,
 }) => {
-  const app = await openFormats(launch);
+  const app = await openFormats(open);
   const { page } = app;
   const section = page.getByRole('region', { name: 'Kinds of quantization' });
   const row = (name: string) =>
@@ -235,9 +235,9 @@ test('the kinds of quantization say what this model would weigh, and become reci
 });
 
 test('the lab needs no model; bits are one stop of Tab, and a flip to infinity is told', async ({
-  launch,
+  open,
 }) => {
-  const { page, complaints } = await launch();
+  const { page, complaints } = await open();
   await page.getByRole('button', { name: 'Number formats', exact: true }).click();
   const main = page.getByRole('main', { name: 'Formats' });
   const value = main.getByLabel('Value', { exact: true });

@@ -1,7 +1,7 @@
 import { expect, openFormats, test } from './app.ts';
 
-test('what this computer has for the formats is told without a model', async ({ launch }) => {
-  const app = await launch();
+test('what this computer has for the formats is told without a model', async ({ open }) => {
+  const app = await open();
   const { page } = app;
   await page.getByRole('button', { name: 'Number formats' }).click();
   const section = page.getByRole('region', { name: 'This computer' });
@@ -19,9 +19,9 @@ test('what this computer has for the formats is told without a model', async ({ 
 });
 
 test('a dot product is shown before and after a downcast, of random vectors and of a layer', async ({
-  launch,
+  open,
 }) => {
-  const app = await openFormats(launch);
+  const app = await openFormats(open);
   const { page } = app;
   const section = page.getByRole('region', { name: 'Dot product' });
   const row = (format: string) =>

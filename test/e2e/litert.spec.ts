@@ -4,10 +4,10 @@ import { LITERT_MODELS } from '../helpers/litert-models.ts';
 import { expect, figuresSettle, test } from './app.ts';
 
 test('a MediaPipe model opens, is compared and exported in dynamic range, and the export shows its scales', async ({
-  launch,
+  open,
   folder,
 }) => {
-  const app = await launch([LITERT_MODELS.selfie]);
+  const app = await open(LITERT_MODELS.selfie);
   const { page } = app;
   await expect(
     page.getByRole('heading', { name: path.basename(LITERT_MODELS.selfie) }),
@@ -50,8 +50,8 @@ test('a MediaPipe model opens, is compared and exported in dynamic range, and th
   expect(app.complaints).toEqual([]);
 });
 
-test('the Run view runs a LiteRT model and its quantized copies in LiteRT', async ({ launch }) => {
-  const app = await launch([LITERT_MODELS.faceShort]);
+test('the Run view runs a LiteRT model and its quantized copies in LiteRT', async ({ open }) => {
+  const app = await open(LITERT_MODELS.faceShort);
   const { page } = app;
   await figuresSettle(app);
   await page.getByLabel('Recipe of A', { exact: true }).selectOption('litert-dynamic');
@@ -69,8 +69,8 @@ test('the Run view runs a LiteRT model and its quantized copies in LiteRT', asyn
   expect(app.complaints).toEqual([]);
 });
 
-test('a model with sparse weights opens, and says why it leaves them alone', async ({ launch }) => {
-  const app = await launch([LITERT_MODELS.faceSparse]);
+test('a model with sparse weights opens, and says why it leaves them alone', async ({ open }) => {
+  const app = await open(LITERT_MODELS.faceSparse);
   await figuresSettle(app);
   const row = app.page.getByRole('row').filter({ hasText: '8×1×1×32' }).first();
   await row.click();

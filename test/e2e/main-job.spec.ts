@@ -53,9 +53,9 @@ test('the sample opens from Welcome, another file by the dialog, and both are li
 });
 
 test('int8 per channel as A and uint8 per tensor as B stand side by side, with their differences', async ({
-  launch,
+  open,
 }) => {
-  const app = await launch([DETECTOR]);
+  const app = await open(DETECTOR);
   const { page } = app;
   await page.getByLabel('Recipe of A', { exact: true }).selectOption('int8');
   await page.getByLabel('dtype of B', { exact: true }).selectOption('uint8');
@@ -77,8 +77,8 @@ test('int8 per channel as A and uint8 per tensor as B stand side by side, with t
   await expect(page.getByLabel('Symmetry of B', { exact: true })).toBeDisabled();
 });
 
-test('rows sort, filter, and take an override that undo takes back', async ({ launch }) => {
-  const app = await launch([DETECTOR]);
+test('rows sort, filter, and take an override that undo takes back', async ({ open }) => {
+  const app = await open(DETECTOR);
   const { page } = app;
   await figuresSettle(app);
   const rows = page.getByRole('row').filter({ hasText: 'p2o.' });
@@ -109,10 +109,10 @@ test('rows sort, filter, and take an override that undo takes back', async ({ la
 });
 
 test('the exported file runs in onnxruntime and answers nearly as its source, and is verified in the app', async ({
-  launch,
+  open,
   folder,
 }) => {
-  const app = await launch([SAMPLE]);
+  const app = await open(SAMPLE);
   const { page } = app;
   await figuresSettle(app);
   const target = path.join(folder, 'out.onnx');
@@ -135,8 +135,8 @@ test('the exported file runs in onnxruntime and answers nearly as its source, an
   expect(app.complaints).toEqual([]);
 });
 
-test('a failing export keeps its dialog open and says why', async ({ launch }) => {
-  const app = await launch([SAMPLE]);
+test('a failing export keeps its dialog open and says why', async ({ open }) => {
+  const app = await open(SAMPLE);
   const { page } = app;
   await figuresSettle(app);
   await app.answerSave(SAMPLE);
@@ -146,11 +146,11 @@ test('a failing export keeps its dialog open and says why', async ({ launch }) =
   await expect(dialog.getByRole('alert')).toContainText('is the model itself');
 });
 
-test('cancel in the middle of an export leaves nothing behind', async ({ launch, folder }) => {
+test('cancel in the middle of an export leaves nothing behind', async ({ open, folder }) => {
   const file = path.join(folder, 'big.onnx');
   const noise = new Uint8Array(Float32Array.from(randomValues(2048 * 2048, 3)).buffer);
   writeBigModel(file, 16, 2048, 2048, () => noise);
-  const app = await launch([file]);
+  const app = await open(file);
   const { page } = app;
   await expect(page.getByRole('grid', { name: 'Layers' })).toHaveAttribute('aria-rowcount', '17');
   const output = path.join(folder, 'output');
@@ -220,12 +220,12 @@ test('a file that another took the place of meanwhile is reopened as what it is 
 });
 
 test('a file that is no model is refused in one sentence, and what was open stays', async ({
-  launch,
+  open,
   folder,
 }) => {
   const bad = path.join(folder, '<img src=x onerror=alert(1)>.onnx');
   fs.writeFileSync(bad, 'version https://git-lfs.github.com/spec/v1\n');
-  const app = await launch([SAMPLE]);
+  const app = await open(SAMPLE);
   const { page } = app;
   await figuresSettle(app);
   await app.answerOpen(bad);

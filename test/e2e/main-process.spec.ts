@@ -67,8 +67,8 @@ test('a second instance with arguments that cannot be handed over ends, and the 
   await expect(heading(page, SAMPLE)).toBeVisible();
 });
 
-test('a dropped file opens and does not navigate', async ({ launch }) => {
-  const { page } = await launch();
+test('a dropped file opens and does not navigate', async ({ open }) => {
+  const { page } = await open();
   await expect(heading(page, 'Quantscope')).toBeVisible();
   const devtools = await page.context().newCDPSession(page);
   const data = { items: [], files: [SAMPLE], dragOperationsMask: 1 };
@@ -78,8 +78,8 @@ test('a dropped file opens and does not navigate', async ({ launch }) => {
   expect(page.url()).toBe('app://quantscope/index.html');
 });
 
-test('a page that is reloaded gets the engine and the open file again', async ({ launch }) => {
-  const { page } = await launch([SAMPLE]);
+test('a page that is reloaded gets the engine and the open file again', async ({ open }) => {
+  const { page } = await open(SAMPLE);
   await expect(heading(page, SAMPLE)).toBeVisible();
   await page.reload();
   await expect(heading(page, SAMPLE)).toBeVisible();

@@ -22,13 +22,10 @@ function writeNamed(file: string): void {
   );
 }
 
-async function openNamed(
-  launch: (args: readonly string[]) => Promise<App>,
-  folder: string,
-): Promise<App> {
+async function openNamed(open: (file: string) => Promise<App>, folder: string): Promise<App> {
   const file = path.join(folder, 'named.onnx');
   writeNamed(file);
-  const app = await launch([file]);
+  const app = await open(file);
   await figuresSettle(app);
   return app;
 }
@@ -44,10 +41,10 @@ async function keepFirst(page: Page): Promise<void> {
 }
 
 test('a layer has one name in the table, the Inspector, undo, rules and Budget; its tensor is copied', async ({
-  launch,
+  open,
   folder,
 }) => {
-  const app = await openNamed(launch, folder);
+  const app = await openNamed(open, folder);
   const { page } = app;
   await keepFirst(page);
   await expect(
@@ -70,8 +67,8 @@ test('a layer has one name in the table, the Inspector, undo, rules and Budget; 
   await expect(list).not.toContainText('onnx::');
 });
 
-test('a rule matches layers by their name', async ({ launch, folder }) => {
-  const { page } = await openNamed(launch, folder);
+test('a rule matches layers by their name', async ({ open, folder }) => {
+  const { page } = await openNamed(open, folder);
   await page.getByRole('button', { name: 'Rules of A' }).click();
   const rules = page.getByRole('dialog', { name: 'Rules of A' });
   await rules.getByLabel('Match by').selectOption('layer');
@@ -83,8 +80,8 @@ test('a rule matches layers by their name', async ({ launch, folder }) => {
   await expect(row(page, '/encoder/key').getByRole('gridcell', { name: 'float16' })).toBeVisible();
 });
 
-test('the Layer column is resized by pointer and by keys, and fitted again', async ({ launch }) => {
-  const app = await launch([DETECTOR]);
+test('the Layer column is resized by pointer and by keys, and fitted again', async ({ open }) => {
+  const app = await open(DETECTOR);
   const { page } = app;
   await figuresSettle(app);
   const handle = page.getByRole('separator', { name: 'Width of the Layer column' });
@@ -126,10 +123,10 @@ test('rules made for a model go when another is opened, and are back with it aft
 });
 
 test('rules of a recipe file stay for any model; those that match nothing are marked and go with one click', async ({
-  launch,
+  open,
   folder,
 }) => {
-  const app = await openNamed(launch, folder);
+  const app = await openNamed(open, folder);
   const { page } = app;
   const recipe = path.join(folder, 'mine.json');
   const scheme = { dtype: 'int8', symmetric: true, granularity: 'channel', range: 'minmax' };

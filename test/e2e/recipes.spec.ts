@@ -8,8 +8,8 @@ async function choose({ page }: App, side: 'A' | 'B', item: string): Promise<voi
   await page.getByRole('menuitem', { name: item }).click();
 }
 
-test('a recipe is saved, opened as B, copied and swapped', async ({ launch, folder }) => {
-  const app = await launch([SAMPLE]);
+test('a recipe is saved, opened as B, copied and swapped', async ({ open, folder }) => {
+  const app = await open(SAMPLE);
   const { page } = app;
   await figuresSettle(app);
   await page.getByLabel('dtype of A', { exact: true }).selectOption('int16');
@@ -39,10 +39,10 @@ test('a recipe is saved, opened as B, copied and swapped', async ({ launch, fold
 });
 
 test('a file that is no recipe is refused by field, and a dropped recipe becomes A', async ({
-  launch,
+  open,
   folder,
 }) => {
-  const app = await launch([SAMPLE]);
+  const app = await open(SAMPLE);
   const { page } = app;
   await figuresSettle(app);
   const file = path.join(folder, 'wrong.json');

@@ -5,9 +5,9 @@ import { endlessModel, matMulModel } from '../helpers/onnx-model.ts';
 import { enginePids, expect, figuresSettle, SAMPLE, test } from './app.ts';
 
 test('A and B run beside the original, and what they answered is stale after a change', async ({
-  launch,
+  open,
 }) => {
-  const app = await launch([SAMPLE]);
+  const app = await open(SAMPLE);
   const { page } = app;
   await figuresSettle(app);
   await page.getByRole('button', { name: 'Run', exact: true }).click();
@@ -34,7 +34,7 @@ test('A and B run beside the original, and what they answered is stale after a c
 });
 
 test('samples come from a folder of files, and an exported file is run on them', async ({
-  launch,
+  open,
   folder,
 }) => {
   const model = path.join(folder, 'model.onnx');
@@ -42,7 +42,7 @@ test('samples come from a folder of files, and an exported file is run on them',
   const samples = path.join(folder, 'samples');
   fs.mkdirSync(samples);
   fs.writeFileSync(path.join(samples, 'one.npz'), zipSync({ 'x.npy': npy([1, 8]) }));
-  const app = await launch([model]);
+  const app = await open(model);
   const { page } = app;
   await figuresSettle(app);
   await page.getByRole('button', { name: 'Run', exact: true }).click();
@@ -58,14 +58,14 @@ test('samples come from a folder of files, and an exported file is run on them',
 });
 
 test('what onnxruntime refuses is said in its own words, and the window works on', async ({
-  launch,
+  open,
   folder,
 }) => {
   const model = path.join(folder, 'model.onnx');
   fs.writeFileSync(model, matMulModel(8, 4));
   const other = path.join(folder, 'other.onnx');
   fs.writeFileSync(other, matMulModel(8, 5));
-  const app = await launch([model]);
+  const app = await open(model);
   const { page } = app;
   await figuresSettle(app);
   await page.getByRole('button', { name: 'Run', exact: true }).click();
@@ -87,12 +87,12 @@ function npy(shape: readonly number[]): Uint8Array {
 }
 
 test('Cancel in the middle of an inference ends the runtime, and the engine lives', async ({
-  launch,
+  open,
   folder,
 }) => {
   const model = path.join(folder, 'endless.onnx');
   fs.writeFileSync(model, endlessModel());
-  const app = await launch([model]);
+  const app = await open(model);
   const { page, electron } = app;
   await page.getByRole('button', { name: 'Run', exact: true }).click();
   const main = page.getByRole('main', { name: 'Run' });

@@ -30,13 +30,13 @@ function writeCheckpoint(folder: string): void {
 }
 
 test('a folder of shards opens, is compared and exported, and the export opens as quantized', async ({
-  launch,
+  open,
   folder,
 }) => {
   const source = path.join(folder, 'tiny');
   fs.mkdirSync(source);
   writeCheckpoint(source);
-  const app = await launch([source]);
+  const app = await open(source);
   const { page } = app;
   await expect(page.getByRole('heading', { name: INDEX })).toBeVisible();
   await expect(page.getByRole('banner')).toContainText(
@@ -95,11 +95,11 @@ test('a folder of shards opens, is compared and exported, and the export opens a
   expect(app.complaints).toEqual([]);
 });
 
-test('the File menu opens a folder', async ({ launch, folder }) => {
+test('the File menu opens a folder', async ({ open, folder }) => {
   const source = path.join(folder, 'tiny');
   fs.mkdirSync(source);
   writeCheckpoint(source);
-  const app = await launch();
+  const app = await open();
   await app.answerOpen(source);
   await app.electron.evaluate(({ Menu }) => {
     const file = Menu.getApplicationMenu()!.items.find((item) => item.label === '&File')!;

@@ -22,8 +22,8 @@ test('nothing in the page reaches for the network: no http or ws address in the 
 });
 
 test.describe('the page', () => {
-  test('has no Node, and of the preload just the API', async ({ launch }) => {
-    const { page } = await launch();
+  test('has no Node, and of the preload just the API', async ({ open }) => {
+    const { page } = await open();
     expect(
       await page.evaluate(() => [
         typeof (globalThis as { require?: unknown }).require,
@@ -63,8 +63,8 @@ test.describe('the page', () => {
     ]);
   });
 
-  test('is sandboxed and isolated in every window', async ({ launch }) => {
-    const { electron } = await launch();
+  test('is sandboxed and isolated in every window', async ({ open }) => {
+    const { electron } = await open();
     const preferences = await electron.evaluate(({ BrowserWindow }) =>
       BrowserWindow.getAllWindows().map((window) => {
         const found = (
@@ -83,8 +83,8 @@ test.describe('the page', () => {
     ]);
   });
 
-  test('gets no permission', async ({ launch }) => {
-    const { page } = await launch();
+  test('gets no permission', async ({ open }) => {
+    const { page } = await open();
     const states = await page.evaluate(async () => {
       const names = ['geolocation', 'notifications', 'camera', 'microphone', 'clipboard-read'];
       return Promise.all(
@@ -113,8 +113,8 @@ test.describe('the page', () => {
     expect(asked.midi).not.toBe('given');
   });
 
-  test('runs no injected script and no eval', async ({ launch }) => {
-    const { page } = await launch();
+  test('runs no injected script and no eval', async ({ open }) => {
+    const { page } = await open();
     const ran = await page.evaluate(async () => {
       const script = document.createElement('script');
       script.textContent = 'globalThis.injected = true';
@@ -140,8 +140,8 @@ test.describe('the page', () => {
     expect(ran).toEqual({ injected: false, evaluated: false });
   });
 
-  test('reaches nothing outside the app, not even a file that is there', async ({ launch }) => {
-    const { page } = await launch();
+  test('reaches nothing outside the app, not even a file that is there', async ({ open }) => {
+    const { page } = await open();
     const up = '..%2f'.repeat(root.split(path.sep).length + 2);
     // Beside the page's folder, above the repository, and the same in other spellings.
     const escapes = [
@@ -176,6 +176,7 @@ test.describe('the page', () => {
     expect(await get('app://quantscope/index.html')).toBe('200');
   });
 
+  // A navigation that was refused stays pending for Playwright, which the next test would wait for.
   test('does not navigate and opens no windows', async ({ launch }) => {
     const { page, electron } = await launch();
     expect(await page.evaluate(() => window.open('https://example.com/'))).toBeNull();
@@ -191,8 +192,8 @@ test.describe('the page', () => {
     ).toBe(1);
   });
 
-  test('gets an error for malformed arguments', async ({ launch }) => {
-    const { page } = await launch();
+  test('gets an error for malformed arguments', async ({ open }) => {
+    const { page } = await open();
     const malformed = await page.evaluate(async () => {
       const api = (
         globalThis as unknown as {
@@ -213,8 +214,8 @@ test.describe('the page', () => {
     expect(JSON.stringify(malformed).match(/malformed arguments/g)).toHaveLength(malformed.length);
   });
 
-  test('attaches no webview, and has no API in a frame', async ({ launch }) => {
-    const { page, electron } = await launch();
+  test('attaches no webview, and has no API in a frame', async ({ open }) => {
+    const { page, electron } = await open();
     const framed = await page.evaluate(async () => {
       const view = document.createElement('webview');
       view.setAttribute('src', 'app://quantscope/index.html');
@@ -308,10 +309,8 @@ test.describe('the page', () => {
     });
   });
 
-  test('has no WebRTC, and in a frame that has it no candidate and no packet', async ({
-    launch,
-  }) => {
-    const { page } = await launch();
+  test('has no WebRTC, and in a frame that has it no candidate and no packet', async ({ open }) => {
+    const { page } = await open();
     const socket = dgram.createSocket('udp4');
     let packets = 0;
     socket.on('message', () => packets++);
@@ -342,8 +341,8 @@ test.describe('the page', () => {
     expect({ ...found, packets }).toEqual({ here: 'undefined', candidates: [], packets: 0 });
   });
 
-  test('makes no request but for its own files, over a whole run', async ({ launch }) => {
-    const { page } = await launch();
+  test('makes no request but for its own files, over a whole run', async ({ open }) => {
+    const { page } = await open();
     const asked: string[] = [];
     page.on('request', (request) => asked.push(request.url()));
     await page.reload();

@@ -23,7 +23,7 @@ async function shot(page: Page, name: string): Promise<void> {
 }
 
 test('a folder of pictures calibrates the model, and its static export runs on integers', async ({
-  launch,
+  open,
   folder,
 }) => {
   test.setTimeout(180_000);
@@ -34,7 +34,7 @@ test('a folder of pictures calibrates the model, and its static export runs on i
       path.join(root, `build/icons/png/${size}.png`),
       path.join(pictures, `icon-${size}.png`),
     );
-  const app = await launch([SAMPLE]);
+  const app = await open(SAMPLE);
   const { page } = app;
   await figuresSettle(app);
 

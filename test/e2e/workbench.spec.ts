@@ -9,8 +9,8 @@ const LAYER = 'p2o.Conv.26';
 
 const layerRows = (page: Page) => page.getByRole('row').filter({ hasText: 'p2o.' });
 
-async function openDetector(launch: (args: readonly string[]) => Promise<App>): Promise<App> {
-  const app = await launch([DETECTOR]);
+async function openDetector(open: (file: string) => Promise<App>): Promise<App> {
+  const app = await open(DETECTOR);
   await figuresSettle(app);
   return app;
 }
@@ -30,8 +30,8 @@ function resize({ electron }: App, width: number, height: number): Promise<void>
   );
 }
 
-test('"Why not smaller?" gives every reason, and their bytes add up', async ({ launch }) => {
-  const { page } = await openDetector(launch);
+test('"Why not smaller?" gives every reason, and their bytes add up', async ({ open }) => {
+  const { page } = await openDetector(open);
   await page.getByRole('button', { name: 'Why not smaller?' }).click();
   const dialog = page.getByRole('dialog', { name: 'Why not smaller?' });
   await expect(dialog).toContainText(/[\d.]+.kB of 1\.24.MB are tensors that the recipe keeps/);
@@ -43,9 +43,9 @@ test('"Why not smaller?" gives every reason, and their bytes add up', async ({ l
 });
 
 test('outliers are filtered, rows selected together take one scheme, and keep it through undo and redo', async ({
-  launch,
+  open,
 }) => {
-  const app = await openDetector(launch);
+  const app = await openDetector(open);
   const { page } = app;
   const toggle = page.getByRole('button', { name: '9 outliers' });
   await toggle.click();
@@ -71,8 +71,8 @@ test('outliers are filtered, rows selected together take one scheme, and keep it
   await expect(page.getByRole('button', { name: 'Rules of A' })).toHaveText('3 rules');
 });
 
-test('columns come and go, and the table and the scales are copied', async ({ launch }) => {
-  const app = await openDetector(launch);
+test('columns come and go, and the table and the scales are copied', async ({ open }) => {
+  const app = await openDetector(open);
   const { page } = app;
   const clipboard = () => app.electron.evaluate(async ({ clipboard: board }) => board.readText());
   await page.getByRole('button', { name: 'Columns' }).click();
@@ -93,9 +93,9 @@ test('columns come and go, and the table and the scales are copied', async ({ la
 });
 
 test('the Inspector names the worst channel, every figure and the first values in hex', async ({
-  launch,
+  open,
 }) => {
-  const app = await openDetector(launch);
+  const app = await openDetector(open);
   const { page } = app;
   await layerRows(page).filter({ hasText: LAYER }).click();
   const inspector = page.getByRole('complementary', { name: 'Inspector' });
@@ -107,8 +107,8 @@ test('the Inspector names the worst channel, every figure and the first values i
   await expect(values.getByRole('row').nth(1)).toContainText(/[0-9a-f]{8}/);
 });
 
-test('the whole table works by keyboard', async ({ launch }) => {
-  const app = await openDetector(launch);
+test('the whole table works by keyboard', async ({ open }) => {
+  const app = await openDetector(open);
   const { page } = app;
   const grid = page.getByRole('grid', { name: 'Layers' });
   await grid.focus();
@@ -141,13 +141,13 @@ test('the whole table works by keyboard', async ({ launch }) => {
 });
 
 test('nothing moves while figures stream in, and nothing is cut at 1024 by 640', async ({
-  launch,
+  open,
   folder,
 }) => {
   const file = path.join(folder, 'many.onnx');
   const noise = new Uint8Array(Float32Array.from(randomValues(64 * 64, 3)).buffer);
   writeBigModel(file, 3000, 64, 64, () => noise);
-  const app = await launch();
+  const app = await open();
   const { page } = app;
   await resize(app, 1024, 640);
   await app.answerOpen(file);
@@ -202,8 +202,8 @@ test('nothing moves while figures stream in, and nothing is cut at 1024 by 640',
   }
 });
 
-test('the window is set in Inter, which comes with the app', async ({ launch }) => {
-  const { page, complaints } = await openDetector(launch);
+test('the window is set in Inter, which comes with the app', async ({ open }) => {
+  const { page, complaints } = await openDetector(open);
   const faces = await page.evaluate(() =>
     [...document.fonts].filter(({ status }) => status === 'loaded').map(({ family }) => family),
   );
