@@ -36,7 +36,8 @@ export function tensorValues(
   tensor: StoredBytes,
   check: () => void,
 ): ValueSource {
-  const { elements, dtype, read } = byteSource(files, tensor, check);
+  const source = byteSource(files, tensor, check);
+  const { elements, dtype } = source;
   const width = widthOf(dtype);
   return {
     elements,
@@ -45,7 +46,7 @@ export function tensorValues(
       for (let start = 0; start < elements; start += CHUNK) {
         check();
         const bytes = new Uint8Array(Math.min(CHUNK, elements - start) * width);
-        read(bytes, start * width);
+        source.read(bytes, start * width);
         visit(decodeValues(bytes, dtype), start);
       }
     },
