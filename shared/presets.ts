@@ -43,6 +43,11 @@ export const PRESETS: readonly Recipe[] = [
   preset('int16', { dtype: 'int16' }),
   preset('int4-block32', { dtype: 'int4', granularity: { block: 32 } }),
   preset('uint4-block32', { dtype: 'uint4', symmetric: false, granularity: { block: 32 } }),
+  // Codes and scales for the least error of what each layer computes, on samples.
+  preset('int4-gptq', {
+    ...{ dtype: 'int4', granularity: { block: 32 } },
+    ...{ range: 'mse', algorithm: 'gptq' },
+  }),
   // LiteRT's dynamic range quantization of weights.
   preset('litert-dynamic', { dtype: 'int8', narrowRange: true }),
   // LiteRT's 4 bits: absmax / 7 per channel, as its kernels take no blocks.
@@ -83,6 +88,8 @@ export const PRESET_DESCRIPTIONS: Readonly<Record<string, string>> = {
   int16: 'Symmetric int16, one scale per channel: nearly exact, half the bytes of float32.',
   'int4-block32': 'Symmetric int4, one scale per block of 32 weights: for large language models.',
   'uint4-block32': 'Asymmetric uint4, one scale and zero point per block of 32 weights.',
+  'int4-gptq':
+    'Symmetric int4 in blocks of 32, scales and codes chosen for the outputs of each layer (GPTQ); needs samples.',
   'litert-dynamic':
     'The weights of LiteRT dynamic range quantization: int8 in -127 to 127, per channel.',
   'litert-int4': 'The 4-bit weights that LiteRT runs: int4 in -7 to 7, per channel.',

@@ -5,7 +5,7 @@ import { JsonReader } from './json-reader.ts';
 import { smallest } from './lists.ts';
 import { compilePattern, exactNames, MAX_PATTERN_LENGTH, type NamePattern } from './patterns.ts';
 import { ACCURACY_LEVELS, ACTIVATION_DTYPES, type Recipe, type Rule } from './recipe.ts';
-import { SCHEME_DTYPES } from './scheme.ts';
+import { ALGORITHMS, SCHEME_DTYPES } from './scheme.ts';
 
 /** Whether a file is a recipe by its name: JSON that is no index of a checkpoint. */
 export function isRecipeFile(name: string): boolean {
@@ -32,6 +32,7 @@ const schemeFields = {
   narrowRange: v.optional(v.boolean()),
   powerOfTwo: v.optional(v.boolean()),
   rounding: v.optional(v.picklist(['even', 'zero'])),
+  algorithm: v.optional(v.picklist(ALGORITHMS)),
 };
 
 const schemeSchema = v.strictObject(schemeFields);

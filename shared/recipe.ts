@@ -62,6 +62,16 @@ export function defaultOf({ default: fields }: Pick<Recipe, 'default'>): Scheme 
   return fields === null ? null : schemeOf(fields);
 }
 
+/** Whether a recipe has codes chosen on samples of a model's inputs, of any tensor. */
+export function choosesCodes({
+  default: fields,
+  rules,
+}: Pick<Recipe, 'default' | 'rules'>): boolean {
+  return [fields, ...rules.map(({ scheme }) => scheme)].some(
+    (each) => (each?.algorithm ?? 'nearest') !== 'nearest',
+  );
+}
+
 /**
  * Activations where a recipe says nothing of them: the type that onnxruntime's kernels on x86 take best, and the range
  * that loses least on real models (docs/accuracy.md).

@@ -31,6 +31,10 @@ export type RangeMethod =
   /** Set by hand: low and high. Channels and blocks have their own extremes, cut to it. */
   | { readonly clip: readonly [number, number] };
 
+/** How codes are chosen. `nearest`: each value's own; `gptq`: for the least error of what the layer computes, on samples. */
+export const ALGORITHMS = ['nearest', 'gptq'] as const;
+export type Algorithm = (typeof ALGORITHMS)[number];
+
 /** How scales are found in a tensor's values. */
 export interface Scaling {
   /** Whether a range reaches as far below 0 as above. */
@@ -44,6 +48,8 @@ export interface SchemeFields extends Scaling {
   readonly dtype: SchemeDtype;
   /** LiteRT's narrow range: int8 uses [-127, 127] and int4 [-7, 7], for clipping as well as for the scale. */
   readonly narrowRange?: boolean | undefined;
+  /** Integers with scales only; nearest where it is left out. */
+  readonly algorithm?: Algorithm | undefined;
   /** Fixed point only: a scale of 2^shift on top of the format's, so that nothing saturates. */
   readonly powerOfTwo?: boolean | undefined;
   /** Fixed point only: 'zero' truncates, as CMSIS-DSP does unless built with rounding. */
@@ -62,6 +68,8 @@ interface Codes {
   readonly range: RangeMethod;
   /** Whether the lowest code is left out, for clipping as well as for the scale; of int8 and int4 only. */
   readonly narrowRange: boolean;
+  /** Absent where codes are the nearest ones. */
+  readonly algorithm?: Exclude<Algorithm, 'nearest'>;
 }
 
 /** scale * (code - zero point), with one scale for the tensor or one for each channel. */
@@ -105,7 +113,11 @@ export function schemeOf(fields: Partial<SchemeFields> = {}): Scheme {
     return { kind: 'fixed', dtype, rounding: others.rounding ?? 'even', shift };
   }
   const narrowRange = others.narrowRange === true && (dtype === 'int8' || dtype === 'int4');
-  const codes = { dtype, symmetric, range, narrowRange };
+  const { algorithm = 'nearest' } = others;
+  const codes = {
+    ...{ dtype, symmetric, range, narrowRange },
+    ...(algorithm === 'nearest' ? {} : { algorithm }),
+  };
   return typeof granularity === 'object'
     ? { kind: 'block', ...codes, block: granularity.block }
     : { kind: 'affine', ...codes, granularity };
@@ -121,10 +133,11 @@ export function fieldsOf(scheme: Scheme): SchemeFields {
       ...(scheme.shift === null ? {} : { ...scheme.shift, powerOfTwo: true }),
       ...(scheme.rounding === 'even' ? {} : { rounding: scheme.rounding }),
     };
-  const { symmetric, range, narrowRange } = scheme;
+  const { symmetric, range, narrowRange, algorithm } = scheme;
   return {
     ...{ dtype, symmetric, granularity: granularityOf(scheme), range },
     ...(narrowRange ? { narrowRange } : {}),
+    ...(algorithm === undefined ? {} : { algorithm }),
   };
 }
 
@@ -172,6 +185,11 @@ export function isNarrow(scheme: Scheme): boolean {
   return (scheme.kind === 'affine' || scheme.kind === 'block') && scheme.narrowRange;
 }
 
+/** How codes are chosen. */
+export function algorithmOf(scheme: Scheme): Algorithm {
+  return ((scheme.kind === 'affine' || scheme.kind === 'block') && scheme.algorithm) || 'nearest';
+}
+
 /** How codes are rounded. */
 export function roundingOf(scheme: Scheme): 'even' | 'zero' {
   return scheme.kind === 'fixed' ? scheme.rounding : 'even';
@@ -205,5 +223,11 @@ export function storageDtype(dtype: SchemeDtype): Exclude<SchemeDtype, FixedDtyp
 export function describeScheme(scheme: Scheme): string {
   if (scheme.kind === 'cast') return scheme.dtype;
   const granularity = granularityOf(scheme);
-  return `${scheme.dtype} ${typeof granularity === 'string' ? granularity : `block ${granularity.block}`}`;
+  const words = [
+    scheme.dtype,
+    typeof granularity === 'string' ? granularity : `block ${granularity.block}`,
+  ];
+  const algorithm = algorithmOf(scheme);
+  if (algorithm !== 'nearest') words.push(algorithm);
+  return words.join(' ');
 }

@@ -12,6 +12,7 @@ import {
 } from '../../shared/report.ts';
 import { shortName } from '../../shared/short-name.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
+import { observeForCodes } from './calibration.ts';
 import {
   JSON_OPTION,
   MODEL_ARGUMENT,
@@ -48,6 +49,11 @@ export const analyzeCommand: CommandDefinition = {
       value: 'MODE',
       description: `Measure what an export in this mode does: ${EXPORT_MODES.join(', ')}. Default: the first that the format has.`,
     },
+    {
+      name: 'calibrate',
+      value: 'DIR',
+      description: 'A folder of samples, which recipes of the algorithm gptq choose codes on.',
+    },
     JSON_OPTION,
     { name: 'csv', value: 'FILE', description: 'Write one row a tensor and recipe to this file.' },
   ],
@@ -72,6 +78,7 @@ async function analyze({ positionals, values }: CommandInput): Promise<void> {
     const csvFile = typeof values['csv'] === 'string' ? values['csv'] : null;
     if (csvFile !== null) checkWritable(csvFile, inputs);
     const run = async (wanted: Recipe): Promise<Analysis> => {
+      await observeForCodes(values, wanted, session, mode, { signal, onProgress });
       const { reports, total } = await session.analyze(wanted, { signal, onProgress, mode });
       return {
         recipe: wanted,

@@ -1,12 +1,16 @@
 import * as fs from 'node:fs';
 import { AppError, ioError, printable } from '../../shared/errors.ts';
-import type { Recipe } from '../../shared/recipe.ts';
+import type { ExportMode } from '../../shared/protocol.ts';
+import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
 import type { Ranges } from '../../shared/ranges.ts';
+import { observeWeightMoments } from '../engine/calibrate/moments.ts';
 import type { CalibrationInputs, PreparedModel } from '../engine/calibrate/prepared.ts';
 import { rangesFromText } from '../engine/calibrate/ranges-file.ts';
 import type { RunOptions } from '../engine/run-options.ts';
+import type { Session } from '../engine/session.ts';
 import { UsageError, type OptionDefinition, type Values } from './command.ts';
 import { printError } from './output.ts';
+import { currentRuntime } from './runtime.ts';
 import { wholeNumber } from './usage.ts';
 
 /** No file of ranges is near this: it takes some 30 kB for each value. */
@@ -63,6 +67,28 @@ export async function calibrated(
   const { warnings, ...ranges } = await prepared.calibrate(inputs, options);
   for (const warning of warnings) printError(`quantscope: warning: ${printable(warning)}`);
   return ranges;
+}
+
+/** Observe what a recipe's algorithm needs to choose codes; nothing where it takes the nearest. @throws UsageError without samples */
+export async function observeForCodes(
+  values: Values,
+  recipe: Recipe,
+  session: Session,
+  mode: ExportMode,
+  options: RunOptions,
+): Promise<void> {
+  if (!choosesCodes(recipe)) return;
+  if (typeof values['calibrate'] !== 'string')
+    throw new UsageError(
+      `recipe ${printable(recipe.name)} chooses codes by GPTQ, which needs samples: give them with --calibrate DIR`,
+    );
+  session.assertUnchanged();
+  const { moments, warnings } = await observeWeightMoments(
+    ...([session.opened, session.wantsMoments(recipe, mode), currentRuntime()] as const),
+    ...([calibrationInputs(values, 'calibrate', recipe), options] as const),
+  );
+  for (const warning of warnings) printError(`quantscope: warning: ${printable(warning)}`);
+  session.useMoments(moments);
 }
 
 function readRanges(file: string): Ranges {

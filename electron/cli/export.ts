@@ -2,11 +2,12 @@ import * as path from 'node:path';
 import { AppError, printable } from '../../shared/errors.ts';
 import {
   EXPORT_MODES,
+  type ExportMode,
   type ExportResult,
   type KeptOperator,
   type ModelSummary,
 } from '../../shared/protocol.ts';
-import { ACCURACY_LEVELS, type AccuracyLevel } from '../../shared/recipe.ts';
+import { ACCURACY_LEVELS, type AccuracyLevel, type Recipe } from '../../shared/recipe.ts';
 import {
   JSON_OPTION,
   MODEL_ARGUMENT,
@@ -22,7 +23,7 @@ import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { FORMATS } from '../engine/formats/registry.ts';
 import { checkWritable } from '../files/atomic-file.ts';
 import type { ExportOptions } from '../engine/exporting.ts';
-import { rangesFor } from './calibration.ts';
+import { observeForCodes, rangesFor } from './calibration.ts';
 import { withPrepared } from './with-prepared.ts';
 import { withSession, type Tools } from './with-session.ts';
 
@@ -47,7 +48,8 @@ export const exportCommand: CommandDefinition = {
     {
       name: 'calibrate',
       value: 'DIR',
-      description: 'Mode static: a folder of samples to find the ranges of activations on.',
+      description:
+        'A folder of samples: mode static finds the ranges of activations on them, and recipes of the algorithm gptq their codes.',
     },
     {
       name: 'ranges',
@@ -68,6 +70,7 @@ export const exportCommand: CommandDefinition = {
     'quantscope export model.onnx --recipe int8 --out model.int8.onnx',
     'quantscope export model.onnx --recipe int8 --mode dynamic --out model.dynamic.onnx',
     'quantscope export model.onnx --recipe static-int8 --mode static --calibrate samples --out model.static.onnx',
+    'quantscope export model.onnx --recipe int4-gptq --mode nbits --calibrate samples --out model.gptq.onnx',
     'quantscope export checkpoint --recipe bfloat16 --mode cast --out model.safetensors.index.json',
   ],
   run: exportModel,
@@ -96,7 +99,7 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     const result =
       mode === 'static'
         ? await exportStatic(tools, values, out, options)
-        : await session.export(recipe, mode, out, options);
+        : await exportWeights(tools, values, recipe, mode, out, options);
     if (values['json'] === true) {
       printJson(result);
       return;
@@ -120,6 +123,19 @@ function accuracyLevel(values: CommandInput['values']): AccuracyLevel | null {
   throw new UsageError(`--accuracy-level must be 0, 1 or 4, found ${printable(String(text))}`);
 }
 
+/** Export the model itself, in a mode that leaves activations in float. */
+async function exportWeights(
+  { session, signal, onProgress }: Tools,
+  values: Values,
+  recipe: Recipe,
+  mode: ExportMode,
+  out: string,
+  options: ExportOptions,
+): Promise<ExportResult> {
+  await observeForCodes(values, recipe, session, mode, { signal, onProgress });
+  return session.export(recipe, mode, out, options);
+}
+
 /** Export the prepared model, with activations by the ranges asked for. */
 async function exportStatic(
   tools: Tools,
@@ -131,6 +147,7 @@ async function exportStatic(
   const inputs = [...tools.session.opened.files, ...(options.inputs ?? [])];
   return withPrepared(tools, async (prepared) => {
     prepared.use(await rangesFor(values, recipe, prepared, tools));
+    await observeForCodes(values, recipe, prepared.session, 'static', tools);
     const result = await prepared.session.export(recipe, 'static', out, { ...options, inputs });
     return { ...result, bytesBefore: tools.session.bytes };
   });

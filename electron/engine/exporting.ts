@@ -127,7 +127,7 @@ export class Exporting {
     { layout, plan, ownParts, inTheWay }: PlannedExport,
     { signal, onProgress }: RunOptions,
   ): Promise<void> {
-    const planned = new Map(layout.quantized.map((entry) => [entry.tensor, entry]));
+    const written = new Map(layout.quantized.map((entry) => [entry.tensor, entry]));
     let [item, done] = ['', 0];
     await writeModel({
       layout,
@@ -138,12 +138,17 @@ export class Exporting {
       encode: async (tensor, place) => {
         const ref = this.opened.model.tensors[tensor]!;
         const known = this.measuring.passes.get(tensor) ?? null;
-        const entry = planned.get(tensor)!;
+        const entry = written.get(tensor)!;
+        const { scheme, scaleDtype } = entry;
+        const planned = {
+          ...{ ...plan.weights[tensor]!, scheme },
+          ...(scaleDtype === undefined ? {} : { scaleDtype }),
+        };
         const params = {
           files: filesOf(this.files, [ref]),
           tensor: forWorker(ref),
           known,
-          scheme: kernelScheme({ ...plan.weights[tensor]!, ...entry })!,
+          scheme: kernelScheme(this.planning.encoded(planned))!,
           codes: entry.codes,
           place,
         };
@@ -156,7 +161,7 @@ export class Exporting {
           what: 'Writing',
           item,
           done,
-          of: planned.size,
+          of: written.size,
           bytesDone,
           bytesOf: layout.bytes,
         }),

@@ -4,6 +4,7 @@ import type { ErrorData } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import type { RangeCandidate, SideDetail } from '../../shared/report.ts';
 import type { Scales, ScaleSummary } from '../../shared/scales.ts';
+import type { WeightInput } from './formats/format.ts';
 import type { CodeLayout } from './export/layout.ts';
 import type { EncodePlace } from './export/write-model.ts';
 import type { ValuesDetail } from './quantize/detail.ts';
@@ -122,6 +123,21 @@ export interface Jobs {
       sums: SumsOfWeight;
     };
     result: Float64Array;
+  };
+  /** Scales and codes of a weight by GPTQ, written to a file; what they and the nearest ones leave as errors of outputs. */
+  solve: {
+    params: {
+      files: WorkerFiles;
+      tensor: WorkerTensor;
+      known: TensorStatistics | null;
+      scheme: KernelScheme;
+      input: Pick<WeightInput, 'rows' | 'columns' | 'isColumns'>;
+      /** The file of the input's moments. */
+      moments: string;
+      out: string;
+    };
+    /** Null where the moments allow no solution, or the values no integers. */
+    result: { readonly error: number; readonly nearest: number } | null;
   };
   /** Ranges of the whole tensor by the methods that search. */
   ranges: {

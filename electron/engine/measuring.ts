@@ -98,7 +98,7 @@ export class Measuring {
    * @throws AppError CANCELLED, CHANGED, WORKER_DIED
    */
   async excess(
-    wanted: readonly WeightSums[],
+    wanted: readonly (WeightSums & Pick<TensorPlan, 'solved'>)[],
     { signal }: MeasureOptions,
     settle: (sums: WeightSums, excess: Float64Array) => void,
   ): Promise<void> {
@@ -106,7 +106,7 @@ export class Measuring {
       const ref = this.tensors[sums.tensor]!;
       const known = this.passes.get(sums.tensor) ?? null;
       const files = filesOf(this.files, [ref]);
-      const params = { files, tensor: forWorker(ref), known, scheme: sums.scheme, sums };
+      const params = { files, tensor: forWorker(ref), known, scheme: kernelScheme(sums)!, sums };
       settle(sums, await this.pool.run('excess', params, { signal, what: ref.name }));
     });
     const outcomes = await Promise.allSettled(jobs);

@@ -11,14 +11,16 @@ import {
 } from '../../shared/plan.ts';
 import type { ExportMode } from '../../shared/protocol.ts';
 import type { Ranges } from '../../shared/ranges.ts';
-import type { Recipe } from '../../shared/recipe.ts';
-import type { Scheme } from '../../shared/scheme.ts';
+import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
+import { algorithmOf, type Scheme } from '../../shared/scheme.ts';
+import type { WeightMoments } from './weight-moments.ts';
 import { fitPlan } from './export/fit-plan.ts';
 import type { Layout } from './export/layout.ts';
 import type { OpenedModel } from './formats/format.ts';
 import { isReadable, type Measuring } from './measuring.ts';
 import { nonFiniteReason, overflowReason } from './reports.ts';
 import type { RunOptions } from './run-options.ts';
+import type { Solutions } from './solutions.ts';
 import { StaticKnowledge } from './static-facts.ts';
 
 /** Plans that are remembered: two sides in two modes. */
@@ -35,6 +37,7 @@ export class Planning {
   /** The last plans by recipe and mode, the newest last. */
   private readonly plans = new Map<string, Plan>();
   private readonly calibration: StaticKnowledge;
+  private readonly solutions: Solutions;
 
   /**
    * @param label the name that exports are suggested names by
@@ -45,9 +48,11 @@ export class Planning {
     measuring: Measuring,
     label: string,
     planned: readonly PlannedTensor[],
+    solutions: Solutions,
   ) {
     this.opened = opened;
     this.measuring = measuring;
+    this.solutions = solutions;
     this.label = label;
     this.calibration = new StaticKnowledge(opened, planned);
   }
@@ -87,6 +92,7 @@ export class Planning {
     signal: AbortSignal,
   ): Promise<TensorPlan> {
     await this.readForBiases(recipe, mode, { signal });
+    await this.readSolutions(recipe, mode, { signal });
     const isKnown = mode === 'static' || this.plans.has(JSON.stringify([mode, recipe]));
     if (isKnown || this.tensors.length <= MANY_TENSORS)
       return this.plan(recipe, mode).weights[ref.id]!;
@@ -101,6 +107,25 @@ export class Planning {
   useRanges(ranges: Ranges): void {
     this.calibration.use(ranges);
     this.plans.clear();
+  }
+
+  /** Choose codes by these moments. */
+  useMoments(moments: WeightMoments): void {
+    this.solutions.use(moments);
+    this.calibration.forgetMeasured();
+    this.plans.clear();
+  }
+
+  /** The weights whose codes a recipe wants chosen on samples. */
+  wantsMoments(recipe: Recipe, mode: ExportMode): readonly number[] {
+    return this.asked(recipe, mode)
+      .filter(({ scheme }) => scheme !== null && algorithmOf(scheme) !== 'nearest')
+      .map(({ tensor }) => tensor);
+  }
+
+  /** A planned tensor of a layout as it is encoded. */
+  encoded(entry: TensorPlan): TensorPlan {
+    return this.solutions.applied(entry);
   }
 
   /** The name that an export is suggested by. */
@@ -130,6 +155,17 @@ export class Planning {
   private async read(recipe: Recipe, mode: ExportMode, options: RunOptions): Promise<void> {
     await this.readConstants(mode, options);
     await this.readForBiases(recipe, mode, options);
+    await this.readSolutions(recipe, mode, options);
+  }
+
+  /** Codes that an algorithm chooses, of the weights as the format stores them. */
+  private async readSolutions(
+    recipe: Recipe,
+    mode: ExportMode,
+    options: RunOptions,
+  ): Promise<void> {
+    if (!choosesCodes(recipe)) return;
+    if (await this.solutions.solve(this.plan(recipe, mode).weights, options)) this.plans.clear();
   }
 
   /** Biases of operators on integers are in units of their weights' scales, and make up for what those weights' codes add. */
@@ -146,7 +182,9 @@ export class Planning {
   private async readScales(recipe: Recipe, options: RunOptions): Promise<void> {
     const wanted = this.calibration.unmeasured(recipe);
     if (wanted.length === 0) return;
-    await this.measuring.run(wanted, 'Measuring', { ...options, withScales: true }, (reports) =>
+    await this.solutions.solve(wanted, options);
+    const solved = wanted.map((entry) => this.solutions.withSolution(entry));
+    await this.measuring.run(solved, 'Measuring', { ...options, withScales: true }, (reports) =>
       this.calibration.learn(reports),
     );
     this.plans.clear();
@@ -155,7 +193,8 @@ export class Planning {
   private async readExcess(recipe: Recipe, options: RunOptions): Promise<void> {
     const wanted = this.calibration.unsummed(recipe);
     if (wanted.length === 0) return;
-    await this.measuring.excess(wanted, options, (sums, excess) =>
+    const solved = wanted.map((sums) => this.solutions.withSolution(sums));
+    await this.measuring.excess(solved, options, (sums, excess) =>
       this.calibration.learnExcess(sums, excess),
     );
     this.plans.clear();
@@ -194,7 +233,8 @@ export class Planning {
     try {
       const plan = this.computing(asked, mode, recipe);
       const layout = this.layoutOf(plan, mode, recipe, this.suggestedName(recipe, mode));
-      return { ...plan, weights: fitPlan(plan.weights, layout) };
+      const weights = fitPlan(plan.weights, layout);
+      return { ...plan, weights: weights.map((entry) => this.solutions.applied(entry)) };
     } catch (error) {
       if (error instanceof AppError && error.code === 'UNSUPPORTED') return weightsOnly(asked);
       throw error;

@@ -20,6 +20,7 @@ import {
   type Total,
 } from '../../shared/report.ts';
 import type { Scales } from '../../shared/scales.ts';
+import type { WeightMoments } from './weight-moments.ts';
 import { split } from './batches.ts';
 import { throwIfAborted } from './cancel.ts';
 import { bytesOf, Exporting, type ExportOptions } from './exporting.ts';
@@ -33,6 +34,7 @@ import type { WorkerPool } from './pool.ts';
 import { kernelScheme } from './quantize/scheme.ts';
 import { keptReport } from './reports.ts';
 import type { RunOptions } from './run-options.ts';
+import { Solutions } from './solutions.ts';
 import { tensorSummaries } from './summaries.ts';
 
 export interface AnalyzeOptions extends MeasureOptions {
@@ -58,6 +60,7 @@ export class Session {
   readonly label: string;
   private readonly measuring: Measuring;
   private readonly planning: Planning;
+  private readonly solutions: Solutions;
   private readonly exporting: Exporting;
   private readonly inspector: Inspector;
 
@@ -70,7 +73,8 @@ export class Session {
     this.inspector = new Inspector(pool, this.files);
     const { files, measuring } = this;
     const planned = copy?.planned(opened) ?? opened.model.tensors;
-    const planning = new Planning(opened, measuring, this.label, planned);
+    this.solutions = new Solutions(pool, files, opened.model.tensors, measuring);
+    const planning = new Planning(opened, measuring, this.label, planned, this.solutions);
     this.planning = planning;
     this.exporting = new Exporting({ opened, files, pool, measuring, planning });
   }
@@ -144,6 +148,16 @@ export class Session {
   /** Quantize activations in mode static by these ranges. */
   useRanges(ranges: Ranges): void {
     this.planning.useRanges(ranges);
+  }
+
+  /** Choose codes by these moments, where a recipe asks for it. Takes them over: they are removed with the session. */
+  useMoments(moments: WeightMoments): void {
+    this.planning.useMoments(moments);
+  }
+
+  /** The weights whose codes a recipe wants chosen on samples. */
+  wantsMoments(recipe: Recipe, mode: ExportMode): readonly number[] {
+    return this.planning.wantsMoments(recipe, mode);
   }
 
   /** All that the inspector shows of one tensor under one or two recipes. */
@@ -251,6 +265,7 @@ export class Session {
   }
 
   close(): void {
+    this.solutions.close();
     this.opened.close();
   }
 

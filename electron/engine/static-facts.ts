@@ -14,7 +14,7 @@ export class StaticKnowledge {
   private observed: ReadonlyMap<string, ObservedValue> | null = null;
   private skipped: ReadonlyMap<string, string> = new Map();
   /** By tensor and scheme. */
-  private readonly measured = new Map<string, WeightParameters>();
+  private measured = new Map<string, WeightParameters>();
   /** By operator and scheme of its weight. */
   private excess = new Map<string, readonly number[]>();
   /** By value and scheme: a search takes a while, and plans ask again. */
@@ -35,6 +35,12 @@ export class StaticKnowledge {
     this.observed = new Map(values.map((value) => [value.name, value]));
     this.skipped = new Map(skipped.map(({ name, reason }) => [name, reason]));
     this.chosen = new Map();
+    this.excess = new Map();
+  }
+
+  /** Weights are to be measured again, as their codes may be others now. */
+  forgetMeasured(): void {
+    this.measured = new Map();
     this.excess = new Map();
   }
 

@@ -1,3 +1,4 @@
+import * as fs from 'node:fs';
 import workerpool from 'workerpool';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type { Numbers } from '../../shared/lists.ts';
@@ -22,6 +23,8 @@ import { layoutOf } from './quantize/layout.ts';
 import type { Passes } from './quantize/passes.ts';
 import { prepareTensor, quantizeTensor, type QuantizeInput } from './quantize/quantize-tensor.ts';
 import type { KernelScheme } from './quantize/scheme.ts';
+import { writeSolution } from './quantize/solution-file.ts';
+import { solveTensor } from './quantize/solve-tensor.ts';
 import { computeStatistics, type TensorStatistics } from './quantize/statistics.ts';
 import { weightExcess } from './quantize/weight-excess.ts';
 import { uniform } from './runtime/random.ts';
@@ -220,6 +223,25 @@ const excess: Implementation<'excess'> = (
     return weightExcess(tensorValues(sources, tensor, throwIfCancelled), job, sums);
   });
 
+const solve: Implementation<'solve'> = (
+  { files, tensor, known, scheme, input: matrix, moments: file, out },
+  throwIfCancelled,
+) =>
+  withFiles(files, [tensor], (sources) => {
+    const source = valuesOf(sources, tensor, throwIfCancelled);
+    const statistics = known ?? firstPass(tensor, source);
+    if (statistics.statistics.firstNonFinite !== null) return null;
+    const { name, shape, axis, quantization: stored } = tensor;
+    const values = tensorValues(sources, tensor, throwIfCancelled);
+    const bytes = new Uint8Array(fs.readFileSync(file));
+    const input = { name, source, shape, axis, scheme, statistics, stored };
+    const moments = new Float32Array(bytes.buffer);
+    const solved = solveTensor(input, values, matrix, moments, throwIfCancelled);
+    if (solved === null) return null;
+    writeSolution(out, solved.solution);
+    return { error: solved.solution.error, nearest: solved.nearest };
+  });
+
 const ranges: Implementation<'ranges'> = ({ files, tensor, known, scheme }, throwIfCancelled) =>
   withFiles(files, [tensor], (sources) => {
     const source = valuesOf(sources, tensor, throwIfCancelled);
@@ -263,6 +285,7 @@ workerpool.worker({
   scales: method(scales, listsOf),
   channels: method(channels, (all) => [...rangesIn(all), ...(all?.sqnrDb ? [all.sqnrDb] : [])]),
   excess: method(excess),
+  solve: method(solve),
   ranges: method(ranges),
   dot: method(dot),
   encode: method(encode),

@@ -1,4 +1,4 @@
-import { unclippedCode } from '../../shared/affine.ts';
+import { restoredValue, unclippedCode } from '../../shared/affine.ts';
 import { dtypeOf } from '../../shared/dtypes.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import { granularityOf, storageDtype, type Block, type Scheme } from '../../shared/scheme.ts';
@@ -42,6 +42,21 @@ export function codesOfReport(
     }
   });
   return made;
+}
+
+/** The numbers that codes of a tensor stand for, by a report's parameters. */
+export function restoredValues(
+  codes: Int32Array,
+  { shape }: TensorRef,
+  { scheme, scale, zeroPoint, axis }: TensorReport,
+): Float64Array {
+  const restored = new Float64Array(codes.length);
+  const groups = groupsOf(shape, axis, scheme!, scale.length);
+  forEachRun(groups, 0, codes.length, (from, to, at, step) => {
+    for (let index = from, group = at; index < to; index++, group += step)
+      restored[index] = restoredValue(codes[index]!, scale[group]!, zeroPoint[group]!);
+  });
+  return restored;
 }
 
 /** Which elements share a scale, by the report's own axis and the number of its scales. */

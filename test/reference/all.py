@@ -12,6 +12,7 @@ GOLDENS = (
     "entropy",
     "fixed",
     "float8",
+    "gptq",
     "layer_errors",
     "litert_models",
     "litert_runs",

@@ -1,13 +1,11 @@
 import * as path from 'node:path';
 import type { Ranges } from '../../../shared/ranges.ts';
-import { runOnce } from '../runtime/compare-outputs.ts';
 import { ModelCopies, OBSERVED_BYTES, partsOf } from '../runtime/model-copies.ts';
-import type { OutputValue } from '../runtime/runnable.ts';
 import { preparing, SampleClock, type RunProgress } from '../runtime/run-progress.ts';
-import { nextFeeds } from './data/next-feeds.ts';
 import { RANDOM_WARNING } from './data/random-samples.ts';
 import { samplesFor, type Samples, type WantedSamples } from './data/samples-for.ts';
 import { ValueObserver } from './observer.ts';
+import { runSamples } from './run-samples.ts';
 
 export interface ObserveRequest extends WantedSamples {
   /** An ONNX model in a folder of the program's own, where copies of it are put for a while. */
@@ -111,21 +109,13 @@ class Observing {
     const observers = names.map((name) => new ValueObserver(name, axes.get(name) ?? null));
     await this.copies.withOutputs(names, 'values', async (model) => {
       for (const round of ['addRange', 'addCounts'] as const) {
-        let before: ReadonlyMap<string, OutputValue> | null = null;
-        for (let index = 0; index < samples.count; index++) {
-          clock.sample(index);
-          const isNext = before !== null && !samples.startsSequence(index);
-          const given = await samples.at(index);
-          const feeds = isNext ? nextFeeds(given, before!, samples.carried) : given;
-          const outputs = await runOnce(model, feeds);
+        await runSamples(model, samples, clock, (outputs) => {
           for (const observer of observers) {
             const value = outputs.get(observer.name);
             if (value?.isText === false)
               observer[round](value.data as ArrayLike<number>, value.dims);
           }
-          before = samples.sequence ? outputs : null;
-        }
-        clock.nextRound();
+        });
       }
     });
     return observers.map(

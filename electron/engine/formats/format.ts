@@ -53,6 +53,8 @@ export interface OpenedModel {
    * end where negative; absent where planStatic is.
    */
   channelAxes?(): ReadonlyMap<string, number>;
+  /** What stored weights are multiplied with, by tensor; absent where activations are not observed. */
+  weightInputs?(): ReadonlyMap<number, WeightInput>;
   /**
    * A copy that gives values of the main graph as outputs, by name, or their shapes as int64 tensors whose
    * names end with SHAPE_SUFFIX; absent where no runtime runs the format.
@@ -61,6 +63,29 @@ export interface OpenedModel {
   /** A copy that holds parts of the main graph only; absent where no runtime runs the format. */
   withLayers?(layers: readonly LayerCopy[]): Layout;
   close(): void;
+}
+
+/** A stored weight as a matrix, and the value whose rows, or whose patches, are multiplied with its rows. */
+export interface WeightInput {
+  readonly tensor: number;
+  /** By name, of the main graph. */
+  readonly value: string;
+  /** Outputs of the operator, and elements that are summed for each. */
+  readonly rows: number;
+  readonly columns: number;
+  /** Whether the tensor has an output's elements in a column; in a row otherwise. */
+  readonly isColumns: boolean;
+  /** How a Conv takes patches of the value; null where the value's last axis is what is summed. */
+  readonly patches: Patches | null;
+}
+
+/** The attributes of a Conv that say which elements of its input are summed, as ONNX has them. */
+export interface Patches {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  readonly pads: readonly number[];
+  readonly autoPad: string;
 }
 
 /** A part of a model's main graph that a copy computes by itself. */

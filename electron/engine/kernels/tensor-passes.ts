@@ -2,12 +2,13 @@ import { isSourceDtype } from '../../../shared/dtypes.ts';
 import { AppError } from '../../../shared/errors.ts';
 import type { ByteRange } from '../../../shared/model.ts';
 import { decodeValues } from '../quantize/chunks.ts';
-import type { Passes } from '../quantize/passes.ts';
+import type { EncodeJob, Passes } from '../quantize/passes.ts';
 import type { ValueSource } from '../quantize/values.ts';
 import type { FileSource } from '../source.ts';
 import { forEachRun, type StoredBytes } from '../tensor-bytes.ts';
 import { widthOf, type ByteSource } from './blocks.ts';
 import type { Kernels } from './kernels.ts';
+import { plainPasses } from './reference/plain-passes.ts';
 import { simdPasses } from './simd-passes.ts';
 
 /**
@@ -24,7 +25,16 @@ export function tensorPasses(
   tensor: StoredBytes,
   check: () => void,
 ): Passes {
-  return simdPasses(kernels, { ...byteSource(files, tensor, check), check });
+  const fast = simdPasses(kernels, { ...byteSource(files, tensor, check), check });
+  const plain = plainPasses(tensorValues(files, tensor, check));
+  // Kernels know the nearest codes only.
+  const passesFor = ({ codes }: EncodeJob): Passes => (codes === undefined ? fast : plain);
+  return {
+    ...fast,
+    encode: (job) => passesFor(job).encode(job),
+    inspect: (job, ...given) => passesFor(job).inspect(job, ...given),
+    errorCounts: (job, bins) => passesFor(job).errorCounts(job, bins),
+  };
 }
 
 /** Values of a chunk of tensorValues. */

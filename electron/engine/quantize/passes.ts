@@ -43,6 +43,9 @@ export type Encoding =
   | { readonly kind: 'integer'; readonly format: IntegerFormat }
   | { readonly kind: 'cast'; readonly dtype: FloatCast };
 
+/** Codes of up to 8 bits that an algorithm chose, one for each value of a tensor, in its order. */
+export type ChosenCodes = Int8Array | Uint8Array;
+
 /** Takes the stored bytes of consecutive runs of codes; it may keep them. */
 export type CodeSink = (bytes: Uint8Array) => void;
 
@@ -50,6 +53,8 @@ export interface EncodeJob {
   readonly encoding: Encoding;
   readonly grouping: Grouping;
   readonly parameters: Parameters;
+  /** The codes of all elements, in place of the nearest ones. */
+  readonly codes?: ChosenCodes;
   readonly sink?: CodeSink | undefined;
 }
 

@@ -3,7 +3,7 @@ import type { Numbers } from '../../../shared/lists.ts';
 import type { StoredQuantization } from '../../../shared/model.ts';
 import { blockAxisOf, type ScaleDtype } from '../../../shared/plan.ts';
 import type { Statistics, TensorReport } from '../../../shared/report.ts';
-import { integerFormatOf } from './integer-format.ts';
+import { integerFormatOf, type IntegerFormat } from './integer-format.ts';
 import { groupingOf, layoutOf, type Grouping } from './layout.ts';
 import { measuresOf } from './metrics.ts';
 import { parameterRule, type ParameterRule } from './parameters.ts';
@@ -12,6 +12,7 @@ import type { ValueSource } from './values.ts';
 import { passesOf } from '../kernels/reference/plain-passes.ts';
 import { rangesOf } from './ranges.ts';
 import { castJob } from './casts.ts';
+import { readSolution } from './solution-file.ts';
 import { scalingOf } from '../../../shared/scheme.ts';
 import type { KernelScheme } from './scheme.ts';
 import { finiteCount, signalOf, type TensorStatistics } from './statistics.ts';
@@ -68,21 +69,36 @@ export function prepareTensor(input: QuantizeInput): EncodeJob {
       ...storedParameters(shape, input.stored),
       sink,
     };
-  if (scheme.parameters !== undefined)
-    return {
-      encoding: { kind: 'integer', format },
-      ...storedParameters(shape, { ...scheme.parameters, blockSize: null }),
-      sink,
-    };
+  const encoding = { kind: 'integer', format } as const;
+  if (scheme.parameters !== undefined) {
+    const fixed = storedParameters(shape, { ...scheme.parameters, blockSize: null });
+    if (scheme.solved === undefined) return { encoding, ...fixed, sink };
+    return { encoding, ...solvedCodes(scheme.solved, shape, fixed.grouping, format), sink };
+  }
   const scaling = scalingOf(scheme);
   const grouping = groupingOf(shape, axis, scaling?.granularity ?? 'tensor');
+  if (scheme.solved !== undefined)
+    return { encoding, ...solvedCodes(scheme.solved, shape, grouping, format), sink };
   const rule = parameterRule(scheme, grouping.kind, format);
   const ranges =
     scaling === null
       ? { min: Float64Array.of(0), max: Float64Array.of(0) }
       : rangesOf(passesOf(source), grouping, scaling, statistics, rule, format);
-  const parameters = parametersOf(name, ranges, rule, scheme.scaleDtype);
-  return { encoding: { kind: 'integer', format }, grouping, parameters, sink };
+  return {
+    ...{ encoding, grouping },
+    ...{ parameters: parametersOf(name, ranges, rule, scheme.scaleDtype), sink },
+  };
+}
+
+/** What an algorithm has chosen for a tensor. */
+function solvedCodes(
+  file: string,
+  shape: readonly number[],
+  grouping: Grouping,
+  format: IntegerFormat,
+): Pick<EncodeJob, 'grouping' | 'parameters' | 'codes'> {
+  const elements = shape.reduce((product, size) => product * size, 1);
+  return { grouping, ...readSolution(file, grouping.groups, elements, format) };
 }
 
 function requireFinite(name: string, statistics: Statistics): void {

@@ -7,6 +7,8 @@ export type KernelScheme = Scheme & {
   readonly scaleDtype?: ScaleDtype | undefined;
   /** Taken as they are, in place of those that the values give. */
   readonly parameters?: FixedParameters | undefined;
+  /** The file that solution-file.ts reads scales, zero points and codes from. */
+  readonly solved?: string | undefined;
 };
 
 /** A planned tensor's scheme for the kernels; null where the tensor is kept. */
@@ -14,11 +16,13 @@ export function kernelScheme({
   scheme,
   scaleDtype,
   parameters,
-}: Pick<TensorPlan, 'scheme' | 'scaleDtype' | 'parameters'>): KernelScheme | null {
+  solved,
+}: Pick<TensorPlan, 'scheme' | 'scaleDtype' | 'parameters' | 'solved'>): KernelScheme | null {
   if (scheme === null) return null;
   return {
     ...scheme,
     ...(scaleDtype === undefined ? {} : { scaleDtype }),
     ...(parameters === undefined ? {} : { parameters }),
+    ...(solved === undefined ? {} : { solved }),
   };
 }

@@ -2,6 +2,7 @@ import type { RuntimeName } from '../../../shared/formats.ts';
 import type { Kernels } from '../../../shared/kernels.ts';
 import type { LayerErrors } from '../../../shared/layer-errors.ts';
 import type { DescribedSamples, DescribeRequest } from '../calibrate/describe-request.ts';
+import type { MomentsRequest, MomentsResult } from '../calibrate/observe-moments.ts';
 import type { ObserveRequest, ObserveResult } from '../calibrate/observe.ts';
 import type { LayersRequest } from '../layers/measure-layers.ts';
 import type { OutputNoiseRequest } from './output-noise.ts';
@@ -12,6 +13,7 @@ import type { VerifyModelsResult, VerifyRequest } from './verify.ts';
 export interface RuntimeKinds {
   readonly verify: { readonly request: VerifyRequest; readonly result: VerifyModelsResult };
   readonly observe: { readonly request: ObserveRequest; readonly result: ObserveResult };
+  readonly moments: { readonly request: MomentsRequest; readonly result: MomentsResult };
   readonly layers: { readonly request: LayersRequest; readonly result: LayerErrors };
   readonly outputNoise: {
     readonly request: OutputNoiseRequest;
@@ -35,6 +37,7 @@ export type RuntimeResult<K extends RuntimeKind = RuntimeKind> = RuntimeKinds[K]
 const ANSWERS: Readonly<Record<RuntimeKind, string>> = {
   verify: 'outputs',
   observe: 'ranges of activations',
+  moments: 'moments of activations',
   layers: 'errors of layers',
   outputNoise: 'the noise of outputs',
   describe: 'a description of samples',

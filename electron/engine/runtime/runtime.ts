@@ -130,6 +130,7 @@ type Handler<K extends RuntimeKind> = (
 const HANDLERS: { readonly [K in RuntimeKind]: () => Promise<Handler<K>> } = {
   verify: async () => (await import('./verify.ts')).verifyModels,
   observe: async () => (await import('../calibrate/observe.ts')).observeModel,
+  moments: async () => (await import('../calibrate/observe-moments.ts')).observeMoments,
   layers: async () => (await import('../layers/measure-layers.ts')).measureLayers,
   outputNoise: async () => (await import('./output-noise.ts')).outputNoise,
   describe: async () => (await import('../calibrate/describe-request.ts')).describeForModel,

@@ -1,28 +1,37 @@
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { PreparedModel } from '../../../electron/engine/calibrate/prepared.ts';
+import { observeWeightMoments } from '../../../electron/engine/calibrate/moments.ts';
+import type { WeightInput } from '../../../electron/engine/formats/format.ts';
+import { FIRST_VALUES } from '../../../electron/engine/quantize/detail.ts';
 import { isQuantizable, type TensorRef } from '../../../shared/model.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { findPreset, PRESETS } from '../../../shared/presets.ts';
-import { BASE_SCHEME, type SchemeFields } from '../../../shared/scheme.ts';
+import { algorithmOf, BASE_SCHEME, type SchemeFields } from '../../../shared/scheme.ts';
 import type { TensorReport } from '../../../shared/report.ts';
 import { summarizeScales } from '../../../shared/scales.ts';
 import { split } from '../../../electron/engine/batches.ts';
 import { figuresOf } from '../../../electron/engine/reports.ts';
 import { Session } from '../../../electron/engine/session.ts';
-import { testPool } from '../../helpers/engine.ts';
+import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import {
   castMatMulModel,
+  floatTensor,
   halfTensor,
   matMulModel,
+  model,
+  node,
   randomValues,
+  value,
 } from '../../helpers/onnx-model.ts';
 import { sameRanges } from '../../helpers/ranges.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { floats, safetensorsFile } from '../../helpers/safetensors.ts';
 import {
   codesOfReport,
+  restoredValues,
   storedParts,
   valuesOf,
   type StoredParts,
@@ -99,6 +108,139 @@ describe.each(models)('$name: what an analysis shows is what the export stores',
     await expectInspectorToAgree(session, wanted, mode, reports);
   });
 });
+
+describe('codes that GPTQ has chosen are those that are shown, exported and run', () => {
+  const session = Session.open(writeFile(folder, layersModel()), pool);
+  const wanted = (fields: Partial<SchemeFields>): Recipe => ({
+    ...findPreset('int8')!,
+    ...{ name: 'gptq', minElements: 0 },
+    default: { ...BASE_SCHEME, algorithm: 'gptq', range: 'mse', ...fields },
+  });
+  const inputs = { inputs: null, samples: 4, seed: 1 };
+
+  test.each([
+    ['qdq', { dtype: 'int8' }, 3],
+    ['dynamic', { dtype: 'uint8', symmetric: false, granularity: 'tensor' }, 3],
+    ['qdq', { dtype: 'int4', granularity: { block: 16 } }, 3],
+    ['nbits', { dtype: 'int4', granularity: { block: 32 } }, 2],
+    ['nbits', { dtype: 'uint4', symmetric: false, granularity: { block: 16 } }, 2],
+  ] as const)('mode %s, %j', async (mode, fields, least) => {
+    const recipe = wanted(fields);
+    const asked = session.wantsMoments(recipe, mode);
+    const { moments } = await observeWeightMoments(
+      ...([session.opened, asked, RUNTIME_SCRIPT, inputs, { signal: never }] as const),
+    );
+    session.useMoments(moments);
+    expect(await expectSolved(session, recipe, mode)).toBeGreaterThanOrEqual(least);
+  });
+
+  test('mode static', async () => {
+    const prepared = await PreparedModel.make(session, pool, RUNTIME_SCRIPT, { signal: never });
+    prepared.use(await prepared.calibrate(inputs, { signal: never }));
+    const own = prepared.session;
+    const recipe = wanted({ dtype: 'int8' });
+    const asked = own.wantsMoments(recipe, 'static');
+    const { moments } = await observeWeightMoments(
+      ...([own.opened, asked, RUNTIME_SCRIPT, inputs, { signal: never }] as const),
+    );
+    own.useMoments(moments);
+    expect(await expectSolved(own, recipe, 'static')).toBeGreaterThanOrEqual(2);
+    prepared.close();
+  });
+
+  test('without samples, or where it makes nothing better, codes are the nearest ones and the reason says so', async () => {
+    const other = Session.open(session.opened.files[0]!.path, pool);
+    const recipe = wanted({ dtype: 'int8' });
+    const reasons = async (asked: Recipe): Promise<Set<string | null>> => {
+      const { reports } = await other.analyze(asked, { signal: never });
+      const integers = reports.filter(({ quantized }) => quantized);
+      for (const { scheme } of integers) expect(scheme).not.toHaveProperty('algorithm');
+      return new Set(integers.map(({ reason }) => reason));
+    };
+    expect(await reasons(recipe)).toEqual(
+      new Set(["rounded to nearest: GPTQ needs samples of the model's inputs"]),
+    );
+    expect(await reasons(wanted({ dtype: 'int16' }))).toEqual(
+      new Set(['rounded to nearest: GPTQ chooses codes of up to 8 bits']),
+    );
+    const zeros = writeFile(folder, new Uint8Array(new Float32Array(576 ** 2).buffer), 'zeros');
+    const found = [...other.opened.weightInputs!().values()];
+    const byTensor = new Map<number, { input: WeightInput; file: string } | { reason: string }>([
+      [found[0]!.tensor, { reason: 'a reason of its own' }],
+      [found[1]!.tensor, { input: { ...found[1]!, columns: 576 }, file: zeros }],
+    ]);
+    other.useMoments({ byTensor, folder, close: () => undefined });
+    expect(await reasons(recipe)).toEqual(
+      new Set([
+        'rounded to nearest: a reason of its own',
+        'rounded to nearest: the moments of its inputs give no solution',
+        'rounded to nearest: GPTQ is for weights of MatMul, Gemm and Conv of one group that multiply a computed value',
+      ]),
+    );
+    other.close();
+  });
+});
+
+/** A Conv, a Gemm and a MatMul. */
+function layersModel(): Uint8Array {
+  const weight = (name: string, dims: readonly number[], seed: number) =>
+    floatTensor(
+      ...([
+        name,
+        dims,
+        randomValues(
+          dims.reduce((a, b) => a * b, 1),
+          seed,
+        ),
+      ] as const),
+    );
+  return model({
+    node: [
+      node('Conv', ['x', 'w1'], ['a'], {
+        attribute: [{ name: 'pads', type: 7, ints: [1, 1, 1, 1] }],
+      }),
+      node('Relu', ['a'], ['b']),
+      node('Flatten', ['b'], ['c']),
+      node('Gemm', ['c', 'w2'], ['d'], { attribute: [{ name: 'transB', type: 2, i: 1 }] }),
+      node('Relu', ['d'], ['e']),
+      node('MatMul', ['e', 'w3'], ['y']),
+    ],
+    input: [value('x', [1, 16, 6, 6])],
+    output: [value('y', [1, 24])],
+    initializer: [
+      weight('w1', [16, 16, 3, 3], 1),
+      weight('w2', [64, 576], 2),
+      weight('w3', [64, 24], 3),
+    ],
+  });
+}
+
+/** The stored codes of solved tensors have the reported error, and are not the nearest ones. How many were solved. */
+async function expectSolved(session: Session, wanted: Recipe, mode: ExportMode): Promise<number> {
+  const { reports } = await session.analyze(wanted, { signal: never, mode });
+  const out = path.join(folder, `gptq${session.opened.extension}`);
+  await session.export(wanted, mode, out, { signal: never, overwrite: true });
+  const exported = Session.open(out, pool);
+  const solved = reports.filter(
+    ({ quantized, scheme }) => quantized && algorithmOf(scheme!) === 'gptq',
+  );
+  for (const report of solved) {
+    const tensor = session.tensors[report.tensor]!;
+    const original = valuesOf(session, tensor);
+    const { codes, scale, zeroPoint } = storedParts(exported, tensor, report);
+    expect([[...scale], [...zeroPoint]]).toEqual([[...report.scale], [...report.zeroPoint]]);
+    const stored = restoredValues(codes, tensor, report);
+    const noise = stored.reduce((sum, each, at) => sum + (each - original[at]!) ** 2, 0);
+    expect(noise / original.length / report.mse).toBeCloseTo(1, 9);
+    expect(codes).not.toEqual(codesOfReport(original, tensor, report));
+    const detail = await session.inspect(report.tensor, [wanted], BINS, never, mode);
+    expect(detail.a?.firstCodes).toEqual(Array.from(codes.subarray(0, FIRST_VALUES)));
+    expect(detail.a?.report).toEqual(figuresOf(report));
+  }
+  exported.close();
+  await expectInspectorToAgree(session, wanted, mode, reports);
+  return solved.length;
+}
 
 /** Bins of the histograms that the Inspector makes here; no test looks at them. */
 const BINS = 8;

@@ -5,6 +5,7 @@ import type { FileSource } from '../../source.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
 import { channelAxes } from './fit/static/bias-correction.ts';
 import { planStatic } from './fit/static/plan.ts';
+import { weightInputs } from './fit/weight-inputs.ts';
 import { layersCopy } from './write/layers-copy.ts';
 import { observedCopy } from './write/observed-copy.ts';
 import { staticOpset } from './write/opsets.ts';
@@ -88,6 +89,7 @@ function openOnnx(source: FileSource): OpenedModel {
       planStatic: (asked, facts) =>
         planStatic(asked, { ...facts, graph: graphOf(), tensors, opset: staticOpset(index) }),
       channelAxes: () => channelAxes(graphOf()),
+      weightInputs: () => weightInputs(graphOf(), tensors),
       withOutputs: (values, what) =>
         observedCopy(index, files, values, what === 'shapes' ? SHAPE_SUFFIX : null),
       withLayers: (layers) => layersCopy({ index, graph: graphOf(), tensors }, files, layers),

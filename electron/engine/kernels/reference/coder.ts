@@ -2,7 +2,7 @@ import { CASTS } from '../../quantize/casts.ts';
 import type { Values } from '../../quantize/values.ts';
 import type { IntegerFormat } from '../../quantize/integer-format.ts';
 import { forEachRun, type Grouping } from '../../quantize/layout.ts';
-import type { Parameters } from '../../quantize/passes.ts';
+import type { ChosenCodes, Parameters } from '../../quantize/passes.ts';
 import { restoredValue, unclippedCode } from '../../../../shared/affine.ts';
 import type { FloatCast } from '../../../../shared/scheme.ts';
 import { encodeSmallFloat, overflows } from '../../../../shared/small-float.ts';
@@ -47,6 +47,31 @@ export function integerCoder(
           const code = exact < qmin ? qmin : exact > qmax ? qmax : exact;
           codes[index] = code;
           restored[index] = restoredValue(code, unit, zero);
+        }
+      });
+      return clipped;
+    },
+  };
+}
+
+/** Integer codes that were chosen before; a value is clipped as integerCoder says. */
+export function chosenCoder(
+  grouping: Grouping,
+  parameters: Parameters,
+  format: IntegerFormat,
+  chosen: ChosenCodes,
+): Coder {
+  const nearest = integerCoder(grouping, parameters, format);
+  const { scale, zeroPoint } = parameters;
+  return {
+    ...nearest,
+    encode(values, start, codes, restored) {
+      const clipped = nearest.encode(values, start, codes, restored);
+      forEachRun(grouping, start, values.length, (from, to, first, step) => {
+        for (let index = from, group = first; index < to; index++, group += step) {
+          const code = chosen[start + index]!;
+          codes[index] = code;
+          restored[index] = restoredValue(code, scale[group]!, zeroPoint[group]!);
         }
       });
       return clipped;

@@ -1,5 +1,5 @@
 import type { Values, ValueSource } from '../../quantize/values.ts';
-import { castCoder, integerCoder, type Coder } from './coder.ts';
+import { castCoder, chosenCoder, integerCoder, type Coder } from './coder.ts';
 import { addToHistogram, type Bins } from '../../quantize/histogram.ts';
 import { forEachRun, type Grouping } from '../../quantize/layout.ts';
 import { emptyErrorSums, type ErrorSums } from '../../quantize/metrics.ts';
@@ -9,10 +9,10 @@ import type { EncodeJob, Encoded, Inspected } from '../../quantize/passes.ts';
 /** Sees each chunk with its codes and restored values, which are good only until it returns. */
 type Observe = (values: Values, start: number, codes: Int32Array, restored: Float64Array) => void;
 
-function coderOf({ encoding, grouping, parameters }: EncodeJob): Coder {
-  return encoding.kind === 'cast'
-    ? castCoder(encoding.dtype)
-    : integerCoder(grouping, parameters, encoding.format);
+function coderOf({ encoding, grouping, parameters, codes }: EncodeJob): Coder {
+  if (encoding.kind === 'cast') return castCoder(encoding.dtype);
+  if (codes !== undefined) return chosenCoder(grouping, parameters, encoding.format, codes);
+  return integerCoder(grouping, parameters, encoding.format);
 }
 
 /** Encodes and measures all values. The contract is Passes.encode. */

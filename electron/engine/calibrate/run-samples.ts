@@ -1,0 +1,25 @@
+import { runOnce } from '../runtime/compare-outputs.ts';
+import type { OutputValue, RunnableModel } from '../runtime/runnable.ts';
+import type { SampleClock } from '../runtime/run-progress.ts';
+import { nextFeeds } from './data/next-feeds.ts';
+import type { Samples } from './data/samples-for.ts';
+
+/** Run a model on every sample once, states passed on where samples are steps. */
+export async function runSamples(
+  model: RunnableModel,
+  samples: Samples,
+  clock: SampleClock,
+  take: (outputs: ReadonlyMap<string, OutputValue>) => void,
+): Promise<void> {
+  let before: ReadonlyMap<string, OutputValue> | null = null;
+  for (let index = 0; index < samples.count; index++) {
+    clock.sample(index);
+    const given = await samples.at(index);
+    const isNext = before !== null && !samples.startsSequence(index);
+    const feeds = isNext ? nextFeeds(given, before!, samples.carried) : given;
+    const outputs = await runOnce(model, feeds);
+    take(outputs);
+    before = samples.sequence ? outputs : null;
+  }
+  clock.nextRound();
+}

@@ -1,0 +1,63 @@
+import type { OnnxGraph } from '../read/graph.ts';
+import { integerAttribute } from '../read/node-slots.ts';
+import type { NodeRecord } from '../read/records.ts';
+import type { OnnxTensor } from '../read/stored.ts';
+import type { Patches, WeightInput } from '../../format.ts';
+
+/**
+ * What stored weights of the main graph are multiplied with, by tensor: those of MatMul, of Gemm whose A is as it is,
+ * and of Conv of one group. Of several operators that take a tensor the first counts.
+ */
+export function weightInputs(
+  { operators, values, nodes }: OnnxGraph,
+  tensors: readonly OnnxTensor[],
+): ReadonlyMap<number, WeightInput> {
+  const found = new Map<number, WeightInput>();
+  for (const { id, domain, graph, inputs } of operators) {
+    const [input, weight] = inputs;
+    if (domain !== '' || graph !== '' || input?.kind !== 'value' || weight?.kind !== 'tensor')
+      continue;
+    if (found.has(weight.tensor)) continue;
+    const how = matrixOf(nodes[id]!, tensors[weight.tensor]!.ref.shape);
+    if (how !== null)
+      found.set(weight.tensor, {
+        ...{ tensor: weight.tensor, value: values[input.value]!.name },
+        ...how,
+      });
+  }
+  return found;
+}
+
+function matrixOf(
+  node: NodeRecord,
+  shape: readonly number[],
+): Omit<WeightInput, 'tensor' | 'value'> | null {
+  const [first, second, ...kernel] = shape;
+  if (first === undefined || second === undefined) return null;
+  if (node.opType === 'Conv') {
+    if (integerAttribute(node, 'group', 1) !== 1 || kernel.length === 0) return null;
+    const columns = kernel.reduce((product, size) => product * size, second);
+    return { rows: first, columns, isColumns: false, patches: patchesOf(node, kernel) };
+  }
+  if (shape.length !== 2) return null;
+  const isGemm = node.opType === 'Gemm' && integerAttribute(node, 'transA', 0) === 0;
+  if (node.opType !== 'MatMul' && !isGemm) return null;
+  const isColumns = !isGemm || integerAttribute(node, 'transB', 0) === 0;
+  const [columns, rows] = isColumns ? [first, second] : [second, first];
+  return { rows, columns, isColumns, patches: null };
+}
+
+function patchesOf(node: NodeRecord, kernel: readonly number[]): Patches {
+  const named = (name: string) => node.attributes.find((attribute) => attribute.name === name);
+  const list = (name: string, missing: number, length = kernel.length): readonly number[] => {
+    const given = named(name)?.integers ?? [];
+    return Array.from({ length }, (_, at) => given[at] ?? missing);
+  };
+  return {
+    kernel,
+    strides: list('strides', 1),
+    dilations: list('dilations', 1),
+    pads: list('pads', 0, 2 * kernel.length),
+    autoPad: named('auto_pad')?.text ?? 'NOTSET',
+  };
+}
