@@ -1,4 +1,5 @@
 import { restoredValue } from '../../../../shared/affine.ts';
+import { smallest } from '../../../../shared/lists.ts';
 import { roundHalfEven } from '../../../../shared/rounding.ts';
 import { emptyCodes, isByRow, type Problem, type Solution } from './algorithm.ts';
 import { factorOf } from './factor.ts';
@@ -28,7 +29,7 @@ export function gptq(problem: Problem): Solution | null {
     const order = orderOf(problem, by === 'moments');
     return new Solver(problem, order).solve() ?? [];
   });
-  const least = Math.min(...solutions.map(({ error }) => error));
+  const least = smallest(solutions.map(({ error }) => error));
   return solutions.find(({ error }) => error === least) ?? null;
 }
 
