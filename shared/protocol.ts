@@ -288,6 +288,8 @@ export interface Requests {
       mode: ExportMode;
       /** Names of the schemes to choose from; null takes those of the format. */
       candidates: readonly string[] | null;
+      /** What the model is run on to count what its outputs lose; null counts the error of its weights. */
+      outputs: RunInputs | null;
     };
     reply: { readonly budget: Budget; readonly candidates: readonly string[] };
   };

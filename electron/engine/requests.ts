@@ -75,6 +75,7 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
     recipe,
     mode,
     candidates: v.nullable(v.pipe(v.array(v.string()), v.maxLength(100))),
+    outputs: v.nullable(v.strictObject(runInputs)),
   }),
   budgetPlan: v.strictObject({
     handle,

@@ -29,6 +29,7 @@ import { thisComputer } from './computer/this-computer.ts';
 import type { WorkerPool } from './pool.ts';
 import { figuresOf } from './reports.ts';
 import { MalformedRequest, readMessage } from './requests.ts';
+import { budgetByOutputs, measureSensitivity } from './sensitivity.ts';
 import type { CalibrationInputs } from './calibrate/prepared.ts';
 import { countMatches } from './rule-counts.ts';
 import type { Runtime } from './runtime/host.ts';
@@ -360,13 +361,18 @@ export class EngineServer {
   }
 
   private async budget(
-    { handle, recipe, mode, candidates }: Requests['budget']['params'],
+    { handle, recipe, mode, candidates, outputs }: Requests['budget']['params'],
     options: RunOptions,
   ): Promise<Requests['budget']['reply']> {
     const session = this.session(handle);
     const names = candidates ?? defaultCandidates(session);
     const request = { base: parseRecipe(recipe), mode, candidates: candidateSchemes(names) };
-    const budget = await measureBudget(session, request, options);
+    let budget = await measureBudget(session, request, options);
+    if (outputs !== null) {
+      const wanted = { mode, inputs: await this.runInputs(outputs) };
+      const found = await measureSensitivity(session, this.runtime, budget, wanted, options);
+      budget = budgetByOutputs(budget, found);
+    }
     this.budgets.set(session, { budget, mode });
     return { budget, candidates: names };
   }

@@ -13,6 +13,7 @@ import { recipeTitle, sameScheme } from '../format/schemes.ts';
 import { isCancelled } from './engine-client.ts';
 import { Job } from './jobs.svelte.ts';
 import { plain } from './plain.ts';
+import type { Runs } from './runs.svelte.ts';
 import type { StoreHost } from './store-host.ts';
 
 export type GoalKind = 'bytes' | 'decibels';
@@ -39,7 +40,7 @@ export interface Share {
 type Host = Pick<
   StoreHost,
   'model' | 'file' | 'recipes' | 'mode' | 'compare' | 'client' | 'jobs' | 'history' | 'nameOf'
->;
+> & { readonly runs: Pick<Runs, 'wanted'> };
 
 /** The budget of a model: measured once by the engine, and solved by it as the goal moves. */
 export class Budgeting {
@@ -51,6 +52,8 @@ export class Budgeting {
   /** Whether the person stopped the measurement; it goes on when they ask for it. */
   isCancelled = $state(false);
   kind = $state<GoalKind>('bytes');
+  /** Whether the error that counts is that of the weights, or what the outputs lose on samples. */
+  by = $state<'weights' | 'outputs'>('weights');
   /** Of the exported file. */
   maxBytes = $state(0);
   minSqnrDb = $state(40);
@@ -90,12 +93,13 @@ export class Budgeting {
     return budget.names
       .map(({ tensors }, at): Share => {
         const { scheme, sums } = chosen[at]!;
+        const signal = budget.by === 'outputs' ? budget.fixed.signal : sums.signal;
         const db =
-          scheme === null || sums.signal === 0
+          scheme === null || signal === 0
             ? null
             : sums.noise === 0
               ? Infinity
-              : 10 * Math.log10(sums.signal / sums.noise);
+              : 10 * Math.log10(signal / sums.noise);
         return {
           tensor: tensors[0]!,
           name: this.#workbench.nameOf(tensors[0]!),
@@ -133,6 +137,7 @@ export class Budgeting {
     this.maxBytes = 0;
     this.plan = null;
     this.candidates = null;
+    this.by = 'weights';
     this.error = null;
     this.isCancelled = false;
   }
@@ -141,6 +146,13 @@ export class Budgeting {
   async choose(name: string, isTaken: boolean): Promise<void> {
     const names = this.candidates ?? this.measured;
     this.candidates = isTaken ? [...names, name] : names.filter((each) => each !== name);
+    await this.measure();
+  }
+
+  /** Count another error, and measure anew. */
+  async setBy(by: 'weights' | 'outputs'): Promise<void> {
+    if (this.by === by) return;
+    this.by = by;
     await this.measure();
   }
 
@@ -206,6 +218,7 @@ export class Budgeting {
             recipe: plain(recipes.a),
             mode,
             candidates: plain(this.candidates),
+            outputs: this.by === 'outputs' ? this.#workbench.runs.wanted : null,
           },
           { signal: abort.signal, onProgress: (progress) => job.update(progress) },
         ),
@@ -236,6 +249,8 @@ export function sidePoints(
     readonly sides: Readonly<Record<Side, { readonly total: Total | null }>>;
   },
 ): Readonly<Partial<Record<Side, Reference>>> {
+  // What is known of A and B is the error of their weights.
+  if (workbench.budgeting.budget?.by === 'outputs') return {};
   const point = (side: Side): Partial<Record<Side, Reference>> => {
     const bytes = workbench.budgeting.fileBytes[side];
     if (bytes === undefined) return {};

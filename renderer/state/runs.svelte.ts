@@ -2,7 +2,7 @@ import type { ErrorData } from '../../shared/errors.ts';
 import { toErrorData } from '../../shared/errors.ts';
 import type { ChosenFile } from '../../shared/ipc.ts';
 import type { LayerError, LayerErrors } from '../../shared/layer-errors.ts';
-import type { ExportMode, Handle, Side, VerifyResult } from '../../shared/protocol.ts';
+import type { ExportMode, Handle, RunInputs, Side, VerifyResult } from '../../shared/protocol.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { recipeTitle } from '../format/schemes.ts';
 import type { Listeners } from './engine-client.ts';
@@ -107,7 +107,7 @@ export class Runs {
     const { client } = this.#workbench;
     await this.#run(this.#sides(), RUNNING, (side, handle, listeners) => {
       const { recipe, mode, what } = this.#under(side);
-      const params = { handle, recipe: plain(recipe), mode, ...this.#inputs() };
+      const params = { handle, recipe: plain(recipe), mode, ...this.wanted };
       return { ...what, answer: client.request('run', params, listeners) };
     });
   }
@@ -131,7 +131,7 @@ export class Runs {
             ? { exported: exported! }
             : { recipe: plain(under.recipe), mode: under.mode };
         const what = under === null ? { ...file!, exported } : under.what;
-        const params = { handle, of, ...this.#inputs() };
+        const params = { handle, of, ...this.wanted };
         return { ...what, answer: client.request('layerErrors', params, listeners) };
       },
       keep,
@@ -156,13 +156,14 @@ export class Runs {
     if (file === null) return;
     await this.#run(['file'], RUNNING, (_, handle, listeners) => {
       const exported = file.handle;
-      const params = { handle, exported, ...this.#inputs() };
+      const params = { handle, exported, ...this.wanted };
       const what = { title: file.label, recipe: null, mode: null, exported };
       return { ...what, answer: workbench.client.request('verify', params, listeners) };
     });
   }
 
-  #inputs(): { samples: number; seed: number; inputs: string | null } {
+  /** What models are run on, as the Run view says. */
+  get wanted(): RunInputs {
     return { samples: this.samples, seed: this.seed, inputs: this.inputs?.handle ?? null };
   }
 

@@ -75,8 +75,8 @@ export class Workbench {
   readonly selection = new Selection();
   readonly inspection = new Inspection(this);
   readonly calibration: Calibration = new Calibration(this);
+  readonly runs: Runs = new Runs(this);
   readonly budgeting = new Budgeting(this);
-  readonly runs = new Runs(this);
   readonly rows = new Rows(this);
   readonly lab = new Lab();
 

@@ -48,3 +48,30 @@ test('the layer that breaks a model is found in the chart, kept in float, and th
   await expect(row).toContainText('kept');
   expect(app.complaints).toEqual([]);
 });
+
+test('a budget by outputs spends its bytes on the layer that breaks the model', async ({
+  launch,
+  folder,
+}) => {
+  const file = path.join(folder, 'planted.onnx');
+  fs.writeFileSync(file, plantedModel());
+  const app = await launch([file]);
+  const { page } = app;
+  await figuresSettle(app);
+  await page.getByRole('button', { name: 'Budget', exact: true }).click();
+  const main = page.getByRole('main', { name: 'Budget' });
+  await expect(main).toContainText('SQNR of the weights');
+  await main.getByRole('button', { name: 'By outputs' }).click();
+  await expect(main).toContainText('SQNR of the outputs, estimated', { timeout: 60_000 });
+  const rows = main.getByRole('region', { name: 'Sensitivity' }).getByRole('row');
+  const finer = /int16|float16|kept/;
+  await expect(rows.filter({ hasText: 'planted' })).toContainText(finer);
+  await expect(rows.filter({ hasText: finer })).toHaveCount(1);
+  await main.getByRole('button', { name: 'Use as A' }).click();
+  await figuresSettle(app);
+  await page.getByRole('button', { name: 'Layers', exact: true }).click();
+  await expect(page.getByRole('row').filter({ hasText: 'planted' })).toContainText(
+    /int16|float16|float32/,
+  );
+  expect(app.complaints).toEqual([]);
+});

@@ -80,7 +80,7 @@ test('a window gets a summary of 100,000 scales and channels, and all of them on
   const recipe = { ...findPreset('int8')!, minElements: 0 };
   const asked = { handle: 'm', mode: 'qdq', recipe } as const;
   await page.request('analyze', { ...asked, side: 'a', first: [] }).answer;
-  await page.request('budget', { ...asked, candidates: null }).answer;
+  await page.request('budget', { ...asked, candidates: null, outputs: null }).answer;
   const { answer } = page.request('inspect', {
     ...{ handle: 'm', mode: 'qdq', tensor: 0, a: recipe, b: recipe, bins: 16 },
   });

@@ -24,7 +24,7 @@ const REQUESTS: Record<string, unknown> = {
   previewExport: model,
   export: { ...model, target: 'none', overwrite: false },
   replacedFiles: { ...model, target: 'none' },
-  budget: { ...model, candidates: null },
+  budget: { ...model, candidates: null, outputs: null },
   budgetPlan: { handle: 'model', goal: { maxBytes: 1 } },
   dotProduct: { of: null, length: 16, seed: 1 },
   computer: null,

@@ -45,7 +45,11 @@ test.each<[RequestKind, (page: Page) => ReturnType<Page['request']>, boolean]>([
   ['verify', (page) => page.request('verify', verifying), true],
   ['run', (page) => page.request('run', { ...asked, ...random }), true],
   ['calibrate', (page) => page.request('calibrate', { handle: 'model', ...random, recipe }), true],
-  ['budget', (page) => page.request('budget', { ...asked, candidates: null }), false],
+  [
+    'budget',
+    (page) => page.request('budget', { ...asked, candidates: null, outputs: null }),
+    false,
+  ],
   ['analyze', (page) => page.request('analyze', { ...asked, side: 'a', first: [] }), false],
 ])('%s ends with its page, and the next page starts it anew', async (kind, start, isRuntime) => {
   const server = serving();
