@@ -91,7 +91,8 @@ export async function runInRuntime<R extends RuntimeRequest>(
 /** How much of what a dying process says is kept. */
 const KEPT_CHARACTERS = 4096;
 
-function forked(script: string): RuntimeProcess {
+/** Starts a runtime process in plain Node. */
+export function forked(script: string): RuntimeProcess {
   const child = fork(script, {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

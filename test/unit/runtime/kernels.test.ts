@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
 import { kernelLines, ROUNDS_INPUTS, type Kernels } from '../../../shared/kernels.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
-import { CLI_SCRIPT, RUNTIME_SCRIPT } from '../../helpers/engine.ts';
+import { CLI_SCRIPT } from '../../helpers/engine.ts';
 import {
   floatTensor,
   matMulModel,
@@ -15,15 +15,17 @@ import {
   value,
 } from '../../helpers/onnx-model.ts';
 import { pair, storedWeight, type Pieces } from '../../helpers/quantized-model.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
+const runtime = sharedRuntime();
 let count = 0;
 
 function kernelsOf(file: string): Promise<Kernels> {
   const out = path.join(folder, `optimized-${count++}.onnx`);
   const request = { kind: 'optimize', model: file, out } as const;
-  return runInRuntime(RUNTIME_SCRIPT, request, new AbortController().signal, () => undefined);
+  return runInRuntime(runtime, request, new AbortController().signal, () => undefined);
 }
 
 function graphOf(pieces: readonly Pieces[], rest: onnx.IGraphProto): onnx.IGraphProto {

@@ -4,7 +4,7 @@ import type { VerifyResult } from '../../../shared/protocol.ts';
 import { OutputCheck } from '../../../electron/engine/runtime/output-check.ts';
 import { runBeside } from '../../../electron/engine/runtime/run-models.ts';
 import { Session } from '../../../electron/engine/session.ts';
-import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { testPool } from '../../helpers/engine.ts';
 import {
   constant,
   floatTensor,
@@ -14,17 +14,19 @@ import {
   value,
   type ModelOptions,
 } from '../../helpers/onnx-model.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 const pool = testPool();
+const runtime = sharedRuntime();
 const never = new AbortController().signal;
 
 async function verify(file: string, other = file, samples = 3): Promise<VerifyResult> {
   const session = Session.open(file, pool);
   const inputs = { samples, seed: 1, inputs: null };
   try {
-    return await runBeside(session, RUNTIME_SCRIPT, other, inputs, { signal: never });
+    return await runBeside(session, runtime, other, inputs, { signal: never });
   } finally {
     session.close();
   }

@@ -4,16 +4,17 @@ import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
-import { RUNTIME_SCRIPT } from '../../helpers/engine.ts';
 import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
 import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
+const runtime = sharedRuntime();
 const never = new AbortController().signal;
 const prepare = (source: string, out: string, inlineBytes?: number): Promise<{ out: string }> =>
   runInRuntime(
-    RUNTIME_SCRIPT,
+    runtime,
     {
       kind: 'prepare',
       model: source,
