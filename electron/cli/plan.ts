@@ -66,7 +66,8 @@ export const planCommand: CommandDefinition = {
     {
       name: 'candidates',
       value: 'S,S,...',
-      description: 'The schemes to choose from, such as int8,int4-block32.',
+      description:
+        'The schemes to choose from, such as int8,int4-block32; none keeps layers as they are where the scheme of the recipe costs too much.',
     },
     { name: 'out', value: 'RECIPE.json', description: 'Write the recipe to this file.' },
     JSON_OPTION,
@@ -76,6 +77,7 @@ export const planCommand: CommandDefinition = {
     'quantscope plan model.onnx --recipe int8 --min-sqnr 35',
     'quantscope plan model.onnx --recipe int8 --max-bytes 24MiB --candidates int8,int4-block32',
     'quantscope plan model.onnx --recipe int8 --by outputs --inputs samples --min-sqnr 30',
+    'quantscope plan model.onnx --recipe int8 --by outputs --candidates none --min-sqnr 30',
   ],
   run: plan,
 };
@@ -94,7 +96,7 @@ async function plan({ positionals, values }: CommandInput): Promise<number> {
     const inputs = [...session.opened.files, ...recipeFiles(values['recipe'])];
     if (out !== null) checkWritable(out, inputs);
     const mode = asked ?? session.opened.modes[0]!;
-    const candidates = candidateSchemes(names?.split(',') ?? defaultCandidates(session));
+    const candidates = candidateSchemes(candidateNames(names) ?? defaultCandidates(session));
     const options = { signal, onProgress };
     const budget = await measureBudget(session, { base, mode, candidates }, options);
     const { recipe, total, meets, fileBytes, outputSqnrDb } =
@@ -120,6 +122,11 @@ async function plan({ positionals, values }: CommandInput): Promise<number> {
     );
   });
   return status;
+}
+
+/** The candidates asked for; null for those of the format. */
+function candidateNames(asked: string | null): readonly string[] | null {
+  return asked === 'none' ? [] : (asked?.split(',') ?? null);
 }
 
 /** What a plan by outputs runs on; null for one by weights. @throws UsageError */

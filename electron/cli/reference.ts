@@ -88,6 +88,7 @@ bodies of If and Loop, with the reason.
 layer alone is quantized under the coarsest of its schemes, exported and compared with the original. The noise of a layer
 in the outputs then stands for that of its weights, and a plan spends its bytes where the outputs lose most. Of models
 with more than 64 layers, the error of each layer's own output is an estimate that tells which 64 are measured.
+\`--candidates none\` finds the layers to keep in float for so many dB at the outputs, by the fewest bytes.
 \`outputSqnrDb\` is what the plan's own export gives on the samples; \`--min-sqnr\` is met by that figure. \`total\` has the
 estimate.
 

@@ -124,3 +124,15 @@ test('a plan by outputs spends its bytes on the layer that breaks them, and meet
   expect(same.outputSqnrDb).toBeGreaterThanOrEqual(plan.outputSqnrDb! - 1);
   expect(same.fileBytes.after).toBeLessThanOrEqual(plan.fileBytes.after);
 });
+
+test('without candidates a plan keeps the layers in float that a floor of dB at the outputs needs', async () => {
+  const wanted = { ...request, budget: await budgetOf(), goal: { minSqnrDb: 35 } };
+  const {
+    meets,
+    recipe: found,
+    outputSqnrDb,
+  } = await planByOutputs(session, RUNTIME_SCRIPT, wanted, options);
+  expect(meets).toBe(true);
+  expect(outputSqnrDb).toBeGreaterThanOrEqual(35);
+  expect(found.rules.map(({ match }) => match.name)).toEqual(['^w0$', '^w2$', '^w3$']);
+});
