@@ -185,6 +185,12 @@ export function isNarrow(scheme: Scheme): boolean {
   return (scheme.kind === 'affine' || scheme.kind === 'block') && scheme.narrowRange;
 }
 
+/** Whether algorithms other than nearest choose codes of a type: integers of up to 8 bits. */
+export function takesAlgorithm(dtype: SchemeDtype): boolean {
+  const { kind, bits } = dtypeOf(dtype);
+  return (kind === 'int' || kind === 'uint') && bits <= 8;
+}
+
 /** How codes are chosen. */
 export function algorithmOf(scheme: Scheme): Algorithm {
   return ((scheme.kind === 'affine' || scheme.kind === 'block') && scheme.algorithm) || 'nearest';

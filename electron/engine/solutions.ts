@@ -1,8 +1,7 @@
 import * as path from 'node:path';
-import { dtypeOf } from '../../shared/dtypes.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import type { TensorPlan } from '../../shared/plan.ts';
-import { algorithmOf, withFields } from '../../shared/scheme.ts';
+import { algorithmOf, takesAlgorithm, withFields } from '../../shared/scheme.ts';
 import type { WeightMoments } from './weight-moments.ts';
 import { filesOf, forWorker, type WorkerFiles } from './jobs.ts';
 import type { Measuring } from './measuring.ts';
@@ -102,7 +101,7 @@ export class Solutions {
   /** Why a tensor cannot be solved; null where it can, and '' where nothing asks for it. */
   private whyNot({ tensor, scheme }: Planned): string | null {
     if (scheme === null || algorithmOf(scheme) === 'nearest') return '';
-    if (dtypeOf(scheme.dtype).bits > 8) return 'GPTQ chooses codes of up to 8 bits';
+    if (!takesAlgorithm(scheme.dtype)) return 'GPTQ chooses codes of up to 8 bits';
     if (this.moments === null) return "GPTQ needs samples of the model's inputs";
     const found = this.moments.byTensor.get(tensor);
     if (found === undefined)

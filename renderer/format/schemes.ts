@@ -7,11 +7,13 @@ import {
 } from '../../shared/recipe.ts';
 import { findPreset, PRESETS } from '../../shared/presets.ts';
 import {
+  algorithmOf,
   granularityOf,
   isFloatCast,
   isNarrow,
   roundingOf,
   scalingOf,
+  type Algorithm,
   type Granularity,
   type RangeMethod,
   type Scaling,
@@ -24,12 +26,18 @@ import { MINUS } from './numbers.ts';
 
 /** The two words of a scheme in the table: its dtype, and its granularity where that means something. */
 export function schemeWords(scheme: Scheme): { readonly dtype: string; readonly detail: string } {
-  const detail = scheme.kind === 'cast' ? '' : granularityWord(granularityOf(scheme));
-  return { dtype: scheme.dtype, detail };
+  const granularity = scheme.kind === 'cast' ? '' : granularityWord(granularityOf(scheme));
+  const isNearest = algorithmOf(scheme) === 'nearest';
+  return { dtype: scheme.dtype, detail: isNearest ? granularity : `${granularity}, GPTQ` };
 }
 
 export function granularityWord(granularity: Granularity): string {
   return typeof granularity === 'string' ? granularity : `block ${granularity.block}`;
+}
+
+/** How codes are chosen, as the window calls it. */
+export function algorithmWord(algorithm: Algorithm): string {
+  return algorithm === 'gptq' ? 'GPTQ, on samples' : algorithm;
 }
 
 export function rangeWord(range: RangeMethod): string {
@@ -50,6 +58,7 @@ export function schemeSentence(scheme: Partial<SchemeFields> | null): string {
       .join(' '),
     scheme.granularity === undefined ? '' : `per ${granularityWord(scheme.granularity)}`,
     scheme.range === undefined ? '' : rangeWord(scheme.range),
+    (scheme.algorithm ?? 'nearest') === 'nearest' ? '' : algorithmWord('gptq'),
   ].filter((part) => part !== '');
   return parts.length === 0 ? 'as the recipe' : parts.join(', ');
 }
@@ -94,6 +103,7 @@ export function sameScheme(a: Scheme | null, b: Scheme | null): boolean {
     a.dtype === b.dtype &&
     sameScaling(scalingOf(a), scalingOf(b)) &&
     isNarrow(a) === isNarrow(b) &&
+    algorithmOf(a) === algorithmOf(b) &&
     roundingOf(a) === roundingOf(b)
   );
 }

@@ -4,7 +4,8 @@ import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CLI_SCRIPT } from '../../helpers/engine.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
-import { matMulModel } from '../../helpers/onnx-model.ts';
+import { npyFile } from '../../helpers/npy.ts';
+import { matMulModel, randomValues } from '../../helpers/onnx-model.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -28,6 +29,34 @@ test('an export that quantizes nothing is refused with the reasons, unless it is
   expect(fs.existsSync(out)).toBe(false);
   expect(run(...args, '--allow-unchanged').status).toBe(0);
   expect(fs.readFileSync(out)).toEqual(fs.readFileSync(model));
+});
+
+describe('a recipe that chooses codes on samples', () => {
+  const model = writeFile(folder, matMulModel(64, 48));
+  const samples = path.join(folder, 'samples');
+  fs.mkdirSync(samples);
+  const values = Float32Array.from(randomValues(32 * 64, 4));
+  const array = npyFile('<f4', [32, 64], new Uint8Array(values.buffer));
+  fs.writeFileSync(path.join(samples, 'x.npy'), array);
+  const out = path.join(folder, 'gptq.onnx');
+
+  test.each(['export', 'analyze'])(
+    '%s takes them with --calibrate, and refuses it without',
+    (name) => {
+      const args = [name, model, '--recipe', 'int4-gptq', '--mode', 'nbits', '--json'];
+      if (name === 'export') args.push('--out', out);
+      const refused = run(...args);
+      expect([refused.status, refused.stdout]).toEqual([2, '']);
+      expect(refused.stderr).toContain('GPTQ, which needs samples: give them with --calibrate DIR');
+      const { status, stdout } = run(...args, '--calibrate', samples);
+      expect(status).toBe(0);
+      if (name === 'export') expect(JSON.parse(stdout)).toMatchObject({ quantized: 1 });
+      else
+        expect(JSON.parse(stdout)).toMatchObject({
+          tensors: [{ scheme: { algorithm: 'gptq', dtype: 'int4' }, reason: null }],
+        });
+    },
+  );
 });
 
 describe('the name of an export', () => {

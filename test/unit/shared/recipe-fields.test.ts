@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseRecipe } from '../../../shared/recipe-file.ts';
 import { findPreset } from '../../../shared/presets.ts';
+import { choosesCodes } from '../../../shared/recipe.ts';
 
 const int8 = findPreset('int8')!;
 const { dtype, ...rest } = int8.default!;
@@ -30,6 +31,16 @@ test.each<[string, unknown, RegExp]>([
   ['that is like none', { ...int8, colour: 1 }, /colour: a recipe has no such field$/],
 ])('a misspelt field %s is named, with the nearest one there is', (_, recipe, message) => {
   expect(() => parseRecipe(recipe)).toThrow(message);
+});
+
+test('the algorithm is one of those there are, in the default and in rules', () => {
+  const gptq = { match: { op: 'Conv' }, scheme: { algorithm: 'gptq' } };
+  expect(choosesCodes(parseRecipe(int8))).toBe(false);
+  expect(choosesCodes(parseRecipe({ ...int8, rules: [gptq] }))).toBe(true);
+  expect(choosesCodes(findPreset('int4-gptq')!)).toBe(true);
+  expect(() => parseRecipe({ ...int8, default: { ...int8.default, algorithm: 'gptc' } })).toThrow(
+    /default\.algorithm: .*expected gptq/,
+  );
 });
 
 test('the pictures of the calibration data are kept as they are written', () => {

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PRESETS } from '../../../shared/presets.ts';
 import {
+  ALGORITHMS,
   BASE_SCHEME,
   describeScheme,
   fieldsOf,
@@ -24,6 +25,7 @@ const anyFields: fc.Arbitrary<SchemeFields> = fc
       granularity: fc.constantFrom<Granularity>('tensor', 'channel', { block: 32 }),
       range: fc.constantFrom<RangeMethod>('minmax', 'mse', { percentile: 99 }, { clip: [-1, 1] }),
       narrowRange: fc.boolean(),
+      algorithm: fc.constantFrom(...ALGORITHMS),
       powerOfTwo: fc.boolean(),
       rounding: fc.constantFrom<'even' | 'zero'>('even', 'zero'),
     },
@@ -105,10 +107,18 @@ test('tables name a scheme by its dtype and by what shares a scale', () => {
     { dtype: 'float16' },
     { dtype: 'int8' },
     { dtype: 'int4', granularity: { block: 32 } },
+    { dtype: 'int4', granularity: { block: 32 }, algorithm: 'gptq' },
     { dtype: 'q7' },
     { dtype: 'q7', powerOfTwo: true },
   ] as const;
   expect(names.map((fields) => describeScheme(schemeOf(fields)))).toEqual([
-    ...['float16', 'int8 channel', 'int4 block 32', 'q7 tensor', 'q7 channel'],
+    ...[
+      'float16',
+      'int8 channel',
+      'int4 block 32',
+      'int4 block 32 gptq',
+      'q7 tensor',
+      'q7 channel',
+    ],
   ]);
 });

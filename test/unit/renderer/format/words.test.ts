@@ -150,10 +150,13 @@ test('schemes are the same when they do the same: fields that say nothing of a d
   expect(same({}, { narrowRange: true })).toBe(false);
   expect(same({}, { range: { percentile: 99.9 } })).toBe(false);
   expect(sameScheme(schemeOf(), null)).toBe(false);
+  expect(sameScheme(schemeOf(), schemeOf({ algorithm: 'gptq' }))).toBe(false);
+  expect(sameScheme(schemeOf(), schemeOf({ algorithm: 'nearest' }))).toBe(true);
 });
 
 test('a scheme is told in one sentence, as far as it is given', () => {
   expect(schemeSentence(BASE_SCHEME)).toBe('int8 symmetric, per channel, minmax');
+  expect(schemeSentence({ dtype: 'int4', algorithm: 'gptq' })).toBe('int4, GPTQ, on samples');
   expect(schemeSentence({ dtype: 'float16' })).toBe('float16');
   expect(schemeSentence({ granularity: { block: 32 } })).toBe('per block 32');
   expect(schemeSentence(null)).toBe('keep as it is');
