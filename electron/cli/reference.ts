@@ -48,6 +48,10 @@ The last matching rule wins. \`"scheme": null\` keeps the tensor in float. Tenso
 elements are kept too, unless a rule names a scheme for them. \`"accuracyLevel"\` (0, 1 or 4) is what
 \`--accuracy-level\` of \`export\` sets.
 
+\`"algorithm": "gptq"\` in a scheme chooses its codes for the outputs of each layer, on the samples of \`--calibrate\`; without
+it codes are the nearest ones. With \`"range": "mse"\` the algorithm searches the scales, too. What it cannot solve, or not
+better, keeps nearest codes, and the reason says why.
+
 Mode \`static\` quantizes the values between operators as \`"activations"\` says. Where it is left out, that is
 \`{ "dtype": "uint8", "symmetric": false, "range": { "percentile": 99.99 }, "biasCorrection": true }\`: biases make up for
 what rounded weights add on average. \`"operators"\` names types of operators to quantize by onnxruntime's rules.
