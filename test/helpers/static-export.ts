@@ -11,7 +11,7 @@ import type { Plan } from '../../shared/plan.ts';
 import type { ExportResult } from '../../shared/protocol.ts';
 import type { ObservedValue } from '../../shared/ranges.ts';
 import type { Recipe } from '../../shared/recipe.ts';
-import { RUNTIME_SCRIPT } from './engine.ts';
+import { sharedRuntime } from './shared-runtime.ts';
 
 export interface Static {
   readonly out: string;
@@ -28,6 +28,7 @@ export interface Static {
 export const RANDOM: CalibrationInputs = { inputs: null, samples: 3, seed: 1 };
 
 const { signal } = new AbortController();
+const runtime = sharedRuntime();
 
 /** A model that is prepared and calibrated once, to be exported by several recipes. */
 export interface Calibrated {
@@ -42,7 +43,7 @@ export async function calibrateStatic(
   inputs: CalibrationInputs = RANDOM,
 ): Promise<Calibrated> {
   const source = Session.open(file, pool);
-  const prepared = await PreparedModel.make(source, pool, RUNTIME_SCRIPT, { signal });
+  const prepared = await PreparedModel.make(source, pool, runtime, { signal });
   const close = () => {
     prepared.close();
     source.close();

@@ -3,15 +3,17 @@ import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
 import { BASE_ACTIVATIONS, type Recipe } from '../../../shared/recipe.ts';
-import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
 import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { exportStatic } from '../../helpers/static-export.ts';
 import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
+const runtime = sharedRuntime();
 const pool = testPool();
 const signal = new AbortController().signal;
 
@@ -19,12 +21,7 @@ const exported = (file: string, wanted: Recipe) => exportStatic({ pool, folder }
 
 function kernelsOf(file: string) {
   const out = path.join(folder, 'optimized.onnx');
-  return runInRuntime(
-    RUNTIME_SCRIPT,
-    { kind: 'optimize', model: file, out },
-    signal,
-    () => undefined,
-  );
+  return runInRuntime(runtime, { kind: 'optimize', model: file, out }, signal, () => undefined);
 }
 
 /** x -> Conv -> Relu -> Conv -> Clip -> MaxPool -> Flatten -> Gemm -> y, and a Sigmoid beside. */
