@@ -45,6 +45,7 @@ export const calibrateCommand: CommandDefinition = {
   examples: [
     'quantscope calibrate model.onnx --inputs samples --out ranges.json',
     'quantscope calibrate model.onnx --samples 32 --out ranges.json --json',
+    'quantscope calibrate model.tflite --inputs pictures --out ranges.json',
   ],
   run: calibrate,
 };

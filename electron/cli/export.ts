@@ -24,6 +24,7 @@ import { FORMATS } from '../engine/formats/registry.ts';
 import { checkWritable } from '../files/atomic-file.ts';
 import type { ExportOptions } from '../engine/exporting.ts';
 import { observeForCodes, rangesFor } from './calibration.ts';
+import { assertMode } from '../engine/planning.ts';
 import { withPrepared } from './with-prepared.ts';
 import { withSession, type Tools } from './with-session.ts';
 
@@ -144,6 +145,8 @@ async function exportStatic(
   options: ExportOptions,
 ): Promise<ExportResult> {
   const recipe = loadRecipe(required(values, 'recipe'));
+  // Before samples are run.
+  assertMode(tools.session.opened, 'static');
   const inputs = [...tools.session.opened.files, ...(options.inputs ?? [])];
   return withPrepared(tools, async (prepared) => {
     prepared.use(await rangesFor(values, recipe, prepared, tools));

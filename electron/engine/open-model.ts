@@ -2,6 +2,7 @@ import type { Calibrated } from '../../shared/activations.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { ExportMode } from '../../shared/protocol.ts';
 import { PreparedModel, type CalibrationInputs } from './calibrate/prepared.ts';
+import { assertMode } from './planning.ts';
 import type { WorkerPool } from './pool.ts';
 import { runInRuntime, type Runtime } from './runtime/host.ts';
 import { runHintsOf } from './runtime/run-hints.ts';
@@ -58,6 +59,7 @@ export class OpenModel {
 
   /** Observe activations over samples. What an earlier calibration found stays until this one is complete. */
   async calibrate(wanted: CalibrationInputs, options: RunOptions): Promise<Calibrated> {
+    assertMode(this.session.opened, 'static');
     const prepared = await this.prepare(options);
     const found = await prepared.calibrate(wanted, options);
     this.static = new StaticModel(this.session, prepared, found);

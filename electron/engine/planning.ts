@@ -62,7 +62,7 @@ export class Planning {
    * @throws AppError UNSUPPORTED when the format has no such mode
    */
   plan(recipe: Recipe, mode: ExportMode): Plan {
-    this.assertMode(mode);
+    assertMode(this.opened, mode);
     const key = JSON.stringify([mode, recipe]);
     const plan = this.plans.get(key) ?? this.fitted(this.asked(recipe, mode), mode, recipe);
     this.plans.delete(key);
@@ -139,7 +139,7 @@ export class Planning {
     mode: ExportMode,
     options: RunOptions,
   ): Promise<{ plan: Plan; layoutFor: (targetName: string) => Layout }> {
-    this.assertMode(mode);
+    assertMode(this.opened, mode);
     const asked = this.asked(recipe, mode);
     await this.measuring.readUnknown(
       asked.filter(({ scheme }) => scheme !== null && !decidesOverflow(mode, scheme)),
@@ -255,15 +255,16 @@ export class Planning {
   private get tensors(): readonly TensorRef[] {
     return this.opened.model.tensors;
   }
+}
 
-  private assertMode(mode: ExportMode): void {
-    if (this.opened.modes.includes(mode)) return;
-    throw new AppError('UNSUPPORTED', `${this.opened.model.format} has no such export mode`, {
-      field: 'mode',
-      found: mode,
-      expected: this.opened.modes.join(', '),
-    });
-  }
+/** @throws AppError UNSUPPORTED where a format does not have an export mode */
+export function assertMode({ modes, model }: OpenedModel, mode: ExportMode): void {
+  if (modes.includes(mode)) return;
+  throw new AppError('UNSUPPORTED', `${model.format} has no such export mode`, {
+    field: 'mode',
+    found: mode,
+    expected: modes.join(', '),
+  });
 }
 
 /** Whether a mode decides itself about values that become infinite: cast stores them as model.to(dtype) does. */

@@ -17,6 +17,8 @@ from litert_models import convert, converters
 
 # Values of an output of a real model that are kept.
 KEPT = 128
+# The model whose values between operators are kept by their ranges.
+OBSERVED = "face_detection_short_range.tflite"
 
 
 def filled(shape, dtype):
@@ -40,6 +42,24 @@ def outputs_of(content):
     return {each["name"]: interpreter.get_tensor(each["index"]) for each in interpreter.get_output_details()}
 
 
+def ranges_of(content):
+    """The least and greatest value of each float tensor, by the plain kernels: XNNPACK keeps none between operators."""
+    plain = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = tf.lite.Interpreter(
+        model_content=content, experimental_op_resolver_type=plain, experimental_preserve_all_tensors=True
+    )
+    interpreter.allocate_tensors()
+    for each in interpreter.get_input_details():
+        interpreter.set_tensor(each["index"], filled(each["shape"], each["dtype"]))
+    interpreter.invoke()
+    ranges = {}
+    for each in interpreter.get_tensor_details():
+        if each["dtype"] == np.float32:
+            values = interpreter.get_tensor(each["index"])
+            ranges[each["name"]] = [float(values.min()), float(values.max())]
+    return ranges
+
+
 def described(content, most):
     outputs = []
     for name, values in sorted(outputs_of(content).items()):
@@ -61,10 +81,15 @@ def main():
         for variant, options in variants.items()
     ]
     real = sorted((FOLDER.parents[2] / "node_modules/@mediapipe").glob("*/*.tflite"))
+    observed = next(file for file in real if file.name == OBSERVED)
     write(
         "litert_runs.json",
         f"tensorflow {tf.__version__}",
-        {"made": made, "real": [{"file": file.name, "outputs": described(file.read_bytes(), KEPT)} for file in real]},
+        {
+            "made": made,
+            "real": [{"file": file.name, "outputs": described(file.read_bytes(), KEPT)} for file in real],
+            "ranges": {"file": OBSERVED, "values": ranges_of(observed.read_bytes())},
+        },
     )
 
 

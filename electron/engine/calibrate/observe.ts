@@ -1,4 +1,3 @@
-import * as path from 'node:path';
 import type { Ranges } from '../../../shared/ranges.ts';
 import { ModelCopies, OBSERVED_BYTES, partsOf } from '../runtime/model-copies.ts';
 import { preparing, SampleClock, type RunProgress } from '../runtime/run-progress.ts';
@@ -8,8 +7,9 @@ import { ValueObserver } from './observer.ts';
 import { runSamples } from './run-samples.ts';
 
 export interface ObserveRequest extends WantedSamples {
-  /** An ONNX model in a folder of the program's own, where copies of it are put for a while. */
   readonly model: string;
+  /** A folder of the program's own, where copies of the model are put for a while. */
+  readonly folder: string;
   /** Values of its main graph, by name. */
   readonly values: readonly string[];
   /** Names of values whose channels are told apart, and the axes of those, from the end where negative. */
@@ -60,7 +60,7 @@ class Observing {
 
   constructor(request: ObserveRequest) {
     this.request = request;
-    this.copies = new ModelCopies(request.model, path.dirname(request.model), request.hints);
+    this.copies = new ModelCopies(request.model, request.folder, request.hints);
   }
 
   close(): void {

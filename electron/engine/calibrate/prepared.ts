@@ -48,20 +48,23 @@ export class PreparedModel {
     { signal, onProgress }: RunOptions,
   ): Promise<PreparedModel> {
     source.assertUnchanged();
-    if (source.opened.planStatic === undefined)
-      throw new AppError('UNSUPPORTED', 'is of a format that has no static quantization here', {
+    if (source.opened.withOutputs === undefined)
+      throw new AppError('UNSUPPORTED', 'is of a format whose activations are not observed', {
         file: source.opened.files[0]?.path,
         field: 'format',
         found: source.opened.model.format,
-        expected: 'ONNX',
+        expected: 'ONNX or LiteRT',
       });
     const folder = temporaryFolder();
     try {
-      const out = path.join(folder, `prepared${source.opened.extension}`);
-      const request = { kind: 'prepare', model: source.opened.files[0]!.path, out } as const;
-      await runInRuntime(runtime, request, signal, (progress) =>
-        onProgress?.({ ...progress, item: '', bytesDone: 0, bytesOf: 0 }),
-      );
+      const model = source.opened.files[0]!.path;
+      // The converter has folded and fused a LiteRT model: it is its own prepared copy.
+      const isPrepared = runHintsOf(source.opened).runtime === 'LiteRT';
+      const out = isPrepared ? model : path.join(folder, `prepared${source.opened.extension}`);
+      if (!isPrepared)
+        await runInRuntime(runtime, { kind: 'prepare', model, out }, signal, (progress) =>
+          onProgress?.({ ...progress, item: '', bytesDone: 0, bytesOf: 0 }),
+        );
       const session = Session.open(out, pool, {
         label: source.label,
         planned: ({ model }) =>
@@ -85,6 +88,7 @@ export class PreparedModel {
     const request = {
       kind: 'observe',
       model: opened.files[0]!.path,
+      folder: this.folder,
       values: [...new Set(observed.map(({ name }) => name))],
       channelAxes: [...(opened.channelAxes?.() ?? [])],
       ...wanted,

@@ -73,7 +73,7 @@ export class ModelCopies {
       throw new AppError('UNSUPPORTED', 'is of a format whose activations are not observed', {
         file: this.file,
       });
-    const target = path.join(this.folder, `observed-${this.count++}.onnx`);
+    const target = path.join(this.folder, `observed-${this.count++}${this.opened.extension}`);
     try {
       await writeModel({
         ...{ layout, files: this.opened.files, target, replaced: [] },

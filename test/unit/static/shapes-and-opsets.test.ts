@@ -33,7 +33,7 @@ function samplesOf(name: string, samples: readonly (readonly number[])[]): strin
 }
 
 function observe(request: Partial<ObserveRequest> & Pick<ObserveRequest, 'model' | 'values'>) {
-  const defaults = { inputs: null, samples: 3, seed: 1, hints: NO_HINTS };
+  const defaults = { inputs: null, samples: 3, seed: 1, hints: NO_HINTS, folder };
   const whole = { kind: 'observe', ...defaults, ...request } as const;
   return runInRuntime(RUNTIME_SCRIPT, whole, signal, () => undefined);
 }

@@ -2,6 +2,7 @@ import type { ModelGraph } from '../../../../shared/graph.ts';
 import type { Model } from '../../../../shared/model.ts';
 import type { FileSource } from '../../source.ts';
 import { layoutLitert } from './write/layout-litert.ts';
+import { observedCopy } from './write/observed-copy.ts';
 import { MAX_WORD, MIN_RUNTIME_VERSION } from './write/runtime-versions.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
 import { sumsOf } from '../sums.ts';
@@ -46,6 +47,7 @@ function openLitert(source: FileSource): OpenedModel {
     runHints: litertHints(index, firstSignature(index, bytes)),
     layout: (plan, mode, recipe) =>
       layoutLitert({ index, tensors, source: bytes, plan: plan.weights, mode, recipe }),
+    withOutputs: (values, what) => observedCopy(index, bytes, values, what),
     close: () => source.close(),
   };
 }

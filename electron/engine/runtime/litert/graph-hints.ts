@@ -4,6 +4,7 @@ import type {
   LitertIndex,
   OperatorRecord,
 } from '../../formats/litert/read/records.ts';
+import { RANDOM_OPERATORS } from '../../formats/litert/read/operators.ts';
 import type { Signature } from '../../formats/litert/read/signature.ts';
 import type { RunHints } from '../inputs.ts';
 
@@ -15,7 +16,7 @@ export function litertHints({ graphs }: LitertIndex, signature: Signature): RunH
     states: [],
     random: graphs.flatMap((graph) =>
       graph.operators.flatMap((operator) => {
-        const goesOn = RANDOM.has(operator.op) || keepsState(operator, graph);
+        const goesOn = RANDOM_OPERATORS.has(operator.op) || keepsState(operator, graph);
         const name = graph.tensors[operator.outputs[0] ?? -1]?.name ?? '';
         return goesOn
           ? [{ operator: `${operator.op} "${name}"`, isSeeded: isSeeded(operator) }]
@@ -36,11 +37,9 @@ function sharedOutputs({ outputs }: Signature): string[][] {
   return [...names.values()].filter((group) => group.length > 1);
 }
 
-const RANDOM = new Set(['RANDOM_STANDARD_NORMAL', 'RANDOM_UNIFORM', 'MULTINOMIAL']);
-
 /** Without either seed LiteRT draws one from the computer (random_ops.cc). */
 function isSeeded({ op, options }: OperatorRecord): boolean {
-  if (!RANDOM.has(op)) return true;
+  if (!RANDOM_OPERATORS.has(op)) return true;
   return options !== null && ['seed', 'seed2'].some((name) => bigintOf(options, name) !== 0n);
 }
 

@@ -2,6 +2,13 @@ import { atRank, bias, constant, norm, other, weight, type Slot } from '../../sl
 import { numberOf } from './nodes.ts';
 import type { OperatorRecord } from './records.ts';
 
+/** Operators that draw random numbers. */
+export const RANDOM_OPERATORS: ReadonlySet<string> = new Set([
+  'RANDOM_STANDARD_NORMAL',
+  'RANDOM_UNIFORM',
+  'MULTINOMIAL',
+]);
+
 /** The inputs of the LSTM operators of 20 to 24 inputs and more, from the first of a direction's weights on. */
 const LSTM_WEIGHTS = 8;
 const LSTM_PEEPHOLES = 3;

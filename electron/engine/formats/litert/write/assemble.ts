@@ -1,4 +1,4 @@
-import { AppError, printable } from '../../../../../shared/errors.ts';
+import { AppError } from '../../../../../shared/errors.ts';
 import {
   makeString,
   makeTable,
@@ -16,10 +16,8 @@ import type { LitertIndex, StoredBuffer } from '../read/records.ts';
 import { fieldOf } from '../read/schema.ts';
 import type { PagedBytes } from '../read/paged-bytes.ts';
 import type { Piece } from '../../../export/layout.ts';
-import { TOOL_VERSION } from '../../../export/version.ts';
 import { CONTROL_EDGES, moveControlEdges } from './control-edges.ts';
 import type { GraphEdit } from './graph-edit.ts';
-import type { LitertExport } from './request.ts';
 import type { OperatorCodes } from './operator-codes.ts';
 import { MAX_WORD, MIN_RUNTIME_VERSION, raisedRuntimeVersion } from './runtime-versions.ts';
 import { writeFlatBuffer, type OutsideBytes } from './write-flatbuffer.ts';
@@ -28,12 +26,24 @@ import { writeFlatBuffer, type OutsideBytes } from './write-flatbuffer.ts';
 export const RECIPE_NAME = 'quantscope.recipe';
 export const VERSION_NAME = 'quantscope.version';
 
+/** What a file is made of, besides what its graphs and buffers are changed to. */
+export interface Assembled {
+  readonly index: LitertIndex;
+  readonly source: PagedBytes;
+  /** Metadata that is added: name and text. */
+  readonly told: readonly (readonly [string, string])[];
+  /** Bytes that the file must stay under. */
+  readonly limit: number;
+  /** In place of the signatures that there are. */
+  readonly signatures?: readonly TableNode[];
+}
+
 /**
- * The whole file of an export; null where it would be no smaller than the source.
+ * The whole file of a changed model; null where it reaches the limit.
  * @param stored what buffers hold anew, by number
  */
 export function assembleModel(
-  { index, source, recipe }: LitertExport,
+  { index, source, told, limit, signatures }: Assembled,
   stored: ReadonlyMap<number, Piece>,
   edits: readonly GraphEdit[],
   codes: OperatorCodes,
@@ -44,10 +54,7 @@ export function assembleModel(
     const moved = finished[graph]?.moved;
     return moved === undefined || operator >= moved.length ? operator : moved[operator]!;
   });
-  for (const [name, text] of [
-    [RECIPE_NAME, JSON.stringify(recipe)],
-    [VERSION_NAME, printable(TOOL_VERSION)],
-  ] as const)
+  for (const [name, text] of told)
     metadata.push(
       makeTable('Metadata', {
         name: makeString(name),
@@ -59,9 +66,9 @@ export function assembleModel(
     subgraphs: makeTables(finished.map(({ node }) => node)),
     buffers: makeTables(buffers.tables),
     metadata: makeTables(metadata),
+    ...(signatures === undefined ? {} : { signature_defs: makeTables(signatures) }),
   });
   const outside = [...buffers.outside, ...outsideOptions(finished, source)];
-  const limit = source.size;
   const pieces = writeFlatBuffer(root, 'TFL3', source, { last: buffers.data, outside, limit });
   if (pieces === null) return null;
   return index.trailing === null ? pieces : [...pieces, index.trailing];

@@ -22,6 +22,7 @@ export class GraphEdit {
   private readonly before = new Map<number, TableNode[]>();
   private readonly after = new Map<number, TableNode[]>();
   private readonly dropped = new Set<number>();
+  private readonly newOutputs: number[] = [];
   /** The last change to each node: thousands of references to one tensor that change alike stay one node. */
   private readonly changed = new Map<
     TableNode,
@@ -113,6 +114,11 @@ export class GraphEdit {
     this[side].set(operator, list);
   }
 
+  /** The graph gives another tensor, behind its outputs. */
+  addOutput(tensor: number): void {
+    this.newOutputs.push(tensor);
+  }
+
   drop(operator: number): void {
     this.dropped.add(operator);
   }
@@ -161,6 +167,9 @@ export class GraphEdit {
     const node = withFields(this.graph.node, {
       tensors: makeTables(this.tensors),
       operators: makeTables(ordered.map((each) => each.node)),
+      ...(this.newOutputs.length === 0
+        ? {}
+        : { outputs: makeIndices([...this.graph.outputs, ...this.newOutputs]) }),
     });
     return { node, moved };
   }

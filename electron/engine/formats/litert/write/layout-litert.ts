@@ -1,11 +1,12 @@
-import { AppError } from '../../../../../shared/errors.ts';
+import { AppError, printable } from '../../../../../shared/errors.ts';
 import { fitLitertPlan } from '../fit/fit.ts';
 import { tablesOf } from '../read/nodes.ts';
 import type { LitertIndex } from '../read/records.ts';
 import type { PagedBytes } from '../read/paged-bytes.ts';
 import { piecesLength, type Layout } from '../../../export/layout.ts';
+import { TOOL_VERSION } from '../../../export/version.ts';
 import { NO_SMALLER_EXPORT } from '../../no-gain.ts';
-import { assembleModel } from './assemble.ts';
+import { assembleModel, RECIPE_NAME, VERSION_NAME } from './assemble.ts';
 import { GraphEdit } from './graph-edit.ts';
 import { OperatorCodes } from './operator-codes.ts';
 import { replaceWeight } from './replace-weight.ts';
@@ -34,7 +35,11 @@ export function layoutLitert(request: LitertExport): Layout {
   for (const weight of replaced) replaceWeight(weight, context);
   const stored = new Map(replaced.map(({ tensor, form }) => [tensor.buffer, form.codes]));
   for (const [buffer, piece] of biases.widen(edits, source)) stored.set(buffer, piece);
-  const pieces = assembleModel(request, stored, edits, codes);
+  const told = [
+    [RECIPE_NAME, JSON.stringify(request.recipe)],
+    [VERSION_NAME, printable(TOOL_VERSION)],
+  ] as const;
+  const pieces = assembleModel({ index, source, told, limit: source.size }, stored, edits, codes);
   const bytes = pieces === null ? source.size : piecesLength(pieces);
   if (pieces !== null && bytes < source.size)
     return {

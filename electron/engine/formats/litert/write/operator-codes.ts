@@ -39,6 +39,11 @@ export class OperatorCodes {
 
   /** The index of an operator code that restores weights, of at least this version. */
   restoring({ op, version }: Restore): number {
+    return this.of(op, version);
+  }
+
+  /** The index of a builtin operator's code of at least a version. */
+  of(op: string, version: number): number {
     const number = BUILTIN_OPERATORS.indexOf(op);
     const opcode = this.first.get(number) ?? this.added(number, version);
     this.raise(opcode, op, version);
