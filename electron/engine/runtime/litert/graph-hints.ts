@@ -8,39 +8,57 @@ import { RANDOM_OPERATORS } from '../../formats/litert/read/operators.ts';
 import type { Signature } from '../../formats/litert/read/signature.ts';
 import type { RunHints } from '../inputs.ts';
 
+/** Operators that are told: messages name three, and a small file may share one name among thousands. */
+const TOLD_OPERATORS = 100;
+const TOLD_CHARACTERS = 200;
+
 /** What the graphs of a LiteRT model tell about its inputs and its runs. */
 export function litertHints({ graphs }: LitertIndex, signature: Signature): RunHints {
+  const inputs = new Set(signature.inputs.map(({ tensor }) => tensor));
   return {
     runtime: 'LiteRT',
     limits: indexLimits(signature),
     states: [],
-    random: graphs.flatMap((graph) =>
-      graph.operators.flatMap((operator) => {
-        const goesOn = RANDOM_OPERATORS.has(operator.op) || keepsState(operator, graph);
-        const name = graph.tensors[operator.outputs[0] ?? -1]?.name ?? '';
-        return goesOn
-          ? [{ operator: `${operator.op} "${name}"`, isSeeded: isSeeded(operator) }]
-          : [];
-      }),
-    ),
+    random: goingOn(graphs),
     unpassable: [],
     sharedOutputs: sharedOutputs(signature),
-    passedOn: signature.outputs
-      .filter(({ tensor }) => signature.inputs.some((input) => input.tensor === tensor))
-      .map(({ name }) => name),
+    passedOn: signature.outputs.filter(({ tensor }) => inputs.has(tensor)).map(({ name }) => name),
   };
+}
+
+/** Operators whose next run goes on from the one before, those without a seed first. */
+function goingOn(graphs: readonly GraphRecord[]): RunHints['random'] {
+  const found = graphs.flatMap((graph) =>
+    graph.operators
+      .filter((operator) => RANDOM_OPERATORS.has(operator.op) || keepsState(operator, graph))
+      .map((operator) => ({ operator, graph, isSeeded: isSeeded(operator) })),
+  );
+  return found
+    .sort((a, b) => Number(a.isSeeded) - Number(b.isSeeded))
+    .slice(0, TOLD_OPERATORS)
+    .map(({ operator, graph, ...rest }) => {
+      const name = graph.tensors[operator.outputs[0] ?? -1]?.name ?? '';
+      return { operator: `${operator.op} "${name.slice(0, TOLD_CHARACTERS)}"`, ...rest };
+    });
 }
 
 function sharedOutputs({ outputs }: Signature): string[][] {
   const names = new Map<number, string[]>();
-  for (const { tensor, name } of outputs) names.set(tensor, [...(names.get(tensor) ?? []), name]);
+  for (const { tensor, name } of outputs) {
+    const group = names.get(tensor) ?? [];
+    group.push(name);
+    names.set(tensor, group);
+  }
   return [...names.values()].filter((group) => group.length > 1);
 }
 
 /** Without either seed LiteRT draws one from the computer (random_ops.cc). */
 function isSeeded({ op, options }: OperatorRecord): boolean {
   if (!RANDOM_OPERATORS.has(op)) return true;
-  return options !== null && ['seed', 'seed2'].some((name) => bigintOf(options, name) !== 0n);
+  return (
+    options?.table === 'RandomOptions' &&
+    ['seed', 'seed2'].some((name) => bigintOf(options, name) !== 0n)
+  );
 }
 
 /** Whether an operator goes on from what its last run left: in a resource, or in a tensor that is a variable. */
@@ -76,6 +94,8 @@ function indexLimits({ graph, inputs }: Signature): RunHints['limits'] {
 }
 
 function rowsOf({ op, options }: OperatorRecord, shape: readonly number[]): number {
-  const axis = op === 'GATHER' && options !== null ? numberOf(options, 'axis') : 0;
+  // A file may give an operator the options of another.
+  const axis =
+    op === 'GATHER' && options?.table === 'GatherOptions' ? numberOf(options, 'axis') : 0;
   return shape.at(axis) ?? 0;
 }
