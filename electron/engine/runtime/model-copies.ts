@@ -25,11 +25,11 @@ export class ModelCopies {
   private readonly hints: RunHints;
   private count = 0;
 
-  /** @param folder of the program's own; the model's files of external data are linked into it */
+  /** @param folder of the program's own; the model's files of external data are copied into it */
   constructor(file: string, folder: string, hints: RunHints) {
     [this.file, this.folder, this.hints] = [file, folder, hints];
     this.opened = openModel(file);
-    for (const { path: from } of this.opened.files.slice(1)) this.link(from);
+    for (const { path: from } of this.opened.files.slice(1)) this.bring(from);
   }
 
   close(): void {
@@ -96,16 +96,15 @@ export class ModelCopies {
     }
   }
 
-  /** onnxruntime takes external data from the folder of the model only, and follows no symbolic links out of it. */
-  private link(from: string): void {
+  /**
+   * onnxruntime takes external data from the folder of the model only, and follows no symbolic links out of it; a hard
+   * link would change the time of the user's file.
+   */
+  private bring(from: string): void {
     const target = path.join(this.folder, path.relative(path.dirname(this.file), from));
     if (target === from) return;
     fs.mkdirSync(path.dirname(target), { recursive: true });
-    try {
-      fs.linkSync(from, target);
-    } catch {
-      fs.copyFileSync(from, target, fs.constants.COPYFILE_FICLONE);
-    }
+    fs.copyFileSync(from, target, fs.constants.COPYFILE_FICLONE);
   }
 }
 

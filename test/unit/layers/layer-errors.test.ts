@@ -11,6 +11,7 @@ import { NO_HINTS } from '../../../electron/engine/runtime/inputs.ts';
 import type { LayerErrors } from '../../../shared/layer-errors.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { writeExternalModel } from '../../helpers/external-model.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { root } from '../../helpers/root.ts';
@@ -118,3 +119,17 @@ test.each(['qdq', 'dynamic'] as const)(
     });
   },
 );
+
+test('a model with external data is measured, and its files stay as they are', async () => {
+  const file = writeExternalModel(folder, 'external');
+  const session = Session.open(file, pool);
+  const out = path.join(fs.mkdtempSync(path.join(folder, 'out-')), 'int8.onnx');
+  const { signal } = new AbortController();
+  await session.export(recipe('int8'), 'qdq', out, { signal });
+  const inputs = { inputs: null, samples: 1, seed: 0 };
+  const { layers } = await measureLayersOf(session, RUNTIME_SCRIPT, out, inputs, { signal });
+  expect(layers.length).toBeGreaterThan(0);
+  for (const { localSqnrDb } of layers) expect(localSqnrDb).toBeGreaterThan(30);
+  session.assertUnchanged();
+  session.close();
+});
