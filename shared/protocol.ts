@@ -61,6 +61,8 @@ export interface ExportResult {
   readonly kept: number;
   /** Why float tensors were kept, largest first. */
   readonly keptByReason: readonly KeptGroup[];
+  /** Weights whose codes the recipe wants chosen on samples and that have the nearest ones: why, largest first. */
+  readonly nearest?: readonly KeptGroup[];
   /** Mode static: values between operators that are quantized, and those that stay in float. */
   readonly activations?: { readonly quantized: number; readonly kept: number };
   /** Modes that run operators on codes (dynamic, static, nbits): how many do. */

@@ -110,6 +110,8 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
         `${result.quantized} quantized, ${result.kept} kept, ${result.seconds.toFixed(2)} s`,
     );
     printKept(result.quantized, result.keptByReason);
+    for (const { tensors, reason } of result.nearest ?? [])
+      print(`nearest codes: ${tensors} ${tensors === 1 ? 'tensor' : 'tensors'}: ${reason}`);
     printIntegerOperators(result);
     for (const line of operatorLines(result.operators ?? [])) print(line);
   });

@@ -2,7 +2,7 @@ import * as path from 'node:path';
 import { AppError } from '../../shared/errors.ts';
 import type { Plan } from '../../shared/plan.ts';
 import type { ExportMode, ExportPreview, ExportResult } from '../../shared/protocol.ts';
-import type { Recipe } from '../../shared/recipe.ts';
+import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
 import { keptByReason, type KeptGroup } from '../../shared/report.ts';
 import type { InputFile } from '../files/atomic-file.ts';
 import { outlineOf } from './activations.ts';
@@ -18,6 +18,7 @@ import type { Planning } from './planning.ts';
 import type { WorkerPool } from './pool.ts';
 import { kernelScheme } from './quantize/scheme.ts';
 import type { RunOptions } from './run-options.ts';
+import { whyNearest } from './solutions.ts';
 
 export interface ExportOptions extends RunOptions {
   /** Whether files may be replaced that have the names of the export's parts, and belong to something else. */
@@ -114,6 +115,7 @@ export class Exporting {
       kept: this.opened.model.tensors.length - layout.quantized.length,
       ...activationCounts(mode, plan),
       keptByReason: this.keptByReason(plan, layout),
+      ...this.nearestByReason(recipe, mode),
       ...(layout.operators === undefined ? {} : { operators: layout.operators }),
       ...(layout.integerOperators === undefined
         ? {}
@@ -189,6 +191,18 @@ export class Exporting {
     const { plan, layoutFor } = await this.planning.layouts(recipe, mode, options);
     const inputs = [...this.opened.files, ...(options.inputs ?? [])];
     return { ...planTarget(target, layoutFor, inputs), plan };
+  }
+
+  /** Why weights have the nearest codes although the recipe wants others. */
+  private nearestByReason(recipe: Recipe, mode: ExportMode): Pick<ExportResult, 'nearest'> {
+    if (!choosesCodes(recipe)) return {};
+    const rounded = this.planning.plan(recipe, mode).weights.flatMap((entry) => {
+      const reason = whyNearest(entry);
+      return reason === null
+        ? []
+        : [{ reason, bytes: this.opened.model.tensors[entry.tensor]!.bytes }];
+    });
+    return { nearest: keptByReason(rounded) };
   }
 
   private keptByReason({ weights }: Plan, layout: Layout): readonly KeptGroup[] {

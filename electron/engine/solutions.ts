@@ -12,6 +12,15 @@ import type { RunOptions } from './run-options.ts';
 /** Values of a weight that a worker solves at a time: 256 MB as float32, and a byte for each code. */
 const MOST_ELEMENTS = 1 << 26;
 
+/** What the reason begins with why a weight has the nearest codes. */
+const ROUNDED = 'rounded to nearest: ';
+
+/** Why a planned tensor has the nearest codes although its recipe wants others; null where that is not so. */
+export function whyNearest({ scheme, reason }: TensorPlan): string | null {
+  const at = scheme === null ? -1 : (reason?.lastIndexOf(ROUNDED) ?? -1);
+  return at < 0 ? null : reason!.slice(at + ROUNDED.length);
+}
+
 /** What came of solving a weight: the file of its solution, or why its nearest codes are kept. */
 type Outcome = { readonly file: string } | { readonly reason: string };
 
@@ -90,7 +99,7 @@ export class Solutions {
     if (outcome !== undefined && 'file' in outcome) return this.withSolution(entry);
     const why = outcome?.reason ?? this.whyNot(entry);
     if (why === null) return entry;
-    const own = `rounded to nearest: ${why}`;
+    const own = `${ROUNDED}${why}`;
     return {
       ...entry,
       scheme: withFields(entry.scheme, { algorithm: 'nearest' }),

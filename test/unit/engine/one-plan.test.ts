@@ -160,6 +160,11 @@ describe('codes that GPTQ has chosen are those that are shown, exported and run'
     expect(await reasons(recipe)).toEqual(
       new Set(["rounded to nearest: GPTQ needs samples of the model's inputs"]),
     );
+    const out = path.join(folder, 'nearest.onnx');
+    const { nearest } = await other.export(recipe, 'qdq', out, { signal: never });
+    expect(nearest).toMatchObject([
+      { reason: "GPTQ needs samples of the model's inputs", tensors: 3 },
+    ]);
     expect(await reasons(wanted({ dtype: 'int16' }))).toEqual(
       new Set(['rounded to nearest: GPTQ chooses codes of up to 8 bits']),
     );
