@@ -51,7 +51,14 @@ export class ModelCopies {
     layers: readonly LayerCopy[],
     work: (model: RunnableModel) => Promise<T>,
   ): Promise<T> {
-    return await this.copy(this.opened.withLayers?.(layers), work);
+    if (this.opened.withLayers === undefined)
+      throw new AppError('UNSUPPORTED', 'is of a format whose layers do not run by themselves', {
+        file: this.file,
+        field: 'format',
+        found: this.opened.model.format,
+        expected: 'ONNX',
+      });
+    return await this.copy(this.opened.withLayers(layers), work);
   }
 
   /** Of values of the main graph in one run: how many elements each has. */
