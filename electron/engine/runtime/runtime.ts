@@ -41,7 +41,8 @@ function watch(): void {
   };
   const watchdog = new Watchdog((error) => send({ type: 'error', error: error.toData() }, die));
   worker.on('message', (message: FromRuntime) => {
-    watchdog.heard();
+    if (message.type === 'progress') watchdog.heard();
+    else watchdog.stop();
     send(message);
   });
   worker.on('error', (error) => send({ type: 'error', error: runtimeError(error) }, die));
@@ -92,9 +93,15 @@ class Watchdog {
     this.last = performance.now();
   }
 
+  /** Watches a request, until it is answered. */
   start(request: ToRuntime): void {
+    this.stop();
     this.heard();
     this.timer = setInterval(() => this.check(request), WATCH_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
   }
 
   private check(request: ToRuntime): void {
@@ -115,7 +122,7 @@ class Watchdog {
   }
 
   private end(why: string, request: ToRuntime, details: Record<string, string>): void {
-    clearInterval(this.timer);
+    this.stop();
     const summary = `${runtimeOf(request)} was stopped: ${why}`;
     this.onLimit(new AppError('LIMIT', summary, { file: subjectOf(request), ...details }));
   }
