@@ -1,3 +1,5 @@
+import { addTo } from './lists.ts';
+
 /** Nodes of one operator: how many, and the names of the first few. */
 export interface NodeGroup {
   readonly op: string;
@@ -38,8 +40,7 @@ export type FloatReason =
 export function kernelLines(kernels: Kernels): readonly string[] {
   const { integer, float, total, unfused } = kernels;
   const byReason = new Map<string, NodeGroup[]>();
-  for (const group of kernels.floatNodes)
-    byReason.set(group.reason, [...(byReason.get(group.reason) ?? []), group]);
+  for (const group of kernels.floatNodes) addTo(byReason, group.reason, group);
   const what = integer === 0 ? '' : ` (${listed(kernels.integerNodes)})`;
   return [
     `Of ${total} nodes that onnxruntime runs, ${integer} work on integers${what} and ${float} on floats.`,

@@ -14,6 +14,13 @@ export function append<T>(into: T[], from: Iterable<T>): void {
   for (const element of from) into.push(element);
 }
 
+/** Add a value to the list that a map has of a key: copying the list for each would take quadratic time. */
+export function addTo<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}
+
 /** The largest of some numbers, or `-Infinity` of none. */
 export function largest(values: Iterable<number>): number {
   let most = -Infinity;

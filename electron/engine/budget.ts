@@ -9,6 +9,7 @@ import {
   type FilePlan,
   type Goal,
 } from '../../shared/budget-plan.ts';
+import { addTo } from '../../shared/lists.ts';
 import { isQuantizable } from '../../shared/model.ts';
 import { planWeights } from '../../shared/plan.ts';
 import type { ExportMode } from '../../shared/protocol.ts';
@@ -149,7 +150,7 @@ function freeNames(session: Session, base: Recipe): readonly NamedTensors[] {
     if (!isQuantizable(ref)) continue;
     const onPurpose = byRule || base.default === null || ref.elements < base.minElements;
     if ((scheme === null && onPurpose) || ref.name.length > MAX_NAME) staying.add(ref.name);
-    groups.set(ref.name, [...(groups.get(ref.name) ?? []), tensor]);
+    addTo(groups, ref.name, tensor);
   }
   return [...groups]
     .filter(([name]) => !staying.has(name))

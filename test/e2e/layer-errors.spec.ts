@@ -3,13 +3,18 @@ import * as path from 'node:path';
 import { plantedModel } from '../helpers/onnx-model.ts';
 import { expect, figuresSettle, test } from './app.ts';
 
+/** The file of a model with one layer that breaks it. */
+function planted(folder: string): string {
+  const file = path.join(folder, 'planted.onnx');
+  fs.writeFileSync(file, plantedModel());
+  return file;
+}
+
 test('the layer that breaks a model is found in the chart, kept in float, and the model measured again', async ({
   launch,
   folder,
 }) => {
-  const file = path.join(folder, 'planted.onnx');
-  fs.writeFileSync(file, plantedModel());
-  const app = await launch([file]);
+  const app = await launch([planted(folder)]);
   const { page } = app;
   await figuresSettle(app);
   await page.getByRole('button', { name: 'Run', exact: true }).click();
@@ -53,9 +58,7 @@ test('a budget by outputs spends its bytes on the layer that breaks the model', 
   launch,
   folder,
 }) => {
-  const file = path.join(folder, 'planted.onnx');
-  fs.writeFileSync(file, plantedModel());
-  const app = await launch([file]);
+  const app = await launch([planted(folder)]);
   const { page } = app;
   await figuresSettle(app);
   await page.getByRole('button', { name: 'Budget', exact: true }).click();

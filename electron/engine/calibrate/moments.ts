@@ -6,6 +6,7 @@ import type { RunOptions } from '../run-options.ts';
 import type { OpenedModel, WeightInput } from '../formats/format.ts';
 import { MOST_COLUMNS, type WeightMoments } from '../weight-moments.ts';
 import { AppError } from '../../../shared/errors.ts';
+import { addTo } from '../../../shared/lists.ts';
 import type { CalibrationInputs } from './prepared.ts';
 
 /**
@@ -60,7 +61,7 @@ function layersOf(inputs: readonly WeightInput[]) {
       continue;
     }
     const key = JSON.stringify([value, columns, patches]);
-    layers.set(key, [...(layers.get(key) ?? []), input]);
+    addTo(layers, key, input);
   }
   return { layers: [...layers.values()], byTensor };
 }

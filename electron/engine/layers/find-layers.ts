@@ -1,5 +1,6 @@
 import type { ModelGraph, Operand, OperatorRef } from '../../../shared/graph.ts';
 import type { SkippedLayer } from '../../../shared/layer-errors.ts';
+import { addTo } from '../../../shared/lists.ts';
 import type { TensorRef } from '../../../shared/model.ts';
 import type { Graphed } from '../calibrate/counterparts.ts';
 import { mainOperators, Matching } from './matching.ts';
@@ -76,7 +77,7 @@ class Finder {
       if (role === 'weight' || role === 'embedding')
         for (const { op, node } of consumers) {
           const key = `${op} ${node}`;
-          this.weights.set(key, [...(this.weights.get(key) ?? []), id]);
+          addTo(this.weights, key, id);
         }
     this.operators = new Map(
       mainOperators(original.graph()).map((each) => [`${each.op} ${each.name}`, each]),
