@@ -43,6 +43,7 @@ export function layerColumns(series: readonly LayerSeries[]): readonly LayerColu
 /** Jumps that are marked in each series at most. */
 const MARKED = 3;
 
+/** The largest drops of the accumulated SQNR in each series, in dB, each at its layer and column. */
 export function markedJumps(
   series: readonly LayerSeries[],
   columns: readonly LayerColumn[],

@@ -145,6 +145,7 @@ function signature(
   return names.length === 0 ? null : JSON.stringify([op, domain, names]);
 }
 
+/** The operators of the main graph, in the order of execution; none of the bodies of If and Loop. */
 export function mainOperators({ operators }: ModelGraph): OperatorRef[] {
   return operators.filter(({ graph }) => graph === '');
 }
