@@ -31,6 +31,8 @@ export interface TensorPlan {
   readonly scaleDtype?: ScaleDtype;
   /** Scales and zero points that the plan fixes, in place of those that the values give. */
   readonly parameters?: FixedParameters;
+  /** Codes that the plan chooses for all elements, in place of the nearest ones; only beside parameters. */
+  readonly codes?: Int32Array;
   /** The file of scales, zero points and codes that an algorithm has chosen, in place of the nearest codes. */
   readonly solved?: string;
   /** Whether finite values beyond a cast's type become infinite; without it a tensor that has any is kept. */

@@ -43,8 +43,8 @@ export type Encoding =
   | { readonly kind: 'integer'; readonly format: IntegerFormat }
   | { readonly kind: 'cast'; readonly dtype: FloatCast };
 
-/** Codes of up to 8 bits that an algorithm chose, one for each value of a tensor, in its order. */
-export type ChosenCodes = Int8Array | Uint8Array;
+/** Codes that an algorithm or the plan chose, one for each value of a tensor, in its order. */
+export type ChosenCodes = Int8Array | Uint8Array | Int32Array;
 
 /** Takes the stored bytes of consecutive runs of codes; it may keep them. */
 export type CodeSink = (bytes: Uint8Array) => void;

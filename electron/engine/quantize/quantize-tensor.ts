@@ -72,7 +72,9 @@ export function prepareTensor(input: QuantizeInput): EncodeJob {
   const encoding = { kind: 'integer', format } as const;
   if (scheme.parameters !== undefined) {
     const fixed = storedParameters(shape, { ...scheme.parameters, blockSize: null });
-    if (scheme.solved === undefined) return { encoding, ...fixed, sink };
+    const { codes } = scheme;
+    if (scheme.solved === undefined)
+      return { encoding, ...fixed, ...(codes === undefined ? {} : { codes }), sink };
     return { encoding, ...solvedCodes(scheme.solved, shape, fixed.grouping, format), sink };
   }
   const scaling = scalingOf(scheme);

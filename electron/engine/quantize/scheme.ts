@@ -7,6 +7,8 @@ export type KernelScheme = Scheme & {
   readonly scaleDtype?: ScaleDtype | undefined;
   /** Taken as they are, in place of those that the values give. */
   readonly parameters?: FixedParameters | undefined;
+  /** The codes of all elements, in place of the nearest ones. */
+  readonly codes?: Int32Array | undefined;
   /** The file that solution-file.ts reads scales, zero points and codes from. */
   readonly solved?: string | undefined;
 };
@@ -16,13 +18,18 @@ export function kernelScheme({
   scheme,
   scaleDtype,
   parameters,
+  codes,
   solved,
-}: Pick<TensorPlan, 'scheme' | 'scaleDtype' | 'parameters' | 'solved'>): KernelScheme | null {
+}: Pick<
+  TensorPlan,
+  'scheme' | 'scaleDtype' | 'parameters' | 'codes' | 'solved'
+>): KernelScheme | null {
   if (scheme === null) return null;
   return {
     ...scheme,
     ...(scaleDtype === undefined ? {} : { scaleDtype }),
     ...(parameters === undefined ? {} : { parameters }),
+    ...(codes === undefined ? {} : { codes }),
     ...(solved === undefined ? {} : { solved }),
   };
 }

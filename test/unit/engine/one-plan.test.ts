@@ -6,7 +6,7 @@ import type { WeightInput } from '../../../electron/engine/formats/format.ts';
 import { FIRST_VALUES } from '../../../electron/engine/quantize/detail.ts';
 import { isQuantizable, type TensorRef } from '../../../shared/model.ts';
 import type { ExportMode } from '../../../shared/protocol.ts';
-import type { BiasPlan } from '../../../shared/plan.ts';
+import type { Plan } from '../../../shared/plan.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { findPreset, PRESETS } from '../../../shared/presets.ts';
 import { algorithmOf, BASE_SCHEME, type SchemeFields } from '../../../shared/scheme.ts';
@@ -105,9 +105,7 @@ describe.each(models)('$name: what an analysis shows is what the export stores',
     expect(kept.filter(({ reason }) => reason === null)).toEqual([]);
     const counted = result.keptByReason.reduce((sum, group) => sum + group.tensors, 0);
     expect(counted).toBe(kept.length);
-    const { operators } = session.plan(wanted, mode);
-    const biases = new Map(operators.flatMap(({ bias }) => (bias ? [[bias.tensor, bias]] : [])));
-    expect(differences(session, out, reports, biases)).toEqual([]);
+    expect(differences(session, out, reports, session.plan(wanted, mode))).toEqual([]);
     await expectInspectorToAgree(session, wanted, mode, reports);
   });
 });
@@ -238,8 +236,7 @@ async function expectSolved(session: Session, wanted: Recipe, mode: ExportMode):
     const { codes, scale, zeroPoint } = storedParts(exported, tensor, report);
     expect([[...scale], [...zeroPoint]]).toEqual([[...report.scale], [...report.zeroPoint]]);
     const stored = restoredValues(codes, tensor, report);
-    const noise = stored.reduce((sum, each, at) => sum + (each - original[at]!) ** 2, 0);
-    expect(noise / original.length / report.mse).toBeCloseTo(1, 9);
+    expectErrorOf(report, original, stored);
     expect(codes).not.toEqual(codesOfReport(original, tensor, report));
     const detail = await session.inspect(report.tensor, [wanted], BINS, never, mode);
     expect(detail.a?.firstCodes).toEqual(Array.from(codes.subarray(0, FIRST_VALUES)));
@@ -248,6 +245,16 @@ async function expectSolved(session: Session, wanted: Recipe, mode: ExportMode):
   exported.close();
   await expectInspectorToAgree(session, wanted, mode, reports);
   return solved.length;
+}
+
+function expectErrorOf(
+  { mse }: TensorReport,
+  original: ArrayLike<number>,
+  stored: ArrayLike<number>,
+): void {
+  let noise = 0;
+  for (let at = 0; at < original.length; at++) noise += (stored[at]! - original[at]!) ** 2;
+  expect(mse).toBeCloseTo(noise / original.length, 12);
 }
 
 /** Bins of the histograms that the Inspector makes here; no test looks at them. */
@@ -286,13 +293,13 @@ function differences(
   session: Session,
   out: string,
   reports: readonly TensorReport[],
-  biases: ReadonlyMap<number, BiasPlan>,
+  plan: Plan,
 ): readonly Difference[] {
   const exported = Session.open(out, pool);
   try {
     return reports
       .filter(({ quantized }) => quantized)
-      .flatMap((report) => differencesOf(session, exported, report, biases.get(report.tensor)));
+      .flatMap((report) => differencesOf(session, exported, report, plan));
   } finally {
     exported.close();
   }
@@ -305,14 +312,15 @@ function differencesOf(
   session: Session,
   exported: Session,
   report: TensorReport,
-  bias: BiasPlan | undefined,
+  plan: Plan,
 ): Difference[] {
   const tensor = session.tensors[report.tensor]!;
   const known = values.get(tensor) ?? valuesOf(session, tensor);
   values.set(tensor, known);
   const file = storedParts(exported, tensor, report);
-  // The plan has the codes of a bias, which is divided in float64.
-  const analysis = { ...report, codes: bias?.codes ?? codesOfReport(known, tensor, report) };
+  const { codes } = plan.weights[report.tensor]!;
+  if (codes !== undefined) expectErrorOf(report, known, restoredValues(codes, tensor, report));
+  const analysis = { ...report, codes: codes ?? codesOfReport(known, tensor, report) };
   return (['scale', 'zeroPoint', 'codes'] as const).flatMap((part) => {
     const [a, b] = [analysis[part], file[part]];
     let at = 0;

