@@ -1,7 +1,7 @@
 """Writes the facts of LiteRT's schema that the reader, the verifier and the writer are driven by.
 
     python build/litert-schema.py > electron/engine/formats/litert/read/schema.json
-    npx prettier --config build/prettier.json --write electron/engine/formats/litert/read/schema.json
+    node build/format.mjs electron/engine/formats/litert/read/schema.json
 
 Needs tensorflow-cpu 2.21.0, whose generated Python accessors state each table's fields: their ids,
 types and defaults, the values of the enumerations and the members of the unions. Only these facts are

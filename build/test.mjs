@@ -21,19 +21,7 @@ const phases = [
   ['electron', () => electronPath()],
   ['types', () => node('build/types.mjs')],
   ['lint', () => node('build/lint.mjs')],
-  [
-    'format',
-    () =>
-      node(
-        'node_modules/prettier/bin/prettier.cjs',
-        '--config',
-        'build/prettier.json',
-        '--log-level',
-        'warn',
-        '--check',
-        '.',
-      ),
-  ],
+  ['format', () => node('build/format.mjs', '--check')],
   ['build', () => node('build/build.mjs')],
   [
     'unit',

@@ -5,7 +5,8 @@ import type { View } from './views.ts';
 
 /** Errors cross IPC as data: ipcMain.handle keeps nothing of an Error but its message. */
 export type Result<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorData };
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: ErrorData };
 
 /** A file the person chose. `label` is for display only. */
 export interface ChosenFile {

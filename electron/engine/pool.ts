@@ -8,7 +8,8 @@ type JobName = keyof Jobs;
 
 /** What a worker's method answers: errors cross as data, as a thrown one would keep only its message. */
 export type JobResult<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorData };
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: ErrorData };
 
 /** A job with a flag beside it that tells a busy worker to stop between two chunks. */
 export interface JobEnvelope<T> {

@@ -68,7 +68,13 @@ export function withMinElements(recipe: Recipe, minElements: number): Recipe {
 
 /** The fields of the band in which two recipes may differ. */
 export type BandField =
-  'dtype' | 'symmetry' | 'granularity' | 'range' | 'activations' | 'minElements' | 'rules';
+  | 'dtype'
+  | 'symmetry'
+  | 'granularity'
+  | 'range'
+  | 'activations'
+  | 'minElements'
+  | 'rules';
 
 /** The fields that say something of both recipes and whose values differ. */
 export function differingFields(a: Recipe, b: Recipe): ReadonlySet<BandField> {

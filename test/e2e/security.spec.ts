@@ -321,7 +321,8 @@ test.describe('the page', () => {
       const frame = document.createElement('iframe');
       document.body.append(frame);
       const Connection = (frame.contentWindow as unknown as typeof globalThis).RTCPeerConnection as
-        typeof RTCPeerConnection | undefined;
+        | typeof RTCPeerConnection
+        | undefined;
       const candidates: string[] = [];
       if (Connection !== undefined) {
         const connection = new Connection({ iceServers: [{ urls: `stun:127.0.0.1:${port}` }] });

@@ -18,7 +18,8 @@ import { whyUntouchable } from './untouchable.ts';
 
 /** A scheme as LiteRT stores it, with the reason where it is not the one asked for; or why it stores none. */
 export type Fit =
-  { readonly scheme: Scheme; readonly reason: string | null } | { readonly refused: string };
+  | { readonly scheme: Scheme; readonly reason: string | null }
+  | { readonly refused: string };
 
 /** How a stored type becomes float32 again. */
 interface Restorer {

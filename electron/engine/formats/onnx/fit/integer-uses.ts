@@ -7,7 +7,11 @@ import type { NBitsShape } from '../../../export/nbits-layout.ts';
 
 /** Which operator takes a node over with integer weights. */
 export type IntegerForm =
-  'MatMulInteger' | 'ConvInteger' | 'DynamicQuantizeMatMul' | 'DynamicQuantizeLSTM' | 'MatMulNBits';
+  | 'MatMulInteger'
+  | 'ConvInteger'
+  | 'DynamicQuantizeMatMul'
+  | 'DynamicQuantizeLSTM'
+  | 'MatMulNBits';
 
 /** A node that an integer operator can stand in for, and the weight that it takes. */
 export interface IntegerUse {

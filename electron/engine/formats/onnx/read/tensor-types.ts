@@ -2,7 +2,12 @@ import type { DtypeName } from '../../../../../shared/dtypes.ts';
 
 /** The field of TensorProto that may hold a type's values when raw_data does not (onnx.proto, TensorProto). */
 export type TypedField =
-  'float_data' | 'int32_data' | 'int64_data' | 'double_data' | 'uint64_data' | 'string_data';
+  | 'float_data'
+  | 'int32_data'
+  | 'int64_data'
+  | 'double_data'
+  | 'uint64_data'
+  | 'string_data';
 
 export interface TensorType {
   readonly dtype: DtypeName;

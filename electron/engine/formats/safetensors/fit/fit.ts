@@ -8,7 +8,8 @@ import { isConverted, type SafetensorsTensor } from '../read/tensors.ts';
 
 /** How a tensor is stored, or why it is not stored otherwise. */
 export type Fit =
-  { readonly scheme: Scheme; readonly mayOverflow?: true } | { readonly refused: string };
+  | { readonly scheme: Scheme; readonly mayOverflow?: true }
+  | { readonly refused: string };
 
 /**
  * How a mode stores a tensor; null where nothing is asked of it. Mode cast also casts tensors that the recipe does
