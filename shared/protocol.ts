@@ -4,6 +4,7 @@ import type {
   LayerActivation,
   StaticOutline,
 } from './activations.ts';
+import type { AnswerKind, BoxOrder, SampleAnswers, TotalAgreement } from './answers.ts';
 import type { Channels } from './channels.ts';
 import type { Budget, FilePlan, Goal } from './budget-plan.ts';
 import type { Computer } from './computer.ts';
@@ -87,6 +88,18 @@ export interface RunInputs {
   readonly inputs: Handle | null;
 }
 
+/** Whose outputs are kept to be shown: those of a recipe's side, or of a file. */
+export type AnswerSlot = Side | 'file';
+
+/** What a person chose to show an output as; null is a guess. */
+export interface ShownAs {
+  readonly output: string;
+  readonly kind: AnswerKind | null;
+  /** A labels file, a dictionary or a tokenizer; null is what lies beside the model. */
+  readonly names: Handle | null;
+  readonly order: BoxOrder | null;
+}
+
 /** How many values of an output are NaN or infinite, over all samples. */
 export interface NonFinite {
   readonly before: number;
@@ -119,7 +132,7 @@ export interface VerifyResult {
     readonly sqnrDb: number | null;
     readonly cosine: number | null;
     readonly maxAbsError: number;
-    /** Of outputs [samples, classes]: the share of rows whose greatest value is at the same place; null for others. */
+    /** Of class scores [samples, classes]: the share of rows whose greatest value is at the same place; null for others. */
     readonly top1Agreement: number | null;
     readonly nonFinite: NonFinite;
     /** The figures say nothing about the export: the output is constant, random, or was not compared. */
@@ -132,6 +145,8 @@ export interface VerifyResult {
    * not ask for (MatMulNBits made of DequantizeLinear and MatMul); absent for other exports.
    */
   readonly weightsOnly?: VerifyResult['outputs'];
+  /** Samples whose outputs can be shown: see the request answers; absent where none are kept. */
+  readonly kept?: number;
   /** The name of the recipe that the export's metadata has; absent where it has none. */
   readonly exportedUnder?: string;
   /** What is special about the runs as a whole, each a sentence. */
@@ -313,13 +328,34 @@ export interface Requests {
   computer: { params: null; reply: Computer };
   /** Run the opened model and an exported one on the same inputs. */
   verify: {
-    params: { handle: Handle; exported: Handle } & RunInputs;
+    params: { handle: Handle; exported: Handle; keep?: AnswerSlot } & RunInputs;
     reply: VerifyResult;
   };
   /** Export under a recipe to a temporary file, and run that beside the opened model. */
   run: {
-    params: { handle: Handle; recipe: Recipe; mode: ExportMode } & RunInputs;
+    params: {
+      handle: Handle;
+      recipe: Recipe;
+      mode: ExportMode;
+      /** Keep the outputs there, in place of what it has. */
+      keep?: AnswerSlot;
+    } & RunInputs;
     reply: VerifyResult;
+  };
+  /** The outputs of one sample of a run that was kept, as what they are. */
+  answers: {
+    params: {
+      handle: Handle;
+      slot: AnswerSlot;
+      sample: number;
+      shown: readonly ShownAs[];
+    };
+    reply: SampleAnswers;
+  };
+  /** How the outputs agree over all samples that were kept. */
+  agreement: {
+    params: { handle: Handle; slot: AnswerSlot; shown: readonly ShownAs[] };
+    reply: readonly TotalAgreement[];
   };
   /** Measure the error of each layer of an export: of a file, or under a recipe. */
   layerErrors: {

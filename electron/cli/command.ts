@@ -3,6 +3,8 @@ export interface OptionDefinition {
   readonly name: string;
   /** What stands for the value in help, such as FILE; absent for a flag. */
   readonly value?: string;
+  /** The option may stand without its value. */
+  readonly isValueOptional?: boolean;
   readonly description: string;
   readonly required?: boolean;
 }
@@ -66,6 +68,7 @@ export function usageOf({ name, arguments: positionals, options }: CommandDefini
 }
 
 /** An option as it is typed: `--out FILE`. */
-export function flagsOf({ name, value }: OptionDefinition): string {
-  return value === undefined ? `--${name}` : `--${name} ${value}`;
+export function flagsOf({ name, value, isValueOptional }: OptionDefinition): string {
+  if (value === undefined) return `--${name}`;
+  return isValueOptional === true ? `--${name} [${value}]` : `--${name} ${value}`;
 }

@@ -77,7 +77,9 @@ function addCommand(
     command.argument(`[${argument.name}]`, argument.description);
   for (const option of options) {
     const flags =
-      option.value === undefined ? flagsOf(option) : `--${option.name} <${option.value}>`;
+      option.value === undefined || option.isValueOptional === true
+        ? flagsOf(option)
+        : `--${option.name} <${option.value}>`;
     command.addOption(new Option(flags, option.description));
   }
   const lines = examples.map((example) => `  $ ${example}`).join('\n');

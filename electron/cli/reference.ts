@@ -86,6 +86,22 @@ Both are measured without onnxruntime's graph optimizations, as calibration is: 
 file, and leave out what fusions round on their own. \`layersSkipped\` names what has no figures, such as layers in
 bodies of If and Loop, with the reason.
 
+\`--answers\` adds \`answers\`: for each sample and output what both models answer, as what the output is. The kind is guessed
+by shape, values, name and the files beside the model; a kind after \`--answers\` sets it for all outputs.
+
+| kind | \`before\`, \`after\` | \`agree\`, the share of |
+|---|---|---|
+| \`scores\` | the five highest classes: \`index\`, \`label\`, \`score\` | rows with the same first class |
+| \`ctc\`, \`tokens\` | text | characters or tokens that are right, by edit distance |
+| \`mask\` | classes with their \`share\` of the pixels | pixels with the same class |
+| \`boxes\` | corners as fractions of the input, \`score\`, \`label\` | boxes with a partner of their class that overlaps by half |
+| \`points\` | places as fractions of the input | points within 2 % of the input |
+| \`picture\`, \`wave\` | null | null |
+| \`numbers\` | first values, \`min\`, \`max\`, \`mean\` | null |
+
+\`answersTotal\` has each output over all samples: \`agree\`, \`wrong\` of \`of\` units, \`sameSamples\`. \`--labels\` names a file of
+labels or the characters of a dictionary: one a line, a JSON list or object, or a configuration with \`id2label\`.
+
 ## What plan counts as error
 
 \`--by weights\`, the default, adds up the squared errors of the weights. \`--by outputs\` runs the model on samples: each

@@ -3,6 +3,8 @@ import { ABOUT_TIMES } from '../../shared/formats.ts';
 import type { LayerErrors } from '../../shared/layer-errors.ts';
 import { kernelLines, ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
+import { differenceInWords } from '../../shared/judgement.ts';
+import { verifyAnswers } from '../engine/answers/verify-answers.ts';
 import { measureLayersOf, runBeside } from '../engine/runtime/run-models.ts';
 import {
   JSON_OPTION,
@@ -10,6 +12,7 @@ import {
   type CommandDefinition,
   type CommandInput,
 } from './command.ts';
+import { ANSWERS_OPTIONS, answerFields, answersWanted, printAnswers } from './answers.ts';
 import { printJson } from './json.ts';
 import { decibels, megabytes, print, printError } from './output.ts';
 import { currentRuntime } from './runtime.ts';
@@ -34,12 +37,14 @@ export const verifyCommand: CommandDefinition = {
       name: 'layers',
       description: 'Measure the error of each layer too: local and accumulated SQNR of its output.',
     },
+    ...ANSWERS_OPTIONS,
     JSON_OPTION,
   ],
   examples: [
     'quantscope verify model.onnx model.int8.onnx',
     'quantscope verify model.onnx model.int8.onnx --inputs samples --samples 16',
     'quantscope verify model.onnx model.int8.onnx --layers',
+    'quantscope verify ocr.onnx ocr.int8.onnx --inputs lines --answers ctc --labels keys.txt',
     'quantscope verify model.tflite model.dynamic.tflite',
   ],
   run: verify,
@@ -50,19 +55,28 @@ async function verify({ positionals, values }: CommandInput): Promise<void> {
   const samples = wholeNumber(values, 'samples', 4, 1, 1000);
   const seed = wholeNumber(values, 'seed', 0, 0, 0xffffffff);
   const inputs = typeof values['inputs'] === 'string' ? values['inputs'] : null;
+  const answersAsked = answersWanted(values);
   await withSession(model, async ({ session, signal, onProgress }) => {
-    const wanted = { samples, seed, inputs };
-    const result = await runBeside(session, currentRuntime(), exported, wanted, {
-      signal,
-      onProgress,
-    });
+    const [wanted, options] = [
+      { samples, seed, inputs },
+      { signal, onProgress },
+    ];
+    const runtime = currentRuntime();
+    const answered =
+      answersAsked === null
+        ? null
+        : await verifyAnswers(session, runtime, exported, wanted, answersAsked, options);
+    const result =
+      answered?.result ?? (await runBeside(session, runtime, exported, wanted, options));
     const measured =
       values['layers'] === true
-        ? await measureLayersOf(session, currentRuntime(), exported, wanted, { signal, onProgress })
+        ? await measureLayersOf(session, runtime, exported, wanted, options)
         : null;
-    if (values['json'] === true) printJson({ ...result, ...layerFields(measured) });
+    const answers = answered === null ? {} : answerFields(answered);
+    if (values['json'] === true) printJson({ ...result, ...layerFields(measured), ...answers });
     else {
       printTable(result);
+      if (answered !== null) printAnswers(answered, inputs === null);
       if (measured !== null) printLayers(measured);
     }
     assertFinite(exported, result);
@@ -99,19 +113,14 @@ function assertFinite(file: string, { outputs }: VerifyResult): void {
   throw new AppError('RUNTIME', found.join('; '), { file });
 }
 
-/** Below this SQNR an output has an error of a tenth of its size or more. */
-const POOR_DB = 20;
-
 /** What an export answers poorly, in words, and a better preset where its recipe is known for it. */
 function poorOutputs({ outputs, exportedUnder }: VerifyResult): string[] {
-  const poor = outputs.filter(
-    ({ sqnrDb, inconclusive }) => sqnrDb !== null && sqnrDb < POOR_DB && !inconclusive,
-  );
-  const words = poor.map(
-    ({ name, sqnrDb }) =>
-      `output ${printable(name)}: ${sqnrDb!.toFixed(1)} dB: the export does not answer as the original does`,
-  );
-  if (poor.length > 0 && exportedUnder === 'ort-dynamic')
+  const words = outputs.flatMap(({ name, sqnrDb, inconclusive }) => {
+    const difference = inconclusive ? null : differenceInWords(sqnrDb);
+    if (difference === null) return [];
+    return [`output ${printable(name)}: ${sqnrDb!.toFixed(1)} dB: its values ${difference}`];
+  });
+  if (words.length > 0 && exportedUnder === 'ort-dynamic')
     words.push('ort-dynamic quantizes every weight per tensor; export with --recipe int8 instead');
   return words;
 }

@@ -1,6 +1,7 @@
 import type { Calibrated } from '../../shared/activations.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { ExportMode } from '../../shared/protocol.ts';
+import { AnswerStore } from './answers/answer-store.ts';
 import { PreparedModel, type CalibrationInputs } from './calibrate/prepared.ts';
 import { assertMode } from './planning.ts';
 import type { WorkerPool } from './pool.ts';
@@ -14,6 +15,8 @@ import { StaticModel, type Measurable } from './static-model.ts';
 /** A model that a page has open: its session and, once it was asked for, its prepared copy and what calibration found. */
 export class OpenModel {
   readonly session: Session;
+  /** What its last runs gave. */
+  readonly answers = new AnswerStore();
   private readonly pool: WorkerPool;
   private readonly runtime: Runtime;
   /** Made once, with the first calibration. */
@@ -68,6 +71,7 @@ export class OpenModel {
 
   close(): void {
     this.session.close();
+    this.answers.close();
     // A copy that is still being made is closed once it is.
     void this.prepared?.then(
       (prepared) => prepared.close(),

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { ANSWER_KINDS, BOX_ORDERS } from '../../shared/answers.ts';
 import { MAX_DOT_LENGTH } from '../../shared/dot-product.ts';
 import { AppError } from '../../shared/errors.ts';
 import {
@@ -37,6 +38,21 @@ const sampleInputs = {
   seed: index,
   recipe,
 };
+
+const slot = v.picklist(['a', 'b', 'file']);
+/** No model has more outputs that a person looks at. */
+const MAX_SHOWN = 10_000;
+const shown = v.pipe(
+  v.array(
+    v.strictObject({
+      output: v.pipe(v.string(), v.maxLength(1 << 20)),
+      kind: v.nullable(v.picklist(ANSWER_KINDS)),
+      names: v.nullable(handle),
+      order: v.nullable(v.picklist(BOX_ORDERS)),
+    }),
+  ),
+  v.maxLength(MAX_SHOWN),
+);
 
 /** What each request takes. A field more, or of another type, is an error. */
 const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K]['params']> } = {
@@ -87,8 +103,10 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
     seed: index,
   }),
   computer: v.null(),
-  verify: v.strictObject({ handle, exported: handle, ...runInputs }),
-  run: v.strictObject({ handle, recipe, mode, ...runInputs }),
+  verify: v.strictObject({ handle, exported: handle, keep: v.exactOptional(slot), ...runInputs }),
+  run: v.strictObject({ handle, recipe, mode, keep: v.exactOptional(slot), ...runInputs }),
+  answers: v.strictObject({ handle, slot, sample: index, shown }),
+  agreement: v.strictObject({ handle, slot, shown }),
   layerErrors: v.strictObject({
     handle,
     of: v.union([v.strictObject({ exported: handle }), v.strictObject({ recipe, mode })]),

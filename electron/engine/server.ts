@@ -3,6 +3,7 @@ import { basename, dirname } from 'node:path';
 import { candidateSchemes, type Budget } from '../../shared/budget-plan.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type {
+  AnswerSlot,
   EngineState,
   ExportMode,
   ExportResult,
@@ -15,8 +16,10 @@ import type {
   Requests,
   RunInputs,
   SampleInputs,
+  ShownAs,
   Side,
   ToEngine,
+  VerifyResult,
 } from '../../shared/protocol.ts';
 import type { LayerErrors } from '../../shared/layer-errors.ts';
 import { planWeights } from '../../shared/plan.ts';
@@ -32,7 +35,9 @@ import { MalformedRequest, readMessage } from './requests.ts';
 import { budgetByOutputs, measureSensitivity } from './sensitivity.ts';
 import type { CalibrationInputs } from './calibrate/prepared.ts';
 import { countMatches } from './rule-counts.ts';
+import type { Wanted } from './answers/kept-run.ts';
 import type { Runtime } from './runtime/host.ts';
+import { runHintsOf } from './runtime/run-hints.ts';
 import {
   measureLayersOf,
   runBeside,
@@ -229,6 +234,14 @@ export class EngineServer {
     computer: () => thisComputer(),
     verify: (params, call) => this.verify(params, call),
     run: (params, call) => this.runRecipe(params, call),
+    answers: async ({ handle, slot, sample, shown }) =>
+      this.model(handle)
+        .answers.run(slot)
+        .sample(sample, await this.wantedAnswers(shown)),
+    agreement: async ({ handle, slot, shown }, { signal }) =>
+      this.model(handle)
+        .answers.run(slot)
+        .totals(await this.wantedAnswers(shown), signal),
     layerErrors: (params, call) => this.layerErrors(params, call),
     running: () => this.runningWork(),
     follow: ({ job }, call) => this.follow(job, call),
@@ -327,21 +340,47 @@ export class EngineServer {
 
   /** An exported model is one that was just written, or one that was chosen to be read. */
   private async verify(
-    { handle, exported, ...inputs }: Requests['verify']['params'],
+    { handle, exported, keep, ...inputs }: Requests['verify']['params'],
     options: RunOptions,
   ): Promise<Requests['verify']['reply']> {
     const path = await this.grants.path(exported, 'read', 'write');
     const wanted = await this.runInputs(inputs);
-    return runBeside(this.session(handle), this.runtime, path, wanted, options);
+    return this.keeping(handle, keep, (keeping) =>
+      runBeside(this.session(handle), this.runtime, path, { ...wanted, ...keeping }, options),
+    );
   }
 
   private async runRecipe(
-    { handle, recipe, mode, ...inputs }: Requests['run']['params'],
+    { handle, recipe, mode, keep, ...inputs }: Requests['run']['params'],
     options: RunOptions,
   ): Promise<Requests['run']['reply']> {
     const wanted = await this.runInputs(inputs);
     const under = { recipe: parseRecipe(recipe), mode, exporter: this.in(handle, mode) };
-    return runUnder(this.session(handle), this.runtime, under, wanted, options);
+    return this.keeping(handle, keep, (keeping) =>
+      runUnder(this.session(handle), this.runtime, under, { ...wanted, ...keeping }, options),
+    );
+  }
+
+  /** Run a model, and keep its outputs in a slot where one is given. */
+  private keeping(
+    handle: Handle,
+    slot: AnswerSlot | undefined,
+    work: (inputs: Pick<Inputs, 'keep'>) => Promise<VerifyResult>,
+  ): Promise<VerifyResult> {
+    if (slot === undefined) return work({});
+    const { answers, session } = this.model(handle);
+    const { opened } = session;
+    const facts = { runtime: runHintsOf(opened).runtime, model: opened.files[0]!.path };
+    return answers.keep(slot, facts, (keep) => work({ keep }));
+  }
+
+  private async wantedAnswers(shown: readonly ShownAs[]): Promise<readonly Wanted[]> {
+    const wanted: Wanted[] = [];
+    for (const { output, kind, names, order } of shown) {
+      const namesFile = names === null ? null : await this.grants.path(names, 'read');
+      wanted.push({ output, kind, namesFile, order });
+    }
+    return wanted;
   }
 
   private async layerErrors(

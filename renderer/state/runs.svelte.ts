@@ -107,7 +107,7 @@ export class Runs {
     const { client } = this.#workbench;
     await this.#run(this.#sides(), RUNNING, (side, handle, listeners) => {
       const { recipe, mode, what } = this.#under(side);
-      const params = { handle, recipe: plain(recipe), mode, ...this.wanted };
+      const params = { handle, recipe: plain(recipe), mode, keep: side, ...this.wanted };
       return { ...what, answer: client.request('run', params, listeners) };
     });
   }
@@ -156,7 +156,7 @@ export class Runs {
     if (file === null) return;
     await this.#run(['file'], RUNNING, (_, handle, listeners) => {
       const exported = file.handle;
-      const params = { handle, exported, ...this.wanted };
+      const params = { handle, exported, keep: 'file' as const, ...this.wanted };
       const what = { title: file.label, recipe: null, mode: null, exported };
       return { ...what, answer: workbench.client.request('verify', params, listeners) };
     });

@@ -184,3 +184,28 @@ export function plantedModel(width = 48): Uint8Array {
     output: [value('y', ['batch', width])],
   });
 }
+
+/**
+ * Reads lines of text: x [1, 3, 8, width], a picture of any width -> a class of each column by its 24 values ->
+ * y [1, width, classes], probabilities. Class 0 is CTC's blank.
+ */
+export function lineReaderModel(classes: number): Uint8Array {
+  const weights = randomValues(24 * classes, 11).map((each) => each * 4);
+  const shape = new Uint8Array(BigInt64Array.from([1n, -1n, 24n]).buffer);
+  return model({
+    node: [
+      node('Transpose', ['x'], ['columns'], {
+        attribute: [{ name: 'perm', type: 7, ints: [0, 3, 1, 2] }],
+      }),
+      node('Reshape', ['columns', 'shape'], ['rows']),
+      node('MatMul', ['rows', 'w'], ['scores']),
+      node('Softmax', ['scores'], ['y'], { attribute: [{ name: 'axis', type: 2, i: 2 }] }),
+    ],
+    initializer: [
+      floatTensor('w', [24, classes], weights),
+      { name: 'shape', dims: [3], dataType: 7, rawData: shape },
+    ],
+    input: [value('x', [1, 3, 8, 'width'])],
+    output: [value('y', [1, 'width', classes])],
+  });
+}

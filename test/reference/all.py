@@ -5,6 +5,7 @@ from pathlib import Path
 
 GOLDENS = (
     "affine",
+    "answers",
     "blip",
     "blocks",
     "casts",

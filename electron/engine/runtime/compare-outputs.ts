@@ -22,14 +22,22 @@ export type Runner = (
   work: () => Promise<Outputs>,
 ) => Promise<Outputs>;
 
-/**
- * Run two models on every sample and compare their outputs. In a sequence each goes on with its own state.
- * @param onFirst told of what the original gives for the first sample
- */
+/** What is told of each sample besides its comparison. */
+export interface Listeners {
+  /** What the original gives for the first sample. */
+  readonly onFirst?: (checks: Checks, outputs: Outputs) => void;
+  readonly onSample?: (
+    index: number,
+    feeds: Feeds,
+    sides: { readonly before: Outputs; readonly after: Outputs },
+  ) => void;
+}
+
+/** Run two models on every sample and compare their outputs. In a sequence each goes on with its own state. */
 export async function compareOutputs(
   { original, exported, samples }: Pair,
   run: Runner,
-  onFirst: (checks: Checks, outputs: Outputs) => void = () => undefined,
+  { onFirst, onSample }: Listeners = {},
 ): Promise<Checks> {
   const checks = new Map(original.outputs.map(({ name }) => [name, new OutputCheck(name)]));
   for (const [name, reason] of original.unfetched) checks.set(name, new OutputCheck(name, reason));
@@ -44,7 +52,8 @@ export async function compareOutputs(
     const before = await run('original', index, () => runOnce(original, given!));
     const after = await run('exported', index, () => runOnce(exported, same!));
     last = { before, after };
-    if (index === 0) onFirst(checks, before);
+    if (index === 0) onFirst?.(checks, before);
+    onSample?.(index, given!, last);
     for (const [name, check] of checks)
       if (!original.unfetched.has(name)) check.add(before.get(name), after.get(name));
   }

@@ -1,4 +1,5 @@
 import type { VerifyResult } from '../../../shared/protocol.ts';
+import { areScores } from '../answers/kinds/scores.ts';
 import { sqnrDb } from '../../../shared/report.ts';
 
 type OutputComparison = Omit<VerifyResult['outputs'][number], 'inconclusive' | 'note'>;
@@ -13,6 +14,8 @@ export class OutputTally {
   private largest = 0;
   private rows = 0;
   private agreeing = 0;
+  /** Told by the first sample of the original. */
+  private isScores: boolean | null = null;
   private readonly nonFinite = { before: 0, after: 0, newNaN: 0, newInfinity: 0 };
 
   constructor(name: string) {
@@ -33,8 +36,8 @@ export class OutputTally {
       // Math.max keeps a NaN error: there is none larger.
       this.largest = Math.max(this.largest, Math.abs(error));
     }
-    // Classes: a row of scores for each sample. The last axis of an image or a sequence is none.
-    if (dims.length === 2) this.addRows(original, exported, dims[1]!);
+    this.isScores ??= areScores(this.name, { dims, data: original });
+    if (this.isScores) this.addRows(original, exported, dims[1]!);
   }
 
   private countNonFinite(x: number, y: number): void {
@@ -47,7 +50,6 @@ export class OutputTally {
   }
 
   private addRows(original: ArrayLike<number>, exported: ArrayLike<number>, width: number): void {
-    if (width < 2) return;
     for (let start = 0; start + width <= original.length; start += width) {
       this.rows++;
       if (greatest(original, start, width) === greatest(exported, start, width)) this.agreeing++;

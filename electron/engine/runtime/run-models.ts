@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import type { LayerErrors } from '../../../shared/layer-errors.ts';
 import type { ExportMode, VerifyResult } from '../../../shared/protocol.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
+import type { Keeping } from '../answers/kept-outputs.ts';
 import { openModel } from '../formats/registry.ts';
 import type { RunOptions } from '../run-options.ts';
 import type { Session } from '../session.ts';
@@ -17,6 +18,8 @@ export interface Inputs {
   readonly samples: number;
   readonly seed: number;
   readonly inputs: string | null;
+  /** Where outputs are kept to be shown. */
+  readonly keep?: Keeping;
 }
 
 /**

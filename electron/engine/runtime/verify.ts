@@ -1,5 +1,7 @@
 import { AppError } from '../../../shared/errors.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
+import { inputView } from '../answers/input-view.ts';
+import { OutputKeeper, type Keeping } from '../answers/kept-outputs.ts';
 import { samplesFor } from '../calibrate/data/samples-for.ts';
 import type { RunHints } from './inputs.ts';
 import { loadModel } from './load-model.ts';
@@ -28,6 +30,8 @@ export interface VerifyRequest {
   readonly exportedHints: RunHints;
   /** A folder of samples; null for random ones. */
   readonly inputs: string | null;
+  /** Where outputs are kept to be shown; absent where nobody looks at them. */
+  readonly keep?: Keeping | undefined;
 }
 
 /**
@@ -90,16 +94,25 @@ interface Comparison extends Pair {
 }
 
 async function compare(
-  { seed, hints }: VerifyRequest,
+  { seed, hints, keep }: VerifyRequest,
   comparison: Comparison,
 ): Promise<VerifyModelsResult> {
   const { original, exported, samples, reference, again, clock } = comparison;
+  const keeper = keep === undefined ? null : new OutputKeeper(keep);
+  const { images } = samples.describe();
   const checks = await compareOutputs(
     comparison,
     (side, index, work) => clock.run(side, index, work),
-    (all, before) => {
-      for (const [name, check] of all)
-        check.checkStable(reference.get(name), (again ?? before).get(name));
+    {
+      onFirst: (all, before) => {
+        for (const [name, check] of all)
+          check.checkStable(reference.get(name), (again ?? before).get(name));
+      },
+      onSample: (index, feeds, sides) =>
+        keeper?.add(index, sides, {
+          file: samples.nameAt(index),
+          input: () => inputView(feeds, original.runtime, images),
+        }),
     },
   );
   assertCompared(exported.file, checks);
@@ -112,6 +125,7 @@ async function compare(
     samples: samples.count,
     seed,
     outputs: results(checks),
+    ...(keeper === null ? {} : { kept: keeper.count }),
     ...(weightsOnly === null ? {} : { weightsOnly: results(weightsOnly) }),
     warnings: [
       ...original.warnings,

@@ -1,8 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import * as path from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { CLI_SCRIPT } from '../../helpers/engine.ts';
-import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
+import {
+  floatTensor,
+  lineReaderModel,
+  model,
+  node,
+  randomValues,
+  value,
+} from '../../helpers/onnx-model.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -47,7 +54,7 @@ test('verify warns in words of an output under 20 dB, and names the better prese
     const { status, stderr, stdout } = verifyUnder('ort-dynamic', ...options);
     expect(status).toBe(0);
     expect(stderr).toMatch(
-      /^quantscope: warning: output y: -?\d+\.\d dB: the export does not answer as the original does\nquantscope: warning: ort-dynamic quantizes every weight per tensor; export with --recipe int8 instead\n$/,
+      /^quantscope: warning: output y: -?\d+\.\d dB: its values differ (strongly|visibly) from the original's\nquantscope: warning: ort-dynamic quantizes every weight per tensor; export with --recipe int8 instead\n$/,
     );
     if (options.length > 0)
       expect(JSON.parse(stdout)).toMatchObject({ exportedUnder: 'ort-dynamic' });
@@ -62,4 +69,52 @@ test('verify names no other preset for an export under another recipe', () => {
 
 test('verify does not warn of an output over 20 dB', () => {
   expect(verifyUnder('int8')).toMatchObject({ status: 0, stderr: '' });
+});
+
+describe('verify --answers', () => {
+  const reader = writeFile(folder, lineReaderModel(12));
+  const keys = writeFile(folder, Buffer.from('a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n'), 'dictionary');
+  const answers = (...options: string[]): ReturnType<typeof run> =>
+    run('verify', reader, reader, '--samples', '2', ...options);
+
+  test('gives what both models answer in each sample, and the total', () => {
+    const { status, stdout } = answers('--answers', 'ctc', '--labels', keys, '--json');
+    expect(status).toBe(0);
+    const found = JSON.parse(stdout) as {
+      answers: { before: string; after: string }[];
+      answersTotal: { of: number }[];
+    };
+    const length = found.answers.reduce((sum, { before }) => sum + before.length, 0);
+    expect(found.answers).toHaveLength(2);
+    for (const [sample, { before, after, ...rest }] of found.answers.entries()) {
+      expect(rest).toEqual({
+        ...{ sample, file: null, output: 'y', kind: 'ctc', agree: 1 },
+        sqnrDb: Infinity,
+      });
+      expect(before).toMatch(/^[a-j ]+$/);
+      expect(after).toBe(before);
+    }
+    expect(found.answersTotal).toEqual([
+      {
+        ...{ output: 'y', kind: 'ctc', agree: 1, wrong: 0, of: length, unit: 'characters' },
+        ...{ sameSamples: 2, samples: 2 },
+      },
+    ]);
+  });
+
+  test('prints a table, and says that random inputs have no answers', () => {
+    const { stdout } = answers('--answers', 'ctc', '--labels', keys);
+    expect(stdout).toMatch(/sample +output +original +export +agree\n0 +y +[a-j ]+ +100\.0 %/);
+    expect(stdout).toMatch(/y \(Text \(CTC\)\): 100\.0 % of \d+ characters agree; 2 of 2 samples/);
+    expect(stdout).toContain('random numbers, so classes, texts and pictures mean nothing');
+  });
+
+  test('refuses a kind that there is not, and labels without --answers', () => {
+    expect(answers('--answers', 'riddles')).toMatchObject({ status: 2 });
+    expect(answers('--labels', keys)).toMatchObject({ status: 2 });
+    expect(answers('--answers', '--labels', `${keys}.missing`)).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/NOT_A_FILE: .*missing: cannot be read/) as string,
+    });
+  });
 });

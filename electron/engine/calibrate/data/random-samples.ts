@@ -35,6 +35,7 @@ export async function randomSamples(
     startsSequence: () => true,
     at: (index) => Promise.resolve(make(seed + index)),
     preview: () => Promise.resolve(null),
+    nameAt: () => null,
     describe: () => ({
       count: samples,
       sequence: false,

@@ -36,13 +36,17 @@ export function readWhole(file: string, most: number): Uint8Array {
 }
 
 /** Opens a regular file to read parts of it. @throws AppError naming the file. */
-export function withFile<T>(file: string, use: (fd: number, size: number) => T): T {
+export function withFile<T>(
+  file: string,
+  use: (fd: number, size: number) => T,
+  what = 'a sample',
+): T {
   let fd: number | null = null;
   try {
     fd = fs.openSync(file, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
     const status = fs.fstatSync(fd);
     if (!status.isFile())
-      throw new AppError('NOT_A_FILE', 'cannot be read as a sample', {
+      throw new AppError('NOT_A_FILE', `cannot be read as ${what}`, {
         file,
         found: 'a folder, pipe or device',
         expected: 'a regular file',

@@ -1,3 +1,4 @@
+import * as path from 'node:path';
 import type { CalibrationSettings } from '../../../../shared/calibration-settings.ts';
 import { AppError } from '../../../../shared/errors.ts';
 import { append } from '../../../../shared/lists.ts';
@@ -28,6 +29,8 @@ export interface Samples {
   describe(): SamplesDescription;
   /** The sample as a small picture or waveform; null for arrays and random samples. @throws AppError naming the file. */
   preview(index: number): Promise<Preview | null>;
+  /** The name of the file, or the folder of several, that the sample comes from; null for random ones. */
+  nameAt(index: number): string | null;
   /** The inputs of a run. @throws AppError naming the file that cannot be read or is not for the model. */
   at(index: number): Promise<Feeds>;
 }
@@ -141,6 +144,11 @@ class FileSamples implements Samples {
     const { kind, files } = this.place(index).group;
     if (kind === 'image') return pictureThumbnail(files[0]!);
     return kind === 'audio' ? waveformEnvelope(files[0]!) : null;
+  }
+
+  nameAt(index: number): string {
+    const { group, step } = this.place(index);
+    return path.basename(group.steps > 1 ? (group.files[step] ?? group.place) : group.place);
   }
 
   startsSequence(index: number): boolean {

@@ -1,0 +1,204 @@
+import * as path from 'node:path';
+import type {
+  AnswerKind,
+  BoxOrder,
+  OutputAnswer,
+  SampleAnswers,
+  TotalAgreement,
+} from '../../../shared/answers.ts';
+import { AppError } from '../../../shared/errors.ts';
+import type { RuntimeName } from '../../../shared/formats.ts';
+import { throwIfAborted } from '../cancel.ts';
+import { OutputTally } from '../runtime/compare.ts';
+import type { OutputValue } from '../runtime/runnable.ts';
+import { guessKind } from './guess.ts';
+import { readKept, type KeptSample } from './kept-outputs.ts';
+import { textAnswer } from './kinds/text.ts';
+import { NamesBeside, type NamesFile } from './names-beside.ts';
+import type { Numbered, Reading } from './read.ts';
+import { READERS } from './readers.ts';
+
+/** What an output is to be shown as; null is guessed or found beside the model. */
+export interface Wanted {
+  /** null for every output. */
+  readonly output: string | null;
+  readonly kind: AnswerKind | null;
+  readonly namesFile: string | null;
+  readonly order: BoxOrder | null;
+}
+
+/** How one output is shown, the same in every sample. */
+interface Way {
+  readonly kind: AnswerKind;
+  readonly isGuess: boolean;
+  readonly names: NamesFile | null;
+  readonly order: BoxOrder | null;
+}
+
+type Ways = ReadonlyMap<string, Way>;
+type Both = { readonly before: OutputValue; readonly after: OutputValue };
+
+export interface KeptFacts {
+  readonly folder: string;
+  /** How many samples are kept. */
+  readonly count: number;
+  readonly runtime: RuntimeName;
+  /** The file of the original. */
+  readonly model: string;
+}
+
+/** The outputs of a run that were kept, shown as whatever a person chooses. */
+export class KeptRun {
+  private readonly facts: KeptFacts;
+  private readonly beside: NamesBeside;
+
+  constructor(facts: KeptFacts) {
+    this.facts = facts;
+    this.beside = new NamesBeside(facts.model);
+  }
+
+  get count(): number {
+    return this.facts.count;
+  }
+
+  /** The answers of one sample. @throws AppError for a names file that was chosen and cannot be read */
+  async sample(index: number, wanted: readonly Wanted[]): Promise<SampleAnswers> {
+    this.assertKept(index);
+    const ways = await this.ways(wanted);
+    const kept = await readKept(this.facts.folder, index);
+    return {
+      sample: index,
+      kept: this.count,
+      file: kept.file,
+      input: kept.input,
+      outputs: [...kept.outputs].map(([name, both]) => this.answer(name, both, kept, ways)),
+    };
+  }
+
+  /** How each output agrees over all samples that are kept. */
+  async totals(wanted: readonly Wanted[], signal: AbortSignal): Promise<readonly TotalAgreement[]> {
+    const ways = await this.ways(wanted);
+    const totals = new Map<string, TotalAgreement>();
+    for (let index = 0; index < this.count; index++) {
+      throwIfAborted(signal);
+      const kept = await readKept(this.facts.folder, index);
+      for (const [name, both] of kept.outputs) {
+        const answer = this.answer(name, both, kept, ways);
+        totals.set(name, added(totals.get(name), answer));
+      }
+    }
+    return [...totals.values()];
+  }
+
+  private assertKept(index: number): void {
+    if (index < this.count) return;
+    throw new AppError('BAD_USAGE', 'the sample has no outputs to show', {
+      field: 'sample',
+      found: String(index),
+      expected: `at most ${this.count - 1}`,
+    });
+  }
+
+  /** Decided by the first sample, so that all samples are counted alike. */
+  private async ways(wanted: readonly Wanted[]): Promise<Ways> {
+    const first = await readKept(this.facts.folder, 0);
+    const ways = new Map<string, Way>();
+    for (const [name, { before }] of first.outputs) {
+      const chosen = wanted.find(({ output }) => output === null || output === name);
+      ways.set(name, this.way(name, before, chosen ?? null, first));
+    }
+    return ways;
+  }
+
+  private way(name: string, value: OutputValue, chosen: Wanted | null, kept: KeptSample): Way {
+    const order = chosen?.order ?? null;
+    if (value.isText) return { kind: 'tokens', isGuess: true, names: null, order };
+    const numbered = value as Numbered;
+    const file = chosen?.namesFile ?? null;
+    const names =
+      file !== null ? this.beside.open(file) : this.beside.find((count) => fits(count, numbered));
+    const reading = this.reading(kept, names, order);
+    const kind = chosen?.kind ?? guessKind(name, numbered, reading);
+    return { kind, isGuess: (chosen?.kind ?? null) === null, names, order };
+  }
+
+  private reading(kept: KeptSample, names: NamesFile | null, order: BoxOrder | null): Reading {
+    return {
+      runtime: this.facts.runtime,
+      names: names?.names ?? null,
+      decoder: null,
+      input: kept.input?.kind === 'picture' ? kept.input : null,
+      order,
+      outputs: kept.outputs,
+    };
+  }
+
+  private answer(
+    name: string,
+    { before, after }: Both,
+    kept: KeptSample,
+    ways: Ways,
+  ): OutputAnswer {
+    const { kind, isGuess, names, order } = ways.get(name)!;
+    const common = { name, shape: before.dims, kind, isGuess };
+    const none = { answer: null, agreement: null, sqnrDb: null, names: null };
+    if (before.isText !== after.isText || before.dims.join() !== after.dims.join())
+      return { ...common, ...none, note: 'The shapes of the outputs differ.' };
+    if (before.isText) {
+      const read = textAnswer('tokens', textsOf(before), textsOf(after));
+      return { ...common, ...none, ...read, note: null };
+    }
+    const sides = { name, before: before as Numbered, after: after as Numbered };
+    const reading = this.reading(kept, names, order);
+    const refusal = READERS[kind].refusal(sides.before, reading);
+    const read = READERS[refusal === null ? kind : 'numbers'].read(sides, reading);
+    const tally = new OutputTally(name);
+    tally.add(sides.before.data, sides.after.data, before.dims);
+    const used = READS_NAMES.has(kind) && names !== null ? path.basename(names.file) : null;
+    return { ...common, ...read, sqnrDb: tally.result().sqnrDb, names: used, note: refusal };
+  }
+}
+
+const READS_NAMES: ReadonlySet<AnswerKind> = new Set(['scores', 'mask', 'boxes', 'ctc']);
+
+function textsOf({ data }: OutputValue): string[] {
+  return Array.from({ length: data.length }, (_, at) => String(data[at]));
+}
+
+/** Whether a file of so many names may be for the classes of an output: see labelOf and alphabetFor. */
+function fits(count: number, { dims }: Numbered): boolean {
+  const sizes = [dims.at(-1), dims.length > 2 ? dims[1] : undefined];
+  const isNear = (size: number | undefined, ...offsets: readonly number[]): boolean =>
+    size !== undefined && size > 1 && offsets.includes(count - size);
+  if (sizes.some((size) => isNear(size, 0, -1))) return true;
+  // A dictionary lacks the blank and the space; a list of labels may have the background.
+  return dims.length === 3
+    ? isNear(dims[2], -2) || sizes.some((size) => isNear(size, -4, -5))
+    : isNear(dims.at(-1), 1);
+}
+
+function added(
+  total: TotalAgreement | undefined,
+  { name, kind, agreement }: OutputAnswer,
+): TotalAgreement {
+  const {
+    samples,
+    sameSamples,
+    agreement: before,
+  } = total ?? { samples: 0, sameSamples: 0, agreement: null };
+  const sum =
+    agreement === null
+      ? before
+      : {
+          wrong: agreement.wrong + (before?.wrong ?? 0),
+          of: agreement.of + (before?.of ?? 0),
+          unit: agreement.unit,
+        };
+  return {
+    output: name,
+    kind,
+    agreement: sum,
+    sameSamples: sameSamples + (agreement?.wrong === 0 ? 1 : 0),
+    samples: samples + 1,
+  };
+}

@@ -1,0 +1,69 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { namesFilesBeside, readNames } from './names-file.ts';
+
+/** A file of names that was read. */
+export interface NamesFile {
+  readonly file: string;
+  readonly names: readonly string[];
+}
+
+/** Files beside the model that are opened to see whether they fit. */
+const MOST_CANDIDATES = 8;
+
+/** Reads files of names, each once as long as it does not change, and finds those beside a model. */
+export class NamesBeside {
+  private readonly model: string;
+  private readonly read = new Map<
+    string,
+    { readonly version: string; readonly names: readonly string[] }
+  >();
+
+  constructor(model: string) {
+    this.model = model;
+  }
+
+  /** @throws AppError naming the file */
+  open(file: string): NamesFile {
+    const version = versionOf(file);
+    const known = this.read.get(file);
+    if (known !== undefined && known.version === version) return { file, names: known.names };
+    const names = readNames(file);
+    this.read.set(file, { version, names });
+    return { file, names };
+  }
+
+  /** The first file beside the model with a fitting number of names; those that cannot be read are passed over. */
+  find(fits: (count: number) => boolean): NamesFile | null {
+    for (const file of this.candidates()) {
+      try {
+        const found = this.open(file);
+        if (fits(found.names.length)) return found;
+      } catch {
+        // It was not chosen, only found.
+      }
+    }
+    return null;
+  }
+
+  /** The tokenizer beside the model; null for none. */
+  get tokenizer(): string | null {
+    const file = path.join(path.dirname(this.model), 'tokenizer.json');
+    return fs.existsSync(file) ? file : null;
+  }
+
+  private candidates(): readonly string[] {
+    const folder = path.dirname(this.model);
+    try {
+      const names = namesFilesBeside(this.model, fs.readdirSync(folder).sort());
+      return [...new Set(names)].slice(0, MOST_CANDIDATES).map((name) => path.join(folder, name));
+    } catch {
+      return [];
+    }
+  }
+}
+
+function versionOf(file: string): string {
+  const status = fs.statSync(file, { throwIfNoEntry: false });
+  return status === undefined ? '' : `${status.size} ${status.mtimeMs} ${status.ino}`;
+}
