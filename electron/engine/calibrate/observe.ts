@@ -4,6 +4,8 @@ import { preparing, SampleClock, type RunProgress } from '../runtime/run-progres
 import { RANDOM_WARNING } from './data/random-samples.ts';
 import { samplesFor, type Samples, type WantedSamples } from './data/samples-for.ts';
 import { ValueObserver } from './observer.ts';
+import { loadKernels } from '../kernels/load.ts';
+import { simdReductions } from '../kernels/simd-reductions.ts';
 import { runSamples } from './run-samples.ts';
 
 export interface ObserveRequest extends WantedSamples {
@@ -106,14 +108,16 @@ class Observing {
     clock: SampleClock,
   ): Promise<(Ranges['values'][number] | { readonly skipped: Skipped })[]> {
     const axes = new Map(this.request.channelAxes ?? []);
-    const observers = names.map((name) => new ValueObserver(name, axes.get(name) ?? null));
+    const reductions = simdReductions(loadKernels());
+    const observers = names.map(
+      (name) => new ValueObserver(name, reductions, axes.get(name) ?? null),
+    );
     await this.copies.withOutputs(names, 'values', async (model) => {
       for (const round of ['addRange', 'addCounts'] as const) {
         await runSamples(model, samples, clock, (outputs) => {
           for (const observer of observers) {
             const value = outputs.get(observer.name);
-            if (value?.isText === false)
-              observer[round](value.data as ArrayLike<number>, value.dims);
+            if (value?.isText === false) observer[round](value.data as Float32Array, value.dims);
           }
         });
       }

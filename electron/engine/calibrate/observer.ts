@@ -3,6 +3,7 @@ import {
   type ObservedChannels,
   type ObservedValue,
 } from '../../../shared/ranges.ts';
+import { edgedBins, type EdgedBins, type Reductions } from '../quantize/reductions.ts';
 
 /**
  * Reduces all that one value holds in a calibration to its range, its moments and a histogram, in two rounds
@@ -16,66 +17,48 @@ export class ValueObserver {
   private squares = 0;
   private count = 0;
   private nonFinite = 0;
-  private histogram: Histogram | null = null;
+  private bins: EdgedBins | null = null;
+  private readonly counts = new Float64Array(HISTOGRAM_BINS);
   private readonly channels: ChannelMeans | null;
+  private readonly reductions: Reductions;
 
   /** @param axis where its channels are, from the end where it is negative; null for values without */
-  constructor(name: string, axis: number | null = null) {
+  constructor(name: string, reductions: Reductions, axis: number | null = null) {
     this.name = name;
+    this.reductions = reductions;
     this.channels = axis === null ? null : new ChannelMeans(axis);
   }
 
   /** Take the value of one sample, in the first round. NaN and infinities are counted and left out. */
-  addRange(values: ArrayLike<number>, dims: readonly number[]): void {
-    const finite = allFinite(values) ? values : Array.from(values).filter(Number.isFinite);
-    let [min, max, sum, squares] = [Infinity, -Infinity, 0, 0];
-    for (let at = 0; at < finite.length; at++) {
-      const value = finite[at]!;
-      // Ten times as fast as a comparison and a branch.
-      min = Math.min(min, value);
-      max = Math.max(max, value);
-      sum += value;
-      squares += value * value;
-    }
+  addRange(values: Float32Array, dims: readonly number[]): void {
+    const { min, max, sum, squares, finite } = this.reductions.sums(values);
     // -0 is 0.
     this.min = Math.min(this.min, min + 0);
     this.max = Math.max(this.max, max + 0);
     this.sum += sum;
     this.squares += squares;
-    this.nonFinite += values.length - finite.length;
-    this.count += finite.length;
-    this.channels?.add(values, dims, finite.length === values.length);
+    this.nonFinite += values.length - finite;
+    this.count += finite;
+    this.channels?.add(values, dims, finite === values.length);
   }
 
   /** Take the value of one sample, in the second round. */
-  addCounts(values: ArrayLike<number>): void {
-    this.histogram ??= new Histogram(this.limit);
-    this.histogram.add(values);
+  addCounts(values: Float32Array): void {
+    this.bins ??= edgedBins(Math.max(Math.abs(this.min), Math.abs(this.max)), HISTOGRAM_BINS);
+    this.reductions.addCounts(values, this.bins, this.counts);
   }
 
   /** What was observed; null where no finite number was. */
   result(): ObservedValue | null {
     const { name, min, max, sum, squares, count, nonFinite } = this;
     if (count === 0) return null;
-    const counts = this.histogram?.counts ?? new Float64Array(HISTOGRAM_BINS);
     const channels = this.channels?.result() ?? null;
     return {
       ...{ name, min, max, mean: sum / count, power: squares / count, count, nonFinite },
-      histogram: Array.from(counts),
+      histogram: Array.from(this.counts),
       ...(channels === null ? {} : { channels }),
     };
   }
-
-  private get limit(): number {
-    return Math.max(Math.abs(this.min), Math.abs(this.max));
-  }
-}
-
-/** Whether there is no NaN and no infinity: 0 times one of those is NaN, and so is a sum with it. */
-function allFinite(values: ArrayLike<number>): boolean {
-  let sum = 0;
-  for (let at = 0; at < values.length; at++) sum += values[at]! * 0;
-  return sum === 0;
 }
 
 /** The mean of each channel of a value. NaN and infinities are left out. */
@@ -120,41 +103,5 @@ class ChannelMeans {
     if (shape === null || this.isUneven || sums.length === 0) return null;
     const means = Array.from(sums, (sum, channel) => sum / Math.max(1, counts[channel]!));
     return { means, shape };
-  }
-}
-
-/**
- * Counts in equal bins from -limit to limit. The edges are numpy.linspace's in float32 and a value on an edge
- * belongs to the bin above, but for the last: two bins here are one of numpy.histogram's 2048, which
- * onnxruntime's calibration takes.
- */
-class Histogram {
-  readonly counts = new Float64Array(HISTOGRAM_BINS);
-  private readonly edges = new Float32Array(HISTOGRAM_BINS + 1);
-  private readonly limit: number;
-  private readonly binsPerUnit: number;
-
-  constructor(limit: number) {
-    this.limit = limit;
-    const step = Math.fround(Math.fround(2 * limit) / HISTOGRAM_BINS);
-    for (let bin = 0; bin < HISTOGRAM_BINS; bin++)
-      this.edges[bin] = Math.fround(bin * step) - limit;
-    this.edges[HISTOGRAM_BINS] = limit;
-    this.binsPerUnit = limit > 0 ? HISTOGRAM_BINS / (2 * limit) : 0;
-  }
-
-  add(values: ArrayLike<number>): void {
-    const { counts, edges, limit, binsPerUnit } = this;
-    const last = HISTOGRAM_BINS - 1;
-    for (let at = 0; at < values.length; at++) {
-      const value = values[at]!;
-      if (value - value !== 0) continue;
-      let bin = ((value + limit) * binsPerUnit) | 0;
-      if (bin > last) bin = last;
-      else if (bin < 0) bin = 0;
-      while (bin > 0 && value < edges[bin]!) bin--;
-      while (bin < last && value >= edges[bin + 1]!) bin++;
-      counts[bin] = counts[bin]! + 1;
-    }
   }
 }

@@ -84,6 +84,12 @@ export interface KernelExports {
     tables: number,
     bins: number,
   ) => void;
+  readonly observedSums: () => number;
+  readonly resetObserved: () => void;
+  readonly addObserved: (pointer: number, count: number) => void;
+  readonly setEdges: (cells: number, edges: number, bins: number, limit: number) => void;
+  readonly countObserved: (pointer: number, count: number) => void;
+  readonly foldCounts: (counts: number) => void;
   readonly countBytes: (pointer: number, count: number, table: number) => void;
   readonly largestDifference: (values: number, restored: number, count: number) => number;
   readonly countDifferences: (

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { chooseRange } from '../../../electron/engine/calibrate/choose-range.ts';
 import { ValueObserver } from '../../../electron/engine/calibrate/observer.ts';
+import { plainReductions } from '../../../electron/engine/kernels/reference/plain-reductions.ts';
 import { activationParameters } from '../../../electron/engine/quantize/activation-parameters.ts';
 import { restoredValue, unclippedCode } from '../../../shared/affine.ts';
 import type { ObservedValue } from '../../../shared/ranges.ts';
@@ -11,7 +12,7 @@ const UINT8: ActivationScheme = { dtype: 'uint8', symmetric: false, range: 'minm
 
 /** What is observed of samples, in the two rounds of a calibration. */
 function observe(...samples: (readonly number[])[]): ObservedValue {
-  const observer = new ValueObserver('v');
+  const observer = new ValueObserver('v', plainReductions);
   for (const round of ['addRange', 'addCounts'] as const)
     for (const sample of samples) observer[round](Float32Array.from(sample), [sample.length]);
   return observer.result()!;
@@ -131,7 +132,7 @@ describe('methods', () => {
 
 describe('observed values', () => {
   const observed = (values: readonly number[], dims: readonly number[], axis: number) => {
-    const observer = new ValueObserver('v', axis);
+    const observer = new ValueObserver('v', plainReductions, axis);
     observer.addRange(Float32Array.from(values), dims);
     return observer.result()!;
   };
@@ -150,7 +151,7 @@ describe('observed values', () => {
   });
 
   test('have no channels where samples differ in their number', () => {
-    const observer = new ValueObserver('v', 1);
+    const observer = new ValueObserver('v', plainReductions, 1);
     observer.addRange(Float32Array.of(1, 2), [1, 2]);
     observer.addRange(Float32Array.of(1, 2, 3), [1, 3]);
     expect(observer.result()!.channels).toBe(undefined);

@@ -28,6 +28,14 @@ export {
   setDoubleBins,
   setDoubleRanges,
 } from './doubles';
+export {
+  addObserved,
+  countObserved,
+  foldCounts,
+  observedSums,
+  resetObserved,
+  setEdges,
+} from './observe';
 export { packNibbles } from './pack';
 
 /** The first byte that the kernels do not use themselves. */
