@@ -126,18 +126,49 @@ function isSystemError(
 }
 
 function sentence(summary: string, details: ErrorDetails): string {
-  const place = [
-    details.file === undefined ? undefined : printable(details.file),
-    details.field === undefined ? undefined : printable(details.field),
-    details.offset === undefined ? undefined : `at byte ${details.offset}`,
-  ].filter((part) => part !== undefined);
-  const facts = [
-    details.found === undefined ? undefined : `found ${printable(details.found)}`,
-    details.expected === undefined ? undefined : `expected ${printable(details.expected)}`,
-  ].filter((part) => part !== undefined);
-  const head = place.length > 0 ? `${place.join(', ')}: ${summary}` : summary;
   // A summary may hold a name too.
-  return escaped(facts.length > 0 ? `${head} (${facts.join(', ')})` : head);
+  return escaped(placeOf(details) + summary + factsOf(details));
+}
+
+function placeOf({ file, field, offset }: ErrorDetails): string {
+  const place = [
+    file === undefined ? undefined : printable(file),
+    field === undefined ? undefined : printable(field),
+    offset === undefined ? undefined : `at byte ${offset}`,
+  ].filter((part) => part !== undefined);
+  return place.length === 0 ? '' : `${place.join(', ')}: `;
+}
+
+function factsOf({ found, expected }: ErrorDetails): string {
+  const facts = [
+    found === undefined ? undefined : `found ${printable(found)}`,
+    expected === undefined ? undefined : `expected ${printable(expected)}`,
+  ].filter((part) => part !== undefined);
+  return facts.length === 0 ? '' : ` (${facts.join(', ')})`;
+}
+
+/** How the summary of a file that was cut off begins, or goes on where it begins with the structure that shows it. */
+export const ENDS_EARLY = 'the file ends early';
+
+/**
+ * An error in the words of who opened the file: its name without folders, what is wrong, what to do. Byte offsets and
+ * the fields of a format's structure are left to the whole message.
+ */
+export function briefMessage({ code, message, ...details }: ErrorData): string {
+  const [place, facts] = [escaped(placeOf(details)), escaped(factsOf(details))];
+  if (details.file === undefined || !message.startsWith(place) || !message.endsWith(facts))
+    return message;
+  const summary = message.slice(place.length, message.length - facts.length);
+  const file = details.file.split(/[/\\]/).at(-1) ?? details.file;
+  const cut = summary.indexOf(ENDS_EARLY);
+  if (cut >= 0) return sentence(summary.slice(cut), { file });
+  if (details.offset === undefined) return sentence(summary, { ...details, file });
+  if (code === 'MALFORMED')
+    return sentence(
+      'the file is damaged, or a tool wrote it wrongly; copy, download or export it again',
+      { file },
+    );
+  return sentence(summary, { ...details, file, offset: undefined });
 }
 
 const PRINTED_LENGTH = 200;

@@ -189,6 +189,8 @@ export interface ExportPreview {
   readonly kept: readonly KeptGroup[];
   /** ONNX: the version of ai.onnx that the file has; null for other formats. */
   readonly opset: number | null;
+  /** ONNX: whether the file has operators of com.microsoft, which only onnxruntime has. */
+  readonly usesMicrosoft: boolean;
   /** Mode static: what is quantized between operators, and what stays in float. */
   readonly outline?: StaticOutline;
 }

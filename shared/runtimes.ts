@@ -24,8 +24,13 @@ const OPSET_SINCE: readonly (readonly [opset: number, version: string])[] = [
   [25, '1.24'],
 ];
 
-/** Operators of com.microsoft that a mode writes: no other runtime has them. */
+/**
+ * The onnxruntime that has the operators of com.microsoft which a mode writes: DynamicQuantizeLSTM, MatMulNBits, and
+ * QuantizeLinear and DequantizeLinear of 16 bits.
+ */
 const MICROSOFT: Readonly<Partial<Record<ExportMode, string>>> = {
+  qdq: '1.16',
+  static: '1.16',
   dynamic: '1.7',
   nbits: '1.17',
 };
@@ -38,12 +43,12 @@ function newer(a: string, b: string): string {
 /**
  * What loads an ONNX file: "onnxruntime 1.20 or newer", or any runtime of its opset.
  * @param opset of ai.onnx in the file that is written
+ * @param usesMicrosoft whether that file has operators of com.microsoft
  */
-export function onnxRuntime(opset: number, mode: ExportMode): string {
+export function onnxRuntime(opset: number, mode: ExportMode, usesMicrosoft: boolean): string {
   const since = OPSET_SINCE.find(([each]) => each >= opset)?.[1];
   if (since === undefined) return `A runtime that supports opset ${opset} loads it.`;
-  const only = MICROSOFT[mode];
-  if (only !== undefined)
-    return `onnxruntime ${newer(since, only)} or newer loads it, and no other runtime.`;
+  if (usesMicrosoft)
+    return `onnxruntime ${newer(since, MICROSOFT[mode] ?? since)} or newer loads it, and no other runtime.`;
   return `onnxruntime ${since} or newer loads it, and other runtimes that support opset ${opset}.`;
 }

@@ -88,6 +88,7 @@ export class Exporting {
       quantized: layout.quantized.length,
       kept: this.keptByReason(plan, layout),
       opset: layout.opset ?? null,
+      usesMicrosoft: layout.usesMicrosoft ?? false,
       ...(mode === 'static' ? { outline: outlineOf(plan, this.opened.graph()) } : {}),
     };
   }

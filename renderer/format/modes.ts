@@ -56,8 +56,9 @@ export function modeWords(format: string, mode: ExportMode): ModeWords {
 }
 
 /** What loads a file that a mode writes, in a sentence. */
-export function loadedBy(format: string, { mode, opset }: ExportPreview): string {
-  if (opset !== null) return onnxRuntime(opset, mode);
+export function loadedBy(format: string, preview: ExportPreview): string {
+  const { mode, opset, usesMicrosoft } = preview;
+  if (opset !== null) return onnxRuntime(opset, mode, usesMicrosoft);
   if (format === 'litert') return 'LiteRT and TensorFlow Lite load it.';
   if (mode === 'qdq') return 'It needs a loader that restores weights from codes and scales.';
   return 'What loads the original loads it.';
@@ -71,9 +72,13 @@ export function whyIdle({ quantized, kept }: ExportPreview): string | null {
   return `Changes nothing here: ${escaped(first?.reason ?? 'the model has no weights')}.`;
 }
 
-/** The mode that a checkpoint is exported in at first: under a float type the cast that model.to() makes. */
-export function defaultMode(modes: readonly ExportMode[], recipe: Recipe): ExportMode | undefined {
-  const dtype = recipe.default?.dtype;
-  const isCast = dtype === 'float16' || dtype === 'bfloat16';
-  return (isCast ? modes.find((mode) => mode === 'cast') : undefined) ?? modes[0];
+/** The mode of a checkpoint at first: where all recipes are of a float type, the cast that model.to() makes. */
+export function defaultMode(
+  modes: readonly ExportMode[],
+  ...recipes: readonly Recipe[]
+): ExportMode | undefined {
+  const areCasts = recipes.every((recipe) =>
+    ['float16', 'bfloat16'].includes(recipe.default?.dtype ?? ''),
+  );
+  return (areCasts ? modes.find((mode) => mode === 'cast') : undefined) ?? modes[0];
 }

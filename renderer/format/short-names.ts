@@ -1,10 +1,12 @@
 // Names that are too long for their place: shortened in the middle, so that no two read the same.
-import { middleParts, shownName } from './names.ts';
+import { shownName } from './names.ts';
 
 const DOTS = '…';
 
 /** Where a path is parted: after a single separator. The two dots of a span of blocks are none. */
 const PARTS = /(?<=[^./:][./:])(?=[^./:])/;
+
+const SEPARATOR = /[./:]$/;
 
 /** From so many characters on, the beginning that tells a part from its siblings is itself shortened. */
 const LONG_PREFIX = 8;
@@ -24,6 +26,8 @@ export function shortNames(
   const short = new Map<string, string>();
   for (const name of names) if (!short.has(name)) short.set(name, inMiddle(name, room, measure));
   for (const alike of collisions(short))
+    for (const [name, text] of toldApart(alike, room, measure)) short.set(name, text);
+  for (const alike of collisions(short))
     for (const [name, text] of abbreviated(alike, room, measure)) short.set(name, text);
   for (const alike of collisions(short))
     for (const [index, name] of alike.entries())
@@ -31,15 +35,43 @@ export function shortNames(
   return short;
 }
 
-/** A name with dots in place of its middle: its end as middleParts has it, and as much of its beginning as fits. */
+/**
+ * A name with dots in place of what does not fit: the last parts of its path stay whole, as many as fit,
+ * and its first ones where there is room for them too. A part is cut only where the last one fills less than half.
+ */
 function inMiddle(name: string, room: number, measure: Measure): string {
   const shown = shownName(name);
   if (measure(shown) <= room) return shown;
-  const { head, tail } = middleParts(shown);
-  const left = room - measure(DOTS + tail);
-  if (left >= 0) return beginning(head, left, measure) + DOTS + tail;
-  const start = beginning(shown, room / 4, measure);
-  return start + DOTS + ending(tail, room - measure(start + DOTS), measure);
+  const parts = shown.split(PARTS);
+  const tail = lastParts(parts, room - measure(DOTS), measure);
+  if (tail.length === 0) return cutPart(shown, parts.at(-1) ?? '', room, measure);
+  const end = tail.join('');
+  const rest = parts.slice(0, -tail.length);
+  let head = '';
+  for (const part of rest) {
+    if (measure(head + part + DOTS + end) > room) break;
+    head += part;
+  }
+  if (head !== '' || measure(end) >= room / 2) return head + DOTS + end;
+  const next = rest.at(-1) ?? '';
+  const separator = SEPARATOR.exec(next)?.[0] ?? '';
+  return beginning(next, room - measure(DOTS + separator + end), measure) + DOTS + separator + end;
+}
+
+/** The last parts of a path that fit together. */
+function lastParts(parts: readonly string[], room: number, measure: Measure): readonly string[] {
+  let taken = 0;
+  while (taken < parts.length && measure(parts.slice(-taken - 1).join('')) <= room) taken++;
+  return taken === 0 ? [] : parts.slice(-taken);
+}
+
+/** A name whose last part alone does not fit: the beginning of that part, or of a name of one part, and its end. */
+function cutPart(shown: string, last: string, room: number, measure: Measure): string {
+  const isWhole = last === shown;
+  const start = beginning(last, room / (isWhole ? 2 : 3), measure);
+  const dots = isWhole ? '' : DOTS;
+  const end = ending(last, room - measure(dots + start + DOTS), measure);
+  return measure(dots + start + DOTS + end) <= room ? dots + start + DOTS + end : end;
 }
 
 /** As many first characters as fit. */
@@ -72,6 +104,28 @@ function collisions(short: ReadonlyMap<string, string>): readonly (readonly stri
     else group.push(name);
   }
   return [...byText.values()].filter(({ length }) => length > 1);
+}
+
+/** Each name by the first part that tells it from the others, cut to what tells, and its last parts. */
+function toldApart(
+  names: readonly string[],
+  room: number,
+  measure: Measure,
+): readonly (readonly [string, string])[] {
+  const paths = names.map((name) => shownName(name).split(PARTS));
+  const depth = Math.max(
+    0,
+    (paths[0] ?? []).findIndex((part, at) => paths.some((other) => other[at] !== part)),
+  );
+  const siblings = paths.map((other) => other[depth] ?? '');
+  return paths.map((parts, index) => {
+    const start = (depth === 0 ? '' : DOTS) + telling(parts[depth] ?? '', siblings);
+    const after = parts.slice(depth + 1);
+    const whole = start + after.join('');
+    if (measure(whole) <= room) return [names[index] ?? '', whole];
+    const tail = lastParts(after, room - measure(start + DOTS), measure);
+    return [names[index] ?? '', start.replace(SEPARATOR, '') + DOTS + tail.join('')];
+  });
 }
 
 /** Paths whose parts are cut, from the left on and as far as there is need, to what tells them from their siblings. */
@@ -109,7 +163,7 @@ function sameStart(a: readonly string[], b: readonly string[], depth: number): b
 
 /** The beginning of a part that none of its siblings has, with its separator. Numbers stay whole. */
 function telling(part: string, siblings: readonly string[]): string {
-  const separator = /[./:]$/.exec(part)?.[0] ?? '';
+  const separator = SEPARATOR.exec(part)?.[0] ?? '';
   const word = part.slice(0, part.length - separator.length);
   if (/^\d/.test(word)) return part;
   const others = siblings.filter((sibling) => sibling !== part);

@@ -62,6 +62,8 @@ export class Runs {
   /** The errors of the layers, where they were measured. */
   layers = $state.raw<Outcomes<LayerErrors>>({});
   isRunning = $state(false);
+  /** What is run now, where that is not the model as a whole. */
+  isMeasuringLayers = $state(false);
   /** The errors of each side's layers by the numbers of their weights. */
   readonly layerErrors = $derived({
     a: byWeight(this.layers.a?.result ?? null),
@@ -182,6 +184,7 @@ export class Runs {
     const { file, jobs, announcer } = this.#workbench;
     if (file === null || this.isRunning) return;
     this.isRunning = true;
+    this.isMeasuringLayers = doing === MEASURING.doing;
     const abort = new AbortController();
     try {
       for (const candidate of candidates) {
@@ -204,7 +207,7 @@ export class Runs {
         announcer.say(`${name}${done}`);
       }
     } finally {
-      this.isRunning = false;
+      this.isRunning = this.isMeasuringLayers = false;
     }
   }
 }

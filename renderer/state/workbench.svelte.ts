@@ -113,9 +113,13 @@ export class Workbench {
   /** The export mode that is chosen. */
   readonly chosenMode = $derived.by((): ExportMode => {
     const modes = this.model?.modes ?? [];
-    const asked = modes.find((mode) => mode === this.#mode);
-    return asked ?? defaultMode(modes, this.recipes.a) ?? 'qdq';
+    const asked = this.askedMode;
+    // Under a cast a recipe of integers would keep everything: with one beside the other, both are compared in the first mode.
+    const shown = this.compare ? [this.recipes.a, this.recipes.b] : [this.recipes.a];
+    return asked ?? defaultMode(modes, ...shown) ?? 'qdq';
   });
+  /** The export mode that was asked for and that the model has; null where the recipe decides. */
+  readonly askedMode = $derived(this.model?.modes.find((mode) => mode === this.#mode) ?? null);
   /** Whether the mode that is chosen plans by what calibration finds, and nothing is calibrated. */
   readonly needsSamples: boolean = $derived(
     this.chosenMode === 'static' && this.calibration.done === null,

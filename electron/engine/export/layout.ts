@@ -58,6 +58,8 @@ export interface Layout {
   readonly integerOperators?: number;
   /** ONNX: the version of ai.onnx that the written file has. */
   readonly opset?: number;
+  /** ONNX: whether the written file has operators of com.microsoft. */
+  readonly usesMicrosoft?: boolean;
   /** Operators whose arithmetic the mode would change and that stay as they are. */
   readonly operators?: readonly KeptOperator[];
 }

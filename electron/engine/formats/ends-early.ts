@@ -1,3 +1,5 @@
+import { ENDS_EARLY } from '../../../shared/errors.ts';
+
 const UNITS = ['kB', 'MB', 'GB', 'TB', 'PB'];
 
 /**
@@ -12,7 +14,7 @@ export function endsEarly(expected: number | bigint, found: number, isLeast = fa
   // Sizes that differ by little are told apart by their bytes.
   const [wanted, there] =
     rounded[0] === rounded[1] ? [`${expected} bytes`, `${found} bytes`] : rounded;
-  return `the file ends early: ${isLeast ? 'at least ' : ''}${wanted} expected, ${there} found; copy or download it again`;
+  return `${ENDS_EARLY}: ${isLeast ? 'at least ' : ''}${wanted} expected, ${there} found; copy or download it again`;
 }
 
 /** A size with one decimal, in units of 1000 bytes. */

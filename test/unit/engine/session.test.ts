@@ -138,6 +138,23 @@ describe('analyze', () => {
     session.close();
   });
 
+  test.each([
+    ['int8', 'ReduceMean', false],
+    // ReduceMean holds the file at opset 13, where ai.onnx does not restore 16 bits.
+    ['int16', 'ReduceMean', true],
+    ['int16', 'Relu', false],
+  ])('under %s beside %s, an export has operators of com.microsoft: %s', async (name, op, has) => {
+    const bytes = model({
+      node: [node('MatMul', ['x', 'w'], ['h']), node(op, ['h'], ['y'])],
+      initializer: [floatTensor('w', [64, 64], randomValues(64 * 64, 1))],
+    });
+    const session = Session.open(writeFile(folder, bytes), pool);
+    const recipe = { ...int8, default: { ...int8.default!, dtype: name as 'int8' } };
+    const preview = await session.previewExport(recipe, 'qdq', { signal: never });
+    expect(preview).toMatchObject({ quantized: 1, usesMicrosoft: has });
+    session.close();
+  });
+
   test('a file that changed since it was opened is refused, never read stale', async () => {
     const file = writeFile(folder, matMulModel(64, 64));
     const session = Session.open(file, pool);

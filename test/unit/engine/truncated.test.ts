@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { AppError, briefMessage, toErrorData, type ErrorData } from '../../../shared/errors.ts';
 import { endsEarly } from '../../../electron/engine/formats/ends-early.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { denseModel } from '../../helpers/litert-model.ts';
@@ -22,6 +23,49 @@ test.each([
   expect(() => openModel(file)).toThrow(words);
   expect(() => openModel(file)).toThrow(expect.objectContaining({ code: 'MALFORMED' }));
 });
+
+test.each([
+  ['m.onnx', matMulModel(64, 64)],
+  ['m.safetensors', safetensorsFile({ w: floats([64, 64]) })],
+  ['m.tflite', denseModel(64, 64, new Float32Array(4096)).bytes],
+])(
+  'a window says of %s cut to half what happened and what to do, without places in it',
+  (name, bytes) => {
+    const file = writeFile(folder, bytes.slice(0, Math.floor(bytes.length / 2)), `half-${name}`);
+    expect(briefMessage(dataOf(() => openModel(file)))).toMatch(
+      new RegExp(
+        `^half-${name}: the file ends early: [^:,()]+ expected, [^:,()]+ found; ${ADVICE}$`,
+      ),
+    );
+  },
+);
+
+test('a window says of bytes that break a format that the file is damaged', () => {
+  const error = new AppError('MALFORMED', 'field number 0', { file: '/m/zero.onnx', offset: 3 });
+  expect(briefMessage(error.toData())).toBe(
+    'zero.onnx: the file is damaged, or a tool wrote it wrongly; copy, download or export it again',
+  );
+});
+
+test('a window names the tensor and what was found where there is no byte to name', () => {
+  const error = new AppError('UNSUPPORTED', 'the shape is not known', {
+    file: '/models/a.onnx',
+    field: 'w',
+    found: '(batch)',
+  });
+  expect(briefMessage(error.toData())).toBe('a.onnx, w: the shape is not known (found (batch))');
+  const limit = new AppError('LIMIT', 'too many nodes', { file: 'a.onnx', offset: 9, found: '3' });
+  expect(briefMessage(limit.toData())).toBe('a.onnx: too many nodes (found 3)');
+});
+
+function dataOf(action: () => unknown): ErrorData {
+  try {
+    action();
+  } catch (error) {
+    return toErrorData(error);
+  }
+  throw new Error('nothing was thrown');
+}
 
 test('a safetensors file cut within its header is said to end early', () => {
   const file = writeFile(

@@ -1,10 +1,9 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { hexOfCode, hexOfValue } from '../../../../renderer/format/bits.ts';
 import { csv } from '../../../../shared/csv.ts';
 import { whenWas } from '../../../../renderer/format/dates.ts';
 import { suggestedFileName } from '../../../../shared/formats.ts';
-import { middleParts, shownName } from '../../../../renderer/format/names.ts';
+import { shownName } from '../../../../renderer/format/names.ts';
 import {
   codeRange,
   presetOf,
@@ -19,34 +18,6 @@ import type { ExportPreview, VerifyResult } from '../../../../shared/protocol.ts
 import { findPreset, PRESETS } from '../../../../shared/presets.ts';
 import { BASE_SCHEME, schemeOf, type SchemeFields } from '../../../../shared/scheme.ts';
 import { onnxRuntime } from '../../../../shared/runtimes.ts';
-
-test('a module path keeps its end from the block’s number on, or its last two parts or one, where they are short', () => {
-  expect(middleParts('text_decoder.encoder.layer.11.attention.self.query')).toEqual({
-    head: 'text_decoder.encoder.layer.',
-    tail: '11.attention.self.query',
-  });
-  expect(middleParts('model.layers.11.self_attn.q_proj').tail).toBe('11.self_attn.q_proj');
-  expect(middleParts('encoder.layers.0..11.mlp.fc1').tail).toBe('0..11.mlp.fc1');
-  expect(middleParts('encoder.layers.0.mlp.fc1').tail).toBe('0.mlp.fc1');
-  expect(middleParts('bert.embeddings.word_embeddings').tail).toBe('embeddings.word_embeddings');
-  expect(middleParts(`a.${'x'.repeat(40)}`).tail).toBe('xxxxxx');
-  expect(middleParts('p2o.Conv.26')).toEqual({ head: 'p2o.', tail: 'Conv.26' });
-});
-
-test('a name in two parts is the name, with a short tail', () => {
-  expect(middleParts('conv2d_5')).toEqual({ head: 'conv2d_5', tail: '' });
-  expect(middleParts('upblock_1/conv_bn__act_6')).toEqual({
-    head: 'upblock_1/conv_bn_',
-    tail: '_act_6',
-  });
-  fc.assert(
-    fc.property(fc.string({ maxLength: 150, unit: 'grapheme' }), (name) => {
-      const { head, tail } = middleParts(name);
-      expect(head + tail).toBe(shownName(name) === '(no name)' ? '' : shownName(name));
-      expect(Array.from(tail).length).toBeLessThanOrEqual(32);
-    }),
-  );
-});
 
 test('characters that would turn or hide a name are shown escaped', () => {
   expect(shownName('a\u202eb\u0000')).toBe('a\\u202eb\\u0000');
@@ -189,13 +160,18 @@ test('times have three significant digits', () => {
 });
 
 test('an export says which runtime loads it', () => {
-  expect(onnxRuntime(21, 'qdq')).toBe(
+  expect(onnxRuntime(21, 'qdq', false)).toBe(
     'onnxruntime 1.19 or newer loads it, and other runtimes that support opset 21.',
   );
-  expect(onnxRuntime(11, 'dynamic')).toBe(
+  expect(onnxRuntime(11, 'dynamic', true)).toBe(
     'onnxruntime 1.7 or newer loads it, and no other runtime.',
   );
-  expect(onnxRuntime(99, 'qdq')).toBe('A runtime that supports opset 99 loads it.');
+  expect(onnxRuntime(11, 'dynamic', false)).toContain('other runtimes that support opset 11');
+  expect(onnxRuntime(17, 'qdq', true)).toBe(
+    'onnxruntime 1.16 or newer loads it, and no other runtime.',
+  );
+  expect(onnxRuntime(24, 'qdq', false)).toContain('onnxruntime 1.24 or newer');
+  expect(onnxRuntime(99, 'qdq', false)).toBe('A runtime that supports opset 99 loads it.');
 });
 
 test('a mode that changes nothing says why, and a checkpoint in a float type is cast', () => {
@@ -203,12 +179,22 @@ test('a mode that changes nothing says why, and a checkpoint in a float type is 
     { reason: 'a bias, added at full precision', tensors: 9, bytes: 90 },
     { reason: 'int8 is not a float type', tensors: 3, bytes: 30 },
   ];
-  const preview = { mode: 'float', bytesBefore: 1, bytesAfter: 1, quantized: 0, kept, opset: null };
+  const preview = {
+    mode: 'float',
+    bytesBefore: 1,
+    bytesAfter: 1,
+    quantized: 0,
+    kept,
+    opset: null,
+    usesMicrosoft: false,
+  };
   expect(whyIdle(preview as ExportPreview)).toBe('Changes nothing here: int8 is not a float type.');
   expect(whyIdle({ ...preview, quantized: 1 } as ExportPreview)).toBeNull();
   const modes = ['qdq', 'float', 'cast'] as const;
   expect(defaultMode(modes, findPreset('bfloat16')!)).toBe('cast');
   expect(defaultMode(modes, findPreset('int8')!)).toBe('qdq');
+  expect(defaultMode(modes, findPreset('bfloat16')!, findPreset('float16')!)).toBe('cast');
+  expect(defaultMode(modes, findPreset('bfloat16')!, findPreset('uint8')!)).toBe('qdq');
 });
 
 test('a bad output is a warning that says what to do', () => {

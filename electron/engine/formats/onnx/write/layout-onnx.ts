@@ -135,6 +135,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
     quantized,
     refused,
     opset: opsets.version(null),
+    usesMicrosoft: opsets.usesMicrosoft(),
     ...keptNodes(plannedHalf),
     ...(RUNS_ON_CODES.has(request.mode) ? { integerOperators: onCodes.size } : {}),
   };

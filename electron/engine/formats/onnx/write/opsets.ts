@@ -183,13 +183,24 @@ export class Opsets {
     this.irVersion = Math.max(this.irVersion, version);
   }
 
+  /** Whether the file has operators of com.microsoft, its source's own included: no other runtime has them. */
+  usesMicrosoft(): boolean {
+    return this.needed.size > 0 || this.usedDomains().has('com.microsoft');
+  }
+
   /** Leave out imports of domains that no node is of: onnxruntime adds its own when it writes a model. */
   dropUnused(): Edit[] {
     const used = new Set(['', ...(this.needed.size > 0 ? ['com.microsoft'] : [])]);
-    for (const graph of [this.index.graph, ...this.index.functions]) addDomains(graph, used);
+    for (const domain of this.usedDomains()) used.add(domain);
     return this.index.opsets
       .filter(({ domain }) => !used.has(domain))
       .map(({ span }) => ({ ...span, pieces: [], frame: null }));
+  }
+
+  private usedDomains(): ReadonlySet<string> {
+    const domains = new Set<string>();
+    for (const graph of [this.index.graph, ...this.index.functions]) addDomains(graph, domains);
+    return domains;
   }
 
   edits(fileSize: number): Edit[] {
