@@ -191,6 +191,11 @@ export function agreedShare({ wrong, of }: Agreement): number | null {
   return Math.max(0, 1 - wrong / of);
 }
 
+/** A share in percent with one decimal, rounded down: what is 100.0 agrees in everything. */
+export function agreedPercent(share: number): string {
+  return (Math.floor(share * 1000) / 10).toFixed(1);
+}
+
 /** The input that a person judges an answer by. */
 export type InputView =
   | {

@@ -1,6 +1,6 @@
 import type { MenuCommand } from './commands.ts';
 import type { ErrorData } from './errors.ts';
-import type { Handle } from './protocol.ts';
+import type { Handle, ShownAs } from './protocol.ts';
 import type { View } from './views.ts';
 
 /** Errors cross IPC as data: ipcMain.handle keeps nothing of an Error but its message. */
@@ -33,6 +33,11 @@ export interface RecentFile {
 export interface RecipeFile {
   readonly name: string;
   readonly text: string;
+}
+
+/** A choice that main remembers; `file` names what the handle `names` is of. */
+export interface RememberedAnswer extends ShownAs {
+  readonly file: ChosenFile | null;
 }
 
 export type Theme = 'system' | 'light' | 'dark';
@@ -91,6 +96,11 @@ export interface Channels {
   describeRecent: { args: [handle: Handle, facts: string, bytes: number]; value: null };
   /** Ask for a folder of samples to run models on. */
   inputsDialog: { args: []; value: ChosenFile | null };
+  /** Ask for a labels file, a dictionary or a tokenizer. */
+  namesDialog: { args: []; value: ChosenFile | null };
+  /** What the outputs of a model were shown as when it was open before. */
+  getShown: { args: [model: Handle]; value: readonly RememberedAnswer[] };
+  setShown: { args: [model: Handle, shown: readonly ShownAs[]]; value: null };
   openRecipe: { args: []; value: RecipeFile | null };
   /** Ask where to save a recipe; gives the file's name. */
   saveRecipe: { args: [recipe: unknown]; value: string | null };

@@ -26,5 +26,5 @@ export function verdict(outputs: readonly Judged[]): string | null {
   for (const { sqnrDb, inconclusive } of outputs)
     if (!inconclusive && sqnrDb !== null && !(worst !== null && worst <= sqnrDb)) worst = sqnrDb;
   const words = differenceInWords(worst);
-  return words === null ? null : `its outputs ${words} (${worst!.toFixed(1)} dB)`;
+  return words === null ? null : `its outputs ${words}`;
 }

@@ -1,4 +1,5 @@
 import {
+  agreedPercent,
   agreedShare,
   ANSWER_KINDS,
   KIND_TITLES,
@@ -99,5 +100,5 @@ const NEEDS_SAMPLES: ReadonlySet<AnswerKind> = new Set([
 
 function shareText(agreement: Agreement): string {
   const share = agreedShare(agreement);
-  return share === null ? '-' : `${(share * 100).toFixed(1)} %`;
+  return share === null ? '-' : `${agreedPercent(share)} %`;
 }

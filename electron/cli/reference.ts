@@ -93,7 +93,7 @@ by shape, values, name and the files beside the model; a kind after \`--answers\
 |---|---|---|
 | \`scores\` | the five highest classes: \`index\`, \`label\`, \`score\` | rows with the same first class |
 | \`ctc\`, \`tokens\` | text | characters or tokens that are right, by edit distance |
-| \`mask\` | classes with their \`share\` of the pixels | pixels with the same class |
+| \`mask\` | classes with their \`share\` of the pixels | pixels with the same class, of those outside class 0 on either side |
 | \`boxes\` | corners as fractions of the input, \`score\`, \`label\` | boxes with a partner of their class that overlaps by half |
 | \`points\` | places as fractions of the input | points within 2 % of the input |
 | \`picture\`, \`wave\` | null | null |

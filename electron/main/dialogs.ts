@@ -31,6 +31,19 @@ export async function askForInputs(window: BrowserWindow): Promise<string | null
   return canceled ? null : (filePaths[0] ?? null);
 }
 
+/** Ask for the names of classes, the characters of a dictionary, or a tokenizer. */
+export async function askForNames(window: BrowserWindow): Promise<string | null> {
+  const { canceled, filePaths } = await dialog.showOpenDialog(window, {
+    title: 'Choose labels, a dictionary or a tokenizer.json',
+    properties: ['openFile'],
+    filters: [
+      { name: 'Names', extensions: ['txt', 'names', 'json'] },
+      { name: 'All files', extensions: ['*'] },
+    ],
+  });
+  return canceled ? null : (filePaths[0] ?? null);
+}
+
 /** Ask whether to stop a running export. */
 export async function askToStopExport(window: BrowserWindow): Promise<boolean> {
   const { response } = await dialog.showMessageBox(window, {

@@ -9,7 +9,7 @@ import type { RotatingLog } from '../files/rotating-log.ts';
 import { copyImage } from '../electron-versions.ts';
 import { PAGE_URL } from './app-protocol.ts';
 import { diagnostics } from './diagnostics.ts';
-import { askForInputs, askForModel, askForTarget } from './dialogs.ts';
+import { askForInputs, askForModel, askForNames, askForTarget } from './dialogs.ts';
 import type { EngineHost } from './engine-host.ts';
 import type { Handles } from './handles.ts';
 import type { AppMenu } from './menu.ts';
@@ -18,6 +18,7 @@ import type { RecentFiles } from './recent-files.ts';
 import { isRecipeFile } from '../../shared/recipe-file.ts';
 import { openRecipe, recipeEvent, saveRecipe } from './recipe-files.ts';
 import { samplePath } from './sample.ts';
+import { shownSchema, type ShownAnswers } from './shown-answers.ts';
 import { presetSetting, workersSetting, type SettingsStore } from './settings.ts';
 import type { MainWindow } from './window.ts';
 
@@ -31,6 +32,7 @@ export interface Parts {
   readonly handles: Handles;
   readonly engine: EngineHost;
   readonly recent: RecentFiles;
+  readonly shownAnswers: ShownAnswers;
   readonly settings: SettingsStore;
   readonly openFiles: OpenFiles;
   readonly menu: AppMenu;
@@ -68,6 +70,9 @@ const ARGUMENTS = {
     v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   ]),
   inputsDialog: v.strictTuple([]),
+  namesDialog: v.strictTuple([]),
+  getShown: v.strictTuple([id]),
+  setShown: v.strictTuple([id, shownSchema]),
   openRecipe: v.strictTuple([]),
   saveRecipe: v.strictTuple([v.unknown()]),
   saveDialog: v.strictTuple([id, text(255)]),
@@ -149,7 +154,7 @@ function checkArguments(channel: Channel, args: unknown[]): unknown[] {
 }
 
 function handlersOf(parts: Parts): Handlers {
-  const { window, handles, engine, recent, settings, openFiles, menu, log } = parts;
+  const { window, handles, engine, recent, shownAnswers, settings, openFiles, menu, log } = parts;
   const required = (file: string | null | undefined, what: string): string => {
     if (file !== null && file !== undefined) return file;
     throw new AppError('BAD_USAGE', `cannot find the ${what}; choose the file again`, {
@@ -185,6 +190,15 @@ function handlersOf(parts: Parts): Handlers {
     inputsDialog: async () => {
       const folder = await askForInputs(window.current!);
       return folder === null ? null : read(folder);
+    },
+    namesDialog: async () => {
+      const file = await askForNames(window.current!);
+      return file === null ? null : read(file);
+    },
+    getShown: (handle) => shownAnswers.get(required(handles.path(handle), 'file')),
+    setShown: (handle, shown) => {
+      shownAnswers.set(required(handles.path(handle), 'file'), shown);
+      return null;
     },
     openRecipe: () => openRecipe(window.current!),
     saveRecipe: (recipe) => saveRecipe(window.current!, recipe, () => engine.state.sources),

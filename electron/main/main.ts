@@ -10,6 +10,7 @@ import { logEvents } from './log-events.ts';
 import { AppMenu } from './menu.ts';
 import { OpenFiles } from './open-files.ts';
 import { RecentFiles } from './recent-files.ts';
+import { ShownAnswers } from './shown-answers.ts';
 import { recipeEvent } from './recipe-files.ts';
 import { hardenSession, hardenWebContents } from './security.ts';
 import { SettingsStore } from './settings.ts';
@@ -31,6 +32,7 @@ if (claimSingleInstance(openFiles)) {
 function start(): void {
   const settings = new SettingsStore();
   const recent = new RecentFiles();
+  const shownAnswers = new ShownAnswers(handles);
   const window = new MainWindow(settings);
   const log = new RotatingLog(app.getPath('userData'), 'quantscope');
   logEvents(log);
@@ -45,7 +47,7 @@ function start(): void {
   hardenSession();
   serveApp();
   const menu = new AppMenu({ window, settings, recent, handles });
-  registerIpc({ window, handles, engine, recent, settings, openFiles, menu, log });
+  registerIpc({ window, handles, engine, recent, shownAnswers, settings, openFiles, menu, log });
   openFiles.deliverTo((file) => {
     window.open();
     if (isRecipeFile(file)) window.send(recipeEvent(file));

@@ -1,5 +1,6 @@
 import { ABOUT_TIMES } from '../../shared/formats.ts';
 import { ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
+import { differenceInWords } from '../../shared/judgement.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
 import { shownName } from './names.ts';
 import { decibels, decibelsWithUnit, NONE, real } from './numbers.ts';
@@ -35,19 +36,17 @@ function weightsOnlyNotes({ weightsOnly }: VerifyResult): readonly string[] {
   return [`${ROUNDS_INPUTS} The weights alone give: ${each.join(', ')}.`];
 }
 
-/** Under so many dB an output differs visibly from the original's. */
-const LOW_DB = 20;
-
 /** What a person must know before they use an export: each a sentence that says what to do. */
 export function runWarnings({ outputs }: VerifyResult): readonly string[] {
-  return outputs.flatMap(({ name, sqnrDb, nonFinite }) => {
+  return outputs.flatMap(({ name, sqnrDb, nonFinite, inconclusive }) => {
     const output = `Output ${shownName(name)}`;
     const words = newNonFinite(nonFinite);
     if (words !== null)
       return [`${output} has ${words}. Keep the layers before it in float, or use a wider type.`];
-    if (sqnrDb === null || sqnrDb >= LOW_DB) return [];
+    const difference = inconclusive ? null : differenceInWords(sqnrDb);
+    if (difference === null) return [];
     return [
-      `${output} has only ${decibelsWithUnit(sqnrDb)}: its values differ visibly from the original's. Keep the layers with the largest error in float (Budget lists them), then verify again.`,
+      `${output} has only ${decibelsWithUnit(sqnrDb)}: its values ${difference}. Keep the layers with the largest error in float (Budget lists them), then verify again.`,
     ];
   });
 }

@@ -2,16 +2,24 @@ import type { ErrorData } from '../../shared/errors.ts';
 import { toErrorData } from '../../shared/errors.ts';
 import type { ChosenFile } from '../../shared/ipc.ts';
 import type { LayerError, LayerErrors } from '../../shared/layer-errors.ts';
-import type { ExportMode, Handle, RunInputs, Side, VerifyResult } from '../../shared/protocol.ts';
+import type {
+  AnswerSlot,
+  ExportMode,
+  Handle,
+  RunInputs,
+  Side,
+  VerifyResult,
+} from '../../shared/protocol.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { recipeTitle } from '../format/schemes.ts';
 import type { Listeners } from './engine-client.ts';
+import { Answers } from './answers.svelte.ts';
 import { Job } from './jobs.svelte.ts';
 import { plain } from './plain.ts';
 import type { StoreHost } from './store-host.ts';
 
 /** What is run beside the original: a side's recipe, or an exported file. */
-export type Candidate = Side | 'file';
+export type Candidate = AnswerSlot;
 export const CANDIDATES: readonly Candidate[] = ['a', 'b', 'file'];
 
 /** How one candidate answered, or why it did not. */
@@ -64,6 +72,8 @@ export class Runs {
   isRunning = $state(false);
   /** What is run now, where that is not the model as a whole. */
   isMeasuringLayers = $state(false);
+  /** What was answered, sample by sample. */
+  readonly answers: Answers;
   /** The errors of each side's layers by the numbers of their weights. */
   readonly layerErrors = $derived({
     a: byWeight(this.layers.a?.result ?? null),
@@ -72,12 +82,22 @@ export class Runs {
 
   constructor(workbench: Host) {
     this.#workbench = workbench;
+    this.answers = new Answers(workbench, () => this.answered);
+  }
+
+  /** The candidates whose outputs are kept, as they are shown. */
+  get answered(): readonly Candidate[] {
+    return CANDIDATES.filter(
+      (each) =>
+        (each !== 'b' || this.#workbench.compare) && (this.outcomes[each]?.result?.kept ?? 0) > 0,
+    );
   }
 
   /** Forget what was run: another model is open. */
   reset(): void {
     this.outcomes = {};
     this.layers = {};
+    this.answers.reset();
     this.inputs = null;
     this.#modes.a = this.#modes.b = null;
   }
@@ -179,6 +199,8 @@ export class Runs {
     ) => What & { readonly answer: Promise<T> },
     keep: (candidate: C, outcome: Outcome<T>) => void = (candidate, outcome) => {
       this.outcomes = { ...this.outcomes, [candidate]: outcome };
+      const { kept = 0 } = (outcome.result ?? {}) as Partial<VerifyResult>;
+      if (kept > 0) void this.answers.ran(candidate, kept);
     },
   ): Promise<void> {
     const { file, jobs, announcer } = this.#workbench;

@@ -44,9 +44,11 @@ test.describe('the page', () => {
       'exportEnded',
       'forgetRecent',
       'getSettings',
+      'getShown',
       'info',
       'inputsDialog',
       'listRecent',
+      'namesDialog',
       'onEvent',
       'openDialog',
       'openDropped',
@@ -58,6 +60,7 @@ test.describe('the page', () => {
       'setModelOpen',
       'setProgress',
       'setSettings',
+      'setShown',
       'showInFolder',
       'takeInitialFile',
     ]);
@@ -283,7 +286,7 @@ test.describe('the page', () => {
       foreign.destroy();
       return found;
     }, preload);
-    expect(answers).toHaveLength(22);
+    expect(answers).toHaveLength(25);
     for (const [channel, answer] of answers)
       expect(answer, channel).toMatchObject({
         ok: false,

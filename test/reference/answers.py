@@ -55,6 +55,7 @@ def mask(rng):
         "before": encoded(before),
         "after": encoded(after),
         "wrong": int((one != other).sum()),
+        "of": int(((one != 0) | (other != 0)).sum()),
         "shares": [[float((side == c).mean()) for c in range(4)] for side in (one, other)],
     }
 

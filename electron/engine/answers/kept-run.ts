@@ -14,8 +14,8 @@ import type { OutputValue } from '../runtime/runnable.ts';
 import { guessKind } from './guess.ts';
 import { readKept, type KeptSample } from './kept-outputs.ts';
 import { textAnswer } from './kinds/text.ts';
-import { NamesBeside, type NamesFile } from './names-beside.ts';
-import type { Numbered, Reading } from './read.ts';
+import { NamesBeside, versionOf, type NamesFile } from './names-beside.ts';
+import type { Numbered, Reading, Sides } from './read.ts';
 import { READERS } from './readers.ts';
 
 /** What an output is to be shown as; null is guessed or found beside the model. */
@@ -51,6 +51,7 @@ export interface KeptFacts {
 export class KeptRun {
   private readonly facts: KeptFacts;
   private readonly beside: NamesBeside;
+  private decided: { readonly key: string; readonly ways: Ways } | null = null;
 
   constructor(facts: KeptFacts) {
     this.facts = facts;
@@ -83,7 +84,7 @@ export class KeptRun {
       throwIfAborted(signal);
       const kept = await readKept(this.facts.folder, index);
       for (const [name, both] of kept.outputs) {
-        const answer = this.answer(name, both, kept, ways);
+        const answer = this.answer(name, both, kept, ways, false);
         totals.set(name, added(totals.get(name), answer));
       }
     }
@@ -99,8 +100,15 @@ export class KeptRun {
     });
   }
 
-  /** Decided by the first sample, so that all samples are counted alike. */
+  /** Decided by the first sample, so that all samples are counted alike; and once, as long as no chosen file changes. */
   private async ways(wanted: readonly Wanted[]): Promise<Ways> {
+    const versions = wanted.map(({ namesFile }) => namesFile !== null && versionOf(namesFile));
+    const key = JSON.stringify([wanted, versions]);
+    if (this.decided?.key !== key) this.decided = { key, ways: await this.decide(wanted) };
+    return this.decided.ways;
+  }
+
+  private async decide(wanted: readonly Wanted[]): Promise<Ways> {
     const first = await readKept(this.facts.folder, 0);
     const ways = new Map<string, Way>();
     for (const [name, { before }] of first.outputs) {
@@ -138,6 +146,7 @@ export class KeptRun {
     { before, after }: Both,
     kept: KeptSample,
     ways: Ways,
+    withSqnr = true,
   ): OutputAnswer {
     const { kind, isGuess, names, order } = ways.get(name)!;
     const common = { name, shape: before.dims, kind, isGuess };
@@ -152,11 +161,21 @@ export class KeptRun {
     const reading = this.reading(kept, names, order);
     const refusal = READERS[kind].refusal(sides.before, reading);
     const read = READERS[refusal === null ? kind : 'numbers'].read(sides, reading);
-    const tally = new OutputTally(name);
-    tally.add(sides.before.data, sides.after.data, before.dims);
     const used = READS_NAMES.has(kind) && names !== null ? path.basename(names.file) : null;
-    return { ...common, ...read, sqnrDb: tally.result().sqnrDb, names: used, note: refusal };
+    return {
+      ...common,
+      ...read,
+      sqnrDb: withSqnr ? sqnrOf(sides) : null,
+      names: used,
+      note: refusal,
+    };
   }
+}
+
+function sqnrOf({ name, before, after }: Sides): number | null {
+  const tally = new OutputTally(name);
+  tally.add(before.data, after.data, before.dims);
+  return tally.result().sqnrDb;
 }
 
 const READS_NAMES: ReadonlySet<AnswerKind> = new Set(['scores', 'mask', 'boxes', 'ctc']);
@@ -177,7 +196,8 @@ function fits(count: number, { dims }: Numbered): boolean {
     : isNear(dims.at(-1), 1);
 }
 
-function added(
+/** A total with one more sample. */
+export function added(
   total: TotalAgreement | undefined,
   { name, kind, agreement }: OutputAnswer,
 ): TotalAgreement {

@@ -63,7 +63,8 @@ export class NamesBeside {
   }
 }
 
-function versionOf(file: string): string {
+/** Tells one version of a file from another; empty where there is none. */
+export function versionOf(file: string): string {
   const status = fs.statSync(file, { throwIfNoEntry: false });
   return status === undefined ? '' : `${status.size} ${status.mtimeMs} ${status.ino}`;
 }

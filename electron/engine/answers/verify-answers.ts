@@ -1,13 +1,14 @@
 import * as fs from 'node:fs';
 import type { AnswerKind, SampleAnswers, TotalAgreement } from '../../../shared/answers.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
+import { throwIfAborted } from '../cancel.ts';
 import type { RunOptions } from '../run-options.ts';
 import type { Runtime } from '../runtime/host.ts';
 import { temporaryFolder } from '../runtime/run-folder.ts';
 import { runHintsOf } from '../runtime/run-hints.ts';
 import { runBeside, type Inputs } from '../runtime/run-models.ts';
 import type { Session } from '../session.ts';
-import { KeptRun } from './kept-run.ts';
+import { added, KeptRun } from './kept-run.ts';
 
 /** Outputs of one verification on the disk. */
 const MOST_BYTES = 4 * 2 ** 30;
@@ -45,13 +46,15 @@ export async function verifyAnswers(
     const run = new KeptRun({ ...facts, folder, count: result.kept ?? 0 });
     const wanted = [{ output: null, kind, namesFile, order: null }];
     const samples: SampleAnswers[] = [];
+    const totals = new Map<string, TotalAgreement>();
     for (let index = 0; index < run.count; index++) {
+      throwIfAborted(options.signal);
       // Pictures of every sample would be much memory, and nobody draws them here.
       const { outputs, ...sample } = await run.sample(index, wanted);
+      for (const output of outputs) totals.set(output.name, added(totals.get(output.name), output));
       samples.push({ ...sample, input: null, outputs: outputs.map(withoutPictures) });
     }
-    const totals = run.count === 0 ? [] : await run.totals(wanted, options.signal);
-    return { result, samples, totals };
+    return { result, samples, totals: [...totals.values()] };
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }

@@ -163,7 +163,7 @@ test('a mask of one channel is over 0.5, or over 0 as logits', () => {
   const values = Float32Array.from({ length: 64 }, (_, at) => (at < 16 ? 0.6 : 0.4));
   expect(read('mask', [1, 1, 8, 8], values, new Float32Array(64)).agreement).toMatchObject({
     wrong: 16,
-    of: 64,
+    of: 16,
   });
   const logits = values.map((value) => (value - 0.5) * 50);
   expect(
@@ -273,7 +273,7 @@ test('an output under 10 dB differs strongly, one under 20 dB visibly', () => {
       { ...none, sqnrDb: 30 },
       { ...none, sqnrDb: -11 },
     ]),
-  ).toBe("its outputs differ strongly from the original's (-11.0 dB)");
+  ).toBe("its outputs differ strongly from the original's");
   expect(verdict([{ ...none, sqnrDb: 3, inconclusive: true }])).toBeNull();
   expect(verdict([{ ...none, sqnrDb: 30, nonFinite: { newNaN: 1, newInfinity: 0 } }])).toContain(
     'NaN',

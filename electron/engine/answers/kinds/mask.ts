@@ -55,7 +55,10 @@ export function classColour(index: number): readonly [number, number, number] {
   return [channel(0), channel(8), channel(4)].map(Math.round) as [number, number, number];
 }
 
-/** A map of classes in colours, with the pixels whose class differs. */
+/**
+ * A map of classes in colours, with the pixels whose class differs. Those that are background, class 0, on both sides
+ * are not counted: they are most of many masks.
+ */
 export const mask: AnswerReader = {
   kind: 'mask',
   refusal: ({ dims }, { runtime }) =>
@@ -69,26 +72,27 @@ export const mask: AnswerReader = {
       const found = counts.get(index) ?? { before: 0, after: 0 };
       counts.set(index, { ...found, [side]: found[side] + 1 });
     };
-    let wrong = 0;
+    let [wrong, of] = [0, 0];
     for (let y = 0; y < planes.height; y++)
       for (let x = 0; x < planes.width; x++) {
         const start = y * planes.rowStep + x * planes.columnStep;
         const [was, is] = [one(start), other(start)];
+        if (was !== 0 || is !== 0) of++;
         if (was !== is) wrong++;
         count(was, 'before');
         count(is, 'after');
       }
-    const of = planes.width * planes.height;
+    const pixels = planes.width * planes.height;
     const total = planes.channels > 1 ? planes.channels : (names?.length ?? 0);
     const classes = [...counts]
       .sort(([, a], [, b]) => b.before + b.after - a.before - a.after)
       .slice(0, MOST_CLASSES)
-      .map(([index, pixels]): MaskClass => ({
+      .map(([index, found]): MaskClass => ({
         index,
         label: labelOf(names, index, total),
         colour: classColour(index),
-        before: pixels.before / of,
-        after: pixels.after / of,
+        before: found.before / pixels,
+        after: found.after / pixels,
       }));
     return {
       answer: {
@@ -100,7 +104,7 @@ export const mask: AnswerReader = {
         ),
         classes,
       },
-      agreement: { wrong, of, unit: 'pixels' },
+      agreement: { wrong, of, unit: 'pixels outside class 0' },
     };
   },
 };

@@ -211,7 +211,9 @@ test('a bad output is a warning that says what to do', () => {
   const warnings = (change: Partial<typeof output>) =>
     runWarnings({ outputs: [{ ...output, ...change }] } as unknown as VerifyResult);
   expect(warnings({})[0]).toMatch(/^Output y has only 12\.3.dB: .*Keep the layers/);
+  expect(warnings({ sqnrDb: -11 })[0]).toContain("its values differ strongly from the original's");
   expect(warnings({ sqnrDb: 35 })).toEqual([]);
+  expect(warnings({ inconclusive: true })).toEqual([]);
   const nonFinite = { before: 0, after: 2, newNaN: 2, newInfinity: 0 };
   expect(warnings({ nonFinite })[0]).toMatch(/^Output y has 2 NaN that the original does not have/);
 });
