@@ -31,20 +31,112 @@ export function factorOf(
   return null;
 }
 
-/** Cholesky from the last column to the first, in place, over rows that lie together. */
+/** Columns that are factorized at a time: their rows of a CHUNK stay in the processor's cache. */
+const BLOCK = 64;
+
+/** Columns over which rows are multiplied at a time. */
+const CHUNK = 256;
+
+/** Cholesky from the last columns to the first, in place, a block of columns at a time. */
 function factorize(factor: Float64Array, size: number, check: () => void): boolean {
-  for (let j = size - 1; j >= 0; j--) {
-    if (j % 16 === 0) check();
-    const own = j * size;
-    const pivot = Math.sqrt(factor[own + j]! - dot(factor, own, own, j + 1, size));
-    if (!(pivot > 0)) return false;
-    factor[own + j] = pivot;
-    for (let i = 0; i < j; i++) {
-      const at = i * size;
-      factor[at + j] = (factor[at + j]! - dot(factor, at, own, j + 1, size)) / pivot;
+  for (let to = size; to > 0; to -= BLOCK) {
+    const from = Math.max(0, to - BLOCK);
+    for (let chunk = to; chunk < size; chunk += CHUNK) {
+      check();
+      subtractProducts(factor, size, [from, to], [chunk, Math.min(size, chunk + CHUNK)]);
     }
+    if (!factorizeBlock(factor, size, from, to)) return false;
   }
   return true;
+}
+
+type Columns = readonly [from: number, to: number];
+
+/** Subtracts from the columns of a block, in the rows down to its last, what the columns of a chunk after it make of it. */
+function subtractProducts(
+  factor: Float64Array,
+  size: number,
+  [from, to]: Columns,
+  chunk: Columns,
+): void {
+  let row = 0;
+  for (; row + 1 < to; row += 2) {
+    let column = Math.max(from, row);
+    for (; column + 3 < to; column += 4) subtractTile(factor, size, row, column, chunk);
+    for (; column < to; column++)
+      for (let each = row; each < row + 2; each++)
+        subtractDot(factor, each * size, column * size, each * size + column, chunk);
+  }
+  for (let column = from; row < to && column < to; column++)
+    subtractDot(factor, row * size, column * size, row * size + column, chunk);
+}
+
+function subtractDot(
+  factor: Float64Array,
+  a: number,
+  b: number,
+  at: number,
+  [from, to]: Columns,
+): void {
+  factor[at] = factor[at]! - dot(factor, a, b, from, to);
+}
+
+/** Two rows times four: each value that is read is multiplied several times. */
+function subtractTile(
+  factor: Float64Array,
+  size: number,
+  row: number,
+  column: number,
+  [from, to]: Columns,
+): void {
+  const [a0, a1] = [row * size, (row + 1) * size];
+  const b0 = column * size;
+  const [b1, b2, b3] = [b0 + size, b0 + 2 * size, b0 + 3 * size];
+  let [s00, s01, s02, s03, s10, s11, s12, s13] = [0, 0, 0, 0, 0, 0, 0, 0];
+  for (let k = from; k < to; k++) {
+    const x0 = factor[a0 + k]!;
+    const x1 = factor[a1 + k]!;
+    const y0 = factor[b0 + k]!;
+    const y1 = factor[b1 + k]!;
+    const y2 = factor[b2 + k]!;
+    const y3 = factor[b3 + k]!;
+    s00 += x0 * y0;
+    s01 += x0 * y1;
+    s02 += x0 * y2;
+    s03 += x0 * y3;
+    s10 += x1 * y0;
+    s11 += x1 * y1;
+    s12 += x1 * y2;
+    s13 += x1 * y3;
+  }
+  const [first, second] = [a0 + column, a1 + column];
+  factor[first] = factor[first]! - s00;
+  factor[first + 1] = factor[first + 1]! - s01;
+  factor[first + 2] = factor[first + 2]! - s02;
+  factor[first + 3] = factor[first + 3]! - s03;
+  factor[second] = factor[second]! - s10;
+  factor[second + 1] = factor[second + 1]! - s11;
+  factor[second + 2] = factor[second + 2]! - s12;
+  factor[second + 3] = factor[second + 3]! - s13;
+}
+
+/** Cholesky of a block's own rows, and with its result that of the rows above. */
+function factorizeBlock(factor: Float64Array, size: number, from: number, to: number): boolean {
+  for (let j = to - 1; j >= from; j--) {
+    const own = j * size;
+    const pivot = Math.sqrt(factor[own + j]! - dot(factor, own, own, j + 1, to));
+    if (!(pivot > 0)) return false;
+    factor[own + j] = pivot;
+    for (let i = from; i < j; i++) divide(factor, i * size, own, j, to);
+  }
+  for (let i = 0; i < from; i++)
+    for (let j = to - 1; j >= from; j--) divide(factor, i * size, j * size, j, to);
+  return true;
+}
+
+/** The value of a row in column j, that column's own row and all columns of the block after it being known. */
+function divide(factor: Float64Array, row: number, own: number, j: number, to: number): void {
+  factor[row + j] = (factor[row + j]! - dot(factor, row, own, j + 1, to)) / factor[own + j]!;
 }
 
 /** The product of two rows over columns [from, to). */
