@@ -74,9 +74,17 @@ export interface StaticOutline {
 /** What a calibration found. */
 export interface Calibrated {
   readonly samples: number;
-  /** Values that were observed. */
+  /** Values whose ranges were observed; 0 for modes that leave activations in float. */
   readonly values: number;
   /** Values that could not be observed. */
   readonly skipped: number;
+  /** Weights whose inputs were observed, so that their codes can be chosen by them. */
+  readonly weights: number;
   readonly warnings: readonly string[];
+}
+
+/** What a model is calibrated by: mode static has its own, and all other modes share one. */
+export interface Calibrations {
+  readonly static: Calibrated | null;
+  readonly others: Calibrated | null;
 }

@@ -1,6 +1,7 @@
 import type {
   ActivationDetail,
   Calibrated,
+  Calibrations,
   LayerActivation,
   StaticOutline,
 } from './activations.ts';
@@ -49,8 +50,10 @@ export interface ModelSummary extends Omit<Model, 'files' | 'tensors'> {
   /** What runs it, and an export beside it; null where nothing here does. */
   readonly runtime: RuntimeName | null;
   readonly tensors: readonly TensorSummary[];
-  /** What mode static plans by, where a model that is open already was calibrated. */
-  readonly calibrated?: Calibrated;
+  /** Whether codes of its weights can be chosen on samples. */
+  readonly takesMoments: boolean;
+  /** What plans go by, where a model that is open already was calibrated. */
+  readonly calibrated?: Calibrations;
 }
 
 export interface ExportResult {
@@ -267,8 +270,14 @@ export interface Requests {
     params: { handle: Handle } & SampleInputs;
     reply: { readonly description: SamplesDescription; readonly previews: readonly Preview[] };
   };
-  /** Observe activations over samples, for mode static. */
-  calibrate: { params: { handle: Handle } & SampleInputs; reply: Calibrated };
+  /**
+   * Observe samples: for mode static the ranges of activations, and where codes of weights are to be chosen the
+   * moments of their inputs.
+   */
+  calibrate: {
+    params: { handle: Handle; mode: ExportMode; choosesCodes: boolean } & SampleInputs;
+    reply: Calibrated;
+  };
   /** The outputs of all weights' operators in mode static. */
   activations: {
     params: { handle: Handle; recipe: Recipe };

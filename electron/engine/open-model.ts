@@ -1,7 +1,8 @@
-import type { Calibrated } from '../../shared/activations.ts';
+import type { Calibrated, Calibrations } from '../../shared/activations.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { ExportMode } from '../../shared/protocol.ts';
 import { AnswerStore } from './answers/answer-store.ts';
+import { observeWeightMoments } from './calibrate/moments.ts';
 import { PreparedModel, type CalibrationInputs } from './calibrate/prepared.ts';
 import { assertMode } from './planning.ts';
 import type { WorkerPool } from './pool.ts';
@@ -11,6 +12,13 @@ import type { DescribedSamples } from './calibrate/describe-request.ts';
 import type { RunOptions } from './run-options.ts';
 import type { Session } from './session.ts';
 import { StaticModel, type Measurable } from './static-model.ts';
+import type { WeightMoments } from './weight-moments.ts';
+
+/** What to observe: for which mode's plans, and whether codes are to be chosen by it. */
+interface CalibrationWanted extends CalibrationInputs {
+  readonly mode: ExportMode;
+  readonly choosesCodes: boolean;
+}
 
 /** A model that a page has open: its session and, once it was asked for, its prepared copy and what calibration found. */
 export class OpenModel {
@@ -22,6 +30,7 @@ export class OpenModel {
   /** Made once, with the first calibration. */
   private prepared: Promise<PreparedModel> | null = null;
   private static: StaticModel | null = null;
+  private found: Calibrations = { static: null, others: null };
 
   constructor(session: Session, pool: WorkerPool, runtime: Runtime) {
     this.session = session;
@@ -60,13 +69,34 @@ export class OpenModel {
     );
   }
 
-  /** Observe activations over samples. What an earlier calibration found stays until this one is complete. */
-  async calibrate(wanted: CalibrationInputs, options: RunOptions): Promise<Calibrated> {
-    assertMode(this.session.opened, 'static');
+  /**
+   * Observe samples for the plans of a mode. What an earlier calibration found stays until this one is complete.
+   * @throws AppError UNSUPPORTED for a format without the mode, or without layers that are observed
+   */
+  async calibrate(
+    { mode, choosesCodes, ...wanted }: CalibrationWanted,
+    options: RunOptions,
+  ): Promise<Calibrated> {
+    assertMode(this.session.opened, mode);
+    if (mode !== 'static') {
+      const { moments, ...found } = await this.observeMoments(this.session, wanted, options);
+      this.session.useMoments(moments);
+      this.found = { ...this.found, others: { ...found, values: 0, skipped: 0 } };
+      return this.found.others!;
+    }
     const prepared = await this.prepare(options);
-    const found = await prepared.calibrate(wanted, options);
-    this.static = new StaticModel(this.session, prepared, found);
-    return this.static.calibrated;
+    const { warnings, ...ranges } = await prepared.calibrate(wanted, options);
+    const codes = choosesCodes
+      ? await this.observeMoments(prepared.session, wanted, options)
+      : null;
+    prepared.use(ranges);
+    if (codes !== null) prepared.session.useMoments(codes.moments);
+    this.static = new StaticModel(this.session, prepared, ranges);
+    const weights = codes?.weights ?? this.found.static?.weights ?? 0;
+    const { samples, values, skipped } = ranges;
+    const counts = { samples, values: values.length, skipped: skipped.length };
+    this.found = { ...this.found, static: { ...counts, weights, warnings } };
+    return this.found.static!;
   }
 
   close(): void {
@@ -78,11 +108,26 @@ export class OpenModel {
       () => undefined,
     );
     this.static = null;
+    this.found = { static: null, others: null };
   }
 
-  /** The calibration that mode static plans by; null before there is one. */
-  get calibrated(): Calibrated | null {
-    return this.static?.calibrated ?? null;
+  /** What plans go by. */
+  get calibrations(): Calibrations {
+    return this.found;
+  }
+
+  private async observeMoments(
+    session: Session,
+    wanted: CalibrationInputs,
+    options: RunOptions,
+  ): Promise<Omit<Calibrated, 'values' | 'skipped'> & { readonly moments: WeightMoments }> {
+    session.assertUnchanged();
+    const tensors = [...(session.opened.weightInputs?.().keys() ?? [])];
+    const found = await observeWeightMoments(
+      ...([session.opened, tensors, this.runtime, wanted, options] as const),
+    );
+    const observed = [...found.moments.byTensor.values()].filter((each) => 'file' in each);
+    return { ...found, weights: observed.length };
   }
 
   private prepare(options: RunOptions): Promise<PreparedModel> {

@@ -92,7 +92,7 @@ export class Planning {
     signal: AbortSignal,
   ): Promise<TensorPlan> {
     await this.readForBiases(recipe, mode, { signal });
-    await this.readSolutions(recipe, mode, { signal });
+    await this.readSolutions(recipe, mode, { signal }, ref.id);
     const isKnown = mode === 'static' || this.plans.has(JSON.stringify([mode, recipe]));
     if (isKnown || this.tensors.length <= MANY_TENSORS)
       return this.plan(recipe, mode).weights[ref.id]!;
@@ -158,14 +158,17 @@ export class Planning {
     await this.readSolutions(recipe, mode, options);
   }
 
-  /** Codes that an algorithm chooses, of the weights as the format stores them. */
+  /** Codes that an algorithm chooses, of the weights as the format stores them; or of one tensor. */
   private async readSolutions(
     recipe: Recipe,
     mode: ExportMode,
     options: RunOptions,
+    only?: number,
   ): Promise<void> {
     if (!choosesCodes(recipe)) return;
-    if (await this.solutions.solve(this.plan(recipe, mode).weights, options)) this.plans.clear();
+    const { weights } = this.plan(recipe, mode);
+    const wanted = only === undefined ? weights : [weights[only]!];
+    if (await this.solutions.solve(wanted, options)) this.plans.clear();
   }
 
   /** Biases of operators on integers are in units of their weights' scales, and make up for what those weights' codes add. */

@@ -80,7 +80,7 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
   planWeights: v.strictObject({ handle, recipe }),
   countMatches: v.strictObject({ handle, matches }),
   describeSamples: v.strictObject({ handle, ...sampleInputs }),
-  calibrate: v.strictObject({ handle, ...sampleInputs }),
+  calibrate: v.strictObject({ handle, mode, choosesCodes: v.boolean(), ...sampleInputs }),
   activations: v.strictObject({ handle, recipe }),
   inspectActivation: v.strictObject({ handle, tensor: index, recipe, bins: whole(1, 4096) }),
   previewExport: v.strictObject({ handle, recipe, mode }),

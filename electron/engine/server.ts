@@ -215,8 +215,10 @@ export class EngineServer {
     },
     describeSamples: async ({ handle, ...wanted }, call) =>
       this.model(handle).describeSamples(await this.calibrationInputs(wanted), call),
-    calibrate: async ({ handle, ...wanted }, call) =>
-      this.model(handle).calibrate(await this.calibrationInputs(wanted), call),
+    calibrate: async ({ handle, mode, choosesCodes, ...wanted }, call) => {
+      const inputs = await this.calibrationInputs(wanted);
+      return this.model(handle).calibrate({ ...inputs, mode, choosesCodes }, call);
+    },
     activations: ({ handle, recipe }) =>
       this.model(handle).calibratedModel().layerActivations(parseRecipe(recipe)),
     inspectActivation: ({ handle, tensor, recipe, bins }) =>
@@ -496,8 +498,9 @@ export class EngineServer {
   }
 }
 
-function summaryOf({ session, calibrated }: OpenModel): ModelSummary {
-  return { ...session.summary(), ...(calibrated === null ? {} : { calibrated }) };
+function summaryOf({ session, calibrations }: OpenModel): ModelSummary {
+  const isNew = calibrations.static === null && calibrations.others === null;
+  return { ...session.summary(), ...(isNew ? {} : { calibrated: calibrations }) };
 }
 
 function isDirectory(file: string): boolean {

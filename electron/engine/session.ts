@@ -73,7 +73,7 @@ export class Session {
     this.inspector = new Inspector(pool, this.files);
     const { files, measuring } = this;
     const planned = copy?.planned(opened) ?? opened.model.tensors;
-    this.solutions = new Solutions(pool, files, opened.model.tensors, measuring);
+    this.solutions = new Solutions(pool, files, opened, measuring);
     const planning = new Planning(opened, measuring, this.label, planned, this.solutions);
     this.planning = planning;
     this.exporting = new Exporting({ opened, files, pool, measuring, planning });
@@ -107,6 +107,7 @@ export class Session {
       extension: this.opened.extension,
       modes: this.opened.modes,
       runtime: this.opened.runHints?.runtime ?? null,
+      takesMoments: this.opened.weightInputs !== undefined,
       fileBytes: files.reduce((sum, file) => sum + file.bytes, 0),
       tensors: tensorSummaries(this.opened.model),
     };

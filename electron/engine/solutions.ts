@@ -3,6 +3,7 @@ import type { TensorRef } from '../../shared/model.ts';
 import type { TensorPlan } from '../../shared/plan.ts';
 import { algorithmOf, takesAlgorithm, withFields } from '../../shared/scheme.ts';
 import type { WeightMoments } from './weight-moments.ts';
+import type { OpenedModel } from './formats/format.ts';
 import { filesOf, forWorker, type WorkerFiles } from './jobs.ts';
 import type { Measuring } from './measuring.ts';
 import type { WorkerPool } from './pool.ts';
@@ -30,17 +31,20 @@ export class Solutions {
   private readonly files: WorkerFiles;
   private readonly tensors: readonly TensorRef[];
   private readonly measuring: Measuring;
+  private readonly takesMoments: boolean;
   private moments: WeightMoments | null = null;
   private outcomes = new Map<string, Outcome>();
   private count = 0;
 
+  /** @param opened without weightInputs no codes can be chosen */
   constructor(
     pool: WorkerPool,
     files: WorkerFiles,
-    tensors: readonly TensorRef[],
+    { model, weightInputs }: Pick<OpenedModel, 'model' | 'weightInputs'>,
     measuring: Measuring,
   ) {
-    [this.pool, this.files, this.tensors, this.measuring] = [pool, files, tensors, measuring];
+    [this.pool, this.files, this.tensors, this.measuring] = [pool, files, model.tensors, measuring];
+    this.takesMoments = weightInputs !== undefined;
   }
 
   /** Solve by these moments from now on; those before are removed. */
@@ -111,6 +115,7 @@ export class Solutions {
   private whyNot({ tensor, scheme }: Planned): string | null {
     if (scheme === null || algorithmOf(scheme) === 'nearest') return '';
     if (!takesAlgorithm(scheme.dtype)) return 'GPTQ chooses codes of up to 8 bits';
+    if (!this.takesMoments) return 'GPTQ is for ONNX models';
     if (this.moments === null) return "GPTQ needs samples of the model's inputs";
     const found = this.moments.byTensor.get(tensor);
     if (found === undefined)

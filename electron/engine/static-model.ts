@@ -1,4 +1,4 @@
-import type { ActivationDetail, Calibrated, LayerActivation } from '../../shared/activations.ts';
+import type { ActivationDetail, LayerActivation } from '../../shared/activations.ts';
 import type { ExportMode, ExportPreview, ExportResult } from '../../shared/protocol.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import type { Recipe } from '../../shared/recipe.ts';
@@ -34,26 +34,15 @@ export type Measurable = Pick<
 
 /** A calibrated model: the prepared copy is measured and written, and told of by the tensors of its source. */
 export class StaticModel implements Measurable {
-  readonly calibrated: Calibrated;
   private readonly source: Session;
   private readonly prepared: PreparedModel;
   private readonly activations: Activations;
   private readonly whyGone: (tensor: number) => string;
 
-  /** Takes the ranges for the prepared model's plans. */
-  constructor(
-    source: Session,
-    prepared: PreparedModel,
-    { warnings, ...ranges }: Ranges & { readonly warnings: readonly string[] },
-  ) {
+  /** @param ranges those that the prepared model's plans go by */
+  constructor(source: Session, prepared: PreparedModel, ranges: Ranges) {
     this.source = source;
     this.prepared = prepared;
-    const { samples, values, skipped } = ranges;
-    this.calibrated = {
-      ...{ samples, warnings },
-      ...{ values: values.length, skipped: skipped.length },
-    };
-    prepared.use(ranges);
     this.activations = new Activations(prepared.session.opened.graph(), ranges);
     this.whyGone = whyGone(source.opened);
   }

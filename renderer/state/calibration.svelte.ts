@@ -1,9 +1,15 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- the maps are replaced as a whole, never changed */
-import type { ActivationDetail, Calibrated, LayerActivation } from '../../shared/activations.ts';
+import type {
+  ActivationDetail,
+  Calibrated,
+  Calibrations,
+  LayerActivation,
+} from '../../shared/activations.ts';
 import type { ImageSettings } from '../../shared/calibration-settings.ts';
 import { toErrorData, type ErrorData } from '../../shared/errors.ts';
 import type { ChosenFile } from '../../shared/ipc.ts';
 import type { Requests, SampleInputs, Side } from '../../shared/protocol.ts';
+import { choosesCodes } from '../../shared/recipe.ts';
 import type { RangeMethod } from '../../shared/scheme.ts';
 import { counted } from '../format/numbers.ts';
 import { withActivationRange, withImages } from './activation-rules.ts';
@@ -20,6 +26,7 @@ type Host = Pick<
   | 'model'
   | 'file'
   | 'mode'
+  | 'calibrationMode'
   | 'recipes'
   | 'history'
   | 'compare'
@@ -34,10 +41,12 @@ type Layers = ReadonlyMap<number, LayerActivation>;
 
 const NO_LAYERS: Readonly<Record<Side, Layers>> = { a: new Map(), b: new Map() };
 
+const NEVER: Calibrations = { static: null, others: null };
+
 /** Bins of the inspector's histogram. */
 const BINS = 120;
 
-/** Samples for mode static, what calibration found on them, and what the plans of A and B make of that. */
+/** Samples, what calibration found on them, and what the plans of A and B make of that. */
 export class Calibration {
   readonly #workbench: Host;
   isOpen = $state(false);
@@ -51,7 +60,7 @@ export class Calibration {
   error = $state.raw<ErrorData | null>(null);
   job = $state.raw<Job | null>(null);
   /** What the open model is calibrated by. */
-  done = $state.raw<Calibrated | null>(null);
+  #found = $state.raw(NEVER);
   /** The outputs of layers by the weights' numbers. */
   layers = $state.raw(NO_LAYERS);
   /** The output of the layer that the inspector shows. */
@@ -65,15 +74,37 @@ export class Calibration {
   }
 
   /** Another model is open, or the same one in a new engine. */
-  reset(done: Calibrated | null = null): void {
+  reset(found: Calibrations = NEVER): void {
     this.#describing?.abort();
     this.inputs = null;
     this.isRandom = false;
     this.described = this.error = null;
-    this.done = done;
+    this.#found = found;
     this.layers = NO_LAYERS;
     this.detail = null;
     this.isOpen = false;
+  }
+
+  /** The last calibration for the mode that samples are observed for. */
+  get done(): Calibrated | null {
+    return this.#found[this.#workbench.calibrationMode === 'static' ? 'static' : 'others'];
+  }
+
+  /** Whether mode static has ranges to plan by. */
+  get hasRanges(): boolean {
+    return this.#found.static !== null;
+  }
+
+  /** Whether a recipe that is shown wants codes that are chosen on samples, of a model whose codes can be. */
+  get choosesCodes(): boolean {
+    const { model, recipes, compare } = this.#workbench;
+    if (model?.takesMoments !== true) return false;
+    return choosesCodes(recipes.a) || (compare && choosesCodes(recipes.b));
+  }
+
+  /** Whether the codes of a recipe wait for samples, and are the nearest ones until then. */
+  get needsMoments(): boolean {
+    return this.choosesCodes && (this.done?.weights ?? 0) === 0;
   }
 
   /** What the dialog says the samples are. */
@@ -143,16 +174,17 @@ export class Calibration {
     };
   }
 
-  /** Observe the model's activations over the samples. */
+  /** Observe the samples. */
   async run(): Promise<void> {
-    const { file, client, jobs, announcer } = this.#workbench;
+    const { file, client, jobs, announcer, calibrationMode: mode } = this.#workbench;
     if (file === null || this.job !== null) return;
     const abort = new AbortController();
     const job = new Job('Calibrating', () => abort.abort());
     this.job = job;
     this.error = null;
     try {
-      const params = { handle: file.handle, ...this.#wanted() };
+      const { choosesCodes } = this;
+      const params = { handle: file.handle, mode, choosesCodes, ...this.#wanted() };
       const found = await jobs.run(job, () =>
         client.request('calibrate', params, {
           signal: abort.signal,
@@ -160,7 +192,7 @@ export class Calibration {
         }),
       );
       if (this.#workbench.file !== file) return;
-      this.done = found;
+      this.#found = { ...this.#found, [mode === 'static' ? 'static' : 'others']: found };
       announcer.say(`Calibrated on ${counted(found.samples, 'sample')}`);
     } catch (error) {
       if (isCancelled(error)) announcer.say('Calibration cancelled');
@@ -174,7 +206,7 @@ export class Calibration {
   async refreshLayers(): Promise<void> {
     const { file, mode, recipes, compare, client } = this.#workbench;
     this.#listing?.abort();
-    if (file === null || mode !== 'static' || this.done === null) {
+    if (file === null || mode !== 'static' || !this.hasRanges) {
       this.layers = NO_LAYERS;
       return;
     }
@@ -199,7 +231,7 @@ export class Calibration {
     const { file, mode, recipes, inspection, client } = this.#workbench;
     const { tensor, shownSide } = inspection;
     this.#inspecting?.abort();
-    if (file === null || mode !== 'static' || this.done === null || tensor === null) {
+    if (file === null || mode !== 'static' || !this.hasRanges || tensor === null) {
       this.detail = null;
       return;
     }

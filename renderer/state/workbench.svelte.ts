@@ -122,12 +122,17 @@ export class Workbench {
   readonly askedMode = $derived(this.model?.modes.find((mode) => mode === this.#mode) ?? null);
   /** Whether the mode that is chosen plans by what calibration finds, and nothing is calibrated. */
   readonly needsSamples: boolean = $derived(
-    this.chosenMode === 'static' && this.calibration.done === null,
+    this.chosenMode === 'static' && !this.calibration.hasRanges,
   );
   /** The export mode whose plan is measured and shown: until it is calibrated, static has none. */
   readonly mode: ExportMode = $derived(
     this.needsSamples ? (this.model?.modes[0] ?? 'qdq') : this.chosenMode,
   );
+  /** The mode that samples are observed for: static, unless only codes of weights wait for them. */
+  readonly calibrationMode: ExportMode = $derived.by(() => {
+    const isFirst = this.model?.modes.includes('static') === true && !this.calibration.choosesCodes;
+    return isFirst ? 'static' : this.chosenMode;
+  });
   readonly recipes = $derived(this.history.present);
   /** The name of each tensor on screen. */
   readonly names = $derived(rowNames(this.model?.tensors ?? []));
@@ -222,7 +227,7 @@ export class Workbench {
       if (!isSame) this.#close(file);
       this.file = file;
       this.model = model;
-      this.calibration.reset(model.calibrated ?? null);
+      this.calibration.reset(model.calibrated);
       const dropped = this.#dropRules(this.#modelRules.belongTo(file.label, model));
       this.problem = null;
       this.analyses.reset(model.tensors);
@@ -362,15 +367,17 @@ export class Workbench {
 
   /** Open the dialog that calibrates the model. */
   calibrate(): void {
-    if (this.model?.modes.includes('static') === true) this.calibration.isOpen = true;
+    const { modes = [], takesMoments = false } = this.model ?? {};
+    if (modes.includes('static') || takesMoments) this.calibration.isOpen = true;
   }
 
-  /** The samples are observed: mode static has plans now, or others than before. */
+  /** The samples are observed: the mode has plans now, or others than before. */
   async runCalibration(): Promise<void> {
     const { done } = this.calibration;
+    const mode = this.calibrationMode;
     await this.calibration.run();
     if (this.calibration.done === done) return;
-    this.#mode = 'static';
+    this.#mode = mode;
     this.#measureAnew();
   }
 

@@ -131,5 +131,23 @@ test('a folder of pictures calibrates the model, and its static export runs on i
   const outputs = exporting.getByRole('region', { name: 'Outputs in onnxruntime' });
   await expect(outputs).toContainText(/\d+ work on integers/, { timeout: 60_000 });
   await shot(page, 'verified');
+  await page.keyboard.press('Escape');
+
+  // Codes of GPTQ wait for samples as well, in a mode that leaves activations in float.
+  await page.getByLabel('Export mode').selectOption('nbits');
+  await page.getByLabel('Recipe of A', { exact: true }).selectOption('int4-gptq');
+  const nearest = page.getByRole('note').filter({ hasText: 'rounded to nearest' });
+  await shot(page, 'gptq-needs');
+  await nearest.getByRole('button', { name: 'Calibrate…' }).click();
+  await dialog.getByRole('button', { name: 'Calibrate', exact: true }).click();
+  await expect(dialog.getByRole('status')).toContainText(/inputs of \d+ weights observed/, {
+    timeout: 60_000,
+  });
+  await shot(page, 'gptq-calibrated');
+  await dialog.getByRole('button', { name: 'Done' }).click();
+  await figuresSettle(app);
+  await expect(nearest).toBeHidden();
+  await expect(grid.getByText(/GPTQ/).first()).toBeVisible();
+  await shot(page, 'gptq');
   expect(app.complaints).toEqual([]);
 });

@@ -9,6 +9,13 @@ import { AppError } from '../../../shared/errors.ts';
 import { addTo } from '../../../shared/lists.ts';
 import type { CalibrationInputs } from './prepared.ts';
 
+/** Moments, on how many samples they were observed, and what is to be said of those. */
+interface ObservedMoments {
+  readonly moments: WeightMoments;
+  readonly samples: number;
+  readonly warnings: readonly string[];
+}
+
 /**
  * Observe the moments of the inputs of weights over samples.
  * @param tensors whose moments are wanted
@@ -20,7 +27,7 @@ export async function observeWeightMoments(
   runtime: Runtime,
   wanted: CalibrationInputs,
   { signal, onProgress }: RunOptions,
-): Promise<{ readonly moments: WeightMoments; readonly warnings: readonly string[] }> {
+): Promise<ObservedMoments> {
   const inputs = opened.weightInputs?.();
   if (inputs === undefined)
     throw new AppError('UNSUPPORTED', 'is of a format whose layers are not observed on samples', {
@@ -30,19 +37,24 @@ export async function observeWeightMoments(
   const { layers, byTensor } = layersOf(tensors.flatMap((tensor) => inputs.get(tensor) ?? []));
   const folder = temporaryFolder();
   const close = (): void => fs.rmSync(folder, { recursive: true, force: true });
-  if (layers.length === 0) return { moments: { byTensor, folder, close }, warnings: [] };
+  if (layers.length === 0)
+    return { moments: { byTensor, folder, close }, samples: 0, warnings: [] };
   try {
     const request = {
       ...({ kind: 'moments', model: opened.files[0]!.path, folder } as const),
       layers: layers.map(([first]) => first!),
       ...{ ...wanted, hints: runHintsOf(opened) },
     };
-    const { moments, warnings } = await runInRuntime(runtime, request, signal, (progress) =>
-      onProgress?.({ ...progress, item: '', unit: 'samples', bytesDone: 0, bytesOf: 0 }),
+    const { moments, samples, warnings } = await runInRuntime(
+      runtime,
+      request,
+      signal,
+      (progress) =>
+        onProgress?.({ ...progress, item: '', unit: 'samples', bytesDone: 0, bytesOf: 0 }),
     );
     for (const [at, layer] of layers.entries())
       for (const input of layer) byTensor.set(input.tensor, { input, ...moments[at]! });
-    return { moments: { byTensor, folder, close }, warnings };
+    return { moments: { byTensor, folder, close }, samples, warnings };
   } catch (error) {
     close();
     throw error;

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { reducedHistogram } from '../../../electron/engine/activations.ts';
 import { EngineServer } from '../../../electron/engine/server.ts';
 import { HISTOGRAM_BINS } from '../../../shared/ranges.ts';
+import type { ExportMode } from '../../../shared/protocol.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import type { TensorFigures } from '../../../shared/report.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
@@ -59,9 +60,14 @@ async function opened(runtime = RUNTIME_SCRIPT) {
 }
 
 const random = { inputs: null, samples: 3, seed: 1 };
+const forStatic = { handle: 'model', mode: 'static', choosesCodes: false } as const;
 
-async function reports(page: Page, wanted: Recipe): Promise<ReadonlyMap<number, TensorFigures>> {
-  const params = { handle: 'model', side: 'a', recipe: wanted, mode: 'static', first: [] } as const;
+async function reports(
+  page: Page,
+  wanted: Recipe,
+  mode: ExportMode = 'static',
+): Promise<ReadonlyMap<number, TensorFigures>> {
+  const params = { handle: 'model', side: 'a', recipe: wanted, mode, first: [] } as const;
   const { id, answer } = page.request('analyze', params);
   await answer;
   const sent = page.messages.flatMap((message) =>
@@ -69,6 +75,38 @@ async function reports(page: Page, wanted: Recipe): Promise<ReadonlyMap<number, 
   );
   return new Map(sent.map((report) => [report.tensor, report]));
 }
+
+describe('codes that are chosen on samples in the window', () => {
+  const solved = (dtype: 'int4' | 'int8'): Recipe => ({
+    ...int8,
+    ...{ name: 'gptq', minElements: 0 },
+    default: { ...int8.default!, dtype, range: 'mse', algorithm: 'gptq' },
+  });
+  const gptq = solved('int4');
+  const wanted = { handle: 'model', ...random, recipe: gptq, choosesCodes: true };
+
+  test.each(['qdq', 'static'] as const)('mode %s', async (mode) => {
+    const recipe = solved(mode === 'qdq' ? 'int4' : 'int8');
+    const { page, idOf } = await opened();
+    const found = await page.ask('calibrate', { ...wanted, recipe, mode });
+    expect(found).toMatchObject({ samples: 3, weights: 2 });
+    expect(found.values > 0).toBe(mode === 'static');
+    const all = await reports(page, recipe, mode);
+    for (const name of ['w1', 'w2']) {
+      expect(all.get(idOf(name))).toMatchObject({ scheme: { algorithm: 'gptq' }, reason: null });
+      const params = { handle: 'model', tensor: idOf(name), a: recipe, b: null, mode, bins: 8 };
+      const { a } = await page.ask('inspect', params);
+      expect(a!.report.mse).toBe(all.get(idOf(name))!.mse);
+    }
+  });
+
+  test('are the nearest ones before', async () => {
+    const { page, idOf } = await opened();
+    const all = await reports(page, gptq, 'qdq');
+    const reason = "rounded to nearest: GPTQ needs samples of the model's inputs";
+    expect(all.get(idOf('w1'))).toMatchObject({ reason });
+  });
+});
 
 describe('mode static in the window', () => {
   test('is offered, and asks for samples before the model is calibrated', async () => {
@@ -80,7 +118,7 @@ describe('mode static in the window', () => {
 
   test('tells of the source: fused weights by their names, and where the others were folded', async () => {
     const { page, tensors, idOf } = await opened();
-    const found = await page.ask('calibrate', { handle: 'model', ...random, recipe: int8 });
+    const found = await page.ask('calibrate', { ...forStatic, ...random, recipe: int8 });
     expect(found).toMatchObject({ samples: 3, skipped: 0 });
     const all = await reports(page, int8);
     expect([...all.keys()].sort((a, b) => a - b)).toEqual(tensors.map(({ id }) => id));
@@ -111,7 +149,7 @@ describe('mode static in the window', () => {
 
   test('applies a rule by the name that the source gives a fused weight', async () => {
     const { page, idOf } = await opened();
-    await page.ask('calibrate', { handle: 'model', ...random, recipe: int8 });
+    await page.ask('calibrate', { ...forStatic, ...random, recipe: int8 });
     const rules = [{ match: { name: '^w1$' }, scheme: null }];
     const all = await reports(page, recipe('static-int8', { rules }));
     expect(all.get(idOf('w1'))).toMatchObject({ quantized: false, reason: 'kept by a rule' });
@@ -120,7 +158,7 @@ describe('mode static in the window', () => {
 
   test("gives each layer's output: its observed range, its codes behind the Relu, and ranges that were searched", async () => {
     const { page, idOf } = await opened();
-    await page.ask('calibrate', { handle: 'model', ...random, recipe: int8 });
+    await page.ask('calibrate', { ...forStatic, ...random, recipe: int8 });
     const layers = await page.ask('activations', { handle: 'model', recipe: int8 });
     expect(layers.map(({ tensor, value: name }) => [tensor, name])).toEqual([
       [idOf('w1'), 'r1'],
@@ -145,7 +183,7 @@ describe('mode static in the window', () => {
 
   test('a rule of an operator sets the range of its output, or keeps it in float and says so', async () => {
     const { page } = await opened();
-    await page.ask('calibrate', { handle: 'model', ...random, recipe: int8 });
+    await page.ask('calibrate', { ...forStatic, ...random, recipe: int8 });
     const of = async (activations: { range: { clip: [number, number] } } | null) => {
       const rules = [{ match: { name: '^conv2$' }, activations }];
       const wanted = recipe('static-int8', { rules });
@@ -159,7 +197,7 @@ describe('mode static in the window', () => {
 
   test('exports the calibrated model, and says which operators stay in float', async () => {
     const { page, grant } = await opened();
-    await page.ask('calibrate', { handle: 'model', ...random, recipe: int8 });
+    await page.ask('calibrate', { ...forStatic, ...random, recipe: int8 });
     const asked = { handle: 'model', recipe: int8, mode: 'static' } as const;
     const preview = await page.ask('previewExport', asked);
     expect(preview.outline).toMatchObject({ activations: 3, integerOperators: 2 });
@@ -191,14 +229,15 @@ describe('mode static in the window', () => {
     expect(description).toMatchObject({ count: 4, kinds: [{ kind: 'npy', samples: 4 }] });
     expect(description.inputs).toMatchObject([{ name: 'x', dims: [1, 3, 8, 8], from: 'files' }]);
     expect(previews).toEqual([]);
-    expect(await page.ask('calibrate', asked)).toMatchObject({ samples: 3, warnings: [] });
+    const found = await page.ask('calibrate', { ...forStatic, ...asked });
+    expect(found).toMatchObject({ samples: 3, warnings: [] });
   });
 
   test('a runtime that dies is an error, and the model can be calibrated afterwards', async () => {
     const script = path.join(folder, 'dies.cjs');
     fs.writeFileSync(script, `process.on('message', () => process.kill(process.pid, 'SIGKILL'));`);
     const { page } = await opened(script);
-    const asked = { handle: 'model', ...random, recipe: int8 };
+    const asked = { ...forStatic, ...random, recipe: int8 };
     await expect(page.ask('calibrate', asked)).rejects.toThrow('onnxruntime crashed');
     fs.writeFileSync(script, `require(${JSON.stringify(RUNTIME_SCRIPT)})`);
     expect(await page.ask('calibrate', asked)).toMatchObject({ samples: 3 });
@@ -206,7 +245,7 @@ describe('mode static in the window', () => {
 
   test('a calibration that is cancelled leaves the one before', async () => {
     const { page } = await opened();
-    const asked = { handle: 'model', ...random, recipe: int8 };
+    const asked = { ...forStatic, ...random, recipe: int8 };
     await page.ask('calibrate', asked);
     const { id, answer } = page.request('calibrate', { ...asked, samples: 1000 });
     page.cancel(id);
