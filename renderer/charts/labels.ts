@@ -64,14 +64,37 @@ function overlap(a: Box, b: Box): number {
   return width > 0 && height > 0 ? width * height : 0;
 }
 
+/** px between the points at which a line is held against labels. */
+const LINE_STEP = 4;
+
+/** Points along lines, so near to each other that none crosses a label unseen. */
+function along(lines: readonly (readonly Placed[])[]): readonly Placed[] {
+  return lines.flatMap((line) =>
+    line.slice(1).flatMap((to, at) => {
+      const from = line[at] ?? to;
+      const steps = Math.ceil(Math.hypot(to.x - from.x, to.y - from.y) / LINE_STEP);
+      return Array.from({ length: steps }, (_, step) => {
+        const share = (step + 1) / steps;
+        return { x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) };
+      });
+    }),
+  );
+}
+
+const holds = ({ x0, x1, y0, y1 }: Box, { x, y }: Placed): boolean =>
+  x > x0 && x < x1 && y > y0 && y < y1;
+
 /**
  * Places for labels in the order of their importance. A label that fits nowhere without touching another
  * or a mark is left out where it may be, else it takes the place that covers least; none leaves the bounds.
+ * Of places that cover the same it takes the one that hides least of the lines.
  */
 export function placeLabels(
   labels: readonly Labelled[],
   bounds: Bounds,
+  lines: readonly (readonly Placed[])[] = [],
 ): readonly (Placed | null)[] {
+  const points = along(lines);
   const taken: Box[] = labels.map(({ x, y }) => ({ x0: x - 4, x1: x + 4, y0: y - 4, y1: y + 4 }));
   return labels.map((label) => {
     const options = places(label).map((place) => {
@@ -79,9 +102,14 @@ export function placeLabels(
       const y = Math.max(bounds.top + ASCENT, Math.min(place.y, bounds.bottom - DESCENT));
       const box = boxOf({ x, y }, label.width);
       const covered = taken.reduce((sum, other) => sum + overlap(box, other), 0);
-      return { x, y, box, covered };
+      const hidden = points.filter((point) => holds(box, point)).length;
+      return { x, y, box, covered, hidden };
     });
-    const best = options.reduce((least, each) => (each.covered < least.covered ? each : least));
+    const best = options.reduce((least, each) =>
+      each.covered < least.covered || (each.covered === least.covered && each.hidden < least.hidden)
+        ? each
+        : least,
+    );
     if (best.covered > 0 && label.isOptional) return null;
     taken.push(best.box);
     return { x: best.x, y: best.y };

@@ -99,6 +99,17 @@ function surface(chart: Element, { width, height }: { width: number; height: num
   return rect;
 }
 
+/**
+ * The picture with the window's font in it: an image is drawn by itself, without the page's fonts. The SVG that is copied
+ * as text has none, as it would make 100 kB of 5 kB; its reader falls back to a font of the system.
+ */
+async function withFont(svg: string): Promise<string> {
+  const font =
+    await import('@fontsource-variable/inter/files/inter-latin-wght-normal.woff2?inline');
+  const face = `@font-face{font-family:"Inter Variable";font-weight:100 900;src:url(${font.default}) format("woff2")}`;
+  return svg.replace(/(<svg[^>]*>)/, `$1<style>${face}</style>`);
+}
+
 /** Pixels of the picture per pixel of the page, so that it is sharp where it is pasted. */
 const PIXELS = 2;
 
@@ -107,7 +118,8 @@ const PIXELS = 2;
  * @throws when the SVG cannot be drawn.
  */
 export async function pngOf({ svg, width, height }: Picture): Promise<Uint8Array<ArrayBuffer>> {
-  const url = URL.createObjectURL(new Blob([svg], { type: 'image/svg+xml' }));
+  const drawn = await withFont(svg);
+  const url = URL.createObjectURL(new Blob([drawn], { type: 'image/svg+xml' }));
   try {
     const image = new Image(width * PIXELS, height * PIXELS);
     image.src = url;

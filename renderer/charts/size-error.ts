@@ -46,6 +46,21 @@ export function stepPath(points: readonly CurvePoint[], x: Scale, y: Scale): str
   return start + rest.map(({ bytes, sqnrDb }) => `H${at(x(bytes))}V${at(y(sqnrDb))}`).join('');
 }
 
+/** The corners of that curve. */
+export function stepCorners(
+  points: readonly CurvePoint[],
+  x: Scale,
+  y: Scale,
+): { x: number; y: number }[] {
+  let level = NaN;
+  return placed(points).flatMap(({ bytes, sqnrDb }) => {
+    const before = level;
+    level = y(sqnrDb);
+    const corner = { x: x(bytes), y: level };
+    return Number.isNaN(before) ? [corner] : [{ x: corner.x, y: before }, corner];
+  });
+}
+
 function at(position: number): string {
   return String(Number(position.toFixed(1)));
 }

@@ -11,6 +11,9 @@ const SEPARATOR = /[./:]$/;
 /** From so many characters on, the beginning that tells a part from its siblings is itself shortened. */
 const LONG_PREFIX = 8;
 
+/** Fewer first characters of a part than this say nothing. */
+const LEAST_START = 4;
+
 /** px that a text takes. */
 export type Measure = (text: string) => number;
 
@@ -47,15 +50,18 @@ function inMiddle(name: string, room: number, measure: Measure): string {
   if (tail.length === 0) return cutPart(shown, parts.at(-1) ?? '', room, measure);
   const end = tail.join('');
   const rest = parts.slice(0, -tail.length);
+  if (measure(end) < room / 2) {
+    const next = rest.at(-1) ?? '';
+    const separator = SEPARATOR.exec(next)?.[0] ?? '';
+    const start = beginning(next, room - measure(DOTS + separator + end), measure);
+    if (start.length >= LEAST_START) return start + DOTS + separator + end;
+  }
   let head = '';
   for (const part of rest) {
     if (measure(head + part + DOTS + end) > room) break;
     head += part;
   }
-  if (head !== '' || measure(end) >= room / 2) return head + DOTS + end;
-  const next = rest.at(-1) ?? '';
-  const separator = SEPARATOR.exec(next)?.[0] ?? '';
-  return beginning(next, room - measure(DOTS + separator + end), measure) + DOTS + separator + end;
+  return head + DOTS + end;
 }
 
 /** The last parts of a path that fit together. */
@@ -123,8 +129,8 @@ function toldApart(
     const after = parts.slice(depth + 1);
     const whole = start + after.join('');
     if (measure(whole) <= room) return [names[index] ?? '', whole];
-    const tail = lastParts(after, room - measure(start + DOTS), measure);
-    return [names[index] ?? '', start.replace(SEPARATOR, '') + DOTS + tail.join('')];
+    const bare = start.replace(SEPARATOR, '') + DOTS;
+    return [names[index] ?? '', bare + lastParts(after, room - measure(bare), measure).join('')];
   });
 }
 

@@ -105,6 +105,8 @@ test('a chart is copied as PNG, twice as large as in the page', async ({ open })
   expect(image.size).toEqual({ width: 2 * (width + 16), height: 2 * (height + 16) });
   // Text and bars of several colours, and no empty sheet.
   expect(image.colours).toBeGreaterThan(20);
+  // The page's rules for content let the picture have its font.
+  expect(app.complaints).toEqual([]);
 });
 
 test('arrow keys go from mark to mark, with a tooltip and words; Escape leaves', async ({

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { stepCorners, stepPath } from '../../../../renderer/charts/size-error.ts';
 import { placeLabels, type Labelled } from '../../../../renderer/charts/labels.ts';
 
 const bounds = { left: 0, right: 300, top: 0, bottom: 200 };
@@ -32,6 +33,31 @@ test('labels of marks that lie on each other do not', () => {
   const [a, b] = places as { x: number; y: number }[];
   const apart = Math.abs(a!.x - b!.x) >= 70 || Math.abs(a!.y - b!.y) >= 12;
   expect(apart).toBe(true);
+});
+
+test('a label stands on no line where another place is free', () => {
+  // Up to the mark and on to the right, where a label stands first.
+  const rising = [
+    { x: 0, y: 150 },
+    { x: 100, y: 100 },
+    { x: 300, y: 90 },
+  ];
+  expect(placeLabels([label(100, 100)], bounds)[0]).toEqual({ x: 108, y: 95 });
+  expect(placeLabels([label(100, 100)], bounds, [rising])[0]).toEqual({ x: 22, y: 95 });
+});
+
+test('the corners of a step curve are those that its path goes by', () => {
+  const scale = (value: number): number => value;
+  const curve = [
+    { bytes: 1, sqnrDb: 10 },
+    { bytes: 5, sqnrDb: 20 },
+  ];
+  expect(stepPath(curve, scale as never, scale as never)).toBe('M1 10H5V20');
+  expect(stepCorners(curve, scale as never, scale as never)).toEqual([
+    { x: 1, y: 10 },
+    { x: 5, y: 10 },
+    { x: 5, y: 20 },
+  ]);
 });
 
 test('optional labels never touch another, and leave where they would', () => {

@@ -42,11 +42,21 @@ test('names that fit stay whole, and long paths keep their last parts whole', ()
 
 test('where only a short last part fits, the part before it keeps its beginning', () => {
   expect(cut('/vision_model/patch_embedding/Conv', 18)).toBe('patch_embedd…/Conv');
+  expect(cut('/vision/patch_embedding/Conv', 14)).toBe('patch_em…/Conv');
 });
 
 test('a last part that does not fit keeps its beginning and its end', () => {
   expect(cut('convolution_of_the_first_block', 15)).toBe('convolu…t_block');
   expect(cut(`a.${'x'.repeat(20)}y`, 12)).toBe('…xxxx…xxxxxy');
+});
+
+test('the last part of a path is not cut where only the others tell names apart', () => {
+  const names = [1, 10, 100].map((block) => `/encoder/block${block}/attention/MatMul`);
+  expect(names.map((name) => cut(name, 16, names))).toEqual([
+    '…block1…MatMul',
+    '…block10…MatMul',
+    '…block100…MatMul',
+  ]);
 });
 
 test('layers of one model are told apart by their numbers, in whole parts', () => {
