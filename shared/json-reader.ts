@@ -64,6 +64,12 @@ export class JsonReader {
     }
   }
 
+  /** The first character of the value that stands here; '' at the end. */
+  peek(): string {
+    this.space();
+    return this.text[this.at] ?? '';
+  }
+
   string(what = 'a string'): string {
     this.space();
     if (this.text[this.at] !== '"') this.expected(what);

@@ -24,7 +24,7 @@ export const ANSWERS_OPTIONS: readonly OptionDefinition[] = [
     name: 'labels',
     value: 'FILE',
     description:
-      'Labels or a dictionary, one name a line or JSON. Default: a fitting file beside the model.',
+      'Labels or a dictionary, one name a line or JSON, or a tokenizer.json. Default: a fitting file beside the model.',
   },
 ];
 

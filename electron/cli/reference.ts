@@ -100,7 +100,8 @@ by shape, values, name and the files beside the model; a kind after \`--answers\
 | \`numbers\` | first values, \`min\`, \`max\`, \`mean\` | null |
 
 \`answersTotal\` has each output over all samples: \`agree\`, \`wrong\` of \`of\` units, \`sameSamples\`. \`--labels\` names a file of
-labels or the characters of a dictionary: one a line, a JSON list or object, or a configuration with \`id2label\`.
+labels or the characters of a dictionary: one a line, a JSON list or object, or a configuration with \`id2label\`. For tokens it
+is a \`tokenizer.json\`.
 
 ## What plan counts as error
 

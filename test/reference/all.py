@@ -22,6 +22,7 @@ GOLDENS = (
     "number_values",
     "percentile",
     "static",
+    "vocabulary",
 )
 
 if __name__ == "__main__":

@@ -39,15 +39,27 @@ function isCtc(value: Numbered, { names }: Reading): boolean {
   return steps !== null && names !== null && alphabetFor(names, steps.classes, []) !== null;
 }
 
-function areTokens(value: Numbered, { decoder }: Reading): boolean {
-  if (decoder === null) return false;
-  const isScores = value.dims.length === 3 && value.dims[2]! >= 256;
-  return (isScores || value.dims.length === 2) && !isOfReals(value) && tokenIds(value) !== null;
+/** Vocabularies are padded in the model, up to a multiple of some hundreds. */
+const PADDING = 1024;
+
+/** The smallest vocabulary, of bytes. */
+const LEAST_VOCABULARY = 256;
+
+/** Whether it is worth to read a tokenizer for an output: it has scores of many classes at each step, or whole numbers. */
+export function mayBeTokens(value: Numbered): boolean {
+  const { dims } = value;
+  if (dims.length === 3) return dims[2]! >= LEAST_VOCABULARY;
+  return dims.length === 2 && areClasses(value);
 }
 
-/** Whether an output of two dimensions has values that are not whole. */
-function isOfReals({ dims, data }: Numbered): boolean {
-  return dims.length === 2 && !areClasses({ data });
+/** Scores of as many tokens as the vocabulary has, or their numbers. */
+function areTokens(value: Numbered, { vocabulary }: Reading): boolean {
+  if (vocabulary === null) return false;
+  const { dims, data } = value;
+  const width = dims.at(-1) ?? 0;
+  if (dims.length === 3) return width >= vocabulary.size && width < vocabulary.size + PADDING;
+  const isOfIds = dims.length === 2 && areClasses(value) && tokenIds(value) !== null;
+  return isOfIds && finiteRange(data)[1] < vocabulary.size;
 }
 
 function guessPlaces(name: string, value: Numbered, { outputs }: Reading): AnswerKind | null {

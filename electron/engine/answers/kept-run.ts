@@ -11,10 +11,10 @@ import type { RuntimeName } from '../../../shared/formats.ts';
 import { throwIfAborted } from '../cancel.ts';
 import { OutputTally } from '../runtime/compare.ts';
 import type { OutputValue } from '../runtime/runnable.ts';
-import { guessKind } from './guess.ts';
+import { guessKind, mayBeTokens } from './guess.ts';
 import { readKept, type KeptSample } from './kept-outputs.ts';
 import { textAnswer } from './kinds/text.ts';
-import { NamesBeside, versionOf, type NamesFile } from './names-beside.ts';
+import { NamesBeside, versionOf, type NamesFile, type TokenizerFile } from './names-beside.ts';
 import type { Numbered, Reading, Sides } from './read.ts';
 import { READERS } from './readers.ts';
 
@@ -32,6 +32,7 @@ interface Way {
   readonly kind: AnswerKind;
   readonly isGuess: boolean;
   readonly names: NamesFile | null;
+  readonly tokenizer: TokenizerFile | null;
   readonly order: BoxOrder | null;
 }
 
@@ -120,21 +121,35 @@ export class KeptRun {
 
   private way(name: string, value: OutputValue, chosen: Wanted | null, kept: KeptSample): Way {
     const order = chosen?.order ?? null;
-    if (value.isText) return { kind: 'tokens', isGuess: true, names: null, order };
-    const numbered = value as Numbered;
-    const file = chosen?.namesFile ?? null;
-    const names =
-      file !== null ? this.beside.open(file) : this.beside.find((count) => fits(count, numbered));
-    const reading = this.reading(kept, names, order);
-    const kind = chosen?.kind ?? guessKind(name, numbered, reading);
-    return { kind, isGuess: (chosen?.kind ?? null) === null, names, order };
+    if (value.isText) return { ...TEXT, order };
+    const files = { ...this.files(value as Numbered, chosen), order };
+    const asked = chosen?.kind ?? null;
+    const kind = asked ?? guessKind(name, value as Numbered, this.reading(kept, files));
+    return { ...files, kind, isGuess: asked === null };
   }
 
-  private reading(kept: KeptSample, names: NamesFile | null, order: BoxOrder | null): Reading {
+  /** The files that were chosen or that lie beside the model. */
+  private files(value: Numbered, chosen: Wanted | null): Pick<Way, 'names' | 'tokenizer'> {
+    const file = chosen?.namesFile ?? null;
+    if (file === null) {
+      const names = this.beside.find((count) => fits(count, value));
+      return { names, tokenizer: mayBeTokens(value) ? this.beside.findTokenizer() : null };
+    }
+    const isTokenizer =
+      chosen?.kind === 'tokens' || (chosen?.kind === null && /tokenizer[^/\\]*\.json$/i.test(file));
+    return isTokenizer
+      ? { names: null, tokenizer: this.beside.openTokenizer(file) }
+      : { names: this.beside.open(file), tokenizer: null };
+  }
+
+  private reading(
+    kept: KeptSample,
+    { names, tokenizer, order }: Pick<Way, 'names' | 'tokenizer' | 'order'>,
+  ): Reading {
     return {
       runtime: this.facts.runtime,
       names: names?.names ?? null,
-      decoder: null,
+      vocabulary: tokenizer?.vocabulary ?? null,
       input: kept.input?.kind === 'picture' ? kept.input : null,
       order,
       outputs: kept.outputs,
@@ -148,7 +163,8 @@ export class KeptRun {
     ways: Ways,
     withSqnr = true,
   ): OutputAnswer {
-    const { kind, isGuess, names, order } = ways.get(name)!;
+    const way = ways.get(name)!;
+    const { kind, isGuess } = way;
     const common = { name, shape: before.dims, kind, isGuess };
     const none = { answer: null, agreement: null, sqnrDb: null, names: null };
     if (before.isText !== after.isText || before.dims.join() !== after.dims.join())
@@ -158,15 +174,14 @@ export class KeptRun {
       return { ...common, ...none, ...read, note: null };
     }
     const sides = { name, before: before as Numbered, after: after as Numbered };
-    const reading = this.reading(kept, names, order);
+    const reading = this.reading(kept, way);
     const refusal = READERS[kind].refusal(sides.before, reading);
     const read = READERS[refusal === null ? kind : 'numbers'].read(sides, reading);
-    const used = READS_NAMES.has(kind) && names !== null ? path.basename(names.file) : null;
     return {
       ...common,
       ...read,
       sqnrDb: withSqnr ? sqnrOf(sides) : null,
-      names: used,
+      names: usedFile(way),
       note: refusal,
     };
   }
@@ -176,6 +191,15 @@ function sqnrOf({ name, before, after }: Sides): number | null {
   const tally = new OutputTally(name);
   tally.add(before.data, after.data, before.dims);
   return tally.result().sqnrDb;
+}
+
+/** Of outputs that are text already. */
+const TEXT = { kind: 'tokens', isGuess: true, names: null, tokenizer: null } as const;
+
+/** The base name of the file that a kind reads. */
+function usedFile({ kind, names, tokenizer }: Way): string | null {
+  const used = kind === 'tokens' ? tokenizer : READS_NAMES.has(kind) ? names : null;
+  return used === null ? null : path.basename(used.file);
 }
 
 const READS_NAMES: ReadonlySet<AnswerKind> = new Set(['scores', 'mask', 'boxes', 'ctc']);

@@ -1,11 +1,17 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { namesFilesBeside, readNames } from './names-file.ts';
+import { readVocabulary, type Vocabulary } from './vocabulary.ts';
 
 /** A file of names that was read. */
 export interface NamesFile {
   readonly file: string;
   readonly names: readonly string[];
+}
+
+export interface TokenizerFile {
+  readonly file: string;
+  readonly vocabulary: Vocabulary;
 }
 
 /** Files beside the model that are opened to see whether they fit. */
@@ -18,6 +24,9 @@ export class NamesBeside {
     string,
     { readonly version: string; readonly names: readonly string[] }
   >();
+
+  /** The tokenizer that was read last. */
+  private tokenizer: (TokenizerFile & { readonly version: string }) | null = null;
 
   constructor(model: string) {
     this.model = model;
@@ -46,10 +55,22 @@ export class NamesBeside {
     return null;
   }
 
-  /** The tokenizer beside the model; null for none. */
-  get tokenizer(): string | null {
+  /** @throws AppError naming the file */
+  openTokenizer(file: string): TokenizerFile {
+    const version = versionOf(file);
+    if (this.tokenizer?.version !== version || this.tokenizer.file !== file)
+      this.tokenizer = { file, version, vocabulary: readVocabulary(file) };
+    return this.tokenizer;
+  }
+
+  /** The tokenizer beside the model; null where there is none, or where it cannot be read. */
+  findTokenizer(): TokenizerFile | null {
     const file = path.join(path.dirname(this.model), 'tokenizer.json');
-    return fs.existsSync(file) ? file : null;
+    try {
+      return fs.existsSync(file) ? this.openTokenizer(file) : null;
+    } catch {
+      return null;
+    }
   }
 
   private candidates(): readonly string[] {

@@ -1,5 +1,6 @@
 import type { Agreement, Answer, AnswerKind, BoxOrder } from '../../../shared/answers.ts';
 import type { RuntimeName } from '../../../shared/formats.ts';
+import type { Vocabulary } from './vocabulary.ts';
 import type { OutputValue } from '../runtime/runnable.ts';
 
 /** An output of numbers, as a runtime gave it. */
@@ -15,15 +16,13 @@ export interface Sides {
   readonly after: Numbered;
 }
 
-/** Turns the numbers of tokens into text. */
-export type Decoder = (ids: readonly number[]) => string;
-
 /** What an answer is read with, besides its numbers. */
 export interface Reading {
   readonly runtime: RuntimeName;
   /** Labels or the characters of a dictionary, by their class; null for none. */
   readonly names: readonly string[] | null;
-  readonly decoder: Decoder | null;
+  /** Of the tokenizer; null for none. */
+  readonly vocabulary: Vocabulary | null;
   /** The picture that the model was given; null for none. */
   readonly input: { readonly width: number; readonly height: number } | null;
   readonly order: BoxOrder | null;

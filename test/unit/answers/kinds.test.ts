@@ -29,6 +29,7 @@ function softmax(dims: readonly number[]): ReturnType<typeof some> {
   return { dims, data };
 }
 const unit = (value: number): number => Math.abs(value);
+const letters = { size: 1000, decode: (ids: readonly number[]) => ids.map(String) };
 const picture = { width: 64, height: 48 };
 const beside = (name: string, dims: readonly number[]): Partial<Reading> => {
   const value = { ...some(dims, unit), isText: false };
@@ -71,9 +72,9 @@ test.each<[AnswerKind, string, ReturnType<typeof some>, Partial<Reading>]>([
     'tokens',
     'ids',
     some([1, 12], (value) => Math.round(Math.abs(value) * 900)),
-    { decoder: String },
+    { vocabulary: letters },
   ],
-  ['tokens', 'y', some([1, 12, 300]), { decoder: String }],
+  ['tokens', 'y', some([1, 12, 1024]), { vocabulary: letters }],
   ['numbers', 'y', some([1, 0, 4]), {}],
   ['numbers', 'y', some([]), {}],
 ])('guesses %s for %s', (kind, name, value, with_) => {

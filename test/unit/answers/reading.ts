@@ -4,7 +4,7 @@ import type { AnswerKind } from '../../../shared/answers.ts';
 
 export function reading(with_: Partial<Reading> = {}): Reading {
   return {
-    ...{ runtime: 'onnxruntime', names: null, decoder: null, input: null, order: null },
+    ...{ runtime: 'onnxruntime', names: null, vocabulary: null, input: null, order: null },
     outputs: new Map(),
     ...with_,
   };

@@ -125,6 +125,26 @@ describe('answers of a run', () => {
     );
   });
 
+  test('are tokens by the tokenizer beside the model, and by one that is chosen', async () => {
+    const { page, folder, grant } = await opened();
+    const words = Array.from({ length: 256 }, (_, id) => `"w${id}": ${id}`);
+    const content = `{"model": {"type": "WordLevel", "vocab": {${words.join(', ')}}}}`;
+    writeFile(folder, Buffer.from(content), 'tokenizer.json');
+    grant('tokens', writeFile(folder, lineReaderModel(256), 'tokens.onnx'));
+    await page.ask('open', { handle: 'tokens' });
+    await page.ask('run', { ...asked, handle: 'tokens' });
+    const shown = { handle: 'tokens', slot: 'a', sample: 0 } as const;
+    const [output] = (await page.ask('answers', { ...shown, shown: [] })).outputs;
+    expect(output).toMatchObject({ kind: 'tokens', isGuess: true, names: 'tokenizer.json' });
+    expect(output!.agreement).toMatchObject({ of: WIDTHS[0], unit: 'tokens' });
+    if (output?.answer?.kind !== 'tokens') throw new Error('no tokens');
+    expect(output.answer.before.map(({ text }) => text).join('')).toMatch(/^(w\d+){40}$/);
+    grant('chosen', writeFile(folder, Buffer.from('{}'), 'my-tokenizer.json'));
+    await expect(
+      page.ask('answers', { ...shown, shown: as('tokens', 'chosen') }),
+    ).rejects.toMatchObject({ code: 'MALFORMED' });
+  });
+
   test('of a model beside itself agree in everything', async () => {
     const { page, folder, grant } = await opened();
     grant('same', path.join(folder, 'reader.onnx'));

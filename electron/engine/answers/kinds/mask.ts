@@ -12,12 +12,15 @@ import { drawn, planesOf, type Planes } from './planes.ts';
 /** Classes of a legend. */
 const MOST_CLASSES = 8;
 
+/** Numbers of classes, or of tokens, are smaller. */
+const MOST_CLASS = 1 << 20;
+
 /** The class of each place. */
 type ClassAt = (start: number) => number;
 
 /** A whole number from 0 at each place: the classes themselves, as ArgMax leaves them. */
 export function areClasses({ data }: Pick<Numbered, 'data'>): boolean {
-  if (!isWithin(finiteRange(data), 0, 65_535)) return false;
+  if (!isWithin(finiteRange(data), 0, MOST_CLASS)) return false;
   for (let at = 0; at < data.length; at++) if (!Number.isInteger(data[at]!)) return false;
   return true;
 }

@@ -16,13 +16,13 @@ export function tokenIds(value: Numbered): number[] | null {
 /** Text of tokens, by the tokenizer of the model. Each token is one piece, so that a change of one does not move the others. */
 export const tokens: AnswerReader = {
   kind: 'tokens',
-  refusal: (value, { decoder }) => {
+  refusal: (value, { vocabulary }) => {
     if (tokenIds(value) === null)
       return 'The output has no numbers of tokens, and no scores of them.';
-    return decoder === null ? 'Choose a tokenizer.json to read the tokens.' : null;
+    return vocabulary === null ? 'Choose a tokenizer.json to read the tokens.' : null;
   },
-  read: ({ before, after }, { decoder }) => {
-    const pieces = (value: Numbered): string[] => tokenIds(value)!.map((id) => decoder!([id]));
+  read: ({ before, after }, { vocabulary }) => {
+    const pieces = (value: Numbered): string[] => vocabulary!.decode(tokenIds(value)!);
     return textAnswer('tokens', pieces(before), pieces(after));
   },
 };
