@@ -36,25 +36,37 @@ function contents(where: string): Record<string, string> {
 
 /** Commit in a process that is killed before its N-th change of a file; 0 lets it live. */
 function commitKilledAt(where: string, set: CommittedSet, at: number): void {
-  const { signal, status, stderr } = spawnSync(
-    process.execPath,
-    [
-      '--import',
-      path.join(root, 'test/kill/kill-at.mjs'),
-      path.join(scripts, 'commit-child.mjs'),
-      where,
-      JSON.stringify(set),
-    ],
-    {
-      env: {
-        ...process.env,
-        QUANTSCOPE_KILL_AT: String(at),
-        QUANTSCOPE_KILL_COUNT: path.join(folder, 'count'),
-      },
-      encoding: 'utf8',
-    },
-  );
+  const { signal, status, stderr } = commitChild(set, [where], at);
   expect([status, signal, stderr]).toEqual(at === 0 ? [0, null, ''] : [null, 'SIGKILL', '']);
+}
+
+/** Commit in one process in every folder, halted in the N-th before its N-th change of a file, and killed at last. */
+function commitHalted(folders: readonly string[], set: CommittedSet): void {
+  const { signal, stderr } = commitChild(set, folders, -1);
+  expect([signal, stderr]).toEqual(['SIGKILL', '']);
+}
+
+function commitChild(set: CommittedSet, folders: readonly string[], killAt: number) {
+  const hook = path.join(root, 'test/kill/kill-at.mjs');
+  const script = path.join(scripts, 'commit-child.mjs');
+  const counts = path.join(folder, 'count');
+  return spawnSync(process.execPath, ['--import', hook, script, JSON.stringify(set), ...folders], {
+    env: {
+      ...process.env,
+      QUANTSCOPE_KILL_AT: String(killAt),
+      QUANTSCOPE_KILL_COUNT: counts,
+    },
+    encoding: 'utf8',
+  });
+}
+
+/** What a folder holds, without the numbers of processes, temporary names and inodes. */
+function contentsOfAny(where: string): string[] {
+  return Object.entries(contents(where))
+    .map(([name, text]) =>
+      `${name}: ${text}`.replaceAll(/quantscope-\d*(-[0-9a-f]*)?|"ino":"\d+"/g, ''),
+    )
+    .sort();
 }
 
 type Files = Readonly<Record<string, string>>;
@@ -98,13 +110,18 @@ describe('a commit that is killed', () => {
       });
       const steps = Number(fs.readFileSync(path.join(folder, 'count'), 'utf8'));
       expect(steps).toBeGreaterThan(7);
-      const outcomes = Array.from({ length: steps }, (__, step) => {
-        const where = folderOf(old);
-        commitKilledAt(where, set, step + 1);
-        const killed = contents(where);
-        const wanted = killed[set.model] === made[set.model] ? made : old;
+      const folders = Array.from({ length: steps }, () => folderOf(old));
+      commitHalted(folders, set);
+      // Halting leaves what a kill leaves: tried in the middle.
+      const half = Math.floor(steps / 2);
+      const killed = folderOf(old);
+      commitKilledAt(killed, set, half);
+      expect(contentsOfAny(folders[half - 1]!)).toEqual(contentsOfAny(killed));
+      const outcomes = folders.map((where) => {
+        const left = contents(where);
+        const wanted = left[set.model] === made[set.model] ? made : old;
         // A reader that comes before recovery finds every file of the set, unchanged.
-        expect(killed).toMatchObject(wanted);
+        expect(left).toMatchObject(wanted);
         recoverFolder(where);
         expect(contents(where)).toEqual(wanted);
         return wanted === made ? 'new' : 'old';
