@@ -2,11 +2,19 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { clearProgress, print, printError, showProgress } from '../../../electron/cli/output.ts';
 import { printJson } from '../../../electron/cli/json.ts';
 
+const KEYS = ['isTTY', 'columns'] as const;
+const own = KEYS.map((key) => [key, process.stderr[key]] as const);
+
 afterEach(() => {
   clearProgress();
   vi.restoreAllMocks();
   vi.unstubAllGlobals();
+  for (const [key, value] of own) setStderr(key, value);
 });
+
+function setStderr(key: (typeof KEYS)[number], value: unknown): void {
+  Object.defineProperty(process.stderr, key, { value, configurable: true });
+}
 
 /** What a terminal gets from both streams, in order. */
 function terminal(isTTY: boolean): string[] {
@@ -16,11 +24,8 @@ function terminal(isTTY: boolean): string[] {
   vi.spyOn(process.stdout, 'write').mockImplementation(put);
   vi.spyOn(console, 'log').mockImplementation(put);
   vi.spyOn(console, 'error').mockImplementation(put);
-  for (const [key, value] of [
-    ['isTTY', isTTY],
-    ['columns', 20],
-  ] as const)
-    Object.defineProperty(process.stderr, key, { value, configurable: true });
+  setStderr('isTTY', isTTY);
+  setStderr('columns', 20);
   return written;
 }
 

@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../shared/errors.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
+import { handlesInto } from '../../helpers/handles.ts';
 import { floats, safetensorsFile } from '../../helpers/safetensors.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
@@ -238,23 +239,19 @@ describe('a sharded set', () => {
     const folder = folderOf({ ...files, [INDEX]: index({ ...weightMap, x: 'sub/x.safetensors' }) });
     fs.mkdirSync(path.join(folder, 'sub'));
     fs.writeFileSync(path.join(folder, 'sub/x.safetensors'), safetensorsFile({ x: floats([1]) }));
-    const handles = (): number => fs.readdirSync('/proc/self/fd').length;
-    const before = handles();
     const opened = openModel(folder);
-    expect(handles() - before).toBeLessThanOrEqual(64);
+    expect(handlesInto(folder)).toBeLessThanOrEqual(64);
     expect(opened.model.tensors).toHaveLength(1501);
     expect(Buffer.from(opened.files[1]!.read(0, 8))).toHaveLength(8);
     opened.close();
-    expect(handles()).toBe(before);
+    expect(handlesInto(folder)).toBe(0);
   });
 
   test('leaves no file open when a shard is bad', () => {
     const folder = folderOf({ ...set(map), '2.safetensors': 'short' });
-    const handles = (): number => fs.readdirSync('/proc/self/fd').length;
-    const before = handles();
     for (let time = 0; time < 5; time++)
       expect(refusal(path.join(folder, INDEX))).toContain('is too short for a safetensors file');
-    expect(handles()).toBe(before);
+    expect(handlesInto(folder)).toBe(0);
   });
 });
 
