@@ -150,7 +150,7 @@ export interface Tensor {
 
 /** Tensors of all types and many shapes, small and large. */
 export function tensors({ finite }: { finite: boolean }): fc.Arbitrary<Tensor> {
-  const sizes = fc.oneof({ weight: 4, arbitrary: shape }, { weight: 1, arbitrary: largeShape });
+  const sizes = fc.oneof({ weight: 11, arbitrary: shape }, { weight: 1, arbitrary: largeShape });
   return fc
     .tuple(sizes, sourceDtype)
     .chain(([{ shape: given, axis }, dtype]) =>
