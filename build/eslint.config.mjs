@@ -2,26 +2,8 @@ import svelte from 'eslint-plugin-svelte';
 import ts from 'typescript-eslint';
 import { root } from './paths.mjs';
 
-/** Imports go down only: what a layer may not name, by the reason that the message gives. */
-function forbid(files, patterns, paths = []) {
-  return {
-    files,
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        { paths, patterns: patterns.map(([regex, message]) => ({ regex, message })) },
-      ],
-    },
-  };
-}
-const ELECTRON = ['^electron($|/)', 'this layer runs without Electron'];
-const NODE = ['^node:', 'this layer has no Node'];
-const OTHER = (name) => [`(^|/)${name}/`, `imports go down only: this layer does not use ${name}/`];
-const IPC_MAIN = {
-  name: 'electron',
-  importNames: ['ipcMain'],
-  message: 'only electron/main/ipc.ts touches ipcMain',
-};
+// Svelte's files and the scripts of build/. The other files of TypeScript are oxlint's, with the same rules: .oxlintrc.json.
+const COMPONENTS = ['**/*.svelte', '**/*.svelte.ts'];
 
 export default ts.config(
   {
@@ -32,8 +14,8 @@ export default ts.config(
       'test-results/',
       'test/fixtures/',
       'test/reference/',
-      // AssemblyScript, whose types only its own compiler knows.
-      'electron/engine/kernels/assembly/',
+      '**/*.ts',
+      '!**/*.svelte.ts',
     ],
   },
   {
@@ -56,7 +38,7 @@ export default ts.config(
     },
   },
   {
-    files: ['**/*.ts', '**/*.svelte'],
+    files: COMPONENTS,
     extends: [...ts.configs.recommended],
     rules: {
       // The compiler knows every name, with each layer's own library.
@@ -72,7 +54,7 @@ export default ts.config(
     },
   },
   {
-    // Rules that need types. Those of the other files are checked by oxlint, with the same settings: oxlint.json.
+    // Rules that need types.
     files: ['**/*.svelte'],
     extends: [...ts.configs.recommendedTypeCheckedOnly],
     languageOptions: {
@@ -98,16 +80,16 @@ export default ts.config(
       ],
     },
   },
-  ...svelte.configs.recommended,
+  { files: COMPONENTS, extends: svelte.configs.recommended },
   {
-    files: ['**/*.svelte', '**/*.svelte.ts'],
+    files: COMPONENTS,
     languageOptions: { parserOptions: { parser: ts.parser } },
     rules: { 'no-undef': 'off', 'prefer-const': 'off' },
   },
   {
-    // Each element of a spread takes stack, which a list of a file's 200,000 tensors overflows.
-    files: ['shared/**', 'electron/**', 'renderer/**'],
+    files: COMPONENTS,
     rules: {
+      // Each element of a spread takes stack, which a list of a file's 200,000 tensors overflows.
       'no-restricted-syntax': [
         'error',
         {
@@ -117,21 +99,21 @@ export default ts.config(
             'a long list overflows the stack: use append, largest or smallest of shared/lists.ts',
         },
       ],
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            { regex: '^electron($|/)', message: 'this layer runs without Electron' },
+            { regex: '^node:', message: 'this layer has no Node' },
+            {
+              regex: '(^|/)electron/',
+              message: 'imports go down only: this layer does not use electron/',
+            },
+          ],
+        },
+      ],
     },
   },
-  forbid(['shared/**'], [ELECTRON, NODE, OTHER('electron'), OTHER('renderer')]),
-  // What main and the engine both write with: they must not import each other.
-  forbid(['electron/files/**'], [ELECTRON, ...['main', 'engine', 'cli', 'renderer'].map(OTHER)]),
-  forbid(['electron/engine/**'], [ELECTRON, OTHER('main'), OTHER('cli'), OTHER('renderer')]),
-  forbid(['electron/cli/**'], [ELECTRON, OTHER('main'), OTHER('renderer')]),
-  forbid(['electron/main/**'], [OTHER('engine'), OTHER('cli'), OTHER('renderer')], [IPC_MAIN]),
-  forbid(['electron/main/ipc.ts'], [OTHER('engine'), OTHER('cli'), OTHER('renderer')]),
-  forbid(['electron/start/**'], [OTHER('renderer')], [IPC_MAIN]),
-  forbid(
-    ['electron/preload.ts'],
-    [NODE, OTHER('main'), OTHER('engine'), OTHER('files'), OTHER('renderer')],
-  ),
-  forbid(['renderer/**'], [ELECTRON, NODE, OTHER('electron')]),
   {
     files: ['**/*.mjs'],
     languageOptions: {
