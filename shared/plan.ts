@@ -44,6 +44,13 @@ export type ScaleDtype = 'float32' | 'float16';
 
 export type WeightPlans = readonly TensorPlan[];
 
+/** An input of an operator. */
+export interface ValueTaker {
+  /** OperatorRef.id */
+  readonly operator: number;
+  readonly input: number;
+}
+
 /** What is done to one value between operators. */
 export interface ValuePlan {
   /** ValueRef.id */
@@ -53,7 +60,7 @@ export interface ValuePlan {
   readonly scale: number;
   readonly zeroPoint: number;
   /** Whether all that take the value take it as its codes say, or only these inputs of operators. */
-  readonly takers: 'all' | readonly { readonly operator: number; readonly input: number }[];
+  readonly takers: 'all' | readonly ValueTaker[];
   /** The part of the observed range that makes a difference to what takes the value, where that is not all of it. */
   readonly effective?: ChosenRange;
   /** Why the value stays in float, or where its parameters come from if not from its own range; null otherwise. */
@@ -89,6 +96,8 @@ export interface Plan {
   readonly activations: readonly ValuePlan[];
   /** In modes that quantize activations: what becomes of each operator. */
   readonly operators: readonly OperatorPlan[];
+  /** The type of the model's inputs and outputs that are quantized, where it is not float. */
+  readonly io?: 'int8' | 'uint8';
 }
 
 /** A plan that leaves activations in float. */

@@ -70,6 +70,12 @@ export const PRESETS: readonly Recipe[] = [
       },
     },
   ),
+  // LiteRT's full integer quantization, as its converter does it.
+  preset(
+    'litert-full-integer',
+    { dtype: 'int8', narrowRange: true },
+    { minElements: 0, activations: { dtype: 'int8', symmetric: false, range: 'minmax' } },
+  ),
   // CMSIS-DSP fixed point: what is outside [-1, 1) saturates.
   preset('q7', { dtype: 'q7', granularity: 'tensor' }),
   preset('q15', { dtype: 'q15', granularity: 'tensor' }),
@@ -99,6 +105,8 @@ export const PRESET_DESCRIPTIONS: Readonly<Record<string, string>> = {
     'Weights in int8 per channel and, in mode static, activations in uint8: onnxruntime computes on integers.',
   'ort-static':
     "onnxruntime's quantize_static by default: int8 weights and activations, per tensor, of most operators.",
+  'litert-full-integer':
+    'In mode static of LiteRT: int8 weights and activations, int32 biases, as microcontrollers need them.',
   q7: 'CMSIS-DSP fixed point of 8 bits: values outside [-1, 1) saturate.',
   q15: 'CMSIS-DSP fixed point of 16 bits: values outside [-1, 1) saturate.',
   q31: 'CMSIS-DSP fixed point of 32 bits: values outside [-1, 1) saturate.',

@@ -4,7 +4,13 @@ import { AppError } from './errors.ts';
 import { JsonReader } from './json-reader.ts';
 import { smallest } from './lists.ts';
 import { compilePattern, exactNames, MAX_PATTERN_LENGTH, type NamePattern } from './patterns.ts';
-import { ACCURACY_LEVELS, ACTIVATION_DTYPES, type Recipe, type Rule } from './recipe.ts';
+import {
+  ACCURACY_LEVELS,
+  ACTIVATION_DTYPES,
+  BORDER_TYPES,
+  type Recipe,
+  type Rule,
+} from './recipe.ts';
 import { ALGORITHMS, SCHEME_DTYPES } from './scheme.ts';
 
 /** Whether a file is a recipe by its name: JSON that is no index of a checkpoint. */
@@ -43,6 +49,7 @@ const activationFields = {
   range: schemeFields.range,
   biasCorrection: v.optional(v.boolean()),
   operators: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(200))), v.maxLength(1000))),
+  io: v.optional(v.picklist(BORDER_TYPES)),
 };
 
 const recipeSchema = v.strictObject({

@@ -18,7 +18,13 @@ export interface ActivationScheme {
    * left out, those are planned that integer kernels gain from.
    */
   readonly operators?: readonly string[] | undefined;
+  /** LiteRT: the type of a full integer model's inputs and outputs; float32 where it is left out. */
+  readonly io?: BorderType | undefined;
 }
+
+/** Types that the inputs and outputs of a full integer model can have. */
+export const BORDER_TYPES = ['float32', 'int8', 'uint8'] as const;
+export type BorderType = (typeof BORDER_TYPES)[number];
 
 export interface Rule {
   /** All that are given must match. `name` and `layer` are regular expressions on the names of the tensor and of its layer. */

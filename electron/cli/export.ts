@@ -71,6 +71,7 @@ export const exportCommand: CommandDefinition = {
     'quantscope export model.onnx --recipe int8 --out model.int8.onnx',
     'quantscope export model.onnx --recipe int8 --mode dynamic --out model.dynamic.onnx',
     'quantscope export model.onnx --recipe static-int8 --mode static --calibrate samples --out model.static.onnx',
+    'quantscope export model.tflite --recipe litert-full-integer --mode static --calibrate samples --out model.int8.tflite',
     'quantscope export model.onnx --recipe int4-gptq --mode nbits --calibrate samples --out model.gptq.onnx',
     'quantscope export checkpoint --recipe bfloat16 --mode cast --out model.safetensors.index.json',
   ],

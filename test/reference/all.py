@@ -17,6 +17,7 @@ GOLDENS = (
     "layer_errors",
     "litert_models",
     "litert_runs",
+    "litert_static",
     "litert_weights",
     "number_formats",
     "number_values",

@@ -1,6 +1,6 @@
-import type { ModelGraph } from '../../../../shared/graph.ts';
 import type { Model } from '../../../../shared/model.ts';
 import type { FileSource } from '../../source.ts';
+import { planStatic } from './fit/static/plan.ts';
 import { layoutLitert } from './write/layout-litert.ts';
 import { observedCopy } from './write/observed-copy.ts';
 import { MAX_WORD, MIN_RUNTIME_VERSION } from './write/runtime-versions.ts';
@@ -10,7 +10,7 @@ import { PagedBytes } from './read/paged-bytes.ts';
 import { readProperties } from './read/properties.ts';
 import { readModel, SCHEMA_VERSION } from './read/read-model.ts';
 import type { LitertIndex } from './read/records.ts';
-import { buildGraph } from './read/graph.ts';
+import { buildGraph, type LitertGraph } from './read/graph.ts';
 import { buildTensors, type LitertTensor } from './read/tensors.ts';
 import { firstSignature } from './read/signature.ts';
 import { litertHints } from '../../runtime/litert/graph-hints.ts';
@@ -34,19 +34,24 @@ function openLitert(source: FileSource): OpenedModel {
   const bytes = new PagedBytes(source);
   const index = readModel(bytes);
   const tensors = buildTensors(index);
-  let graph: ModelGraph | undefined;
+  let graph: LitertGraph | undefined;
+  const graphOf = (): LitertGraph => (graph ??= buildGraph(index, tensors));
   const model = describe(index, source, tensors);
   return {
     model,
     files: [source],
     extension: '.tflite',
-    modes: ['qdq', 'dynamic', 'float'],
+    modes: ['qdq', 'dynamic', 'static', 'float'],
     candidates: CANDIDATES,
     properties: () => readProperties(bytes, index, model.producer, model.opsets),
-    graph: () => (graph ??= buildGraph(index, tensors)),
+    graph: graphOf,
     runHints: litertHints(index, firstSignature(index, bytes)),
-    layout: (plan, mode, recipe) =>
-      layoutLitert({ index, tensors, source: bytes, plan: plan.weights, mode, recipe }),
+    layout: ({ weights, ...computing }, mode, recipe) =>
+      layoutLitert({
+        ...{ index, tensors, source: bytes, plan: weights, mode, recipe },
+        computing: mode === 'static' ? { ...computing, graph: graphOf() } : null,
+      }),
+    planStatic: (asked, facts) => planStatic(asked, { ...facts, graph: graphOf(), index, tensors }),
     withOutputs: (values, what) => observedCopy(index, bytes, values, what),
     close: () => source.close(),
   };

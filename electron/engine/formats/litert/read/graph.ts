@@ -8,15 +8,21 @@ import type {
 import type { GraphRecord, LitertIndex } from './records.ts';
 import type { LitertTensor } from './tensors.ts';
 
+/** A graph that tells where its values are in the file. */
+export interface LitertGraph extends ModelGraph {
+  /** By value: the index of its tensor in its subgraph. */
+  readonly tensorOf: readonly number[];
+}
+
 /** The operators of every subgraph, in the order of execution, which is that of the file; and the values between them. */
-export function buildGraph(index: LitertIndex, tensors: readonly LitertTensor[]): ModelGraph {
+export function buildGraph(index: LitertIndex, tensors: readonly LitertTensor[]): LitertGraph {
   const stored = new Map<GraphRecord, Map<number, number>>();
   for (const tensor of tensors)
     for (const place of tensor.stored) {
       const known = stored.get(place.graph) ?? new Map<number, number>();
       stored.set(place.graph, known.set(place.index, tensor.ref.id));
     }
-  const graph: Made = { values: [], operators: [] };
+  const graph: Made = { values: [], operators: [], tensorOf: [] };
   for (const record of index.graphs) addGraph(record, stored.get(record) ?? new Map(), graph);
   return graph;
 }
@@ -24,12 +30,13 @@ export function buildGraph(index: LitertIndex, tensors: readonly LitertTensor[])
 interface Made {
   readonly values: (ValueRef & { readonly consumers: ValueConsumer[] })[];
   readonly operators: OperatorRef[];
+  readonly tensorOf: number[];
 }
 
 function addGraph(
   record: GraphRecord,
   stored: ReadonlyMap<number, number>,
-  { values, operators }: Made,
+  { values, operators, tensorOf }: Made,
 ): void {
   const outputs = new Set(record.outputs);
   const numbers = new Map<number, number>();
@@ -40,6 +47,7 @@ function addGraph(
     const name = record.tensors[tensor]!.name;
     const isOutput = outputs.has(tensor);
     values.push({ id, name, graph: record.path, producer, consumers: [], isOutput });
+    tensorOf.push(tensor);
     numbers.set(tensor, id);
     return id;
   };

@@ -1,4 +1,6 @@
-import { AppError } from '../../../../../shared/errors.ts';
+import { AppError, printable } from '../../../../../shared/errors.ts';
+import type { Recipe } from '../../../../../shared/recipe.ts';
+import { TOOL_VERSION } from '../../../export/version.ts';
 import {
   makeString,
   makeTable,
@@ -26,6 +28,14 @@ import { writeFlatBuffer, type OutsideBytes } from './write-flatbuffer.ts';
 export const RECIPE_NAME = 'quantscope.recipe';
 export const VERSION_NAME = 'quantscope.version';
 
+/** The metadata by which an export under a recipe says how it was made. */
+export function toldBy(recipe: Recipe): readonly (readonly [string, string])[] {
+  return [
+    [RECIPE_NAME, JSON.stringify(recipe)],
+    [VERSION_NAME, printable(TOOL_VERSION)],
+  ];
+}
+
 /** What a file is made of, besides what its graphs and buffers are changed to. */
 export interface Assembled {
   readonly index: LitertIndex;
@@ -34,6 +44,8 @@ export interface Assembled {
   readonly told: readonly (readonly [string, string])[];
   /** Bytes that the file must stay under. */
   readonly limit: number;
+  /** Buffers that are added behind the model's own. */
+  readonly added?: readonly Uint8Array[];
   /** In place of the signatures that there are. */
   readonly signatures?: readonly TableNode[];
 }
@@ -43,12 +55,13 @@ export interface Assembled {
  * @param stored what buffers hold anew, by number
  */
 export function assembleModel(
-  { index, source, told, limit, signatures }: Assembled,
+  { index, source, told, limit, signatures, added = [] }: Assembled,
   stored: ReadonlyMap<number, Piece>,
   edits: readonly GraphEdit[],
   codes: OperatorCodes,
 ): Piece[] | null {
   const buffers = new Buffers(index, stored);
+  for (const bytes of added) buffers.add(bytes);
   const finished = edits.map((edit) => edit.finish());
   const metadata = metadataOf(index, source, buffers, codes, (graph, operator) => {
     const moved = finished[graph]?.moved;

@@ -1,12 +1,12 @@
-import { AppError, printable } from '../../../../../shared/errors.ts';
+import { AppError } from '../../../../../shared/errors.ts';
 import { fitLitertPlan } from '../fit/fit.ts';
 import { tablesOf } from '../read/nodes.ts';
 import type { LitertIndex } from '../read/records.ts';
 import type { PagedBytes } from '../read/paged-bytes.ts';
 import { piecesLength, type Layout } from '../../../export/layout.ts';
-import { TOOL_VERSION } from '../../../export/version.ts';
 import { NO_SMALLER_EXPORT } from '../../no-gain.ts';
-import { assembleModel, RECIPE_NAME, VERSION_NAME } from './assemble.ts';
+import { assembleModel, toldBy } from './assemble.ts';
+import { layoutStatic } from './layout-static.ts';
 import { GraphEdit } from './graph-edit.ts';
 import { OperatorCodes } from './operator-codes.ts';
 import { replaceWeight } from './replace-weight.ts';
@@ -22,7 +22,12 @@ import { storedForm, Zeros } from './stored-form.ts';
  * changes nothing, or saves nothing, gives the source byte for byte.
  */
 export function layoutLitert(request: LitertExport): Layout {
-  const { index, source } = request;
+  const { index, source, computing } = request;
+  if (computing !== null) {
+    requireKnown(index, source);
+    const isAny = computing.operators.some(({ isInteger }) => isInteger);
+    return isAny ? layoutStatic(request, computing) : unchanged(source, []);
+  }
   const { replaced, refused } = decide(request);
   if (replaced.length === 0) return unchanged(source, refused);
   requireKnown(index, source);
@@ -35,10 +40,7 @@ export function layoutLitert(request: LitertExport): Layout {
   for (const weight of replaced) replaceWeight(weight, context);
   const stored = new Map(replaced.map(({ tensor, form }) => [tensor.buffer, form.codes]));
   for (const [buffer, piece] of biases.widen(edits, source)) stored.set(buffer, piece);
-  const told = [
-    [RECIPE_NAME, JSON.stringify(request.recipe)],
-    [VERSION_NAME, printable(TOOL_VERSION)],
-  ] as const;
+  const told = toldBy(request.recipe);
   const pieces = assembleModel({ index, source, told, limit: source.size }, stored, edits, codes);
   const bytes = pieces === null ? source.size : piecesLength(pieces);
   if (pieces !== null && bytes < source.size)

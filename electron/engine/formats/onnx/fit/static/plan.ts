@@ -13,12 +13,12 @@ import {
   clippedParameters,
 } from '../../../../quantize/activation-parameters.ts';
 import { meanExcess } from './bias-correction.ts';
-import { placeBiases, whyNoBias, type BiasFacts } from './biases.ts';
+import { placeBiases, whyNoBias, type BiasFacts } from '../../../static/biases.ts';
 import type { PlanningFacts } from './facts.ts';
 import { clipLimits, handsOnCodes, isWanted, whyNoKernel } from './operators.ts';
 import { planAsReference } from './reference-plan.ts';
 import { effectiveRange, type ResponseFacts } from './response.ts';
-import { activationSchemes } from './schemes.ts';
+import { activationSchemes } from '../../../static/activation-schemes.ts';
 
 /**
  * Plan which operators compute on integers and which values are quantized for them. A value that no integer

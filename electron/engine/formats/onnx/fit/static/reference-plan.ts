@@ -16,12 +16,12 @@ import {
 import { isInBlocks, schemeOf, type Scheme } from '../../../../../../shared/scheme.ts';
 import { activationParameters } from '../../../../quantize/activation-parameters.ts';
 import type { WeightParameters } from '../../../format.ts';
-import { placeBiases, whyNoBias, type BiasFacts } from './biases.ts';
+import { placeBiases, whyNoBias, type BiasFacts } from '../../../static/biases.ts';
 import type { Use } from '../../read/stored.ts';
 import type { PlanningFacts } from './facts.ts';
 import { Marks, type BiasMark, type Mark, type Place } from './marks.ts';
 import { isOnlyTaken, markOperator } from './reference-rules.ts';
-import { activationSchemes } from './schemes.ts';
+import { activationSchemes } from '../../../static/activation-schemes.ts';
 
 /**
  * Plan what onnxruntime 1.30's quantize_static makes of a model when it is given these types of operators: each of

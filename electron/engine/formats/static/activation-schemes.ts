@@ -1,10 +1,6 @@
-import type { ModelGraph } from '../../../../../../shared/graph.ts';
-import {
-  BASE_ACTIVATIONS,
-  type ActivationScheme,
-  type Recipe,
-} from '../../../../../../shared/recipe.ts';
-import { compileRules } from '../../../../../../shared/rule-matcher.ts';
+import type { ModelGraph } from '../../../../shared/graph.ts';
+import { BASE_ACTIVATIONS, type ActivationScheme, type Recipe } from '../../../../shared/recipe.ts';
+import { compileRules } from '../../../../shared/rule-matcher.ts';
 
 /**
  * The scheme of the activations of each operator, by its number: the recipe's, with the fields of the last rule

@@ -1,8 +1,14 @@
-import { roundHalfEven } from '../../../../../../shared/rounding.ts';
-import type { BiasPlan, OperatorPlan, TensorPlan } from '../../../../../../shared/plan.ts';
-import { schemeOf } from '../../../../../../shared/scheme.ts';
-import type { WeightParameters } from '../../../format.ts';
-import type { OnnxTensor } from '../../read/stored.ts';
+import type { DtypeName } from '../../../../shared/dtypes.ts';
+import { roundHalfEven } from '../../../../shared/rounding.ts';
+import type { BiasPlan, OperatorPlan, TensorPlan } from '../../../../shared/plan.ts';
+import { schemeOf } from '../../../../shared/scheme.ts';
+import type { WeightParameters } from '../format.ts';
+import type { TensorRef } from '../../../../shared/model.ts';
+
+/** A stored tensor, whatever the format. */
+interface StoredTensor {
+  readonly ref: TensorRef;
+}
 
 /** What the codes of an operator's bias are made from. */
 export interface BiasFacts {
@@ -33,8 +39,12 @@ const ROOM_PER_CHANNEL = Math.fround(ROOM);
  * Why a bias cannot have a scale for each of so many channels; null where it can. DequantizeLinear counts channels along
  * one axis, so that a bias of other values than one for each channel has none.
  */
-export function whyNoBias({ ref }: OnnxTensor, scales: number): string | null {
-  if (ref.dtype !== 'float32') return `its bias is ${ref.dtype}, and not float32`;
+export function whyNoBias(
+  { ref }: StoredTensor,
+  scales: number,
+  dtypes: readonly DtypeName[] = ['float32'],
+): string | null {
+  if (!dtypes.includes(ref.dtype)) return `its bias is ${ref.dtype}, and not float32`;
   if (ref.elements === 0) return 'its bias has no elements';
   const isVector = ref.elements === (ref.shape.at(-1) ?? 1);
   return scales === 1 || (isVector && ref.elements === scales)
@@ -87,7 +97,7 @@ export function placeBiases(
   uses: readonly BiasFacts[],
   weights: TensorPlan[],
   operators: OperatorPlan[],
-  tensors: readonly OnnxTensor[],
+  tensors: readonly StoredTensor[],
 ): void {
   for (const weight of new Set(uses.map((use) => use.weight))) {
     const own = uses.filter((use) => use.weight === weight);

@@ -1,0 +1,139 @@
+import type { BiasPlan, ValuePlan } from '../../../../../shared/plan.ts';
+import type { DtypeName } from '../../../../../shared/dtypes.ts';
+import { makeTable, makeVector, type Changes, type TableNode } from '../read/nodes.ts';
+import { FLOAT32, typeOfDtype } from '../read/tensor-types.ts';
+import type { GraphEdit } from './graph-edit.ts';
+import type { OperatorCodes } from './operator-codes.ts';
+import type { Computing } from './request.ts';
+
+/** Versions of QUANTIZE and DEQUANTIZE for codes of 8 bits and of 16 (tensorflow's op_version.cc). */
+const QUANTIZE = { int8: 1, uint8: 1, int16: 2 } as const;
+const DEQUANTIZE = { int8: 2, uint8: 1, int16: 3 } as const;
+
+/** A tensor that holds a value, and its form. */
+interface Held {
+  readonly tensor: number;
+  readonly dtype: DtypeName;
+}
+
+/** Puts a plan's codes into the first graph: types and scales of its values, and what stands at their borders to float. */
+export class StaticGraph {
+  private readonly edit: GraphEdit;
+  private readonly codes: OperatorCodes;
+  private readonly computing: Computing;
+  private readonly boundary: ReadonlySet<number>;
+  private readonly quantizations = new Map<string, TableNode>();
+  /** By value: the tensor of its codes that all take. */
+  private readonly main = new Map<number, Held>();
+
+  constructor(
+    edit: GraphEdit,
+    codes: OperatorCodes,
+    computing: Computing,
+    outputs: ReadonlySet<number>,
+  ) {
+    [this.edit, this.codes, this.computing] = [edit, codes, computing];
+    this.boundary = outputs;
+  }
+
+  /** @param plans in the order of the plan: what all take comes before what some do */
+  place(plans: readonly ValuePlan[]): void {
+    for (const plan of plans)
+      if (plan.takers === 'all') this.placeForAll(plan);
+      else this.placeForSome(plan, plan.takers);
+  }
+
+  /** The tensor holds codes; what computes in float takes them restored, as a float output of the model does. */
+  private placeForAll(plan: ValuePlan): void {
+    const { value } = plan;
+    const tensor = this.tensorOf(value);
+    const { producer, consumers } = this.computing.graph.values[value]!;
+    const dtype = plan.scheme!.dtype;
+    const isFloatOutput =
+      this.boundary.has(tensor) && producer !== null && this.computing.io !== dtype;
+    const held = isFloatOutput ? this.heldApart(plan, tensor, producer) : { tensor, dtype };
+    if (!isFloatOutput) this.edit.changeTensor(tensor, this.form(plan));
+    this.main.set(value, held);
+    const floating: (typeof consumers)[number][] = [];
+    for (const taker of consumers) {
+      if (!this.isInteger(taker.operator)) floating.push(taker);
+      else if (isFloatOutput) this.edit.setInput(taker.operator, taker.input, held.tensor);
+    }
+    // What takes float takes the output of the model, where that is one.
+    const isFloat = isFloatOutput && (this.computing.io ?? 'float32') === 'float32';
+    if (floating.length === 0 || isFloat) return;
+    const restored = this.edit.addTensor(tensor, '_dequantized', FLOAT_FORM);
+    this.convert('DEQUANTIZE', held, { tensor: restored, dtype: 'float32' }, value);
+    for (const { operator, input } of floating) this.edit.setInput(operator, input, restored);
+  }
+
+  /** Codes in a tensor of their own before an output of the model that is float, or uint8. */
+  private heldApart(plan: ValuePlan, tensor: number, producer: number): Held {
+    const dtype = plan.scheme!.dtype;
+    const own = this.edit.addTensor(tensor, '_quantized', { ...FRESH, ...this.form(plan) });
+    const { outputs } = this.edit.graph.operators[producer]!;
+    for (const [output, made] of outputs.entries())
+      if (made === tensor) this.edit.setOutput(producer, output, own);
+    const held = { tensor: own, dtype };
+    if (this.computing.io === undefined)
+      this.convert('DEQUANTIZE', held, { tensor, dtype: 'float32' }, plan.value);
+    else {
+      const shifted = { ...plan, zeroPoint: plan.zeroPoint + 128 };
+      this.edit.changeTensor(tensor, this.form(shifted, 'uint8'));
+      this.convert('QUANTIZE', held, { tensor, dtype: 'uint8' }, plan.value);
+    }
+    return held;
+  }
+
+  /** A QUANTIZE makes the codes that some operators take, of float values or of other codes. */
+  private placeForSome(plan: ValuePlan, takers: Exclude<ValuePlan['takers'], 'all'>): void {
+    const tensor = this.tensorOf(plan.value);
+    const from = this.main.get(plan.value) ?? { tensor, dtype: 'float32' };
+    const changes = { ...FRESH, ...this.form(plan) };
+    const made = this.edit.addTensor(tensor, '_quantized', changes);
+    this.convert('QUANTIZE', from, { tensor: made, dtype: plan.scheme!.dtype }, plan.value);
+    for (const { operator, input } of takers) this.edit.setInput(operator, input, made);
+  }
+
+  /** An operator between two forms of a value, where it is made: at the beginning for an input of the model. */
+  private convert(op: 'QUANTIZE' | 'DEQUANTIZE', from: Held, to: Held, value: number): void {
+    const versions: Readonly<Record<string, number>> = op === 'QUANTIZE' ? QUANTIZE : DEQUANTIZE;
+    const version = versions[op === 'QUANTIZE' ? to.dtype : from.dtype]!;
+    const { producer } = this.computing.graph.values[value]!;
+    const fields = { opcode_index: this.codes.of(op, version) };
+    if (producer === null) this.edit.add('before', 0, from.tensor, to.tensor, fields);
+    else this.edit.add('after', producer, from.tensor, to.tensor, fields);
+  }
+
+  private form({ scheme, scale, zeroPoint }: ValuePlan, dtype: DtypeName = scheme!.dtype): Changes {
+    const key = `${scale} ${zeroPoint}`;
+    const quantization =
+      this.quantizations.get(key) ??
+      makeTable('QuantizationParameters', {
+        scale: makeVector(Float32Array.of(scale)),
+        zero_point: makeVector(BigInt64Array.of(BigInt(zeroPoint))),
+      });
+    this.quantizations.set(key, quantization);
+    return { type: typeOfDtype(dtype)!, quantization };
+  }
+
+  private tensorOf(value: number): number {
+    return this.computing.graph.tensorOf[value]!;
+  }
+
+  private isInteger(operator: number): boolean {
+    return this.computing.operators[operator]!.isInteger;
+  }
+}
+
+/** What a new tensor of a value does not take over from the one that it is like. */
+const FRESH: Changes = { buffer: undefined, is_variable: undefined };
+const FLOAT_FORM: Changes = { ...FRESH, type: FLOAT32, quantization: undefined };
+
+/** Scales and zero points of a bias's codes. */
+export function biasQuantization({ scale }: BiasPlan): TableNode {
+  return makeTable('QuantizationParameters', {
+    scale: makeVector(Float32Array.from(scale)),
+    zero_point: makeVector(new BigInt64Array(scale.length)),
+  });
+}

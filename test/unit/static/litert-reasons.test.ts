@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest';
+import { Session } from '../../../electron/engine/session.ts';
+import { findPreset } from '../../../shared/presets.ts';
+import type { Recipe, Rule } from '../../../shared/recipe.ts';
+import { schemeOf, withFields } from '../../../shared/scheme.ts';
+import { testPool } from '../../helpers/engine.ts';
+import { i8, table, u8 } from '../../helpers/flatbuffer.ts';
+import {
+  bytesOf,
+  litertModel,
+  type OperatorSpec,
+  type TensorSpec,
+} from '../../helpers/litert-model.ts';
+import { normalValues } from '../../helpers/random.ts';
+import { sameRanges } from '../../helpers/ranges.ts';
+import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
+
+const folder = temporaryFolder();
+const pool = testPool(1);
+const preset = findPreset('litert-full-integer')!;
+const ruled = (rule: Omit<Rule, 'match'>, op = 'FULLY_CONNECTED'): Recipe => ({
+  ...preset,
+  rules: [{ match: { op }, ...rule }],
+});
+
+/** x [4, 4], w [4, 4] and b [4], which buffers hold, and values from 3 on. */
+function open(
+  operators: readonly OperatorSpec[],
+  changes: Record<number, Partial<TensorSpec>> = {},
+): Session {
+  const tensors: TensorSpec[] = ['x', 'w', 'b', 'y', 'z'].map((name, at) => ({
+    ...{ name, shape: at === 2 ? [4] : [4, 4] },
+    ...(at === 1 || at === 2 ? { buffer: at } : {}),
+    ...changes[at],
+  }));
+  const output = operators.at(-1)!.outputs[0]!;
+  const graphs = [{ tensors, operators, inputs: [0], outputs: [output] }];
+  const buffers = [normalValues(16, 1), normalValues(4, 2)].map(bytesOf);
+  const session = Session.open(
+    writeFile(folder, litertModel({ graphs, buffers }).bytes, 'a.tflite'),
+    pool,
+  );
+  session.useRanges(sameRanges(session));
+  return session;
+}
+
+const dense = (inputs = [0, 1, 2], outputs = [3], fused = 0): OperatorSpec => ({
+  ...{ op: 'FULLY_CONNECTED', inputs, outputs },
+  options: [8, table({ 0: i8(fused) })],
+});
+const other = (op: OperatorSpec['op'], inputs: number[], outputs: number[]): OperatorSpec => ({
+  ...{ op, inputs, outputs },
+});
+
+describe('an operator of LiteRT computes in float with the reason', () => {
+  test.each<[string, OperatorSpec[], Recipe?, Record<number, Partial<TensorSpec>>?]>([
+    ['LiteRT has no integer kernel of NEG', [other('NEG', [0], [3])]],
+    ['kept in float by a rule', [dense()], ruled({ activations: null })],
+    ['its input is stored, and not computed', [dense([1, 1, 2])]],
+    ['both its inputs are computed, and no stored weight is among them', [dense([0, 0, 2])]],
+    [
+      'its bias is computed, and integer kernels take a stored one',
+      [other('LOGISTIC', [0], [4]), dense([0, 1, 4])],
+    ],
+    ['its weight stays in float: kept by a rule', [dense()], ruled({ scheme: null })],
+    [
+      "LiteRT's integer kernels take weights in symmetric int8, one scale a tensor or a channel",
+      [dense()],
+      ruled({ scheme: { dtype: 'int4' } }),
+    ],
+    ['w is taken as codes of another kind already', [dense(), other('MUL', [3, 1], [4])]],
+    ['w: it is a variable', [dense()], preset, { 1: { extra: { 5: u8(1) } } }],
+    ['integer kernels do not fuse its TANH', [dense([0, 1, 2], [3], 4)]],
+    [
+      'x is a variable, which keeps its float values',
+      [dense()],
+      preset,
+      { 0: { extra: { 5: u8(1) } } },
+    ],
+    [
+      'x has the name of another value, so that its range is not known',
+      [dense()],
+      preset,
+      { 3: { name: 'x' } },
+    ],
+    ['several operators make y', [other('TANH', [0], [3]), other('TANH', [0], [3])]],
+  ])('%s', (reason, operators, recipe = preset, changes = {}) => {
+    const session = open(operators, changes);
+    const plan = session.plan(recipe, 'static');
+    session.close();
+    expect(plan.operators.map((each) => each.reason)).toContain(reason);
+  });
+
+  test('and its weight with that of the operator', () => {
+    const session = open([dense([0, 1, 2], [3], 4)]);
+    const { weights } = session.plan(preset, 'static');
+    session.close();
+    expect(weights[0]!.reason).toBe(
+      'FULLY_CONNECTED stays in float: integer kernels do not fuse its TANH',
+    );
+  });
+});
+
+describe('parameters that are not those of a value alone have the reason', () => {
+  test.each<[string, OperatorSpec[], number]>([
+    ['the scale and zero point that LiteRT prescribes', [other('LOGISTIC', [0], [3])], 1],
+    [
+      'one scale with x, as operators hand its codes on',
+      [{ ...other('RESHAPE', [0], [3]), options: [17, table({})] }],
+      1,
+    ],
+  ])('%s', (reason, operators, value) => {
+    const session = open(operators);
+    const { activations } = session.plan(preset, 'static');
+    session.close();
+    expect(activations.find((each) => each.value === value)!.reason).toBe(reason);
+  });
+
+  test('a constant, and codes in the narrow range', async () => {
+    const session = open([dense(), other('MUL', [3, 2], [4])]);
+    const plain = { ...preset, default: { ...preset.default!, narrowRange: false } };
+    await session.analyze(plain, { signal: new AbortController().signal, mode: 'static' });
+    const { weights, operators } = session.plan(plain, 'static');
+    session.close();
+    const scheme = withFields(schemeOf(plain.default), { narrowRange: true });
+    expect(weights).toMatchObject([
+      { scheme, reason: "codes from -127 to 127, as LiteRT's integer kernels take them" },
+      {
+        scheme: { dtype: 'int8', symmetric: false },
+        reason: 'quantized as activations are, which it is added to or multiplied with',
+      },
+    ]);
+    // The same numbers are a bias, and stored beside the constant.
+    expect(operators[0]!.bias).toMatchObject({ tensor: 1 });
+  });
+});
