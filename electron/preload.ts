@@ -24,6 +24,7 @@ const channels = [
   'setShown',
   'openRecipe',
   'saveRecipe',
+  'rangesDialog',
   'saveDialog',
   'copyImage',
   'showInFolder',

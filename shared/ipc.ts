@@ -96,6 +96,8 @@ export interface Channels {
   describeRecent: { args: [handle: Handle, facts: string, bytes: number]; value: null };
   /** Ask for a folder of samples to run models on. */
   inputsDialog: { args: []; value: ChosenFile | null };
+  /** Ask for a file of ranges of activations. */
+  rangesDialog: { args: []; value: ChosenFile | null };
   /** Ask for a labels file, a dictionary or a tokenizer. */
   namesDialog: { args: []; value: ChosenFile | null };
   /** What the outputs of a model were shown as when it was open before. */
@@ -104,7 +106,11 @@ export interface Channels {
   openRecipe: { args: []; value: RecipeFile | null };
   /** Ask where to save a recipe; gives the file's name. */
   saveRecipe: { args: [recipe: unknown]; value: string | null };
-  saveDialog: { args: [source: Handle, suggestedName: string]; value: ChosenFile | null };
+  /** Ask where to write, beside a file that is open. */
+  saveDialog: {
+    args: [source: Handle, suggestedName: string, what: 'model' | 'ranges'];
+    value: ChosenFile | null;
+  };
   /** Puts a PNG on the clipboard: the page may not itself. */
   copyImage: { args: [png: Uint8Array]; value: null };
   showInFolder: { args: [handle: Handle]; value: null };

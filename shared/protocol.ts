@@ -278,6 +278,10 @@ export interface Requests {
     params: { handle: Handle; mode: ExportMode; choosesCodes: boolean } & SampleInputs;
     reply: Calibrated;
   };
+  /** Plan mode static by the ranges of a file. */
+  openRanges: { params: { handle: Handle; file: Handle }; reply: Calibrated };
+  /** Write the ranges that mode static plans by. */
+  saveRanges: { params: { handle: Handle; target: Handle }; reply: null };
   /** The outputs of all weights' operators in mode static. */
   activations: {
     params: { handle: Handle; recipe: Recipe };

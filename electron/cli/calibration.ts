@@ -1,20 +1,16 @@
-import * as fs from 'node:fs';
-import { AppError, ioError, printable } from '../../shared/errors.ts';
+import { printable } from '../../shared/errors.ts';
 import type { ExportMode } from '../../shared/protocol.ts';
 import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import { observeWeightMoments } from '../engine/calibrate/moments.ts';
 import type { CalibrationInputs, PreparedModel } from '../engine/calibrate/prepared.ts';
-import { rangesFromText } from '../engine/calibrate/ranges-file.ts';
+import { assertRangesOf, readRanges } from '../engine/calibrate/ranges-file.ts';
 import type { RunOptions } from '../engine/run-options.ts';
 import type { Session } from '../engine/session.ts';
 import { UsageError, type OptionDefinition, type Values } from './command.ts';
 import { printError } from './output.ts';
 import { currentRuntime } from './runtime.ts';
 import { wholeNumber } from './usage.ts';
-
-/** No file of ranges is near this: it takes some 30 kB for each value. */
-const MAX_RANGES_BYTES = 1 << 30;
 
 export const SAMPLES_OPTION: OptionDefinition = {
   name: 'samples',
@@ -50,7 +46,11 @@ export async function rangesFor(
   options: RunOptions,
 ): Promise<Ranges> {
   const [file, folder] = [values['ranges'], values['calibrate']];
-  if (typeof file === 'string') return readRanges(file);
+  if (typeof file === 'string') {
+    const ranges = readRanges(file);
+    assertRangesOf(prepared.session.opened.graph(), ranges, file);
+    return ranges;
+  }
   if (typeof folder !== 'string')
     throw new UsageError(
       'mode static quantizes activations: give samples with --calibrate DIR, or ranges with --ranges FILE',
@@ -89,20 +89,4 @@ export async function observeForCodes(
   );
   for (const warning of warnings) printError(`quantscope: warning: ${printable(warning)}`);
   session.useMoments(moments);
-}
-
-function readRanges(file: string): Ranges {
-  let stat: fs.Stats;
-  try {
-    stat = fs.statSync(file);
-  } catch (error) {
-    throw ioError('cannot be opened', file, error);
-  }
-  if (!stat.isFile() || stat.size > MAX_RANGES_BYTES)
-    throw new AppError('BAD_USAGE', 'cannot hold ranges', {
-      file,
-      found: stat.isFile() ? `${stat.size} bytes` : 'no regular file',
-      expected: `a JSON file of at most ${MAX_RANGES_BYTES} bytes`,
-    });
-  return rangesFromText(fs.readFileSync(file, 'utf8'), file);
 }

@@ -2,8 +2,11 @@ import type { Calibrated, Calibrations } from '../../shared/activations.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { ExportMode } from '../../shared/protocol.ts';
 import { AnswerStore } from './answers/answer-store.ts';
+import type { Ranges } from '../../shared/ranges.ts';
+import { writeWhole } from '../files/atomic-file.ts';
 import { observeWeightMoments } from './calibrate/moments.ts';
 import { PreparedModel, type CalibrationInputs } from './calibrate/prepared.ts';
+import { assertRangesOf, rangesToText, readRanges } from './calibrate/ranges-file.ts';
 import { assertMode } from './planning.ts';
 import type { WorkerPool } from './pool.ts';
 import { runInRuntime, type Runtime } from './runtime/host.ts';
@@ -89,14 +92,25 @@ export class OpenModel {
     const codes = choosesCodes
       ? await this.observeMoments(prepared.session, wanted, options)
       : null;
-    prepared.use(ranges);
     if (codes !== null) prepared.session.useMoments(codes.moments);
-    this.static = new StaticModel(this.session, prepared, ranges);
     const weights = codes?.weights ?? this.found.static?.weights ?? 0;
-    const { samples, values, skipped } = ranges;
-    const counts = { samples, values: values.length, skipped: skipped.length };
-    this.found = { ...this.found, static: { ...counts, weights, warnings } };
-    return this.found.static!;
+    return this.planBy(prepared, ranges, { weights, warnings });
+  }
+
+  /** Plan mode static by ranges that were saved before. @throws AppError IO, BAD_USAGE for a file of something else */
+  async openRanges(file: string, options: RunOptions): Promise<Calibrated> {
+    assertMode(this.session.opened, 'static');
+    const ranges = readRanges(file);
+    const prepared = await this.prepare(options);
+    assertRangesOf(prepared.session.opened.graph(), ranges, file);
+    const weights = this.found.static?.weights ?? 0;
+    return this.planBy(prepared, ranges, { weights, warnings: [] });
+  }
+
+  /** Write the ranges that mode static plans by, whole or not at all. @throws AppError TARGET, IO */
+  saveRanges(target: string): void {
+    const { ranges } = this.calibratedModel();
+    writeWhole(target, rangesToText(ranges), this.session.opened.files);
   }
 
   close(): void {
@@ -114,6 +128,19 @@ export class OpenModel {
   /** What plans go by. */
   get calibrations(): Calibrations {
     return this.found;
+  }
+
+  private planBy(
+    prepared: PreparedModel,
+    ranges: Ranges,
+    facts: Pick<Calibrated, 'weights' | 'warnings'>,
+  ): Calibrated {
+    prepared.use(ranges);
+    this.static = new StaticModel(this.session, prepared, ranges);
+    const { samples, values, skipped } = ranges;
+    const found = { ...facts, samples, values: values.length, skipped: skipped.length };
+    this.found = { ...this.found, static: found };
+    return found;
   }
 
   private async observeMoments(

@@ -81,6 +81,8 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
   countMatches: v.strictObject({ handle, matches }),
   describeSamples: v.strictObject({ handle, ...sampleInputs }),
   calibrate: v.strictObject({ handle, mode, choosesCodes: v.boolean(), ...sampleInputs }),
+  openRanges: v.strictObject({ handle, file: handle }),
+  saveRanges: v.strictObject({ handle, target: handle }),
   activations: v.strictObject({ handle, recipe }),
   inspectActivation: v.strictObject({ handle, tensor: index, recipe, bins: whole(1, 4096) }),
   previewExport: v.strictObject({ handle, recipe, mode }),

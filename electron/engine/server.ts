@@ -219,6 +219,12 @@ export class EngineServer {
       const inputs = await this.calibrationInputs(wanted);
       return this.model(handle).calibrate({ ...inputs, mode, choosesCodes }, call);
     },
+    openRanges: async ({ handle, file }, call) =>
+      this.model(handle).openRanges(await this.grants.path(file, 'read'), call),
+    saveRanges: async ({ handle, target }) => {
+      this.model(handle).saveRanges(await this.grants.path(target, 'write'));
+      return null;
+    },
     activations: ({ handle, recipe }) =>
       this.model(handle).calibratedModel().layerActivations(parseRecipe(recipe)),
     inspectActivation: ({ handle, tensor, recipe, bins }) =>

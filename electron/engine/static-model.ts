@@ -34,6 +34,8 @@ export type Measurable = Pick<
 
 /** A calibrated model: the prepared copy is measured and written, and told of by the tensors of its source. */
 export class StaticModel implements Measurable {
+  /** Those that the prepared model's plans go by. */
+  readonly ranges: Ranges;
   private readonly source: Session;
   private readonly prepared: PreparedModel;
   private readonly activations: Activations;
@@ -43,6 +45,7 @@ export class StaticModel implements Measurable {
   constructor(source: Session, prepared: PreparedModel, ranges: Ranges) {
     this.source = source;
     this.prepared = prepared;
+    this.ranges = ranges;
     this.activations = new Activations(prepared.session.opened.graph(), ranges);
     this.whyGone = whyGone(source.opened);
   }

@@ -31,6 +31,18 @@ export async function askForInputs(window: BrowserWindow): Promise<string | null
   return canceled ? null : (filePaths[0] ?? null);
 }
 
+const RANGES: Electron.FileFilter[] = [{ name: 'Ranges', extensions: ['json'] }];
+
+/** Ask for ranges of activations that were saved. */
+export async function askForRanges(window: BrowserWindow): Promise<string | null> {
+  const { canceled, filePaths } = await dialog.showOpenDialog(window, {
+    title: 'Open ranges',
+    properties: ['openFile'],
+    filters: RANGES,
+  });
+  return canceled ? null : (filePaths[0] ?? null);
+}
+
 /** Ask for the names of classes, the characters of a dictionary, or a tokenizer. */
 export async function askForNames(window: BrowserWindow): Promise<string | null> {
   const { canceled, filePaths } = await dialog.showOpenDialog(window, {
@@ -58,18 +70,25 @@ export async function askToStopExport(window: BrowserWindow): Promise<boolean> {
   return response === 1;
 }
 
-/** Ask where to write an export, beside its source at first. */
+/** What to ask a place for. */
+interface Target {
+  /** The file beside which it goes at first; the documents folder where it is not known. */
+  readonly source: string | undefined;
+  readonly suggestedName: string;
+  /** Formats of models; null for ranges of activations. */
+  readonly formats: readonly FormatFacts[] | null;
+}
+
+/** Ask where to write an export or ranges. */
 export async function askForTarget(
   window: BrowserWindow,
-  source: string | undefined,
-  suggestedName: string,
-  formats: readonly FormatFacts[],
+  { source, suggestedName, formats }: Target,
 ): Promise<string | null> {
   const folder = source === undefined ? app.getPath('documents') : path.dirname(source);
   const { canceled, filePath } = await dialog.showSaveDialog(window, {
-    title: 'Export',
+    title: formats === null ? 'Save the ranges' : 'Export',
     defaultPath: path.join(folder, path.basename(suggestedName)),
-    filters: filters(formats),
+    filters: formats === null ? RANGES : filters(formats),
   });
   return canceled || filePath === undefined || filePath === '' ? null : filePath;
 }

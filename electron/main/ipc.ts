@@ -9,7 +9,7 @@ import type { RotatingLog } from '../files/rotating-log.ts';
 import { copyImage } from '../electron-versions.ts';
 import { PAGE_URL } from './app-protocol.ts';
 import { diagnostics } from './diagnostics.ts';
-import { askForInputs, askForModel, askForNames, askForTarget } from './dialogs.ts';
+import { askForInputs, askForModel, askForNames, askForRanges, askForTarget } from './dialogs.ts';
 import type { EngineHost } from './engine-host.ts';
 import type { Handles } from './handles.ts';
 import type { AppMenu } from './menu.ts';
@@ -71,11 +71,12 @@ const ARGUMENTS = {
   ]),
   inputsDialog: v.strictTuple([]),
   namesDialog: v.strictTuple([]),
+  rangesDialog: v.strictTuple([]),
   getShown: v.strictTuple([id]),
   setShown: v.strictTuple([id, shownSchema]),
   openRecipe: v.strictTuple([]),
   saveRecipe: v.strictTuple([v.unknown()]),
-  saveDialog: v.strictTuple([id, text(255)]),
+  saveDialog: v.strictTuple([id, text(255), v.picklist(['model', 'ranges'])]),
   copyImage: v.strictTuple([png]),
   showInFolder: v.strictTuple([id]),
   getSettings: v.strictTuple([]),
@@ -195,6 +196,10 @@ function handlersOf(parts: Parts): Handlers {
       const file = await askForNames(window.current!);
       return file === null ? null : read(file);
     },
+    rangesDialog: async () => {
+      const file = await askForRanges(window.current!);
+      return file === null ? null : read(file);
+    },
     getShown: (handle) => shownAnswers.get(required(handles.path(handle), 'file')),
     setShown: (handle, shown) => {
       shownAnswers.set(required(handles.path(handle), 'file'), shown);
@@ -202,13 +207,11 @@ function handlersOf(parts: Parts): Handlers {
     },
     openRecipe: () => openRecipe(window.current!),
     saveRecipe: (recipe) => saveRecipe(window.current!, recipe, () => engine.state.sources),
-    saveDialog: async (source, suggestedName) => {
-      const file = await askForTarget(
-        window.current!,
-        handles.path(source),
-        suggestedName,
-        engine.formats,
-      );
+    saveDialog: async (source, suggestedName, what) => {
+      const file = await askForTarget(window.current!, {
+        ...{ source: handles.path(source), suggestedName },
+        formats: what === 'model' ? engine.formats : null,
+      });
       return file === null ? null : handles.grant(file, 'write');
     },
     copyImage: async (image) => {

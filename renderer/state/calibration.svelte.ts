@@ -8,12 +8,12 @@ import type {
 import type { ImageSettings } from '../../shared/calibration-settings.ts';
 import { toErrorData, type ErrorData } from '../../shared/errors.ts';
 import type { ChosenFile } from '../../shared/ipc.ts';
-import type { Requests, SampleInputs, Side } from '../../shared/protocol.ts';
+import type { Progress, Requests, SampleInputs, Side } from '../../shared/protocol.ts';
 import { choosesCodes } from '../../shared/recipe.ts';
 import type { RangeMethod } from '../../shared/scheme.ts';
 import { counted } from '../format/numbers.ts';
 import { withActivationRange, withImages } from './activation-rules.ts';
-import { isCancelled } from './engine-client.ts';
+import { isCancelled, type Listeners } from './engine-client.ts';
 import type { Inspection } from './inspection.svelte.ts';
 import { Job } from './jobs.svelte.ts';
 import { plain } from './plain.ts';
@@ -107,6 +107,11 @@ export class Calibration {
     return this.choosesCodes && (this.done?.weights ?? 0) === 0;
   }
 
+  /** Whether ranges of activations are what is observed. */
+  get takesRanges(): boolean {
+    return this.#workbench.calibrationMode === 'static';
+  }
+
   /** What the dialog says the samples are. */
   get hasSamples(): boolean {
     return this.isRandom || this.inputs !== null;
@@ -127,6 +132,38 @@ export class Calibration {
       chosen.push(answer.value);
     }
     if (chosen.length > 0) this.#take(chosen);
+  }
+
+  /** Plan by ranges that were saved, in place of samples. */
+  async openRanges(): Promise<void> {
+    const { file, client, announcer, api } = this.#workbench;
+    if (file === null || this.job !== null) return;
+    const answer = await api.rangesDialog();
+    if (!answer.ok) this.error = answer.error;
+    if (!answer.ok || answer.value === null) return;
+    const params = { handle: file.handle, file: answer.value.handle };
+    const found = await this.#work(`Opening ${answer.value.label}`, (options) =>
+      client.request('openRanges', params, options),
+    );
+    if (found === null || this.#workbench.file !== file) return;
+    this.#found = { ...this.#found, static: found };
+    announcer.say(`Ranges of ${counted(found.samples, 'sample')} opened`);
+  }
+
+  /** Save the ranges that mode static plans by. */
+  async saveRanges(): Promise<void> {
+    const { file, client, announcer, api } = this.#workbench;
+    if (file === null) return;
+    const stem = file.label.replace(/\.[^.]+$/, '');
+    const answer = await api.saveDialog(file.handle, `${stem}.ranges.json`, 'ranges');
+    if (!answer.ok) this.error = answer.error;
+    if (!answer.ok || answer.value === null) return;
+    try {
+      await client.request('saveRanges', { handle: file.handle, target: answer.value.handle });
+      announcer.say(`Saved ${answer.value.label}`);
+    } catch (error) {
+      this.error = toErrorData(error);
+    }
   }
 
   chooseRandom(): void {
@@ -176,27 +213,32 @@ export class Calibration {
 
   /** Observe the samples. */
   async run(): Promise<void> {
-    const { file, client, jobs, announcer, calibrationMode: mode } = this.#workbench;
+    const { file, client, announcer, calibrationMode: mode } = this.#workbench;
     if (file === null || this.job !== null) return;
+    const { choosesCodes } = this;
+    const params = { handle: file.handle, mode, choosesCodes, ...this.#wanted() };
+    const found = await this.#work('Calibrating', (options) =>
+      client.request('calibrate', params, options),
+    );
+    if (found === null || this.#workbench.file !== file) return;
+    this.#found = { ...this.#found, [mode === 'static' ? 'static' : 'others']: found };
+    announcer.say(`Calibrated on ${counted(found.samples, 'sample')}`);
+  }
+
+  /** Do what takes a while as the dialog's job; null when it failed, which the dialog says, or was cancelled. */
+  async #work<T>(label: string, work: (options: Listeners) => Promise<T>): Promise<T | null> {
+    const { file, announcer, jobs } = this.#workbench;
     const abort = new AbortController();
-    const job = new Job('Calibrating', () => abort.abort());
+    const job = new Job(label, () => abort.abort());
     this.job = job;
     this.error = null;
     try {
-      const { choosesCodes } = this;
-      const params = { handle: file.handle, mode, choosesCodes, ...this.#wanted() };
-      const found = await jobs.run(job, () =>
-        client.request('calibrate', params, {
-          signal: abort.signal,
-          onProgress: (progress) => job.update(progress),
-        }),
-      );
-      if (this.#workbench.file !== file) return;
-      this.#found = { ...this.#found, [mode === 'static' ? 'static' : 'others']: found };
-      announcer.say(`Calibrated on ${counted(found.samples, 'sample')}`);
+      const onProgress = (progress: Progress): void => job.update(progress);
+      return await jobs.run(job, () => work({ signal: abort.signal, onProgress }));
     } catch (error) {
       if (isCancelled(error)) announcer.say('Calibration cancelled');
       else if (this.#workbench.file === file) this.error = toErrorData(error);
+      return null;
     } finally {
       this.job = null;
     }

@@ -371,11 +371,11 @@ export class Workbench {
     if (modes.includes('static') || takesMoments) this.calibration.isOpen = true;
   }
 
-  /** The samples are observed: the mode has plans now, or others than before. */
-  async runCalibration(): Promise<void> {
+  /** Observe samples, or open ranges: then the mode has plans now, or others than before. */
+  async runCalibration(by: 'samples' | 'ranges'): Promise<void> {
     const { done } = this.calibration;
     const mode = this.calibrationMode;
-    await this.calibration.run();
+    await (by === 'samples' ? this.calibration.run() : this.calibration.openRanges());
     if (this.calibration.done === done) return;
     this.#mode = mode;
     this.#measureAnew();

@@ -55,6 +55,7 @@ test.describe('the page', () => {
       'openRecent',
       'openRecipe',
       'openSample',
+      'rangesDialog',
       'saveDialog',
       'saveRecipe',
       'setModelOpen',
@@ -209,7 +210,7 @@ test.describe('the page', () => {
         api['setSettings']!({ theme: 'pink' }),
         api['setSettings']!({ admin: true }),
         api['info']!('extra'),
-        api['saveDialog']!('x'.repeat(100), 'y'),
+        api['saveDialog']!('x'.repeat(100), 'y', 'model'),
       ]);
     });
     for (const answer of malformed)
@@ -286,7 +287,7 @@ test.describe('the page', () => {
       foreign.destroy();
       return found;
     }, preload);
-    expect(answers).toHaveLength(25);
+    expect(answers).toHaveLength(26);
     for (const [channel, answer] of answers)
       expect(answer, channel).toMatchObject({
         ok: false,

@@ -69,6 +69,15 @@ test('a folder of pictures calibrates the model, and its static export runs on i
     timeout: 60_000,
   });
   await shot(page, 'calibrated');
+
+  // Ranges are kept in a file, which stands in for samples.
+  const ranges = path.join(folder, 'model.ranges.json');
+  await app.answerSave(ranges);
+  await dialog.getByRole('button', { name: 'Save ranges…' }).click();
+  await expect.poll(() => fs.existsSync(ranges)).toBe(true);
+  await app.answerOpen(ranges);
+  await dialog.getByRole('button', { name: 'Open ranges…' }).click();
+  await expect(dialog.getByRole('status')).toContainText('Calibrated on 4 samples');
   await dialog.getByRole('button', { name: 'Done' }).click();
   await figuresSettle(app);
   await expect(needs).toBeHidden();

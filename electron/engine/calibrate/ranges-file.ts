@@ -1,6 +1,11 @@
+import * as fs from 'node:fs';
 import * as v from 'valibot';
-import { AppError } from '../../../shared/errors.ts';
+import { AppError, ioError } from '../../../shared/errors.ts';
+import type { ModelGraph } from '../../../shared/graph.ts';
 import { HISTOGRAM_BINS, type ObservedValue, type Ranges } from '../../../shared/ranges.ts';
+
+/** No file of ranges is near this: it takes some 30 kB for each value. */
+const MAX_RANGES_BYTES = 1 << 30;
 
 const finite = v.pipe(v.number(), v.finite());
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -37,6 +42,35 @@ export function rangesToText({ samples, values, skipped }: Ranges): string {
     return { ...facts, histogram: { first: Math.max(0, first), counts } };
   });
   return `${JSON.stringify({ version: 1, samples, values: written, skipped })}\n`;
+}
+
+/** The ranges that a file holds. @throws AppError IO, and as rangesFromText does */
+export function readRanges(file: string): Ranges {
+  let stat: fs.Stats;
+  try {
+    stat = fs.statSync(file);
+  } catch (error) {
+    throw ioError('cannot be opened', file, error);
+  }
+  if (!stat.isFile() || stat.size > MAX_RANGES_BYTES)
+    throw new AppError('BAD_USAGE', 'cannot hold ranges', {
+      file,
+      found: stat.isFile() ? `${stat.size} bytes` : 'no regular file',
+      expected: `a JSON file of at most ${MAX_RANGES_BYTES} bytes`,
+    });
+  return rangesFromText(fs.readFileSync(file, 'utf8'), file);
+}
+
+/** @throws AppError BAD_USAGE where none of the values that were observed is one of the model's */
+export function assertRangesOf({ values }: ModelGraph, ranges: Ranges, file: string): void {
+  const own = new Set(values.map(({ name }) => name));
+  if (ranges.values.length === 0 || ranges.values.some(({ name }) => own.has(name))) return;
+  throw new AppError('BAD_USAGE', 'holds ranges of another model', {
+    file,
+    field: 'values',
+    found: ranges.values[0]!.name,
+    expected: 'names of values of this model',
+  });
 }
 
 /** @throws AppError BAD_USAGE naming the field, what was found and what was expected */

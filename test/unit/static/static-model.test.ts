@@ -233,6 +233,27 @@ describe('mode static in the window', () => {
     expect(found).toMatchObject({ samples: 3, warnings: [] });
   });
 
+  test('ranges are saved, and take the place of samples for the same model only', async () => {
+    const first = await opened();
+    const found = await first.page.ask('calibrate', { ...forStatic, ...random, recipe: int8 });
+    const file = path.join(folder, 'saved.ranges.json');
+    first.grant('target', file, 'write');
+    await first.page.ask('saveRanges', { handle: 'model', target: 'target' });
+
+    const second = await opened();
+    second.grant('ranges', file);
+    const asked = { handle: 'model', file: 'ranges' };
+    expect(await second.page.ask('openRanges', asked)).toEqual({ ...found, warnings: [] });
+    const figures = await reports(second.page, int8);
+    expect(figures).toEqual(await reports(first.page, int8));
+    fs.writeFileSync(file, fs.readFileSync(file, 'utf8').replaceAll('"name":"', '"name":"other/'));
+    await expect(second.page.ask('openRanges', asked)).rejects.toThrow(
+      'holds ranges of another model',
+    );
+    fs.writeFileSync(file, '{"version": 2}');
+    await expect(second.page.ask('openRanges', asked)).rejects.toThrow('holds no ranges');
+  });
+
   test('a runtime that dies is an error, and the model can be calibrated afterwards', async () => {
     const script = path.join(folder, 'dies.cjs');
     fs.writeFileSync(script, `process.on('message', () => process.kill(process.pid, 'SIGKILL'));`);
