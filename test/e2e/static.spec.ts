@@ -157,6 +157,11 @@ test('a folder of pictures calibrates the model, and its static export runs on i
   await figuresSettle(app);
   await expect(nearest).toBeHidden();
   await expect(grid.getByText(/GPTQ/).first()).toBeVisible();
+  await page.getByRole('button', { name: 'Export…', exact: true }).click();
+  await exporting.getByLabel('MatMulNBits computes in').selectOption('4');
+  await expect(exporting.getByLabel('MatMulNBits computes in')).toHaveValue('4');
+  await shot(page, 'arithmetic');
+  await page.keyboard.press('Escape');
   await shot(page, 'gptq');
   expect(app.complaints).toEqual([]);
 });
