@@ -65,7 +65,10 @@ export function answerFields({ samples, totals }: VerifiedAnswers): object {
 }
 
 /** Print a table of what both models answer, and how much of it agrees. */
-export function printAnswers({ samples, totals }: VerifiedAnswers, isRandom: boolean): void {
+export function printAnswers(
+  { result, samples, totals }: VerifiedAnswers,
+  isRandom: boolean,
+): void {
   if (isRandom && totals.some(({ kind }) => NEEDS_SAMPLES.has(kind)))
     print(
       'The inputs are random numbers, so classes, texts and pictures mean nothing: give --inputs.',
@@ -81,6 +84,10 @@ export function printAnswers({ samples, totals }: VerifiedAnswers, isRandom: boo
     ]),
   );
   print(toTable([['sample', 'output', 'original', 'export', 'agree'], ...rows], new Set([4])));
+  if (samples.length < result.samples)
+    print(
+      `The outputs of the other ${result.samples - samples.length} samples are too large to keep.`,
+    );
   const notes = new Set(
     samples.flatMap(({ outputs }) =>
       outputs.map(({ name, note }) => (note === null ? null : `${name}: ${note}`)),

@@ -96,8 +96,7 @@ by shape, values, name and the files beside the model; a kind after \`--answers\
 | \`mask\` | classes with their \`share\` of the pixels | pixels with the same class, of those outside class 0 on either side |
 | \`boxes\` | corners as fractions of the input, \`score\`, \`label\` | boxes with a partner of their class that overlaps by half |
 | \`points\` | places as fractions of the input | points within 2 % of the input |
-| \`picture\`, \`wave\` | null | null |
-| \`numbers\` | first values, \`min\`, \`max\`, \`mean\` | null |
+| \`picture\`, \`wave\`, \`numbers\` | first values, \`min\`, \`max\`, \`mean\` | null |
 
 \`answersTotal\` has each output over all samples: \`agree\`, \`wrong\` of \`of\` units, \`sameSamples\`. \`--labels\` names a file of
 labels or the characters of a dictionary: one a line, a JSON list or object, or a configuration with \`id2label\`. For tokens it

@@ -28,7 +28,7 @@ test('a MediaPipe model opens, is compared and exported in dynamic range, and th
   await app.answerSave(out);
   await page.getByRole('button', { name: 'Export…' }).click();
   const dialog = page.getByRole('dialog', { name: /^Export / });
-  await expect(dialog.getByRole('radiogroup', { name: 'Mode' }).getByRole('radio')).toHaveCount(3);
+  await expect(dialog.getByRole('radiogroup', { name: 'Mode' }).getByRole('radio')).toHaveCount(4);
   await dialog.getByRole('radio', { name: /^Dynamic/ }).check();
   await expect(dialog.getByLabel('File')).toHaveValue('selfie_segmentation.litert-dynamic.tflite');
   await dialog.getByRole('button', { name: 'Export', exact: true }).click();
@@ -37,6 +37,9 @@ test('a MediaPipe model opens, is compared and exported in dynamic range, and th
   const verified = dialog.getByRole('region', { name: 'Outputs in LiteRT' });
   await expect(verified.getByRole('row').nth(1)).toContainText('activation_10');
   await expect(verified).toContainText('LiteRT runs in WebAssembly on one thread here');
+  await expect(dialog.getByRole('status')).toHaveText(
+    "Exported: selfie.tflite, but its outputs differ visibly from the original's on random inputs",
+  );
   await dialog.getByRole('button', { name: 'Done' }).click();
   expect(fs.statSync(out).size).toBeLessThan(0.75 * fs.statSync(LITERT_MODELS.selfie).size);
   await app.answerOpen(out);
@@ -63,6 +66,10 @@ test('the Run view runs a LiteRT model and its quantized copies in LiteRT', asyn
   const outputs = run.getByRole('region', { name: 'Outputs' });
   await expect(outputs).toContainText('regressors');
   await expect(outputs).toContainText('classificators');
+  const answers = run.getByRole('region', { name: 'Answers', exact: true });
+  await expect(answers.getByLabel('Input input')).toBeVisible();
+  await answers.getByLabel('Show regressors as').selectOption('Boxes');
+  await expect(answers.getByLabel(/^A: \d+ boxes/)).toBeVisible();
   await expect(run.getByRole('region', { name: 'Time' })).toBeVisible();
   // LiteRT does not tell which kernels it runs.
   await expect(run.getByRole('region', { name: 'Kernels' })).toHaveCount(0);

@@ -1,5 +1,4 @@
 import type { AnswerKind } from '../../../shared/answers.ts';
-import { largest } from '../../../shared/lists.ts';
 import type { Numbered, Reading } from './read.ts';
 import { boxRows, type BoxRows } from './kinds/boxes.ts';
 import { areClasses } from './kinds/mask.ts';
@@ -125,7 +124,8 @@ function guessPicture({ dims, data }: Numbered, { runtime, input }: Reading): An
 }
 
 function isWave(name: string, { dims, data }: Numbered): boolean {
-  const longest = largest(dims);
-  if (longest < LEAST_WAVE || longest !== data.length) return false;
+  // [1, N, 1] is scores of N candidates more often than a sound.
+  const length = dims.at(-1) ?? 0;
+  if (length < LEAST_WAVE || length !== data.length) return false;
   return dims.length !== 2 || /wav|audio|speech|signal|pcm/i.test(name);
 }

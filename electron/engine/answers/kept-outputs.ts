@@ -14,8 +14,9 @@ export interface Keeping {
   readonly bytes: number;
 }
 
-/** Texts of an output that has more are cut. */
+/** Of an output of texts, so many are kept, and of each so many characters. */
 const MOST_TEXTS = 1000;
+const MOST_LENGTH = 1000;
 
 interface Stored {
   readonly dims: readonly number[];
@@ -126,7 +127,7 @@ class Parts {
   output({ dims, data, isText }: OutputValue): Stored {
     if (isText) {
       const texts = Array.from({ length: Math.min(MOST_TEXTS, data.length) }, (_, at) =>
-        String(data[at]),
+        String(data[at]).slice(0, MOST_LENGTH),
       );
       return { dims, width: 0, at: 0, length: texts.length, texts };
     }

@@ -64,7 +64,11 @@ export class KeptRun {
   }
 
   /** The answers of one sample. @throws AppError for a names file that was chosen and cannot be read */
-  async sample(index: number, wanted: readonly Wanted[]): Promise<SampleAnswers> {
+  async sample(
+    index: number,
+    wanted: readonly Wanted[],
+    detail: Detail = WHOLE,
+  ): Promise<SampleAnswers> {
     this.assertKept(index);
     const ways = await this.ways(wanted);
     const kept = await readKept(this.facts.folder, index);
@@ -73,7 +77,7 @@ export class KeptRun {
       kept: this.count,
       file: kept.file,
       input: kept.input,
-      outputs: [...kept.outputs].map(([name, both]) => this.answer(name, both, kept, ways)),
+      outputs: [...kept.outputs].map(([name, both]) => this.answer(name, both, kept, ways, detail)),
     };
   }
 
@@ -85,7 +89,7 @@ export class KeptRun {
       throwIfAborted(signal);
       const kept = await readKept(this.facts.folder, index);
       for (const [name, both] of kept.outputs) {
-        const answer = this.answer(name, both, kept, ways, false);
+        const answer = this.answer(name, both, kept, ways, COUNTED);
         totals.set(name, added(totals.get(name), answer));
       }
     }
@@ -161,7 +165,7 @@ export class KeptRun {
     { before, after }: Both,
     kept: KeptSample,
     ways: Ways,
-    withSqnr = true,
+    detail: Detail,
   ): OutputAnswer {
     const way = ways.get(name)!;
     const { kind, isGuess } = way;
@@ -176,11 +180,12 @@ export class KeptRun {
     const sides = { name, before: before as Numbered, after: after as Numbered };
     const reading = this.reading(kept, way);
     const refusal = READERS[kind].refusal(sides.before, reading);
-    const read = READERS[refusal === null ? kind : 'numbers'].read(sides, reading);
+    const isNumbers = refusal !== null || (!detail.isDrawn && DRAWN.has(kind));
+    const read = READERS[isNumbers ? 'numbers' : kind].read(sides, reading);
     return {
       ...common,
       ...read,
-      sqnrDb: withSqnr ? sqnrOf(sides) : null,
+      sqnrDb: detail.hasSqnr ? sqnrOf(sides) : null,
       names: usedFile(way),
       note: refusal,
     };
@@ -192,6 +197,20 @@ function sqnrOf({ name, before, after }: Sides): number | null {
   tally.add(before.data, after.data, before.dims);
   return tally.result().sqnrDb;
 }
+
+/** How much of an answer is worked out. */
+export interface Detail {
+  readonly hasSqnr: boolean;
+  /** Pictures and waveforms are drawn; else they are numbers. */
+  readonly isDrawn: boolean;
+}
+const WHOLE: Detail = { hasSqnr: true, isDrawn: true };
+/** For what agrees alone. */
+const COUNTED: Detail = { hasSqnr: false, isDrawn: false };
+/** For text and --json. */
+export const IN_WORDS: Detail = { hasSqnr: true, isDrawn: false };
+
+const DRAWN: ReadonlySet<AnswerKind> = new Set(['picture', 'wave']);
 
 /** Of outputs that are text already. */
 const TEXT = { kind: 'tokens', isGuess: true, names: null, tokenizer: null } as const;

@@ -8,7 +8,7 @@ import { temporaryFolder } from '../runtime/run-folder.ts';
 import { runHintsOf } from '../runtime/run-hints.ts';
 import { runBeside, type Inputs } from '../runtime/run-models.ts';
 import type { Session } from '../session.ts';
-import { added, KeptRun } from './kept-run.ts';
+import { added, IN_WORDS, KeptRun } from './kept-run.ts';
 
 /** Outputs of one verification on the disk. */
 const MOST_BYTES = 4 * 2 ** 30;
@@ -49,22 +49,14 @@ export async function verifyAnswers(
     const totals = new Map<string, TotalAgreement>();
     for (let index = 0; index < run.count; index++) {
       throwIfAborted(options.signal);
-      // Pictures of every sample would be much memory, and nobody draws them here.
-      const { outputs, ...sample } = await run.sample(index, wanted);
-      for (const output of outputs) totals.set(output.name, added(totals.get(output.name), output));
-      samples.push({ ...sample, input: null, outputs: outputs.map(withoutPictures) });
+      const found = await run.sample(index, wanted, IN_WORDS);
+      for (const output of found.outputs)
+        totals.set(output.name, added(totals.get(output.name), output));
+      // Pictures of the inputs of every sample would be much memory, and nobody draws them here.
+      samples.push({ ...found, input: null });
     }
     return { result, samples, totals: [...totals.values()] };
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
-}
-
-function withoutPictures(
-  output: SampleAnswers['outputs'][number],
-): SampleAnswers['outputs'][number] {
-  const { answer } = output;
-  return answer?.kind === 'picture' || answer?.kind === 'wave'
-    ? { ...output, answer: null }
-    : output;
 }

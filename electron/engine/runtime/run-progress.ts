@@ -25,16 +25,19 @@ export class RunClock {
   };
   private readonly report: (progress: RunProgress) => void;
   private readonly clock: () => number;
+  private readonly what: string;
   private started = 0;
 
   constructor(
     report: (progress: RunProgress) => void,
     of: number,
     clock: () => number = () => performance.now(),
+    what = 'Sample',
   ) {
     this.report = report;
     this.of = of;
     this.clock = clock;
+    this.what = what;
   }
 
   preparing(what: string): void {
@@ -48,13 +51,18 @@ export class RunClock {
     // Only whole samples: the two models may differ in speed.
     const perSample = index === 0 ? null : (this.clock() - this.started) / 1000 / ended;
     this.report({
-      what: 'Sample',
+      what: this.what,
       done: index + 1,
       of: this.of,
       fraction: ended / this.of,
       secondsLeft: perSample === null ? null : perSample * (this.of - ended),
     });
     return await this.time(side, work);
+  }
+
+  /** A clock for another comparison of the same samples. @param what is done to each: "Weights alone, sample" */
+  next(what: string): RunClock {
+    return new RunClock(this.report, this.of, this.clock, what);
   }
 
   /** Run one model once more for its time alone. */

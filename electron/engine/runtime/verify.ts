@@ -119,7 +119,7 @@ async function compare(
   await timeFairly(comparison, clock);
   const results = (compared: Checks): VerifyResult['outputs'] =>
     [...compared.values()].map((check) => check.result(unseeded(hints)));
-  const weightsOnly = await compareWeights(comparison);
+  const weightsOnly = await compareWeights(comparison, clock.next('Weights alone, sample'));
   return {
     runtime: exported.runtime,
     samples: samples.count,
@@ -140,11 +140,13 @@ async function compare(
 }
 
 /** Compare the original with the export's weights alone: without the runtime's own rounding of inputs. */
-async function compareWeights(pair: Pair): Promise<Checks | null> {
+async function compareWeights(pair: Pair, clock: RunClock): Promise<Checks | null> {
   const exported = (await pair.exported.withoutRounding?.()) ?? null;
   if (exported === null) return null;
   try {
-    return await compareOutputs({ ...pair, exported }, (_side, _index, work) => work());
+    return await compareOutputs({ ...pair, exported }, (side, index, work) =>
+      clock.run(side, index, work),
+    );
   } finally {
     await exported.release();
   }

@@ -67,6 +67,7 @@ test.each<[AnswerKind, string, ReturnType<typeof some>, Partial<Reading>]>([
   ['numbers', 'y', some([1, 17, 3]), {}],
   ['wave', 'y', some([1, 1, 4000]), {}],
   ['wave', 'y', some([4000]), {}],
+  ['numbers', 'y', some([1, 896, 1]), {}],
   ['wave', 'audio', some([1, 4000]), {}],
   [
     'tokens',

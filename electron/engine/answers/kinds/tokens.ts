@@ -1,3 +1,4 @@
+import { MOST_CHARACTERS } from '../../../../shared/answers.ts';
 import type { AnswerReader, Numbered } from '../read.ts';
 import { bestOfSteps, stepsOf, textAnswer } from './text.ts';
 
@@ -22,7 +23,8 @@ export const tokens: AnswerReader = {
     return vocabulary === null ? 'Choose a tokenizer.json to read the tokens.' : null;
   },
   read: ({ before, after }, { vocabulary }) => {
-    const pieces = (value: Numbered): string[] => vocabulary!.decode(tokenIds(value)!);
+    const pieces = (value: Numbered): string[] =>
+      vocabulary!.decode(tokenIds(value)!.slice(0, MOST_CHARACTERS));
     return textAnswer('tokens', pieces(before), pieces(after));
   },
 };
