@@ -7,7 +7,14 @@ import {
   type KeptOperator,
   type ModelSummary,
 } from '../../shared/protocol.ts';
-import { ACCURACY_LEVELS, type AccuracyLevel, type Recipe } from '../../shared/recipe.ts';
+import {
+  ACCURACY_LEVELS,
+  BASE_ACTIVATIONS,
+  BORDER_TYPES,
+  type AccuracyLevel,
+  type BorderType,
+  type Recipe,
+} from '../../shared/recipe.ts';
 import {
   JSON_OPTION,
   MODEL_ARGUMENT,
@@ -58,6 +65,17 @@ export const exportCommand: CommandDefinition = {
       description: 'Mode static: ranges that quantscope calibrate found.',
     },
     {
+      name: 'io',
+      value: BORDER_TYPES.join('|'),
+      description:
+        'Mode static of LiteRT: the type of inputs and outputs. Default: that of the recipe, or float32.',
+    },
+    {
+      name: 'integer-only',
+      description:
+        'Mode static: write no file where an operator would stay in float, and list those that would.',
+    },
+    {
       name: 'overwrite',
       description: 'Replace files that have the names of the side files or shards of the export.',
     },
@@ -93,14 +111,18 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     const inputs = recipeFiles(values['recipe']);
     checkWritable(out, [...session.opened.files, ...inputs]);
     checkExtension(out, session.summary());
+    if (mode !== 'static' && values['integer-only'] === true)
+      throw new UsageError(`--integer-only is for --mode static, found ${mode}`);
+    const border = borderType(values, mode, session.opened.model.format);
     const options = {
       ...{ signal, onProgress, inputs },
+      integerOnly: values['integer-only'] === true,
       overwrite: values['overwrite'] === true,
       refuseUnchanged: values['allow-unchanged'] !== true,
     };
     const result =
       mode === 'static'
-        ? await exportStatic(tools, values, out, options)
+        ? await exportStatic(tools, values, withBorder(read, border), out, options)
         : await exportWeights(tools, values, recipe, mode, out, options);
     if (values['json'] === true) {
       printJson(result);
@@ -127,6 +149,22 @@ function accuracyLevel(values: CommandInput['values']): AccuracyLevel | null {
   throw new UsageError(`--accuracy-level must be 0, 1 or 4, found ${printable(String(text))}`);
 }
 
+/** The type of inputs and outputs that the command line gives; null where it gives none. */
+function borderType(values: Values, mode: ExportMode, format: string): BorderType | null {
+  const text = values['io'];
+  if (text === undefined) return null;
+  if (mode !== 'static' || format !== 'litert')
+    throw new UsageError(`--io is for --mode static of a LiteRT model, found ${mode} of ${format}`);
+  const type = BORDER_TYPES.find((each) => each === text);
+  if (type !== undefined) return type;
+  throw new UsageError(`--io must be ${BORDER_TYPES.join(', ')}, found ${printable(String(text))}`);
+}
+
+function withBorder(recipe: Recipe, io: BorderType | null): Recipe {
+  if (io === null || recipe.activations === null) return recipe;
+  return { ...recipe, activations: { ...(recipe.activations ?? BASE_ACTIVATIONS), io } };
+}
+
 /** Export the model itself, in a mode that leaves activations in float. */
 async function exportWeights(
   { session, signal, onProgress }: Tools,
@@ -144,10 +182,10 @@ async function exportWeights(
 async function exportStatic(
   tools: Tools,
   values: Values,
+  recipe: Recipe,
   out: string,
   options: ExportOptions,
 ): Promise<ExportResult> {
-  const recipe = loadRecipe(required(values, 'recipe'));
   // Before samples are run.
   assertMode(tools.session.opened, 'static');
   const inputs = [...tools.session.opened.files, ...(options.inputs ?? [])];

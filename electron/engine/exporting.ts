@@ -1,6 +1,7 @@
 import * as path from 'node:path';
 import { AppError } from '../../shared/errors.ts';
 import type { Plan } from '../../shared/plan.ts';
+import type { StaticOutline } from '../../shared/activations.ts';
 import type { ExportMode, ExportPreview, ExportResult } from '../../shared/protocol.ts';
 import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
 import { keptByReason, type KeptGroup } from '../../shared/report.ts';
@@ -25,6 +26,8 @@ export interface ExportOptions extends RunOptions {
   readonly overwrite?: boolean;
   /** Whether an export that quantizes nothing is refused, with the reasons. */
   readonly refuseUnchanged?: boolean;
+  /** Mode static: whether an export is refused of which an operator stays in float, with the list of those. */
+  readonly integerOnly?: boolean;
   /** Other files that are being read, which the target must not be. */
   readonly inputs?: readonly InputFile[];
 }
@@ -40,6 +43,23 @@ function refuseUnchanged(file: string, mode: ExportMode, groups: readonly KeptGr
       field: `mode ${mode}`,
       found: reasons.length === 0 ? 'no float tensors' : reasons.join('; '),
     },
+  );
+}
+
+/** Groups of operators that an error lists. */
+const LISTED = 10;
+
+/** @throws AppError UNSUPPORTED with the operators that stay in float, the largest group first */
+function refuseFloat(file: string, { float }: StaticOutline): void {
+  if (float.length === 0) return;
+  const groups = float
+    .slice(0, LISTED)
+    .map(({ operators, ops, reason }) => `${operators} ${ops.join(', ')}: ${reason}`);
+  const more = float.length > LISTED ? [`and for ${float.length - LISTED} more reasons`] : [];
+  throw new AppError(
+    'UNSUPPORTED',
+    'is not written, because operators stay in float; export it without --integer-only to keep them',
+    { file, found: [...groups, ...more].join('; '), expected: 'operators on integers only' },
   );
 }
 
@@ -106,6 +126,7 @@ export class Exporting {
     const { layout, plan } = place;
     if (options.refuseUnchanged === true && layout.quantized.length === 0)
       refuseUnchanged(target, mode, this.keptByReason(plan, layout));
+    if (options.integerOnly === true) refuseFloat(target, outlineOf(plan, this.opened.graph()));
     await this.write(target, place, options);
     return {
       out: target,

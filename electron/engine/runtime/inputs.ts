@@ -1,3 +1,4 @@
+import type { ScaleZeroPoint } from '../../../shared/affine.ts';
 import { AppError } from '../../../shared/errors.ts';
 import type { RuntimeName } from '../../../shared/formats.ts';
 import { float16Bits } from '../../../shared/float16.ts';
@@ -48,6 +49,11 @@ export interface RunHints {
   readonly sharedOutputs?: readonly (readonly string[])[];
   /** Outputs that are inputs of the model, unchanged. */
   readonly passedOn?: readonly string[];
+  /** Inputs and outputs that are codes, by their names; a run may be given the numbers that they stand for. */
+  readonly quantized?: {
+    readonly inputs: Readonly<Record<string, ScaleZeroPoint>>;
+    readonly outputs: Readonly<Record<string, ScaleZeroPoint>>;
+  };
 }
 
 /** Of an ONNX model whose structure tells nothing. */

@@ -194,7 +194,7 @@ describe('verify runs LiteRT models', () => {
     expect(model.inputs).toEqual([{ name: 'x', type: 'float32', shape: [1, 4] }]);
     const data = new Float32Array(12);
     await expect(model.run({ x: { type: 'float32', dims: [3, 4], data } })).rejects.toThrow(
-      /x: LiteRT does not take the input \(found shape 3 x 4, expected shape 1 x 4\)/,
+      /x: LiteRT does not take the input \(found float32 of shape 3 x 4, expected float32 of shape 1 x 4\)/,
     );
   });
 

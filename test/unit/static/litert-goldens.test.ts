@@ -13,6 +13,7 @@ import { typeName } from '../../../electron/engine/formats/litert/read/tensor-ty
 import { LitertModel } from '../../../electron/engine/runtime/litert/litert-model.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { FileSource } from '../../../electron/engine/source.ts';
+import type { BorderType } from '../../../shared/recipe.ts';
 import { findPreset } from '../../../shared/presets.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { npyFile } from '../../helpers/npy.ts';
@@ -69,17 +70,26 @@ interface Export {
 
 const exportsOf = new Map<string, Export>();
 
-async function exported({ name, float, samples, shape }: GoldenModel): Promise<Export> {
+/** Export a golden's float model, with its inputs and outputs in a type. */
+async function exported(
+  { name, float, samples, shape }: GoldenModel,
+  io: BorderType = 'float32',
+  integerOnly = false,
+): Promise<Export> {
   const source = Session.open(writeFile(folder, bytesOf(float), `${name}.tflite`), pool);
   const prepared = await PreparedModel.make(source, pool, runtime, { signal });
   const inputs = samples.map((sample, at) =>
     writeFile(folder, npyFile('<f4', shape, bytesOf(sample)), `${name}-${at}.npy`),
   );
   prepared.use(await prepared.calibrate({ inputs, samples: 0, seed: 0 }, { signal }));
-  const file = path.join(folder, `${name}.integer.tflite`);
-  await prepared.session.export(recipe, 'static', file, { signal });
-  prepared.close();
-  source.close();
+  const file = path.join(folder, `${name}.${io}${integerOnly ? '.only' : ''}.tflite`);
+  const wanted = { ...recipe, activations: { ...recipe.activations!, io } };
+  try {
+    await prepared.session.export(wanted, 'static', file, { signal, integerOnly });
+  } finally {
+    prepared.close();
+    source.close();
+  }
   const opened = FileSource.open(file);
   const index = readModel(new PagedBytes(opened));
   opened.close();
@@ -211,4 +221,46 @@ describe('a full integer export runs in the app', () => {
       expect(noise(own, exact)).toBeLessThan(noise(theirs, exact));
     },
   );
+
+  test.each(['int8', 'uint8'] as const)('inputs and outputs of %s', async (io) => {
+    const golden = models.find(({ name }) => name === 'attention')!;
+    const { graph, file } = await exported(golden, io);
+    const types = [graph.inputs[0]!, graph.outputs[0]!].map((at) => graph.tensors[at]!.type);
+    expect(types.map(typeName)).toEqual([io.toUpperCase(), io.toUpperCase()]);
+    const [first, last] = [graph.operators[0]!.op, graph.operators.at(-1)!.op];
+    // Between uint8 and int8 a QUANTIZE shifts the codes.
+    expect([first, last]).toEqual(io === 'int8' ? ['RESHAPE', 'GELU'] : ['QUANTIZE', 'QUANTIZE']);
+    // Given numbers, and asked for numbers, it answers as the export between floats does.
+    const answer = await answerOf(file, golden);
+    expect([...answer]).toEqual([...(await answerOf(exportsOf.get('attention')!.file, golden))]);
+  });
+
+  test('an input of another type than its own is refused', async () => {
+    const file = exportsOf.get('dense')!.file;
+    const opened = openModel(file);
+    opened.close();
+    const model = await LitertModel.load(file, opened.runHints!, path.dirname(RUNTIME_SCRIPT));
+    loaded.push(model);
+    const given = { type: 'float64', dims: [1, 20], data: new Float64Array(20) };
+    await expect(model.run({ [model.inputs[0]!.name]: given })).rejects.toThrow(
+      'LiteRT does not take the input',
+    );
+  });
+});
+
+describe('an export that must be integer only', () => {
+  const wanted = (name: string) => models.find((each) => each.name === name)!;
+
+  test('is refused with the operators that stay in float', async () => {
+    await expect(exported(wanted('attention'), 'int8', true)).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      details: { found: '1 NEG: LiteRT has no integer kernel of NEG' },
+    });
+    expect(fs.existsSync(path.join(folder, 'attention.int8.only.tflite'))).toBe(false);
+  });
+
+  test('is written where all are on integers', async () => {
+    const { graph } = await exported(wanted('conv'), 'int8', true);
+    expect(graph.tensors.map(({ type }) => typeName(type))).not.toContain('FLOAT32');
+  });
 });

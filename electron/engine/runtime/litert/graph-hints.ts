@@ -1,3 +1,4 @@
+import type { ScaleZeroPoint } from '../../../../shared/affine.ts';
 import { bigintOf, numberOf } from '../../formats/litert/read/nodes.ts';
 import type {
   GraphRecord,
@@ -22,6 +23,7 @@ export function litertHints({ graphs }: LitertIndex, signature: Signature): RunH
     random: goingOn(graphs),
     unpassable: [],
     sharedOutputs: sharedOutputs(signature),
+    quantized: quantizedBorders(signature),
     passedOn: signature.outputs.filter(({ tensor }) => inputs.has(tensor)).map(({ name }) => name),
   };
 }
@@ -40,6 +42,24 @@ function goingOn(graphs: readonly GraphRecord[]): RunHints['random'] {
       const name = graph.tensors[operator.outputs[0] ?? -1]?.name ?? '';
       return { operator: `${operator.op} "${name.slice(0, TOLD_CHARACTERS)}"`, ...rest };
     });
+}
+
+/** Scales of inputs and outputs that are codes of one scale. */
+function quantizedBorders({
+  graph,
+  inputs,
+  outputs,
+}: Signature): NonNullable<RunHints['quantized']> {
+  const borders = (named: Signature['inputs']): Record<string, ScaleZeroPoint> =>
+    Object.fromEntries(
+      named.flatMap(({ name, tensor }) => {
+        const { scale, zeroPoint } = graph.tensors[tensor]!;
+        return scale.length === 1 && scale[0]! > 0
+          ? [[name, { scale: scale[0]!, zeroPoint: zeroPoint[0] ?? 0 }]]
+          : [];
+      }),
+    );
+  return { inputs: borders(inputs), outputs: borders(outputs) };
 }
 
 function sharedOutputs({ outputs }: Signature): string[][] {

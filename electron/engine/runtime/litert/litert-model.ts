@@ -1,4 +1,5 @@
-import { packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
+import { restoredValue, unclippedCode } from '../../../../shared/affine.ts';
+import { codesOf, packedBytes, type DtypeName } from '../../../../shared/dtypes.ts';
 import { AppError } from '../../../../shared/errors.ts';
 import { ARRAY_OF } from '../../calibrate/data/array-data.ts';
 import { distinct } from '../../formats/litert/read/signature.ts';
@@ -40,6 +41,13 @@ const OTHERS: Readonly<Record<number, string>> = {
   18: 'int4',
   19: 'bfloat16',
 };
+
+/** Types of codes that inputs may have. */
+const CODE_ARRAYS = { int8: Int8Array, uint8: Uint8Array, int16: Int16Array } as const;
+
+function isCodeType(type: string): type is keyof typeof CODE_ARRAYS {
+  return Object.hasOwn(CODE_ARRAYS, type);
+}
 
 /** The signature that is run. A model without signatures has one here, of its tensors' names. */
 const SIGNATURE = 0;
@@ -139,7 +147,7 @@ export class LitertModel implements RunnableModel {
       for (const [index, { name }] of this.inputs.entries())
         inputs.push(this.bufferOf(index, name, feeds[name]));
       const outputs = await litert.step(() => compiled.run(SIGNATURE, inputs));
-      return this.valuesOf(outputs);
+      return this.valuesOf(outputs, this.isGivenFloat(feeds));
     } catch (error) {
       throw this.explained(error);
     } finally {
@@ -155,17 +163,36 @@ export class LitertModel implements RunnableModel {
     return Promise.resolve();
   }
 
-  /** An input in LiteRT's memory. @throws AppError RUNTIME where an array does not have the input's shape */
-  private bufferOf(index: number, name: string, value: ArrayValue | undefined): TensorBuffer {
+  /** Whether inputs that are codes are given as the numbers that these stand for. Then so are outputs. */
+  private isGivenFloat(feeds: Readonly<Record<string, ArrayValue>>): boolean {
+    return this.inputs.some(
+      ({ name, type }) => type !== 'float32' && feeds[name]?.type === 'float32',
+    );
+  }
+
+  /** An array in the input's type: codes where it has the numbers that they stand for. */
+  private inType({ name, type }: InputFacts, value: ArrayValue): ArrayValue {
+    const { scale, zeroPoint } = this.parts.hints.quantized?.inputs[name] ?? {};
+    if (value.type !== 'float32' || !isCodeType(type) || scale === undefined) return value;
+    const { qmin, qmax } = codesOf(type);
+    const codes = Array.from(value.data as Float32Array, (number) =>
+      Math.min(qmax, Math.max(qmin, unclippedCode(number, scale, zeroPoint!, 'even'))),
+    );
+    return { type, dims: value.dims, data: new CODE_ARRAYS[type](codes) };
+  }
+
+  /** An input in LiteRT's memory. @throws AppError RUNTIME where an array does not have the input's shape and type */
+  private bufferOf(index: number, name: string, given: ArrayValue | undefined): TensorBuffer {
     const { model, litert } = this.parts;
     const { wasm, environment } = litert;
     const { shape, type } = this.inputs[index]!;
-    if (value === undefined || value.dims.join() !== shape.join())
+    const value = given === undefined ? undefined : this.inType(this.inputs[index]!, given);
+    if (value === undefined || value.dims.join() !== shape.join() || value.type !== type)
       throw new AppError('RUNTIME', 'LiteRT does not take the input', {
         file: this.file,
         field: name,
-        found: value === undefined ? 'nothing' : `shape ${value.dims.join(' x ')}`,
-        expected: `shape ${shape.join(' x ')}`,
+        found: value === undefined ? 'nothing' : `${value.type} of shape ${value.dims.join(' x ')}`,
+        expected: `${type} of shape ${shape.join(' x ')}`,
       });
     const dims = new wasm.VectorInt32();
     for (const size of value.dims) dims.push_back(size);
@@ -190,7 +217,10 @@ export class LitertModel implements RunnableModel {
   }
 
   /** Outputs copied out of LiteRT's memory; the buffers are deleted. */
-  private valuesOf(buffers: readonly TensorBuffer[]): Map<string, OutputValue> {
+  private valuesOf(
+    buffers: readonly TensorBuffer[],
+    isRestored: boolean,
+  ): Map<string, OutputValue> {
     const { HEAPU8, LiteRtTensorBufferLockMode: modes } = this.parts.litert.wasm;
     const values = new Map<string, OutputValue>();
     for (const [index, buffer] of buffers.entries()) {
@@ -200,7 +230,8 @@ export class LitertModel implements RunnableModel {
         const at = buffer.lock(modes.READ);
         const data = new Array(HEAPU8.slice(at, at + buffer.packedSize()).buffer);
         buffer.unlock();
-        const numbers = numbersOf(data as Float32Array, type);
+        const own = numbersOf(data as Float32Array, type);
+        const numbers = isRestored ? this.restored(index, own) : own;
         // Of outputs that are one tensor LiteRT 2.5 writes the last alone.
         for (const name of this.sharing(this.outputNames[index]!))
           values.set(name, { dims: shape, data: numbers, isText: false });
@@ -208,6 +239,16 @@ export class LitertModel implements RunnableModel {
       buffer.delete();
     }
     return values;
+  }
+
+  /** What the codes of an output stand for. */
+  private restored(index: number, codes: OutputValue['data']): OutputValue['data'] {
+    const border = this.parts.hints.quantized?.outputs[this.outputNames[index]!];
+    if (border === undefined) return codes;
+    const { scale, zeroPoint } = border;
+    return Float32Array.from(codes as ArrayLike<number>, (code) =>
+      restoredValue(code, scale, zeroPoint),
+    );
   }
 
   /** An output and those of the same tensor. */

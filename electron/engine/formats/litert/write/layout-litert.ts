@@ -6,7 +6,7 @@ import type { PagedBytes } from '../read/paged-bytes.ts';
 import { piecesLength, type Layout } from '../../../export/layout.ts';
 import { NO_SMALLER_EXPORT } from '../../no-gain.ts';
 import { assembleModel, toldBy } from './assemble.ts';
-import { layoutStatic } from './layout-static.ts';
+import { floatOperators, layoutStatic } from './layout-static.ts';
 import { GraphEdit } from './graph-edit.ts';
 import { OperatorCodes } from './operator-codes.ts';
 import { replaceWeight } from './replace-weight.ts';
@@ -26,7 +26,8 @@ export function layoutLitert(request: LitertExport): Layout {
   if (computing !== null) {
     requireKnown(index, source);
     const isAny = computing.operators.some(({ isInteger }) => isInteger);
-    return isAny ? layoutStatic(request, computing) : unchanged(source, []);
+    if (isAny) return layoutStatic(request, computing);
+    return { ...unchanged(source, []), operators: floatOperators(computing) };
   }
   const { replaced, refused } = decide(request);
   if (replaced.length === 0) return unchanged(source, refused);

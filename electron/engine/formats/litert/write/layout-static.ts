@@ -1,3 +1,4 @@
+import type { KeptOperator } from '../../../../../shared/protocol.ts';
 import { piecesLength, type Layout, type Piece } from '../../../export/layout.ts';
 import { integerRule } from '../fit/static/rules.ts';
 import { tablesOf } from '../read/nodes.ts';
@@ -50,10 +51,19 @@ export function layoutStatic(request: LitertExport, computing: Computing): Layou
   const pieces = assembleModel(file, buffers.stored, edits, codes)!;
   return {
     ...{ pieces, beside: [], bytes: piecesLength(pieces), refused: [] },
+    operators: floatOperators(computing),
     quantized: plan.flatMap(({ tensor, scheme, reason }) =>
       scheme === null ? [] : [{ tensor, scheme, codes: 'litert', reason }],
     ),
   };
+}
+
+/** Operators that stay in float. */
+export function floatOperators({ operators, graph }: Computing): readonly KeptOperator[] {
+  return operators.flatMap(({ operator, reason }) => {
+    const { name, op } = graph.operators[operator]!;
+    return reason === null ? [] : [{ name, op, reason }];
+  });
 }
 
 /** Operators on integers, and the stored tensors that they take as codes. */
