@@ -71,12 +71,12 @@ export const DESKTOP_ENTRY = `${[
   'StartupWMClass=quantscope',
 ].join('\n')}\n`;
 
-const MIME_TYPES = `${[
+export const MIME_TYPES = `${[
   '<?xml version="1.0" encoding="UTF-8"?>',
   '<mime-info xmlns="http://www.freedesktop.org/standards/shared-mime-info">',
   ...FILE_TYPES.map(
-    ({ mimeType, name, ext }) =>
-      `  <mime-type type="${mimeType}"><comment>${name}</comment><glob pattern="*.${ext}"/></mime-type>`,
+    ({ mimeType, name, ext, isJson }) =>
+      `  <mime-type type="${mimeType}"><comment>${name}</comment>${isJson ? '<sub-class-of type="application/json"/>' : ''}<glob pattern="*.${ext}"/></mime-type>`,
   ),
   '</mime-info>',
 ].join('\n')}\n`;

@@ -7,6 +7,13 @@ export const FILE_TYPES = [
   { ext: 'onnx', name: 'ONNX model', mimeType: 'application/x-onnx' },
   { ext: 'safetensors', name: 'safetensors model', mimeType: 'application/x-safetensors' },
   { ext: 'tflite', name: 'LiteRT model', mimeType: 'application/x-tflite' },
+  // shared/recipe-file.ts has the extension; a test compares them.
+  {
+    ext: 'qrecipe',
+    name: 'Quantscope recipe',
+    mimeType: 'application/x-quantscope-recipe',
+    isJson: true,
+  },
 ];
 
 /**
@@ -57,7 +64,11 @@ export function builderConfig(electron, output) {
     extraFiles: [{ from: 'dist/renderer/licences.txt', to: 'LICENSES.third-party.txt' }],
     electronLanguages: ['en-US', 'en_US'],
     electronFuses: FUSES,
-    fileAssociations: FILE_TYPES.map((type) => ({ ...type, role: 'Editor', rank: 'Alternate' })),
+    fileAssociations: FILE_TYPES.map(({ ext, name, mimeType }) => ({
+      ...{ ext, name, mimeType },
+      role: 'Editor',
+      rank: 'Alternate',
+    })),
     artifactName: 'quantscope-${version}-${os}-${arch}.${ext}',
     // The fallback Electron has a launcher there.
     afterPack: ({ appOutDir }) =>

@@ -55,6 +55,24 @@ export interface Settings {
   readonly preset: string | null;
   /** Worker threads of the engine; null for one per core. */
   readonly workers: number | null;
+  /** Bytes that running a model may take; null for three quarters of the computer's memory. */
+  readonly memory: number | null;
+  /** Hints that were dismissed for good. */
+  readonly hints: readonly Hint[];
+}
+
+/** What a first run is told, each until it is dismissed. */
+export const HINTS = ['layers', 'budget', 'run'] as const;
+export type Hint = (typeof HINTS)[number];
+
+/** The least memory limit: a runtime alone takes a good part of it. */
+export const LEAST_MEMORY = 512e6;
+
+/** Memory limits to choose from below that of the computer, the chosen one among them. */
+export function memoryChoices(total: number, chosen: number | null): readonly number[] {
+  const choices = new Set([1e9, 2e9, 4e9, 8e9, 16e9, 32e9, 64e9, 128e9].filter((n) => n < total));
+  if (chosen !== null) choices.add(chosen);
+  return [...choices].sort((a, b) => a - b);
 }
 
 /** More threads than any computer that runs this has cores. */
@@ -77,6 +95,8 @@ export interface AppInfo {
   readonly litert: string;
   /** Logical cores of this computer. */
   readonly cores: number;
+  /** Bytes of memory of this computer. */
+  readonly memory: number;
   /** null when this build has no sample to open. */
   readonly sample: { readonly name: string; readonly bytes: number } | null;
 }

@@ -13,9 +13,19 @@ import {
 } from './recipe.ts';
 import { ALGORITHMS, SCHEME_DTYPES } from './scheme.ts';
 
-/** Whether a file is a recipe by its name: JSON that is no index of a checkpoint. */
+/** What recipe files end with, so that the system opens them with the app. They are JSON, and plain .json is read as well. */
+export const RECIPE_EXTENSION = 'qrecipe';
+
+const ENDINGS = new RegExp(`\\.(${RECIPE_EXTENSION}|json)$`, 'i');
+
+/** Whether a file is a recipe by its name: of its own extension, or JSON that is no index of a checkpoint. */
 export function isRecipeFile(name: string): boolean {
-  return /\.json$/i.test(name) && !/\.index\.([\w.-]+\.)?json$/i.test(name);
+  return ENDINGS.test(name) && !/\.index\.([\w.-]+\.)?json$/i.test(name);
+}
+
+/** What a recipe file is called, without its extension. */
+export function recipeFileStem(name: string): string {
+  return name.replace(ENDINGS, '');
 }
 
 const schemeFields = {

@@ -3,6 +3,7 @@ import { AppError, ioError, printable } from '../../shared/errors.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { MAX_RECIPE_BYTES, recipeFromText } from '../../shared/recipe-file.ts';
 import { findPreset, PRESETS } from '../../shared/presets.ts';
+import { bytesOfSize } from '../../shared/size.ts';
 import { EXPORT_MODES, type ExportMode } from '../../shared/protocol.ts';
 import { fileKey, type InputFile } from '../files/atomic-file.ts';
 import { UsageError, type Values } from './command.ts';
@@ -25,26 +26,11 @@ export function wholeNumber(
   );
 }
 
-const UNITS: ReadonlyMap<string, number> = new Map([
-  ['', 1],
-  ['b', 1],
-  ['kb', 1e3],
-  ['mb', 1e6],
-  ['gb', 1e9],
-  ['tb', 1e12],
-  ['kib', 2 ** 10],
-  ['mib', 2 ** 20],
-  ['gib', 2 ** 30],
-  ['tib', 2 ** 40],
-]);
-
 /** An option that is a size: 25MB is 25e6 bytes, 24MiB 24 * 2^20, and a plain number bytes. @throws UsageError */
 export function byteSize(values: Values, name: string): number {
   const text = required(values, name);
-  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(text) ?? [];
-  const bytes = Number(digits) * (UNITS.get(unit.toLowerCase()) ?? NaN);
-  const isWhole = Number.isInteger(bytes) || /[kmgt]/i.test(unit);
-  if (digits !== '' && isWhole && bytes <= Number.MAX_SAFE_INTEGER) return Math.floor(bytes);
+  const bytes = bytesOfSize(text);
+  if (bytes !== null) return bytes;
   throw new UsageError(
     `--${name} must be a size such as 25MB, 24MiB or 25000000, found ${printable(text)}`,
   );

@@ -2,6 +2,7 @@ import * as path from 'node:path';
 import { app, MessageChannelMain, utilityProcess, type UtilityProcess } from 'electron';
 import { AppError } from '../../shared/errors.ts';
 import type { FormatFacts } from '../../shared/formats.ts';
+import type { Settings } from '../../shared/ipc.ts';
 import type { EngineState, EngineToMain, MainToEngine } from '../../shared/protocol.ts';
 import type { RotatingLog } from '../files/rotating-log.ts';
 import type { Handles } from './handles.ts';
@@ -27,6 +28,14 @@ function engineArguments(workers: number | null): string[] {
 const IDLE: EngineState = { sources: [], exporting: [] };
 
 /** Keeps an engine running in a process of its own, and gives pages a port to it. */
+/** What memory-limit.ts reads; without a limit of the settings, the environment's own stays. */
+function engineEnvironment(memory: number | null): NodeJS.ProcessEnv {
+  return memory === null ? process.env : { ...process.env, QUANTSCOPE_MEMORY: String(memory) };
+}
+
+/** What the settings let the engine use. */
+type EngineLimits = Pick<Settings, 'workers' | 'memory'>;
+
 export class EngineHost {
   /** What the engine opens; nothing before it has said so. */
   formats: readonly FormatFacts[] = [];
@@ -37,7 +46,7 @@ export class EngineHost {
   private readonly unfinishedFile = path.join(app.getPath('userData'), 'unfinished.json');
   private readonly handles: Handles;
   private readonly window: MainWindow;
-  private readonly workers: number | null;
+  private readonly limits: EngineLimits;
   private readonly log: RotatingLog;
   private engine: UtilityProcess | null = null;
   private deaths: number[] = [];
@@ -46,9 +55,8 @@ export class EngineHost {
   private restart: NodeJS.Timeout | null = null;
   private isAwaited = false;
 
-  /** @param workers threads of the engine; null for one per core */
-  constructor(handles: Handles, window: MainWindow, workers: number | null, log: RotatingLog) {
-    this.workers = workers;
+  constructor(handles: Handles, window: MainWindow, limits: EngineLimits, log: RotatingLog) {
+    this.limits = limits;
     this.log = log;
     this.handles = handles;
     this.window = window;
@@ -99,9 +107,10 @@ export class EngineHost {
   private start(): void {
     const engine = utilityProcess.fork(
       path.join(__dirname, 'engine.js'),
-      engineArguments(this.workers),
+      engineArguments(this.limits.workers),
       {
         serviceName: 'quantscope-engine',
+        env: engineEnvironment(this.limits.memory),
       },
     );
     this.engine = engine;

@@ -19,7 +19,13 @@ import { isRecipeFile } from '../../shared/recipe-file.ts';
 import { openRecipe, recipeEvent, saveRecipe } from './recipe-files.ts';
 import { samplePath } from './sample.ts';
 import { shownSchema, type ShownAnswers } from './shown-answers.ts';
-import { presetSetting, workersSetting, type SettingsStore } from './settings.ts';
+import {
+  hintsSetting,
+  memorySetting,
+  presetSetting,
+  workersSetting,
+  type SettingsStore,
+} from './settings.ts';
 import type { MainWindow } from './window.ts';
 
 /** Put in by the build from onnxruntime-node's package.json. */
@@ -89,6 +95,8 @@ const ARGUMENTS = {
       compare: v.optional(v.boolean()),
       preset: v.optional(presetSetting),
       workers: v.optional(workersSetting),
+      memory: v.optional(memorySetting),
+      hints: v.optional(hintsSetting),
     }),
   ]),
   connectEngine: v.strictTuple([]),
@@ -259,6 +267,7 @@ function info(): AppInfo {
     runtime: __RUNTIME_VERSION__,
     litert: __LITERT_VERSION__,
     cores: os.cpus().length,
+    memory: os.totalmem(),
     sample: file === null ? null : { name: path.basename(file), bytes: fs.statSync(file).size },
   };
 }

@@ -36,7 +36,7 @@ function start(): void {
   const window = new MainWindow(settings);
   const log = new RotatingLog(app.getPath('userData'), 'quantscope');
   logEvents(log);
-  const engine = new EngineHost(handles, window, settings.get().workers, log);
+  const engine = new EngineHost(handles, window, settings.get(), log);
   window.beforeClose((open) => {
     if (!engine.isExporting) return null;
     return askToStopExport(open).then(async (stops) => {

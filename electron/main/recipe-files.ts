@@ -3,10 +3,10 @@ import * as path from 'node:path';
 import { app, dialog, type BrowserWindow } from 'electron';
 import { AppError, ioError, toErrorData } from '../../shared/errors.ts';
 import type { MainEvent, RecipeFile } from '../../shared/ipc.ts';
-import { MAX_RECIPE_BYTES, parseRecipe } from '../../shared/recipe-file.ts';
+import { MAX_RECIPE_BYTES, parseRecipe, RECIPE_EXTENSION } from '../../shared/recipe-file.ts';
 import { writeWhole, type InputFile } from '../files/atomic-file.ts';
 
-const FILTERS = [{ name: 'Recipes', extensions: ['json'] }];
+const FILTERS = [{ name: 'Recipes', extensions: [RECIPE_EXTENSION, 'json'] }];
 
 /** Ask for a recipe and read it; what it says is for the page to check. null when the person changed their mind. */
 export async function openRecipe(window: BrowserWindow): Promise<RecipeFile | null> {
@@ -57,7 +57,10 @@ export async function saveRecipe(
   const stem = recipe.name.replace(/[^\w-]+/g, '-').replace(/^-+|-+$/g, '');
   const { canceled, filePath } = await dialog.showSaveDialog(window, {
     title: 'Save the recipe',
-    defaultPath: path.join(app.getPath('documents'), `${stem === '' ? 'recipe' : stem}.json`),
+    defaultPath: path.join(
+      app.getPath('documents'),
+      `${stem === '' ? 'recipe' : stem}.${RECIPE_EXTENSION}`,
+    ),
     filters: FILTERS,
   });
   if (canceled || filePath === undefined || filePath === '') return null;

@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import { app } from 'electron';
 import * as v from 'valibot';
-import { MOST_WORKERS, type Settings } from '../../shared/ipc.ts';
+import { HINTS, LEAST_MEMORY, MOST_WORKERS, type Settings } from '../../shared/ipc.ts';
 import { parseRecipe } from '../../shared/recipe-file.ts';
 import { PRESETS } from '../../shared/presets.ts';
 import { readJson, writeJson } from './json-file.ts';
@@ -10,6 +10,11 @@ export const presetSetting = v.nullable(v.picklist(PRESETS.map(({ name }) => nam
 export const workersSetting = v.nullable(
   v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MOST_WORKERS)),
 );
+
+export const memorySetting = v.nullable(
+  v.pipe(v.number(), v.safeInteger(), v.minValue(LEAST_MEMORY)),
+);
+export const hintsSetting = v.pipe(v.array(v.picklist(HINTS)), v.maxLength(HINTS.length));
 
 /** A recipe that is none any more, or that something else wrote, is forgotten. */
 const recipe = v.fallback(
@@ -32,6 +37,8 @@ const schema = v.object({
   compare: v.fallback(v.boolean(), true),
   preset: v.fallback(presetSetting, null),
   workers: v.fallback(workersSetting, null),
+  memory: v.fallback(memorySetting, null),
+  hints: v.fallback(hintsSetting, []),
 });
 
 function parsed(value: unknown): unknown {
@@ -53,6 +60,8 @@ export function settingsOf(stored: unknown): Settings {
     compare: null,
     preset: null,
     workers: null,
+    memory: null,
+    hints: null,
     ...fields,
   });
 }

@@ -4,6 +4,8 @@ import type { FormatFacts } from '../../shared/formats.ts';
 import {
   type AppInfo,
   type ChosenFile,
+  type Hint,
+  HINTS,
   ENGINE_PORT_MESSAGE,
   type MainEvent,
   type PageApi,
@@ -20,6 +22,7 @@ import {
   isRecipeFile,
   MAX_RECIPE_BYTES,
   parseRecipe,
+  recipeFileStem,
   recipeFromText,
 } from '../../shared/recipe-file.ts';
 import { VIEWS, type View } from '../../shared/views.ts';
@@ -44,6 +47,7 @@ import { Selection } from './selection.svelte.ts';
 import { ModelRules } from './model-rules.ts';
 import type { AppDialog } from './shortcuts.ts';
 import { firstRow, rowNames } from './table.ts';
+import { untilAborted } from './until-aborted.ts';
 
 declare global {
   interface Window {
@@ -87,9 +91,13 @@ export class Workbench {
   file = $state.raw<ChosenFile | null>(null);
   model = $state.raw<ModelSummary | null>(null);
   problem = $state.raw<Problem | null>(null);
+  /** The recipe file that was opened while no model was. */
+  recipeForNext = $state<string | null>(null);
   view = $state<View>(FIRST_VIEW);
   compare = $state(true);
   theme = $state<Theme>('system');
+  /** Hints that were dismissed for good. */
+  hints = $state.raw<readonly Hint[]>(HINTS);
   exportOpen = $state(false);
   whyOpen = $state(false);
   /** The dialog that is about the app, not about the model. */
@@ -214,19 +222,19 @@ export class Workbench {
 
   /** Open a model and report it under both recipes. What was open stays when it cannot be opened. */
   async open(file: ChosenFile): Promise<void> {
-    const job = new Job(`Opening ${file.label}`, null);
+    const abort = new AbortController();
+    const job = new Job(`Opening ${file.label}`, () => abort.abort());
     const losses = this.#losses;
     try {
-      const model = await this.jobs.run(job, async () => {
-        await this.#engine;
-        if (!this.client.connected) await this.#connect();
-        return this.client.request('open', { handle: file.handle });
-      });
+      const model = await this.jobs.run(job, () =>
+        untilAborted(this.#requestOpen(file), abort.signal, () => this.#closeUnseen(file)),
+      );
       const isSame =
         this.file?.handle === file.handle && this.model?.tensors.length === model.tensors.length;
       if (!isSame) this.#close(file);
       this.file = file;
       this.model = model;
+      this.recipeForNext = null;
       this.calibration.reset(model.calibrated);
       const dropped = this.#dropRules(this.#modelRules.belongTo(file.label, model));
       this.problem = null;
@@ -240,8 +248,21 @@ export class Workbench {
       void this.api.describeRecent(file.handle, facts, model.fileBytes);
       this.analyzeBoth();
     } catch (error) {
-      await this.#failOpen(file, error, this.#losses > losses);
+      if (isCancelled(error)) this.announcer.say(`Opening ${file.label} cancelled`);
+      else await this.#failOpen(file, error, this.#losses > losses);
     }
+  }
+
+  async #requestOpen(file: ChosenFile): Promise<ModelSummary> {
+    await this.#engine;
+    if (!this.client.connected) await this.#connect();
+    return this.client.request('open', { handle: file.handle });
+  }
+
+  /** A model was opened after all, that nobody waits for. */
+  #closeUnseen({ handle }: ChosenFile): void {
+    if (handle !== this.file?.handle)
+      void this.client.request('close', { handle }).catch(() => undefined);
   }
 
   /** @param isLost whether the engine ended meanwhile; the file that may have ended it is not opened again */
@@ -263,6 +284,7 @@ export class Workbench {
 
   changeSettings(changes: Partial<Settings>): void {
     if (changes.theme !== undefined) this.theme = changes.theme;
+    if (changes.hints !== undefined) this.hints = changes.hints;
     void this.api.setSettings(changes);
   }
 
@@ -337,6 +359,7 @@ export class Workbench {
     const recipe = recipeFromText(text, name);
     this.#modelRules.keep(recipe.rules);
     this.history.set(side, named(recipe, name), `recipe ${name}`);
+    if (this.model === null) this.recipeForNext = name;
     this.announcer.say(`${name} is recipe ${side.toUpperCase()}`);
   }
 
@@ -526,6 +549,7 @@ export class Workbench {
     this.#modelRules.restore(this.recipes, settings.rules);
     this.compare = settings.compare;
     this.theme = settings.theme;
+    this.hints = settings.hints;
   }
 
   /** Settles when the engine's port has come. Whoever asks meanwhile waits for the same port. */
@@ -577,5 +601,5 @@ export class Workbench {
 
 /** A recipe with the name that it has, or else that of its file. */
 function named(recipe: Recipe, file: string): Recipe {
-  return recipe.name === '' ? { ...recipe, name: file.replace(/\.json$/i, '') } : recipe;
+  return recipe.name === '' ? { ...recipe, name: recipeFileStem(file) } : recipe;
 }

@@ -8,8 +8,13 @@ const COLOUR_RULES = ['color-contrast', 'link-in-text-block'];
  * What axe-core finds on the screen as it stands, by rule and place; the window is the only page there is.
  * Dark differs from light in its colours alone, so that only their rules are run again.
  */
-async function violations({ page }: App, theme: 'light' | 'dark'): Promise<string[]> {
+async function violations(
+  { page }: App,
+  theme: 'light' | 'dark',
+  part?: string,
+): Promise<string[]> {
   const axe = new AxeBuilder({ page }).setLegacyMode();
+  if (part !== undefined) axe.include(part);
   if (theme === 'dark') axe.withRules(COLOUR_RULES);
   const { violations: found } = await axe.analyze();
   return found.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`));
@@ -17,6 +22,7 @@ async function violations({ page }: App, theme: 'light' | 'dark'): Promise<strin
 
 for (const theme of ['light', 'dark'] as const)
   test(`axe-core finds nothing on any screen, ${theme}`, async ({ open }) => {
+    test.setTimeout(180_000);
     const welcome = await open();
     await welcome.page.evaluate(
       (chosen) =>
@@ -64,4 +70,18 @@ for (const theme of ['light', 'dark'] as const)
     await page.getByRole('button', { name: 'Export…' }).click();
     await expect(page.getByRole('dialog')).toBeVisible();
     expect(await violations(welcome, theme), 'Export').toEqual([]);
+    await page.keyboard.press('Escape');
+    for (const id of ['settings', 'shortcuts', 'palette', 'properties', 'about', 'calibrate']) {
+      await welcome.electron.evaluate(
+        ({ Menu }, name) =>
+          (Menu.getApplicationMenu()!.getMenuItemById(name)!.click as () => void)(),
+        id,
+      );
+      await expect(page.getByRole('dialog')).toBeVisible();
+      // What a dialog asks for has come.
+      await expect(page.getByRole('dialog').getByRole('button').first()).toBeVisible();
+      expect(await violations(welcome, theme, '[role=dialog]'), id).toEqual([]);
+      await page.keyboard.press('Escape');
+      await expect(page.getByRole('dialog')).toBeHidden();
+    }
   });

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { findPreset } from '../../shared/presets.ts';
-import { DETECTOR, expect, figuresSettle, SAMPLE, test, type App } from './app.ts';
+import { DETECTOR, enginePids, expect, figuresSettle, SAMPLE, test, type App } from './app.ts';
 
 /** What main set as the taskbar's progress, and the notifications that it showed. */
 interface Told {
@@ -44,17 +44,28 @@ test('Settings take effect: theme at once, workers and the recipe at the next st
     .toBe(true);
   await dialog.getByLabel('Worker threads').selectOption('1');
   await dialog.getByLabel('Recipe A at start').selectOption('float16');
+  await dialog.getByLabel('Memory limit').selectOption({ index: 1 });
   await first.electron.close();
   const again = await launch([SAMPLE], profile);
   await figuresSettle(again);
   await expect(again.page.getByRole('contentinfo')).toContainText('1 worker');
+  // A hint is dismissed for good, and only that one.
+  const hint = again.page.getByRole('note').filter({ hasText: 'Press dB to sort by error' });
+  await expect(hint).toBeVisible();
+  await again.page.getByRole('button', { name: 'Dismiss this hint' }).click();
+  await expect(hint).toBeHidden();
+  await again.page.getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(again.page.getByRole('note').filter({ hasText: 'Measure layers' })).toBeVisible();
   await expect(again.page.getByLabel('Recipe of A', { exact: true })).toHaveValue('float16');
   await again.electron.close();
   const file = path.join(profile, 'settings.json');
   const stored = JSON.parse(fs.readFileSync(file, 'utf8')) as object;
-  fs.writeFileSync(file, JSON.stringify({ ...stored, workers: 1e9, preset: 7 }));
+  expect(stored).toMatchObject({ hints: ['layers'], memory: 1e9 });
+  const wrong = { workers: 1e9, preset: 7, memory: 1 };
+  fs.writeFileSync(file, JSON.stringify({ ...stored, ...wrong }));
   const spoilt = await launch([SAMPLE], profile);
   await figuresSettle(spoilt);
+  await expect(spoilt.page.getByRole('button', { name: 'Dismiss this hint' })).toBeHidden();
   await expect(spoilt.page.getByRole('contentinfo')).toContainText(/\d+ workers?/);
   await expect(spoilt.page.getByRole('contentinfo')).not.toContainText('1 worker');
 });
@@ -125,14 +136,38 @@ test('a recipe file given as argument becomes recipe A, and an invalid one is an
   launch,
   folder,
 }) => {
-  const file = path.join(folder, 'mine.json');
-  fs.writeFileSync(file, JSON.stringify({ ...findPreset('int4-block32'), name: 'mine' }));
+  const file = path.join(folder, 'mine.qrecipe');
+  fs.writeFileSync(file, JSON.stringify({ ...findPreset('int4-block32'), name: '' }));
   const app = await launch([file]);
+  await expect(app.page.getByText('Recipe A is mine.qrecipe. Open a model')).toBeVisible();
   await app.answerOpen(SAMPLE);
   await app.page.getByRole('button', { name: 'Open…' }).click();
   await figuresSettle(app);
   await expect(app.page.getByLabel('dtype of A', { exact: true })).toHaveValue('int4');
   fs.writeFileSync(file, '{"version": 1');
   const broken = await launch([file]);
-  await expect(broken.page.getByRole('alert').filter({ hasText: 'mine.json' })).toBeVisible();
+  await expect(broken.page.getByRole('alert').filter({ hasText: 'mine.qrecipe' })).toBeVisible();
+});
+
+test('opening a file that takes long is given up at once, and another opens', async ({ open }) => {
+  const app = await open();
+  const { page } = app;
+  const engines = await enginePids(app);
+  // An engine that stands still, as on a disk that does not answer.
+  for (const pid of engines) process.kill(pid, 'SIGSTOP');
+  try {
+    await app.answerOpen(DETECTOR);
+    await page.getByRole('button', { name: 'Open…' }).click();
+    const status = page.getByRole('contentinfo');
+    await expect(status).toContainText('Opening ch_PP-OCRv4_det_infer.onnx');
+    await status.getByRole('button', { name: 'Cancel' }).click();
+    await expect(status).toBeHidden();
+    await expect(page.getByText(/^Opening .* cancelled$/)).toBeAttached();
+  } finally {
+    for (const pid of engines) process.kill(pid, 'SIGCONT');
+  }
+  await page.getByRole('button', { name: 'Open the sample' }).click();
+  await figuresSettle(app);
+  await expect(page).toHaveTitle(/^ch_ppocr_mobile_v2\.0_cls_infer\.onnx/);
+  await expect(page.getByRole('alert')).toBeHidden();
 });

@@ -121,13 +121,18 @@ export const BLOCK_VALUES = 32768;
  */
 export const WINDOW_BYTES = 32 << 20;
 
-/** What the windows of all workers may take together, and the least that one is given. */
+/** What the windows of all workers may take together, of that the share of the memory limit, and the least of one. */
 const ALL_WINDOWS = 128 << 20;
+const WINDOWS_SHARE = 1 / 8;
 const LEAST_WINDOW = 4 << 20;
 
-/** The window of each of so many workers: what bounds the engine's memory on many cores too. */
-export function windowBytesFor(workers: number): number {
-  const share = Math.floor(ALL_WINDOWS / workers / PAGE) * PAGE;
+/**
+ * The window of each of so many workers: what bounds the engine's memory on many cores too.
+ * @param limit bytes that Quantscope may take
+ */
+export function windowBytesFor(workers: number, limit = Infinity): number {
+  const all = Math.min(ALL_WINDOWS, limit * WINDOWS_SHARE);
+  const share = Math.floor(all / workers / PAGE) * PAGE;
   return Math.max(LEAST_WINDOW, Math.min(WINDOW_BYTES, share));
 }
 

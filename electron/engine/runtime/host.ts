@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
-import * as os from 'node:os';
 import { AppError, type ErrorData } from '../../../shared/errors.ts';
 import { throwIfAborted } from '../cancel.ts';
+import { memoryLimit } from '../memory-limit.ts';
 import {
   answerOf,
   runtimeOf,
@@ -19,8 +19,6 @@ export interface RuntimeLimits {
   readonly silenceMs: number;
 }
 
-/** Three quarters of the computer's memory: more of it and everything else is swapped out. */
-const MEMORY_SHARE = 0.75;
 /** No inference of one sample takes an hour; a loop that never ends does. */
 const MAX_SILENCE_MS = 3_600_000;
 
@@ -76,10 +74,9 @@ export async function runInRuntime<R extends RuntimeRequest>(
           }),
         ),
       );
-      const memoryBytes = Math.floor(os.totalmem() * MEMORY_SHARE);
       child.post({
         ...request,
-        processLimits: { memoryBytes, silenceMs: MAX_SILENCE_MS, ...limits },
+        processLimits: { memoryBytes: memoryLimit(), silenceMs: MAX_SILENCE_MS, ...limits },
       });
     });
   } finally {
