@@ -132,9 +132,11 @@ export function parseRecipe(value: unknown, file?: string): Recipe {
     const unknown = result.issues.find(({ expected }) => expected === 'never');
     if (unknown !== undefined) throw unknownField(unknown, file);
     const issue = result.issues[0];
-    throw new AppError('BAD_RECIPE', 'not a recipe', {
-      file,
-      field: v.getDotPath(issue) ?? 'recipe',
+    const field = v.getDotPath(issue) ?? 'recipe';
+    if (issue.received === 'undefined')
+      throw new AppError('BAD_RECIPE', 'the recipe must have this field', { file, field });
+    throw new AppError('BAD_RECIPE', 'is not valid in a recipe', {
+      ...{ file, field },
       found: issue.received,
       expected: nearestValue(issue) ?? issue.expected ?? issue.message,
     });

@@ -14,7 +14,7 @@ export type StoredBytes = Pick<TensorRef, 'name' | 'dtype' | 'elements' | 'data'
 /**
  * Visit a tensor's values as little-endian bytes of its dtype, in runs of whole elements of at most
  * CHUNK_BYTES, first to last. The view is valid during the call only.
- * @throws AppError when the stored values are not as many as the shape says.
+ * @throws AppError when the number of stored bytes does not fit the shape.
  */
 export function forEachRun(
   files: readonly FileSource[],
@@ -27,7 +27,7 @@ export function forEachRun(
       ? rawRuns(files, tensor, visit)
       : varintRuns(files, tensor, expected, visit);
   if (done !== expected)
-    throw new AppError('MALFORMED', 'the stored values are not as many as the shape says', {
+    throw new AppError('MALFORMED', 'the number of stored bytes does not fit the shape', {
       file: files[0]?.path,
       field: tensor.name,
       found: `${done} bytes`,

@@ -17,7 +17,7 @@ import { simdPasses } from './simd-passes.ts';
  *
  * @param check called between blocks; throws to cancel
  * @throws AppError UNSUPPORTED for a tensor that holds no floats; while passes run, MALFORMED when
- * the stored bytes are not as many as the shape says, and what reading a file throws.
+ * the number of stored bytes does not fit the shape, and what reading a file throws.
  */
 export function tensorPasses(
   kernels: Kernels,
@@ -91,7 +91,7 @@ function rangeReader(
     total += length;
   }
   if (total !== expected)
-    throw new AppError('MALFORMED', 'the stored values are not as many as the shape says', {
+    throw new AppError('MALFORMED', 'the number of stored bytes does not fit the shape', {
       file: files[0]?.path,
       field: name,
       found: `${total} bytes`,

@@ -116,14 +116,14 @@ describe('refusals name what is wrong', () => {
   test('fewer bytes than the shape says', () => {
     const tensor = stored(10, [{ file: 0, offset: 0, length: 36 }]);
     expect(() => tensorPasses(kernels, [file], tensor, never)).toThrow(
-      /w: the stored values are not as many as the shape says \(found 36 bytes, expected 40 bytes/,
+      /w: the number of stored bytes does not fit the shape \(found 36 bytes, expected 40 bytes/,
     );
   });
 
   test('fewer varints than the shape says', () => {
     const tensor = stored(41, [{ file: 0, offset: 0, length: 40 }], 'float16', 'varint');
     const passes = tensorPasses(kernels, [file], tensor, never);
-    expect(() => passes.firstPass(grouping)).toThrow(/not as many as the shape says/);
+    expect(() => passes.firstPass(grouping)).toThrow(/does not fit the shape/);
   });
 
   test('a range past the end of the file', () => {

@@ -176,7 +176,7 @@ describe('the reader refuses', () => {
       'fewer bytes than shape and type say',
       dense({ shape: [4, 4] }),
       'MALFORMED',
-      /subgraphs\[0\]\.tensors\[1\]: has not as many bytes as its shape and type say \(found 48 bytes, expected 64 \(FLOAT32 \[4, 4\]\)\)/,
+      /subgraphs\[0\]\.tensors\[1\]: must have as many bytes as its shape and type take \(found 48 bytes, expected 64 \(FLOAT32 \[4, 4\]\)\)/,
     ],
     [
       'more bytes than shape and type say',
@@ -218,13 +218,13 @@ describe('the reader refuses', () => {
       'more zero points than scales',
       dense({ ...int8, scale: [1], zeroPoint: [0, 0, 0] }),
       'MALFORMED',
-      /quantization\.zero_point: has not as many zero points as scales \(found 3, expected 1\)/,
+      /quantization\.zero_point: must have as many zero points as scales \(found 3, expected 1\)/,
     ],
     [
       'another number of scales than channels',
       dense({ ...int8, scale: [1, 1], zeroPoint: [0, 0] }),
       'MALFORMED',
-      /quantization\.scale: has not as many scales as channels \(found 2, expected 1 or 3\)/,
+      /quantization\.scale: must have as many scales as channels \(found 2, expected 1 or 3\)/,
     ],
     [
       'a quantized axis that is none',

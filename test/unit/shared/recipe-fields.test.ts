@@ -33,6 +33,17 @@ test.each<[string, unknown, RegExp]>([
   expect(() => parseRecipe(recipe)).toThrow(message);
 });
 
+test('a field that is missing, or that has a wrong value, is named', () => {
+  const { symmetric, ...asymmetric } = int8.default!;
+  expect(() => parseRecipe({ ...int8, default: asymmetric }, 'r.qrecipe')).toThrow(
+    /^r\.qrecipe, default\.symmetric: the recipe must have this field$/,
+  );
+  const wrong = { ...int8.default, symmetric: symmetric ? 1 : 0 };
+  expect(() => parseRecipe({ ...int8, default: wrong })).toThrow(
+    /^default\.symmetric: is not valid in a recipe \(found [01], expected boolean\)$/,
+  );
+});
+
 test('the algorithm is one of those there are, in the default and in rules', () => {
   const gptq = { match: { op: 'Conv' }, scheme: { algorithm: 'gptq' } };
   expect(choosesCodes(parseRecipe(int8))).toBe(false);

@@ -43,14 +43,14 @@ function checkQuantization(
     new AppError('MALFORMED', summary, { file, field: `${field}.${name}`, found, expected });
   const [scales, zeroPoints] = [String(scale.length), String(zeroPoint.length)];
   if (zeroPoint.length !== scale.length)
-    throw fail('zero_point', 'has not as many zero points as scales', zeroPoints, scales);
+    throw fail('zero_point', 'must have as many zero points as scales', zeroPoints, scales);
   if (axis < 0 || (shape.length > 0 && axis >= shape.length)) {
     const axes = shape.length === 0 ? '0' : `0 to ${shape.length - 1}`;
     throw fail('quantized_dimension', 'is no axis of the tensor', String(axis), axes);
   }
   if (scale.length > 1 && scale.length !== shape[axis]) {
     const channels = shape[axis] === undefined ? '1' : `1 or ${shape[axis]}`;
-    throw fail('scale', 'has not as many scales as channels', scales, channels);
+    throw fail('scale', 'must have as many scales as channels', scales, channels);
   }
   const wrong = wrongScale(scale, dtypeOf(dtype).bits >= 32);
   if (wrong >= 0)
@@ -110,7 +110,7 @@ export function checkTensor(
   const bytes = packedBytes(dtype, elements);
   // A sparse tensor stores what is not zero, and never more than all.
   if (isSparse ? stored.length <= bytes : stored.length === bytes) return;
-  throw new AppError('MALFORMED', 'has not as many bytes as its shape and type say', {
+  throw new AppError('MALFORMED', 'must have as many bytes as its shape and type take', {
     ...details,
     found: `${stored.length} bytes`,
     expected: `${isSparse ? 'at most ' : ''}${bytes} (${typeName(type)} [${shape.join(', ')}])`,

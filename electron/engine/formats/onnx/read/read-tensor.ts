@@ -220,7 +220,7 @@ function checkTensor(wire: WireReader, tensor: TensorRecord): void {
   const perElement = type.dtype === 'complex64' || type.dtype === 'complex128' ? 2 : 1;
   if (width > 0 && stored !== elements * width * perElement)
     throw problem(
-      `${payload.field} has not as many values as its shape`,
+      `the number of values in ${payload.field} does not fit the shape`,
       `${stored / width}`,
       `${elements * perElement}`,
     );
