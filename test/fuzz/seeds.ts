@@ -409,3 +409,28 @@ export function sampleSeeds(): Seed[] {
     { name: 'pb half', files: { 'input_0.pb': half, 'input_1.pb': typed }, mutated: 'input_0.pb' },
   ];
 }
+
+/** Labels as a list, as an object and in a configuration, and a tokenizer of each kind of vocabulary. */
+export function namesSeeds(): Seed[] {
+  const labels = Array.from({ length: 12 }, (_, index) => `class ${index}`);
+  const byNumber = Object.fromEntries(labels.map((label, index) => [index, label]));
+  const byName = Object.fromEntries(labels.map((label, index) => [label, index]));
+  const added = [{ id: 12, content: '</s>', special: true }];
+  const json = (name: string, value: object): Seed =>
+    single(name, `${name}.json`, Buffer.from(JSON.stringify(value)));
+  return [
+    json('labels', labels),
+    json('by-number', byNumber),
+    json('by-name', byName),
+    json('config', { model_type: 'bert', id2label: byNumber, layers: [1, 2, { a: null }] }),
+    json('tokenizer', {
+      added_tokens: added,
+      decoder: { type: 'ByteLevel' },
+      model: { type: 'BPE', vocab: byName, merges: ['a b', 'c d'] },
+    }),
+    json('tokenizer-unigram', {
+      added_tokens: added,
+      model: { type: 'Unigram', vocab: labels.map((label) => [label, -1.5]) },
+    }),
+  ];
+}

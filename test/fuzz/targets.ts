@@ -6,6 +6,8 @@ import { planWeights, weightsOnly } from '../../shared/plan.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { recipeFromText } from '../../shared/recipe-file.ts';
 import { findPreset } from '../../shared/presets.ts';
+import { readNames } from '../../electron/engine/answers/names-file.ts';
+import { readVocabulary } from '../../electron/engine/answers/vocabulary.ts';
 import { Session } from '../../electron/engine/session.ts';
 import type { WorkerPool } from '../../electron/engine/pool.ts';
 import { openSamples } from '../../electron/engine/calibrate/data/samples.ts';
@@ -24,6 +26,7 @@ import { planted } from './planted.ts';
 import { allNodes, mutateProtobuf, parseProtobuf, type ProtoNode } from './protobuf-tree.ts';
 import {
   litertSeeds,
+  namesSeeds,
   onnxSeeds,
   recipeSeeds,
   safetensorsSeeds,
@@ -277,6 +280,28 @@ function manyNames(): Uint8Array {
   return safetensorsFile(Object.fromEntries(names.map((name) => [name, floats([2, 2])])));
 }
 
+const NAMES_WORDS = [
+  '"vocab"',
+  '"model"',
+  '"id2label"',
+  '"\u2581"',
+  '"<0xFF>"',
+  '1048575',
+  '-1',
+  '[[]]',
+];
+
+/** Labels by both ways in which a file may be read, and a tokenizer with a text of its first tokens. */
+function exerciseNames(file: string): Promise<void> {
+  const ids = Array.from({ length: 300 }, (_, id) => id);
+  if (path.basename(file).startsWith('tokenizer')) {
+    const pieces = readVocabulary(file).decode(ids);
+    if (pieces.length !== ids.length) throw new Error(`${pieces.length} pieces of 300 tokens`);
+  } else if (readNames(file).some((label) => typeof label !== 'string'))
+    throw new Error('a name that is no text');
+  return Promise.resolve();
+}
+
 /** Everything that is fuzzed, by name. */
 export function targetOf(name: string): Target {
   switch (name) {
@@ -328,6 +353,14 @@ export function targetOf(name: string): Target {
         amplify: amplifySamples,
         exercise: exerciseSamples,
       };
+    case 'names':
+      return {
+        name,
+        seeds: namesSeeds(),
+        mutate: (seed, random) =>
+          Buffer.from(mutateJson(Buffer.from(bytesOf(seed)).toString(), NAMES_WORDS, random)),
+        exercise: exerciseNames,
+      };
     case planted.name:
       return planted;
     default:
@@ -335,7 +368,7 @@ export function targetOf(name: string): Target {
   }
 }
 
-export const TARGETS = ['onnx', 'safetensors', 'litert', 'recipe', 'samples'] as const;
+export const TARGETS = ['onnx', 'safetensors', 'litert', 'recipe', 'samples', 'names'] as const;
 
 async function exerciseRecipe(file: string, random: Random, pool: WorkerPool): Promise<void> {
   const recipe = recipeFromText(fs.readFileSync(file, 'utf8'), file);

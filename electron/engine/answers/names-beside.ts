@@ -67,7 +67,7 @@ export class NamesBeside {
   findTokenizer(): TokenizerFile | null {
     const file = path.join(path.dirname(this.model), 'tokenizer.json');
     try {
-      return fs.existsSync(file) ? this.openTokenizer(file) : null;
+      return isOwnFile(file) ? this.openTokenizer(file) : null;
     } catch {
       return null;
     }
@@ -77,11 +77,17 @@ export class NamesBeside {
     const folder = path.dirname(this.model);
     try {
       const names = namesFilesBeside(this.model, fs.readdirSync(folder).sort());
-      return [...new Set(names)].slice(0, MOST_CANDIDATES).map((name) => path.join(folder, name));
+      const files = [...new Set(names)].map((name) => path.join(folder, name));
+      return files.slice(0, MOST_CANDIDATES).filter(isOwnFile);
     } catch {
       return [];
     }
   }
+}
+
+/** Whether a path is a file and not a link: what a model comes with must not lead out of its folder. */
+function isOwnFile(file: string): boolean {
+  return fs.lstatSync(file, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 /** Tells one version of a file from another; empty where there is none. */

@@ -18,7 +18,11 @@ export function readNames(file: string): readonly string[] {
   const names =
     /^\s*[[{]/.test(text) && /\.json$/i.test(file) ? fromJson(text, file) : linesOf(text);
   if (names.every((name) => name === ''))
-    throw new AppError('MALFORMED', 'contains no names', { file, expected: 'a name on each line' });
+    throw new AppError('MALFORMED', 'contains no names', {
+      file,
+      field: 'names',
+      expected: 'a name on each line',
+    });
   for (const [at, name] of names.entries()) check(file, `entry ${at + 1}`, name, at);
   return names;
 }
@@ -33,6 +37,7 @@ function check(file: string, field: string, name: string, at: number): void {
   if (at >= MOST_NAMES)
     throw new AppError('LIMIT', 'has too many names', {
       file,
+      field,
       found: `over ${MOST_NAMES}`,
       expected: `at most ${MOST_NAMES}`,
     });

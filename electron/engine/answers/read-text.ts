@@ -16,6 +16,7 @@ export function readText(file: string, what: string, most = MOST_BYTES): string 
       if (size <= most) return readRange(file, fd, 0, size);
       throw new AppError('LIMIT', `is too large for ${what}`, {
         file,
+        field: 'size',
         found: `${size} bytes`,
         expected: `at most ${most} bytes`,
       });
@@ -28,6 +29,7 @@ export function readText(file: string, what: string, most = MOST_BYTES): string 
   } catch {
     throw new AppError('MALFORMED', `is not ${what}`, {
       file,
+      field: 'text',
       found: 'bytes that are not UTF-8',
       expected: 'UTF-8 text',
     });

@@ -35,6 +35,7 @@ export function readVocabulary(file: string): Vocabulary {
     if (id >= MOST_PIECES || piece.length > MOST_LENGTH)
       throw new AppError('LIMIT', 'has too many or too long tokens', {
         file,
+        field: 'model.vocab',
         found: `token ${id} of ${piece.length} characters`,
         expected: `at most ${MOST_PIECES} tokens of ${MOST_LENGTH} characters`,
       });
@@ -49,7 +50,9 @@ export function readVocabulary(file: string): Vocabulary {
   });
   reader.end();
   if (pieces.size === 0)
-    throw new AppError('MALFORMED', 'has no vocabulary', { file, expected: 'model.vocab' });
+    throw new AppError('MALFORMED', 'has no vocabulary', {
+      ...{ file, field: 'model.vocab', found: 'no tokens', expected: 'at least one' },
+    });
   return vocabulary(pieces, special, writingOf(parts));
 }
 

@@ -111,6 +111,10 @@ test('the file beside a model that fits is found, others and broken ones passed 
   writeFile(place, Buffer.from('a\nb'), 'classes.txt');
   writeFile(place, Buffer.from('a\nb\nc'), 'labels.txt');
   expect(beside.find((size) => size === 3)?.file).toBe(path.join(place, 'labels.txt'));
+  fs.symlinkSync(path.join(place, 'labels.txt'), path.join(place, 'm(1)_labels.txt'));
+  expect(beside.find((size) => size === 3)?.file).toBe(path.join(place, 'labels.txt'));
+  fs.symlinkSync(path.join(place, 'labels.txt'), path.join(place, 'tokenizer.json'));
+  expect(beside.findTokenizer()).toBeNull();
   fs.writeFileSync(path.join(place, 'labels.txt'), 'x\ny\nzz');
   expect(beside.find((size) => size === 3)?.names).toEqual(['x', 'y', 'zz']);
 });
