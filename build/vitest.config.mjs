@@ -17,5 +17,6 @@ export default defineConfig({
     // One process for each core: by default a core is left free, which doubles the time on two.
     maxWorkers: '100%',
     testTimeout: 30_000,
+    hookTimeout: 30_000,
   },
 });

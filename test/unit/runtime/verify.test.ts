@@ -283,11 +283,13 @@ test('a recipe is run without a file that stays', async () => {
   // As one that was killed would leave it: no process has this number.
   const orphan = 'quantscope-run-4194304-orphan';
   fs.mkdirSync(path.join(os.tmpdir(), orphan));
-  // Other processes of this computer have folders of their own.
+  // Other processes of this computer have folders of their own, and so have other test files of this one.
+  const own = `quantscope-run-${process.pid}-`;
+  const others = new Set(fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith(own)));
   const left = (): string[] =>
     fs
       .readdirSync(os.tmpdir())
-      .filter((name) => name === orphan || name.startsWith(`quantscope-run-${process.pid}-`));
+      .filter((name) => name === orphan || (name.startsWith(own) && !others.has(name)));
   expect(left()).toEqual([orphan]);
   const inputs = { samples: 2, seed: 1, inputs: null };
   const recipe = { ...findPreset('int8')!, minElements: 0 };
