@@ -4,7 +4,8 @@ import { recoverFolder } from './export/journal.ts';
 import { FORMATS } from './formats/registry.ts';
 import { WorkerPool } from './pool.ts';
 import { MainRuntimes } from './runtime/main-runtimes.ts';
-import { EngineServer, type Port } from './server.ts';
+import type { Port } from './port.ts';
+import { EngineServer } from './server.ts';
 
 /** What Electron gives a utility process; the engine imports nothing from 'electron'. */
 interface ElectronPort {

@@ -1,5 +1,6 @@
 import { AppError } from '../../shared/errors.ts';
-import type { EngineServer, Port } from '../../electron/engine/server.ts';
+import type { Port } from '../../electron/engine/port.ts';
+import type { EngineServer } from '../../electron/engine/server.ts';
 import type { FromEngine, RequestKind, Requests } from '../../shared/protocol.ts';
 
 /** A page's end of a port, kept to what the protocol says. */

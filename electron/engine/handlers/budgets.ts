@@ -1,0 +1,44 @@
+import { candidateSchemes, type Budget } from '../../../shared/budget-plan.ts';
+import { AppError } from '../../../shared/errors.ts';
+import type { ExportMode } from '../../../shared/protocol.ts';
+import { parseRecipe } from '../../../shared/recipe-file.ts';
+import { defaultCandidates, measureBudget, planFile } from '../budget.ts';
+import { budgetByOutputs, measureSensitivity } from '../sensitivity.ts';
+import type { Session } from '../session.ts';
+import type { Context, Handlers } from './handler.ts';
+import { runInputs } from './runs.ts';
+
+/** What fits a size, or keeps an SQNR. */
+export function budgetHandlers({
+  models,
+  grants,
+  runtime,
+}: Context): Pick<Handlers, 'budget' | 'budgetPlan'> {
+  /** What was measured last of each model, which goals are solved in. */
+  const measured = new WeakMap<Session, { budget: Budget; mode: ExportMode }>();
+  return {
+    budget: async ({ handle, recipe, mode, candidates, outputs }, call) => {
+      const session = models.session(handle);
+      const names = candidates ?? defaultCandidates(session);
+      const request = { base: parseRecipe(recipe), mode, candidates: candidateSchemes(names) };
+      let budget = await measureBudget(session, request, call);
+      if (outputs !== null) {
+        const wanted = { mode, inputs: await runInputs(grants, outputs) };
+        const found = await measureSensitivity(session, runtime, budget, wanted, call);
+        budget = budgetByOutputs(budget, found);
+      }
+      measured.set(session, { budget, mode });
+      return { budget, candidates: names };
+    },
+    budgetPlan: ({ handle, goal }, call) => {
+      const session = models.session(handle);
+      const found = measured.get(session);
+      if (found === undefined)
+        throw new AppError('BAD_USAGE', 'no budget of this model is measured', {
+          field: 'handle',
+          found: handle,
+        });
+      return planFile(session, found.budget, goal, found.mode, call);
+    },
+  };
+}
