@@ -1,7 +1,8 @@
-// One click that keeps layers in float: rules of their names, which can be undone.
+// One click for layers that lose much: rules of their names, which can be undone.
 import { patternsOf } from '../../shared/patterns.ts';
 import type { Side } from '../../shared/protocol.ts';
 import type { Recipe } from '../../shared/recipe.ts';
+import { fieldsOf, schemeOf } from '../../shared/scheme.ts';
 import { counted } from '../format/numbers.ts';
 import { withOverrides, withRules } from './overrides.ts';
 import type { RecipeHistory } from './recipe-history.svelte.ts';
@@ -26,4 +27,15 @@ export function keepInFloat(history: RecipeHistory, side: Side, layers: KeptLaye
   const count = layers.tensors.length + layers.operators.length;
   const what = `keep ${counted(count, 'layer')} in float`;
   history.set(side, withFloat(history.present[side], layers), what);
+}
+
+/** The recipe that stores weights in int16, one scale per channel, by rules after those that it has. */
+export function withInt16(recipe: Recipe, tensors: readonly string[]): Recipe {
+  return withOverrides(recipe, tensors, fieldsOf(schemeOf({ dtype: 'int16' })));
+}
+
+/** Store the weights of layers in int16 under a side's recipe: half of float32, and nearly exact. */
+export function useInt16(history: RecipeHistory, side: Side, tensors: readonly string[]): void {
+  const what = `use int16 for ${counted(tensors.length, 'layer')}`;
+  history.set(side, withInt16(history.present[side], tensors), what);
 }

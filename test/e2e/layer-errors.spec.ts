@@ -28,6 +28,10 @@ test('the layer that breaks a model is found in the chart, kept in float, and th
   await expect(ofA.getByRole('rowheader')).toContainText('planted');
   expect(parseFloat((await ofA.getByRole('cell').nth(2).textContent())!)).toBeLessThan(15);
   await expect(section.getByRole('group', { name: /jump of .* dB at planted/ })).toBeVisible();
+  await guilty.getByRole('button', { name: 'Use int16 for planted in B' }).click();
+  await expect(section).toContainText('before the last change');
+  await page.keyboard.press('Control+z');
+  await expect(section).not.toContainText('before the last change');
   await ofA.getByRole('button', { name: 'Keep planted in float in A' }).click();
   await expect(section).toContainText('before the last change');
   await section.getByRole('button', { name: 'Measure again' }).click();
