@@ -3,6 +3,7 @@ import type { EngineToMain, MainToEngine } from '../../shared/protocol.ts';
 import { recoverFolder } from './export/journal.ts';
 import { FORMATS } from './formats/registry.ts';
 import { WorkerPool } from './pool.ts';
+import { sweepFolders } from './runtime/run-folder.ts';
 import { MainRuntimes } from './runtime/main-runtimes.ts';
 import type { Port } from './port.ts';
 import { EngineServer } from './server.ts';
@@ -16,6 +17,9 @@ interface ElectronPort {
 
 const parentPort = (process as unknown as { parentPort?: ElectronPort }).parentPort;
 if (parentPort === undefined) throw new Error('the engine runs in a utility process of the app');
+
+/** The start of the app is over by then. */
+const SWEEP_AFTER_MS = 5000;
 
 const main = parentPort;
 const runtimes = new MainRuntimes((message) => main.postMessage(message));
@@ -44,6 +48,15 @@ parentPort.on('message', ({ data, ports }) => {
   else if (message.type !== 'connect') runtimes.receive(message);
   else if (ports[0] !== undefined) server.connect(wrap(ports[0]));
 });
+
+// Outputs of runs are kept until the model is closed; an app that was quit or killed left them. Not while it starts.
+setTimeout(() => {
+  try {
+    sweepFolders();
+  } catch {
+    // The folder for temporary files cannot be listed; a run says so.
+  }
+}, SWEEP_AFTER_MS).unref();
 
 function wrap(port: ElectronPort): Port {
   return {

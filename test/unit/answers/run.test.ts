@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { EngineServer } from '../../../electron/engine/server.ts';
 import { agreedShare, type Answer } from '../../../shared/answers.ts';
 import type { ShownAs } from '../../../shared/protocol.ts';
@@ -40,9 +40,17 @@ async function opened(dictionary = 'keys.txt') {
   grant('model', model);
   grant('lines', lines);
   const page = new Page(server);
+  pages.push(page);
   await page.ask('open', { handle: 'model' });
   return { page, folder, grant };
 }
+
+/** Closed after each test: what a model's runs gave is deleted with it. */
+const pages: Page[] = [];
+afterEach(async () => {
+  for (const page of pages.splice(0))
+    for (const handle of ['model', 'tokens']) await page.ask('close', { handle });
+});
 
 const shared = temporaryFolder();
 let count = 0;

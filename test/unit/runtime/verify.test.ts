@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { findPreset } from '../../../shared/presets.ts';
 import type { VerifyResult } from '../../../shared/protocol.ts';
 import { OutputTally } from '../../../electron/engine/runtime/compare.ts';
+import { sweepFolders } from '../../../electron/engine/runtime/run-folder.ts';
 import { runBeside, runUnder } from '../../../electron/engine/runtime/run-models.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { CLI_SCRIPT, RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
@@ -280,17 +281,11 @@ describe('what goes wrong in the runtime', () => {
 
 test('a recipe is run without a file that stays', async () => {
   const session = Session.open(small, pool);
-  // As one that was killed would leave it: no process has this number.
-  const orphan = 'quantscope-run-4194304-orphan';
-  fs.mkdirSync(path.join(os.tmpdir(), orphan));
   // Other processes of this computer have folders of their own, and so have other test files of this one.
   const own = `quantscope-run-${process.pid}-`;
   const others = new Set(fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith(own)));
   const left = (): string[] =>
-    fs
-      .readdirSync(os.tmpdir())
-      .filter((name) => name === orphan || (name.startsWith(own) && !others.has(name)));
-  expect(left()).toEqual([orphan]);
+    fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith(own) && !others.has(name));
   const inputs = { samples: 2, seed: 1, inputs: null };
   const recipe = { ...findPreset('int8')!, minElements: 0 };
   const under = { recipe, mode: 'qdq' } as const;
@@ -300,6 +295,15 @@ test('a recipe is run without a file that stays', async () => {
   expect(found.bytesAfter).toBe(beside.bytesAfter);
   expect(left()).toEqual([]);
   session.close();
+});
+
+test('folders of processes that have ended are swept, and no others', () => {
+  const parent = path.join(folder, 'swept');
+  // No process has the number of the first.
+  const names = ['quantscope-run-4194304-orphan', `quantscope-run-${process.pid}-own`, 'other'];
+  for (const name of names) fs.mkdirSync(path.join(parent, name), { recursive: true });
+  sweepFolders(parent);
+  expect(fs.readdirSync(parent).sort()).toEqual(['other', `quantscope-run-${process.pid}-own`]);
 });
 
 test('ONNX has no mode of a checkpoint', async () => {
