@@ -97,7 +97,7 @@ export interface Plan {
   /** In modes that quantize activations: what becomes of each operator. */
   readonly operators: readonly OperatorPlan[];
   /** The type of the model's inputs and outputs that are quantized, where it is not float. */
-  readonly io?: 'int8' | 'uint8';
+  readonly io?: 'int8' | 'uint8' | 'int16';
 }
 
 /** A plan that leaves activations in float. */

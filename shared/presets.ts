@@ -76,6 +76,12 @@ export const PRESETS: readonly Recipe[] = [
     { dtype: 'int8', narrowRange: true },
     { minElements: 0, activations: { dtype: 'int8', symmetric: false, range: 'minmax' } },
   ),
+  // The same with activations of 16 bits, symmetric, and biases of 64.
+  preset(
+    'litert-16x8',
+    { dtype: 'int8', narrowRange: true },
+    { minElements: 0, activations: { dtype: 'int16', symmetric: true, range: 'minmax' } },
+  ),
   // CMSIS-DSP fixed point: what is outside [-1, 1) saturates.
   preset('q7', { dtype: 'q7', granularity: 'tensor' }),
   preset('q15', { dtype: 'q15', granularity: 'tensor' }),
@@ -107,6 +113,8 @@ export const PRESET_DESCRIPTIONS: Readonly<Record<string, string>> = {
     "onnxruntime's quantize_static by default: int8 weights and activations, per tensor, of most operators.",
   'litert-full-integer':
     'In mode static of LiteRT: int8 weights and activations, int32 biases, as microcontrollers need them.',
+  'litert-16x8':
+    'Full integer with int16 activations, in mode static of LiteRT: nearly the accuracy of int8 weights alone, slower.',
   q7: 'CMSIS-DSP fixed point of 8 bits: values outside [-1, 1) saturate.',
   q15: 'CMSIS-DSP fixed point of 16 bits: values outside [-1, 1) saturate.',
   q31: 'CMSIS-DSP fixed point of 32 bits: values outside [-1, 1) saturate.',

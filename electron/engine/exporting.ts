@@ -124,7 +124,9 @@ export class Exporting {
     const place = await this.planTarget(recipe, mode, target, options);
     if (options.overwrite !== true) refuseInTheWay(target, place);
     const { layout, plan } = place;
-    if (options.refuseUnchanged === true && layout.quantized.length === 0)
+    const isChanged =
+      layout.quantized.length > 0 || plan.operators.some(({ isInteger }) => isInteger);
+    if (options.refuseUnchanged === true && !isChanged)
       refuseUnchanged(target, mode, this.keptByReason(plan, layout));
     if (options.integerOnly === true) refuseFloat(target, outlineOf(plan, this.opened.graph()));
     await this.write(target, place, options);

@@ -98,7 +98,11 @@ export function storedParts(
     return inTensorOrder(exported, { codes, scales, zeros }, shape, scheme!);
   const elements = shape.reduce((product, size) => product * size, 1);
   return {
-    codes: unpacked(bytesOf(exported, codes), stored, elements),
+    // Biases of LiteRT's operators on int16 have 64 bits.
+    codes:
+      codes.dtype === 'int64'
+        ? Int32Array.from(readNumbers(files, codes))
+        : unpacked(bytesOf(exported, codes), stored, elements),
     scale: inFile.scale,
     // Where a file leaves zero points out, they are 0.
     zeroPoint: inFile.zeroPoint.length > 0 ? [...inFile.zeroPoint] : Array.from(scale, () => 0),

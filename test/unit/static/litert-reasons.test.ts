@@ -18,6 +18,7 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 const folder = temporaryFolder();
 const pool = testPool(1);
 const preset = findPreset('litert-full-integer')!;
+const WIDE = findPreset('litert-16x8')!;
 const ruled = (rule: Omit<Rule, 'match'>, op = 'FULLY_CONNECTED'): Recipe => ({
   ...preset,
   rules: [{ match: { op }, ...rule }],
@@ -83,6 +84,7 @@ describe('an operator of LiteRT computes in float with the reason', () => {
       preset,
       { 3: { name: 'x' } },
     ],
+    ['LiteRT has no int16 kernel of GATHER_ND', [other('GATHER_ND', [0], [3])], WIDE],
     ['several operators make y', [other('TANH', [0], [3]), other('TANH', [0], [3])]],
   ])('%s', (reason, operators, recipe = preset, changes = {}) => {
     const session = open(operators, changes);
@@ -109,6 +111,11 @@ describe('parameters that are not those of a value alone have the reason', () =>
       [{ ...other('RESHAPE', [0], [3]), options: [17, table({})] }],
       1,
     ],
+    [
+      'zero point 0, which XNNPACK takes the second matrix of BATCH_MATMUL to have',
+      [dense([0, 1, 2], [3]), other('BATCH_MATMUL', [0, 3], [4])],
+      1,
+    ],
   ])('%s', (reason, operators, value) => {
     const session = open(operators);
     const { activations } = session.plan(preset, 'static');
@@ -132,5 +139,17 @@ describe('parameters that are not those of a value alone have the reason', () =>
     ]);
     // The same numbers are a bias, and stored beside the constant.
     expect(operators[0]!.bias).toMatchObject({ tensor: 1 });
+  });
+
+  test('a bias of an operator on int16', async () => {
+    const session = open([dense()]);
+    await session.analyze(WIDE, { signal: new AbortController().signal, mode: 'static' });
+    const { weights, activations } = session.plan(WIDE, 'static');
+    session.close();
+    expect(weights[1]!.reason).toBe(
+      'int32 with the scales of the input times those of the weight; in 64 bits, as int16 kernels take it',
+    );
+    // Of -2 to 3.
+    expect(activations[0]).toMatchObject({ scale: Math.fround(3 / 32767), zeroPoint: 0 });
   });
 });

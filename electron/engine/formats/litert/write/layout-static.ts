@@ -1,7 +1,8 @@
 import type { KeptOperator } from '../../../../../shared/protocol.ts';
 import { piecesLength, type Layout, type Piece } from '../../../export/layout.ts';
 import { integerRule } from '../fit/static/rules.ts';
-import { tablesOf } from '../read/nodes.ts';
+import { makeTable, tablesOf, withFields } from '../read/nodes.ts';
+import { unionMember } from '../read/schema.ts';
 import type { OperatorRecord } from '../read/records.ts';
 import { assembleModel, toldBy } from './assemble.ts';
 import { GraphEdit } from './graph-edit.ts';
@@ -32,11 +33,13 @@ export function layoutStatic(request: LitertExport, computing: Computing): Layou
     replaceWeight(weight, { edits, codes, hybrid, options: new Map() });
   for (const [operator, { form, isPerChannel }] of hybrid)
     codes.raise(operator.opcode, operator.op, form.version(operator, isPerChannel));
+  if (isWideModel(computing)) anyScale(edits[0]!, hybrid);
   const outputs = new Set(index.graphs[0]!.outputs);
   new StaticGraph(edits[0]!, codes, computing, outputs).place(computing.activations);
   const buffers: BiasBuffers = {
     stored: new Map<number, Piece>(),
     added: [],
+    zeros,
     count: tablesOf(index.root, 'buffers').length,
   };
   placeStaticBiases(edits[0]!, tensors, computing, buffers);
@@ -69,18 +72,41 @@ export function floatOperators({ operators, graph }: Computing): readonly KeptOp
 /** Operators on integers, and the stored tensors that they take as codes. */
 function integerOperators(
   records: readonly OperatorRecord[],
-  { operators }: Computing,
+  computing: Computing,
 ): ReadonlyMap<OperatorRecord, HybridOperator> {
   const found = new Map<OperatorRecord, HybridOperator>();
-  for (const { operator, isInteger } of operators) {
+  const isWide = isWideModel(computing);
+  for (const { operator, isInteger } of computing.operators) {
     const record = isInteger ? records[operator]! : null;
     const rule = record === null ? null : integerRule(record);
     if (record === null || rule === null) continue;
-    const form = { options: null, granularity: 'either', version: () => rule.version } as const;
+    const version = isWide ? rule.int16! : rule.int8;
+    const form = { options: null, granularity: 'either', version: () => version } as const;
     // Biases have a form of their own.
     const isBias = (input: number): boolean => rule.kind === 'weighted' && input === rule.bias;
     const inputs = record.inputs.flatMap((_, input) => (isBias(input) ? [] : [input]));
     found.set(record, { form, isPerChannel: false, inputs });
   }
   return found;
+}
+
+/** Whether activations are int16. */
+function isWideModel({ activations }: Computing): boolean {
+  return activations.some(({ scheme }) => scheme?.dtype === 'int16');
+}
+
+/** Options that say whether int16 operands have scales that are powers of two, which is their default. */
+const OPTIONS_OF: Readonly<Record<string, string>> = { ADD: 'AddOptions', SUB: 'SubOptions' };
+
+/** Let ADD and SUB take int16 operands of any scale. */
+function anyScale(edit: GraphEdit, hybrid: ReadonlyMap<OperatorRecord, HybridOperator>): void {
+  for (const [at, record] of edit.graph.operators.entries()) {
+    const table = OPTIONS_OF[record.op];
+    if (table === undefined || !hybrid.has(record)) continue;
+    const options = record.options?.table === table ? record.options : makeTable(table, {});
+    edit.changeOperator(at, {
+      builtin_options_type: unionMember('BuiltinOptions', table),
+      builtin_options: withFields(options, { pot_scale_int16: 0 }),
+    });
+  }
 }

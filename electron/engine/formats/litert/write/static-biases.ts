@@ -9,11 +9,14 @@ import { consumersOf, restoredBy, type LitertTensor, type StoredTensor } from '.
 import type { GraphEdit } from './graph-edit.ts';
 import type { Computing } from './request.ts';
 import { biasQuantization } from './static-graph.ts';
+import type { Zeros } from './stored-form.ts';
 
 /** Buffers that an export changes, and those that it adds behind the model's own. */
 export interface BiasBuffers {
   readonly stored: Map<number, Piece>;
   readonly added: Uint8Array[];
+  /** What biases of as many channels share. */
+  readonly zeros: Zeros;
   /** How many buffers the model has. */
   readonly count: number;
 }
@@ -47,7 +50,7 @@ export function placeStaticBiases(
     const { bias } = own[0]!;
     const form = {
       type: typeOfDtype(isWide ? 'int64' : 'int32')!,
-      quantization: biasQuantization(bias),
+      quantization: biasQuantization(bias, buffers.zeros),
     };
     if (isOnly(stored, own)) replaceBias(edit, stored, own, form, buffers, isWide);
     else addBiases(edit, stored, own, buffers, isWide);
@@ -94,15 +97,15 @@ function addBiases(
   edit: GraphEdit,
   { stored, ref }: LitertTensor,
   own: readonly BiasUse[],
-  { added, count }: BiasBuffers,
+  buffers: BiasBuffers,
   isWide: boolean,
 ): void {
   const like = stored.find(({ graph }) => graph === edit.graph)!.index;
   for (const { operator, input, bias } of own) {
-    const buffer = count + added.push(codesOf(bias, isWide)) - 1;
+    const buffer = buffers.count + buffers.added.push(codesOf(bias, isWide)) - 1;
     const tensor = edit.addTensor(like, '_quantized', {
       type: typeOfDtype(isWide ? 'int64' : 'int32')!,
-      quantization: biasQuantization(bias),
+      quantization: biasQuantization(bias, buffers.zeros),
       shape: makeIndices(ref.shape),
       buffer,
     });

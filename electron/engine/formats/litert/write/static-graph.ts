@@ -5,6 +5,7 @@ import { FLOAT32, typeOfDtype } from '../read/tensor-types.ts';
 import type { GraphEdit } from './graph-edit.ts';
 import type { OperatorCodes } from './operator-codes.ts';
 import type { Computing } from './request.ts';
+import type { Zeros } from './stored-form.ts';
 
 /** Versions of QUANTIZE and DEQUANTIZE for codes of 8 bits and of 16 (tensorflow's op_version.cc). */
 const QUANTIZE = { int8: 1, uint8: 1, int16: 2 } as const;
@@ -131,9 +132,9 @@ const FRESH: Changes = { buffer: undefined, is_variable: undefined };
 const FLOAT_FORM: Changes = { ...FRESH, type: FLOAT32, quantization: undefined };
 
 /** Scales and zero points of a bias's codes. */
-export function biasQuantization({ scale }: BiasPlan): TableNode {
+export function biasQuantization({ scale }: BiasPlan, zeros: Zeros): TableNode {
   return makeTable('QuantizationParameters', {
     scale: makeVector(Float32Array.from(scale)),
-    zero_point: makeVector(new BigInt64Array(scale.length)),
+    zero_point: zeros.of(scale.length),
   });
 }

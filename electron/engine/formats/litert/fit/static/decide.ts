@@ -48,7 +48,9 @@ export class Decisions {
     if (rule === null) return { rule, reason: `LiteRT has no integer kernel of ${operator.op}` };
     const scheme = this.schemeOf(id);
     if (scheme === null) return { rule: null, reason: 'kept in float by a rule' };
+    const isWide = scheme.dtype === 'int16';
     const reason =
+      (isWide && rule.int16 === null ? `LiteRT has no int16 kernel of ${operator.op}` : null) ??
       whyNotFused(record) ??
       this.whyNotWeighted(rule, id) ??
       this.whyNoConstants(rule, inputs) ??

@@ -9,12 +9,15 @@ export interface Group {
   readonly tensors: readonly number[];
   /** Parameters that an operator's kernel prescribes, or that a stored table has; null where ranges give them. */
   readonly fixed: ScaleZeroPoint | null;
+  /** Whether an operator that takes one of them wants zero point 0. */
+  readonly isCentred: boolean;
 }
 
 interface GrowingGroup extends Group {
   readonly values: number[];
   readonly tensors: number[];
   fixed: ScaleZeroPoint | null;
+  isCentred: boolean;
 }
 
 /** Which values must share their parameters, as operators hand codes on. */
@@ -28,6 +31,10 @@ export class Groups {
 
   fix(place: Place, fixed: ScaleZeroPoint): void {
     this.groups.get(this.root(place))!.fixed = fixed;
+  }
+
+  centre(place: Place): void {
+    this.groups.get(this.root(place))!.isCentred = true;
   }
 
   /** Whether two places share their parameters. */
@@ -47,6 +54,7 @@ export class Groups {
     for (const value of small.values) large.values.push(value);
     for (const tensor of small.tensors) large.tensors.push(tensor);
     large.fixed ??= small.fixed;
+    large.isCentred ||= small.isCentred;
   }
 
   private sizeOf(root: string): number {
@@ -62,6 +70,7 @@ export class Groups {
         values: place.kind === 'value' ? [place.value] : [],
         tensors: place.kind === 'tensor' ? [place.tensor] : [],
         fixed: null,
+        isCentred: false,
       });
     }
     for (let up = this.parents.get(key)!; up !== key; up = this.parents.get(key)!) key = up;

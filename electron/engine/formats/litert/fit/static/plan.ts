@@ -7,9 +7,9 @@ import type {
   WeightPlans,
 } from '../../../../../../shared/plan.ts';
 import type { ScaleZeroPoint } from '../../../../../../shared/affine.ts';
-import type { ActivationScheme } from '../../../../../../shared/recipe.ts';
+import type { ActivationScheme, BorderType } from '../../../../../../shared/recipe.ts';
 import type { ChosenRange } from '../../../../../../shared/ranges.ts';
-import { isNarrow, schemeOf, withFields } from '../../../../../../shared/scheme.ts';
+import { isNarrow, schemeOf, withFields, type Scheme } from '../../../../../../shared/scheme.ts';
 import { activationParameters } from '../../../../quantize/activation-parameters.ts';
 import { activationSchemes } from '../../../static/activation-schemes.ts';
 import { placeBiases, type BiasFacts } from '../../../static/biases.ts';
@@ -17,6 +17,7 @@ import { FLOAT32 } from '../../read/tensor-types.ts';
 import { Decisions, useOf, type Decision } from './decide.ts';
 import { GraphView, type FloatOperand, type PlanningFacts } from './facts.ts';
 import { Groups, type Group } from './groups.ts';
+import type { OperatorRule } from './rules.ts';
 import { kernelActivations } from './schemes.ts';
 
 /**
@@ -34,6 +35,15 @@ type Integer = Extract<Decision, { readonly scheme: ActivationScheme }>;
 const AS_ACTIVATION = 'quantized as activations are, which it is added to or multiplied with';
 /** How constants among activations are stored. */
 const CONSTANT = schemeOf({ dtype: 'int8', symmetric: false, granularity: 'tensor' });
+/** The input of an operator that wants zero point 0 (OperatorRule.centred). */
+const CENTRED_INPUT = 1;
+const CENTRED_CONSTANT = schemeOf({
+  ...{ dtype: 'int8', symmetric: true, granularity: 'tensor' },
+  narrowRange: true,
+});
+const WIDE_CONSTANT = schemeOf({ dtype: 'int16', symmetric: true, granularity: 'tensor' });
+/** The parameters that kernels prescribe for int16. */
+const WIDE_FIXED: ScaleZeroPoint = { scale: 1 / 32768, zeroPoint: 0 };
 /** What zero points of uint8 are above those of int8 that stand for the same. */
 const UINT8_OFFSET = 128;
 
@@ -67,6 +77,7 @@ class StaticPlanner {
     });
     for (const id of this.integers.keys()) this.fixParameters(id);
     for (const id of this.integers.keys()) this.shareParameters(id);
+    for (const id of this.integers.keys()) this.centreParameters(id);
     this.keepWeights(operators);
     for (const id of this.integers.keys()) this.planStored(id);
     const biases = [...this.integers.keys()].flatMap((id) => this.biasOf(id) ?? []);
@@ -74,10 +85,18 @@ class StaticPlanner {
     return { weights: this.weights, activations: this.planValues(), operators, ...this.border() };
   }
 
+  private get isWide(): boolean {
+    return this.base?.dtype === 'int16';
+  }
+
+  private get constantScheme(): Scheme {
+    return this.isWide ? WIDE_CONSTANT : CONSTANT;
+  }
+
   /** The type of the model's float inputs and outputs, where it is not float. */
   private border(): Pick<Plan, 'io'> {
     const io = this.base?.io ?? 'float32';
-    return io === 'float32' ? {} : { io };
+    return io === 'float32' ? {} : { io: this.isWide ? 'int16' : io };
   }
 
   /** Weights that no operator on integers takes stay as they are, for the reason of the first that takes them. */
@@ -104,7 +123,7 @@ class StaticPlanner {
   private fixParameters(id: number): void {
     const { rule } = this.integers.get(id)!;
     if (rule.kind === 'fixed') {
-      const { scale, zeroPoint } = rule;
+      const { scale, zeroPoint } = this.isWide ? WIDE_FIXED : rule;
       for (const value of this.view.floatOutputs(id))
         this.groups.fix({ kind: 'value', value }, { scale, zeroPoint });
     }
@@ -134,7 +153,23 @@ class StaticPlanner {
       return entry.scheme === null ? [] : [entry];
     });
     placeBiases(biases, this.weights, operators, this.facts.tensors);
+    if (this.isWide)
+      for (const { bias } of biases) {
+        const { reason, ...entry } = this.weights[bias]!;
+        this.weights[bias] = {
+          ...entry,
+          reason: `${reason}; in 64 bits, as int16 kernels take it`,
+        };
+      }
     for (const entry of constants) this.weights[entry.tensor] = entry;
+  }
+
+  /** The second matrix of a product has zero point 0, stored or computed. */
+  private centreParameters(id: number): void {
+    const { rule } = this.integers.get(id)!;
+    const matrix = this.view.floatInputs(id).find(({ input }) => input === CENTRED_INPUT);
+    if (rule.kind === 'own' && rule.centred === true && matrix?.place.kind === 'value')
+      this.groups.centre(matrix.place);
   }
 
   /** Weights as kernels take them, and constants as the activations that they are computed with. */
@@ -144,8 +179,7 @@ class StaticPlanner {
       if (place.kind !== 'tensor') continue;
       const use = useOf(rule, input);
       if (use === 'weight') this.weights[place.tensor] = this.weightPlan(place.tensor);
-      if (use === 'activation')
-        this.weights[place.tensor] = this.constantPlan(place, rule.kind === 'same');
+      if (use === 'activation') this.weights[place.tensor] = this.constantPlan(place, rule);
     }
   }
 
@@ -158,17 +192,19 @@ class StaticPlanner {
 
   private constantPlan(
     place: Extract<FloatOperand['place'], { kind: 'tensor' }>,
-    isShared: boolean,
+    rule: OperatorRule,
   ): TensorPlan {
     const { tensor } = place;
-    const planned = { tensor, scheme: CONSTANT, reason: AS_ACTIVATION, byRule: false };
-    if (!isShared) return planned;
+    const isCentred = rule.kind === 'own' && rule.centred === true && !this.isWide;
+    const scheme = isCentred ? CENTRED_CONSTANT : this.constantScheme;
+    const planned = { tensor, scheme, reason: AS_ACTIVATION, byRule: false };
+    if (rule.kind !== 'same') return planned;
     const { scale, zeroPoint } = this.parametersOf(this.groups.of(place));
     return { ...planned, parameters: { scale: [scale], zeroPoint: [zeroPoint], axis: null } };
   }
 
   private measured(tensor: number): ScaleZeroPoint {
-    const known = this.facts.parametersOf(tensor, CONSTANT);
+    const known = this.facts.parametersOf(tensor, this.constantScheme);
     return { scale: known?.scale[0] ?? 1, zeroPoint: known?.zeroPoint[0] ?? 0 };
   }
 
@@ -191,10 +227,14 @@ class StaticPlanner {
 
   /** The parameters of a group: fixed, or of the range that all its members span. */
   private parametersOf(group: Group): ScaleZeroPoint {
-    const known =
-      this.known.get(group) ?? group.fixed ?? activationParameters(this.base!, this.rangeOf(group));
+    const known = this.known.get(group) ?? group.fixed ?? this.ownParameters(group);
     this.known.set(group, known);
     return known;
+  }
+
+  private ownParameters(group: Group): ScaleZeroPoint {
+    const scheme = { ...this.base!, symmetric: this.base!.symmetric || group.isCentred };
+    return activationParameters(scheme, this.rangeOf(group));
   }
 
   private rangeOf({ values, tensors }: Group): ChosenRange {
@@ -234,7 +274,7 @@ class StaticPlanner {
     const own: ValueTaker[] = [];
     const plans: ValuePlan[] = [];
     for (const { operator, input } of this.facts.graph.values[value]!.consumers) {
-      const other = this.otherParameters(value, operator);
+      const other = this.otherParameters(value, { operator, input });
       if (!this.integers.has(operator)) continue;
       if (other === null) own.push({ operator, input });
       else plans.push(this.valuePlan(value, other, [{ operator, input }], null));
@@ -254,11 +294,10 @@ class StaticPlanner {
     value: number,
     parameters: ScaleZeroPoint,
     own: readonly ValueTaker[],
-    io: NonNullable<Plan['io']> | 'float32',
+    io: BorderType,
   ): ValuePlan[] {
     if (io === 'float32') return [this.valuePlan(value, parameters, own, null)];
-    if (io === 'int8' || this.base!.dtype !== 'int8')
-      return [this.valuePlan(value, parameters, 'all', null)];
+    if (io === 'int8' || this.isWide) return [this.valuePlan(value, parameters, 'all', null)];
     const scheme = { ...this.base!, dtype: 'uint8' } as const;
     const shifted = { ...parameters, zeroPoint: parameters.zeroPoint + UINT8_OFFSET };
     return [
@@ -279,16 +318,24 @@ class StaticPlanner {
   }
 
   /** The parameters that an operator wants a value in, where they are not the value's own. */
-  private otherParameters(value: number, operator: number): ScaleZeroPoint | null {
+  private otherParameters(value: number, { operator, input }: ValueTaker): ScaleZeroPoint | null {
     const rule = this.integers.get(operator)?.rule;
+    const own = { kind: 'value', value } as const;
+    if (rule?.kind === 'own' && rule.centred === true && input === CENTRED_INPUT) {
+      const group = this.groups.of(own);
+      // Codes of parameters that a kernel prescribes are made anew.
+      return (group.fixed?.zeroPoint ?? 0) === 0 ? null : this.ownParameters(group);
+    }
     const [output] = this.view.floatOutputs(operator);
     if (rule?.kind !== 'same' || output === undefined) return null;
-    const [own, wanted] = [value, output].map((id) => ({ kind: 'value', value: id }) as const);
-    return this.groups.areOne(own!, wanted!) ? null : this.parametersOf(this.groups.of(wanted!));
+    const wanted = { kind: 'value', value: output } as const;
+    return this.groups.areOne(own, wanted) ? null : this.parametersOf(this.groups.of(wanted));
   }
 
   private whyTheseOf(value: number): string | null {
-    const { values, tensors, fixed } = this.groups.of({ kind: 'value', value });
+    const { values, tensors, fixed, isCentred } = this.groups.of({ kind: 'value', value });
+    if (isCentred && fixed === null)
+      return 'zero point 0, which XNNPACK takes the second matrix of BATCH_MATMUL to have';
     if (fixed !== null && tensors.length === 0)
       return 'the scale and zero point that LiteRT prescribes';
     const other = values.find((each) => each !== value);

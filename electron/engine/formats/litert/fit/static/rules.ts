@@ -22,88 +22,98 @@ export type OperatorRule = Versions &
         readonly inputs: 'first' | 'all';
       }
     /** Each input and output has parameters of its own. */
-    | { readonly kind: 'own' }
+    | {
+        readonly kind: 'own';
+        /** Whether its second input must have zero point 0. */
+        readonly centred?: true;
+      }
   );
 
-/** The version of the operator from which its kernel takes int8 (tensorflow's op_version.cc). */
+/** The versions of the operator from which its kernel takes int8 and int16 (tensorflow's op_version.cc); null where none does. */
 interface Versions {
-  readonly version: number;
+  readonly int8: number;
+  readonly int16: number | null;
 }
 
 const WEIGHTED = {
-  CONV_2D: { version: 3, input: 0, weight: 1, bias: 2 },
-  DEPTHWISE_CONV_2D: { version: 3, input: 0, weight: 1, bias: 2 },
-  FULLY_CONNECTED: { version: 4, input: 0, weight: 1, bias: 2 },
-  TRANSPOSE_CONV: { version: 2, input: 2, weight: 1, bias: 3 },
+  CONV_2D: { int8: 3, int16: 4, input: 0, weight: 1, bias: 2 },
+  DEPTHWISE_CONV_2D: { int8: 3, int16: 5, input: 0, weight: 1, bias: 2 },
+  FULLY_CONNECTED: { int8: 4, int16: 7, input: 0, weight: 1, bias: 2 },
+  TRANSPOSE_CONV: { int8: 2, int16: 3, input: 2, weight: 1, bias: 3 },
 } as const;
 
+/** Scale and zero point of int8 codes; int16 codes of all that have any are in units of 1/32768. */
 const FIXED = {
-  L2_NORMALIZATION: { scale: 1 / 128, zeroPoint: 0 },
-  LOGISTIC: { scale: 1 / 256, zeroPoint: -128 },
-  LOG_SOFTMAX: { scale: 16 / 256, zeroPoint: 127 },
-  SOFTMAX: { scale: 1 / 256, zeroPoint: -128 },
-  TANH: { scale: 1 / 128, zeroPoint: 0 },
+  L2_NORMALIZATION: { int8: 2, int16: null, scale: 1 / 128, zeroPoint: 0 },
+  LOGISTIC: { int8: 2, int16: 3, scale: 1 / 256, zeroPoint: -128 },
+  LOG_SOFTMAX: { int8: 2, int16: null, scale: 16 / 256, zeroPoint: 127 },
+  SOFTMAX: { int8: 2, int16: 3, scale: 1 / 256, zeroPoint: -128 },
+  TANH: { int8: 2, int16: 3, scale: 1 / 128, zeroPoint: 0 },
 } as const;
 
-/** Operators that hand codes of their first input on, by the version that takes int8. */
-const HANDING_ON: Readonly<Record<string, number>> = {
-  AVERAGE_POOL_2D: 2,
-  BATCH_TO_SPACE_ND: 2,
-  BROADCAST_TO: 2,
-  DEPTH_TO_SPACE: 2,
-  EXPAND_DIMS: 1,
-  GATHER: 2,
-  GATHER_ND: 1,
-  MAX_POOL_2D: 2,
-  MIRROR_PAD: 2,
-  PAD: 2,
-  REDUCE_MAX: 2,
-  REDUCE_MIN: 2,
-  RESHAPE: 1,
-  RESIZE_BILINEAR: 2,
-  RESIZE_NEAREST_NEIGHBOR: 2,
-  REVERSE_V2: 1,
-  SLICE: 2,
-  SPACE_TO_BATCH_ND: 2,
-  SPACE_TO_DEPTH: 2,
-  SPLIT: 2,
-  SPLIT_V: 2,
-  SQUEEZE: 1,
-  STRIDED_SLICE: 2,
-  TILE: 1,
-  TRANSPOSE: 2,
-  UNPACK: 2,
+type Pair = readonly [int8: number, int16: number | null];
+
+/** Operators that hand codes of their first input on, by the versions that take int8 and int16. */
+const HANDING_ON: Readonly<Record<string, Pair>> = {
+  AVERAGE_POOL_2D: [2, 3],
+  BATCH_TO_SPACE_ND: [2, null],
+  BROADCAST_TO: [2, null],
+  DEPTH_TO_SPACE: [2, null],
+  EXPAND_DIMS: [1, 1],
+  GATHER: [2, 4],
+  GATHER_ND: [1, null],
+  MAX_POOL_2D: [2, 3],
+  MIRROR_PAD: [2, 3],
+  PAD: [2, 3],
+  REDUCE_MAX: [2, 3],
+  REDUCE_MIN: [2, 3],
+  RESHAPE: [1, 1],
+  RESIZE_BILINEAR: [2, 4],
+  RESIZE_NEAREST_NEIGHBOR: [2, 4],
+  REVERSE_V2: [1, null],
+  SLICE: [2, 4],
+  SPACE_TO_BATCH_ND: [2, null],
+  SPACE_TO_DEPTH: [2, null],
+  SPLIT: [2, 4],
+  SPLIT_V: [2, null],
+  SQUEEZE: [1, 2],
+  STRIDED_SLICE: [2, 4],
+  TILE: [1, null],
+  TRANSPOSE: [2, 4],
+  UNPACK: [2, 4],
 };
 
 /** Operators that hand codes of any of their inputs on. */
-const CHOOSING: Readonly<Record<string, number>> = {
-  CONCATENATION: 2,
-  MAXIMUM: 2,
-  MINIMUM: 2,
-  PACK: 2,
-  PADV2: 2,
-  SELECT: 1,
-  SELECT_V2: 1,
+const CHOOSING: Readonly<Record<string, Pair>> = {
+  CONCATENATION: [2, 3],
+  MAXIMUM: [2, 4],
+  MINIMUM: [2, 4],
+  PACK: [2, 3],
+  PADV2: [2, 3],
+  SELECT: [1, null],
+  SELECT_V2: [1, null],
 };
 
 /** Operators whose kernels rescale between parameters of their own. */
-const RESCALING: Readonly<Record<string, number>> = {
-  ABS: 2,
-  ADD: 2,
-  BATCH_MATMUL: 2,
-  ELU: 1,
-  GELU: 2,
-  HARD_SWISH: 1,
-  LEAKY_RELU: 2,
-  MEAN: 2,
-  MUL: 2,
-  PRELU: 1,
-  RELU: 2,
-  RELU6: 2,
-  RSQRT: 2,
-  SQUARED_DIFFERENCE: 2,
-  SUB: 2,
-  SUM: 2,
+const RESCALING: Readonly<Record<string, Pair>> = {
+  ABS: [2, 3],
+  ADD: [2, 3],
+  ARG_MAX: [2, null],
+  ARG_MIN: [2, null],
+  BATCH_MATMUL: [2, 3],
+  ELU: [1, null],
+  GELU: [2, null],
+  HARD_SWISH: [1, null],
+  LEAKY_RELU: [1, 2],
+  MEAN: [2, 3],
+  MUL: [2, 4],
+  PRELU: [1, null],
+  RELU: [2, 3],
+  RELU6: [2, 3],
+  RSQRT: [2, 3],
+  SQUARED_DIFFERENCE: [2, null],
+  SUB: [2, 5],
+  SUM: [2, null],
 };
 
 /** How an operator computes on integers; null where no kernel of it does. */
@@ -115,13 +125,19 @@ export function integerRule({
   const weighted = of(WEIGHTED, op);
   if (weighted !== null) return { kind: 'weighted', ...weighted };
   const fixed = of(FIXED, op);
-  if (fixed !== null) return { kind: 'fixed', version: 2, ...fixed };
+  if (fixed !== null) return { kind: 'fixed', ...fixed };
   const first = of(HANDING_ON, op);
-  if (first !== null) return { kind: 'same', inputs: 'first', version: first };
+  if (first !== null) return { kind: 'same', inputs: 'first', ...versions(first) };
   const all = of(CHOOSING, op);
-  if (all !== null) return { kind: 'same', inputs: 'all', version: all };
+  if (all !== null) return { kind: 'same', inputs: 'all', ...versions(all) };
   const own = of(RESCALING, op);
-  return own === null ? null : { kind: 'own', version: own };
+  if (own === null) return null;
+  // XNNPACK (tf.lite 2.21) takes the zero point of the second matrix for 0 whatever it is.
+  return { kind: 'own', ...versions(own), ...(op === 'BATCH_MATMUL' ? { centred: true } : {}) };
+}
+
+function versions([int8, int16]: Pair): Versions {
+  return { int8, int16 };
 }
 
 function of<T>(rules: Readonly<Record<string, T>>, op: string): T | null {
