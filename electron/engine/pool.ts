@@ -35,6 +35,7 @@ export class WorkerPool {
   readonly size: number;
   private readonly pool: workerpool.Pool;
   private readonly queue = new UrgentQueue();
+  private isWarm = false;
   private readonly flags = new WeakMap<AbortSignal, SharedArrayBuffer>();
 
   constructor(script: string, size = Math.max(1, os.cpus().length)) {
@@ -71,6 +72,15 @@ export class WorkerPool {
         expected: 'a report',
       });
     }
+  }
+
+  /** Start the workers and have them load their kernels, while whoever will need them does something else. */
+  warm(): void {
+    if (this.isWarm) return;
+    this.isWarm = true;
+    for (let worker = 0; worker < this.size; worker++)
+      // What fails here fails again, and is told, at the first job.
+      void this.pool.exec('warm', []).catch(() => undefined);
   }
 
   /** The flag that follows a signal: one for all of its jobs. */

@@ -289,4 +289,5 @@ workerpool.worker({
   ranges: method(ranges),
   dot: method(dot),
   encode: method(encode),
+  warm: () => void loadKernels(),
 });

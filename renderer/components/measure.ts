@@ -15,10 +15,18 @@ function tabularDigit(): number {
   return digitWidth;
 }
 
+let hasFont = false;
+
+/** Asked for once: the page has one font, and every question of its style would lay the page out. */
+function setFont(of: CanvasRenderingContext2D): void {
+  if (!hasFont) of.font = `${SIZE}px ${getComputedStyle(document.body).fontFamily}`;
+  hasFont = true;
+}
+
 /** The width of a text in px as table cells show it: regular, 12px, with tabular digits. */
 export function measureText(text: string): number {
   if (context === null) return text.length * 7;
-  context.font = `${SIZE}px ${getComputedStyle(document.body).fontFamily}`;
+  setFont(context);
   const others = text.replace(/\d/g, '');
   return context.measureText(others).width + (text.length - others.length) * tabularDigit();
 }

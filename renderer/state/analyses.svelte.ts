@@ -15,6 +15,9 @@ import { plannedOnce } from './plans.ts';
 import { SideState, type Sides } from './side.svelte.ts';
 import type { StoreHost } from './store-host.ts';
 
+/** Tensors of a model that is measured in less time than its view is drawn. */
+const SMALL_MODEL = 500;
+
 /** Medians and totals are over all tensors: of more than this, every frame would stutter. */
 const MANY_TENSORS = 2000;
 
@@ -28,6 +31,7 @@ type Host = Pick<
   | 'selection'
   | 'client'
   | 'recipes'
+  | 'inspection'
   | 'failAnalysis'
   | 'announcer'
 >;
@@ -69,6 +73,7 @@ export class Analyses {
 
   /** Start over with the tensors of another model. */
   reset(tensors: readonly TensorSummary[]): void {
+    this.#visible = [];
     for (const side of ['a', 'b'] as const) {
       this.stop(side);
       this.sides[side].reset(tensors);
@@ -91,7 +96,9 @@ export class Analyses {
     const recipe = this.#workbench.recipes[side];
     let plan: WeightPlans;
     try {
-      plan = await this.#planned(model.tensors, recipe, file.handle, abort.signal);
+      const planned = this.#planned(model.tensors, recipe, file.handle, abort.signal);
+      // Whoever waits, if only for a promise that is settled, comes behind the drawing of the view.
+      plan = planned instanceof Promise ? await planned : planned;
     } catch (error) {
       if (isCancelled(error)) return;
       // Rules that take too long to match: nothing is planned until they are changed.
@@ -105,8 +112,9 @@ export class Analyses {
       state.isPaused = true;
       abort.abort();
     });
-    // The inspector asks first: its one layer would wait for the batches of a whole model.
-    await tick();
+    // The inspector asks first: its one layer would wait for the batches of a whole model. Of a large model the view
+    // says which rows are seen; a small one is measured while it is drawn.
+    if (model.tensors.length > SMALL_MODEL || !this.#workbench.inspection.isCurrent) await tick();
     const first = [...new Set([...selection.ids, ...this.#visible])];
     try {
       const total = await jobs.run(job, () =>
@@ -138,17 +146,25 @@ export class Analyses {
   }
 
   /** What a recipe asks for: found at once, or by the engine where regular expressions take long. */
-  async #planned(
+  #planned(
     tensors: readonly TensorSummary[],
     recipe: Recipe,
     handle: string,
     signal: AbortSignal,
-  ): Promise<WeightPlans> {
+  ): WeightPlans | Promise<WeightPlans> {
     try {
       return plannedOnce(tensors, recipe);
     } catch (error) {
       if (toErrorData(error).code !== 'LIMIT') throw error;
     }
+    return this.#plannedByEngine(recipe, handle, signal);
+  }
+
+  async #plannedByEngine(
+    recipe: Recipe,
+    handle: string,
+    signal: AbortSignal,
+  ): Promise<WeightPlans> {
     const asked = { handle, recipe: plain(recipe) };
     const plan = await this.#workbench.client.request('planWeights', asked, { signal });
     if (signal.aborted) throw new AppError('CANCELLED', 'cancelled');

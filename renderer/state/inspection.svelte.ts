@@ -31,6 +31,8 @@ type Host = Pick<
 export class Inspection {
   readonly #workbench: Host;
   #running: AbortController | null = null;
+  /** What the request that runs is about. */
+  #asked: readonly unknown[] | null = null;
   detail = $state.raw<TensorDetail | null>(null);
   error = $state.raw<ErrorData | null>(null);
   stale = $state(false);
@@ -104,7 +106,11 @@ export class Inspection {
     const recipes = { ...this.#workbench.recipes };
     if (tried !== null) recipes[tried.side] = tried.recipe;
     const { tensor } = this;
+    const asked = [file, tensor, compare, mode, recipes.a, recipes.b];
+    // Asked before the view is drawn, and by the view once it is.
+    if (this.#isAsked(asked)) return;
     this.#running?.abort();
+    this.#asked = null;
     if (file === null || tensor === null || !isFloat(tensor)) {
       this.detail = null;
       this.error = null;
@@ -113,6 +119,7 @@ export class Inspection {
     }
     const abort = new AbortController();
     this.#running = abort;
+    this.#asked = asked;
     if (this.detail?.tensor !== tensor.id) {
       this.detail = null;
       this.laneDb = {};
@@ -140,7 +147,19 @@ export class Inspection {
       // That the engine is gone is said once, under the top bar.
       this.error = data.code === 'WORKER_DIED' ? null : data;
       this.stale = false;
+    } finally {
+      if (this.#asked === asked) this.#asked = null;
     }
+  }
+
+  /** Whether the engine is being asked for the current tensor under the recipes as they are. */
+  get isCurrent(): boolean {
+    const { file, compare, mode, recipes } = this.#workbench;
+    return this.#isAsked([file, this.tensor, compare, mode, recipes.a, recipes.b]);
+  }
+
+  #isAsked(inputs: readonly unknown[]): boolean {
+    return this.#asked?.every((each, at) => each === inputs[at]) === true;
   }
 
   /** Every scale of the current tensor under a side's recipe. @throws AppError */

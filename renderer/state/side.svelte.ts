@@ -35,7 +35,10 @@ export class SideState {
     medianDb(this.#all.figures.filter((_, tensor) => this.#isWeight(tensor))),
   );
   readonly quantized = $derived(count(this.#all.figures, ({ scheme }) => scheme !== null));
-  readonly outliers = $derived(count(this.#all.figures, (each) => isOutlier(each, this.median)));
+  readonly outliers = $derived.by(() => {
+    const { median } = this;
+    return count(this.#all.figures, (each) => isOutlier(each, median));
+  });
   /** Bytes of all the model's tensors under the recipe. */
   readonly bytes = $derived(this.#all.figures.reduce((sum, { bytes }) => sum + bytes, 0));
 

@@ -26,6 +26,8 @@ export interface StoreHost {
   readonly recipes: RecipePair;
   readonly history: RecipeHistory;
   readonly compare: boolean;
+  /** What is shown of the current tensor: whether it was asked for under the recipes as they are. */
+  readonly inspection: { readonly isCurrent: boolean };
   /** The name of a tensor on screen. */
   nameOf(tensor: number): string;
   fail(error: unknown): void;

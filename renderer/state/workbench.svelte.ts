@@ -240,8 +240,8 @@ export class Workbench {
       this.problem = null;
       this.analyses.reset(model.tensors);
       if (!isSame) this.selection.select(firstRow(model, this.recipes.a));
-      // Nothing that the inspector follows has changed when a new engine opens the same file.
-      else void this.inspection.refresh();
+      // Not by the view that follows: it is drawn first, and for the same file of a new engine nothing has changed.
+      void this.inspection.refresh();
       const facts = modelFacts(model);
       const note = dropped ? '. The rules made for the model before were dropped' : '';
       this.announcer.say(`${file.label} opened: ${facts}${note}`);

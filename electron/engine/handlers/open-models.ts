@@ -21,6 +21,7 @@ export class OpenModels {
   /** Open the file of a handle, in place of what was open under it. @throws AppError */
   open(handle: Handle, file: string): Session {
     this.close(handle);
+    this.pool.warm();
     const session = Session.open(file, this.pool);
     this.models.set(handle, new OpenModel(session, this.pool, this.runtime));
     this.onChange();
