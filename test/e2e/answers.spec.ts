@@ -60,6 +60,14 @@ test('a line of text is read before and after, with what differs marked, and the
   await answers.getByRole('button', { name: 'Next sample' }).click();
   await expect(answers).toContainText('Sample 2 of 3, line-1.npy');
   await expect.poll(() => read(0)).not.toBe(first);
+  // B was not shown meanwhile, and comes back with the sample that A has.
+  await page.getByRole('button', { name: 'Compare A with B' }).click();
+  await expect(text.getByRole('row')).toHaveCount(2);
+  await answers.getByRole('button', { name: 'Next sample' }).click();
+  await expect(answers).toContainText('Sample 3 of 3');
+  await page.getByRole('button', { name: 'Compare A with B' }).click();
+  await expect(text.getByRole('row')).toHaveCount(4);
+  await expect.poll(async () => (await read(2)) === (await read(0))).toBe(true);
   await output.getByLabel('Show y as').selectOption('Picture');
   await expect(output.getByLabel(/^A − original, white/)).toBeVisible();
   await output.getByLabel('Show y as').selectOption('Text (CTC)');
