@@ -185,6 +185,40 @@ export function plantedModel(width = 48): Uint8Array {
   });
 }
 
+/** A Conv, a Gemm and a MatMul: x [1, 16, 6, 6] -> y [1, 24]. */
+export function layersModel(): Uint8Array {
+  const weight = (name: string, dims: readonly number[], seed: number) =>
+    floatTensor(
+      ...([
+        name,
+        dims,
+        randomValues(
+          dims.reduce((a, b) => a * b, 1),
+          seed,
+        ),
+      ] as const),
+    );
+  return model({
+    node: [
+      node('Conv', ['x', 'w1'], ['a'], {
+        attribute: [{ name: 'pads', type: 7, ints: [1, 1, 1, 1] }],
+      }),
+      node('Relu', ['a'], ['b']),
+      node('Flatten', ['b'], ['c']),
+      node('Gemm', ['c', 'w2'], ['d'], { attribute: [{ name: 'transB', type: 2, i: 1 }] }),
+      node('Relu', ['d'], ['e']),
+      node('MatMul', ['e', 'w3'], ['y']),
+    ],
+    input: [value('x', [1, 16, 6, 6])],
+    output: [value('y', [1, 24])],
+    initializer: [
+      weight('w1', [16, 16, 3, 3], 1),
+      weight('w2', [64, 576], 2),
+      weight('w3', [64, 24], 3),
+    ],
+  });
+}
+
 /**
  * Reads lines of text: x [1, 3, 8, width], a picture of any width -> a class of each column by its 24 values ->
  * y [1, width, classes], probabilities. Class 0 is CTC's blank.

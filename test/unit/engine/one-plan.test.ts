@@ -19,8 +19,8 @@ import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import {
   castMatMulModel,
-  floatTensor,
   halfTensor,
+  layersModel,
   model,
   node,
   randomValues,
@@ -198,40 +198,6 @@ describe('codes that GPTQ has chosen are those that are shown, exported and run'
     other.close();
   });
 });
-
-/** A Conv, a Gemm and a MatMul. */
-function layersModel(): Uint8Array {
-  const weight = (name: string, dims: readonly number[], seed: number) =>
-    floatTensor(
-      ...([
-        name,
-        dims,
-        randomValues(
-          dims.reduce((a, b) => a * b, 1),
-          seed,
-        ),
-      ] as const),
-    );
-  return model({
-    node: [
-      node('Conv', ['x', 'w1'], ['a'], {
-        attribute: [{ name: 'pads', type: 7, ints: [1, 1, 1, 1] }],
-      }),
-      node('Relu', ['a'], ['b']),
-      node('Flatten', ['b'], ['c']),
-      node('Gemm', ['c', 'w2'], ['d'], { attribute: [{ name: 'transB', type: 2, i: 1 }] }),
-      node('Relu', ['d'], ['e']),
-      node('MatMul', ['e', 'w3'], ['y']),
-    ],
-    input: [value('x', [1, 16, 6, 6])],
-    output: [value('y', [1, 24])],
-    initializer: [
-      weight('w1', [16, 16, 3, 3], 1),
-      weight('w2', [64, 576], 2),
-      weight('w3', [64, 24], 3),
-    ],
-  });
-}
 
 /** The stored codes of solved tensors have the reported error, and are not the nearest ones. How many were solved. */
 async function expectSolved(session: Session, wanted: Recipe, mode: ExportMode): Promise<number> {

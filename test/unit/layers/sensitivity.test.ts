@@ -9,28 +9,40 @@ import { candidateSchemes, type Budget } from '../../../shared/budget-plan.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
 import { npyFile } from '../../helpers/npy.ts';
-import { plantedModel, randomValues } from '../../helpers/onnx-model.ts';
+import { layersModel, plantedModel, randomValues } from '../../helpers/onnx-model.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 const pool = testPool();
 const options = { signal: new AbortController().signal };
 
-const WIDTH = 48;
-const file = writeFile(folder, plantedModel(WIDTH));
-const samples = [1, 2].map((seed) => Float32Array.from(randomValues(WIDTH, seed)));
-const inputs = path.join(folder, 'samples');
-fs.mkdirSync(inputs);
-for (const [at, values] of samples.entries())
-  fs.writeFileSync(
-    path.join(inputs, `${at}.npy`),
-    npyFile('<f4', [1, WIDTH], new Uint8Array(values.buffer)),
-  );
-const request = { mode: 'qdq', inputs: { inputs, samples: 2, seed: 0 } } as const;
+/** A model with two samples of its input, in files. */
+function subject(bytes: Uint8Array, dims: readonly number[]) {
+  const session = Session.open(writeFile(folder, bytes), pool);
+  const size = dims.reduce((a, b) => a * b, 1);
+  const samples = [1, 2].map((seed) => Float32Array.from(randomValues(size, seed)));
+  const inputs = fs.mkdtempSync(path.join(folder, 'samples-'));
+  for (const [at, values] of samples.entries())
+    fs.writeFileSync(
+      path.join(inputs, `${at}.npy`),
+      npyFile('<f4', dims, new Uint8Array(values.buffer)),
+    );
+  const request = { mode: 'qdq', inputs: { inputs, samples: 2, seed: 0 } } as const;
+  return { session, dims, samples, request };
+}
 
-const session = Session.open(file, pool);
+type Subject = ReturnType<typeof subject>;
+
+const WIDTH = 48;
+const planted = subject(plantedModel(WIDTH), [1, WIDTH]);
+const layered = subject(layersModel(), [1, 16, 6, 6]);
+const { session, request } = planted;
 
 function budgetOf(...names: string[]): Promise<Budget> {
+  return budgetIn(planted, ...names);
+}
+
+function budgetIn({ session }: Subject, ...names: string[]): Promise<Budget> {
   const wanted = {
     base: recipe('int8'),
     mode: 'qdq',
@@ -39,11 +51,11 @@ function budgetOf(...names: string[]): Promise<Budget> {
   return measureBudget(session, wanted, options);
 }
 
-async function run(of: string): Promise<Float32Array[]> {
+async function run(of: string, { samples, dims }: Subject): Promise<Float32Array[]> {
   const loaded = await ort.InferenceSession.create(of, { graphOptimizationLevel: 'disabled' });
   const outputs: Float32Array[] = [];
   for (const values of samples) {
-    const found = await loaded.run({ x: new ort.Tensor('float32', values, [1, WIDTH]) });
+    const found = await loaded.run({ x: new ort.Tensor('float32', values, dims) });
     outputs.push(found['y']!.data as Float32Array);
   }
   await loaded.release();
@@ -51,11 +63,12 @@ async function run(of: string): Promise<Float32Array[]> {
 }
 
 /** Noise over signal of the outputs, with one weight alone quantized, by plain arithmetic. */
-async function bruteForce(name: string): Promise<number> {
+async function bruteForce(name: string, of: Subject = planted): Promise<number> {
+  const { session } = of;
   const out = path.join(folder, `only-${name}.onnx`);
   const rules = [{ match: { name: `^${name}$` }, scheme: { dtype: 'int8' as const } }];
   await session.export({ ...recipe('int8'), default: null, rules }, 'qdq', out, options);
-  const [before, after] = [await run(file), await run(out)];
+  const [before, after] = [await run(session.opened.files[0]!.path, of), await run(out, of)];
   let [signal, noise] = [0, 0];
   for (const [at, values] of before.entries())
     for (const [index, value] of values.entries()) {
@@ -65,23 +78,35 @@ async function bruteForce(name: string): Promise<number> {
   return noise / signal;
 }
 
-test('what the outputs lose by each layer equals brute force, and the planted layer loses most', async () => {
+test.each([
+  { of: planted, names: ['w0', 'w1', 'w2', 'w3'], worst: 'w1' },
+  { of: layered, names: ['w1', 'w2', 'w3'], worst: 'w3' },
+])('what the outputs lose by each layer equals brute force: $worst loses most', async (given) => {
+  const { of, names, worst } = given;
+  const budget = await budgetIn(of, 'int8');
   const found = await measureSensitivity(
-    session,
-    RUNTIME_SCRIPT,
-    await budgetOf('int8'),
-    request,
-    options,
+    ...([of.session, RUNTIME_SCRIPT, budget, of.request, options] as const),
   );
-  const names = ['w0', 'w1', 'w2', 'w3'];
   expect(found.map(({ name }) => name)).toEqual(names);
+  const forced: { name: string; noise: number }[] = [];
   for (const { name, noise, isMeasured } of found) {
     expect(isMeasured).toBe(true);
-    expect(noise / (await bruteForce(name))).toBeCloseTo(1, 6);
+    forced.push({ name, noise: await bruteForce(name, given.of) });
+    expect(noise / forced.at(-1)!.noise).toBeCloseTo(1, 6);
   }
-  const worst = [...found].sort((a, b) => b.noise - a.noise);
-  expect(worst[0]!.name).toBe('w1');
-  expect(worst[0]!.noise).toBeGreaterThan(100 * worst[1]!.noise);
+  const order = (of: readonly { name: string; noise: number }[]): string[] =>
+    [...of].sort((a, b) => b.noise - a.noise).map(({ name }) => name);
+  expect(order(found)).toEqual(order(forced));
+  expect(order(found)[0]).toBe(worst);
+});
+
+test('a planted layer loses a hundred times as much as any other', async () => {
+  const budget = await budgetOf('int8');
+  const found = await measureSensitivity(
+    ...([session, RUNTIME_SCRIPT, budget, request, options] as const),
+  );
+  const [first, second] = found.map(({ noise }) => noise).sort((a, b) => b - a);
+  expect(first!).toBeGreaterThan(100 * second!);
 });
 
 test('where there are too many layers the worst are measured and the others estimated', async () => {
