@@ -71,9 +71,17 @@ export interface ExportResult {
   readonly activations?: { readonly quantized: number; readonly kept: number };
   /** Modes that run operators on codes (dynamic, static, nbits): how many do. */
   readonly integerOperators?: number;
-  /** Mode float16: the operators that compute in float32. */
+  /** Mode float16: the operators that compute in float32; mode static of LiteRT: those that stay in float. */
   readonly operators?: readonly KeptOperator[];
+  /** Mode static of LiteRT. */
+  readonly arena?: ArenaSizes;
   readonly seconds: number;
+}
+
+/** Bytes of memory that the values between operators take while a model runs. */
+export interface ArenaSizes {
+  readonly before: number;
+  readonly after: number;
 }
 
 /** An operator whose arithmetic a mode would change and that stays as it is. */
@@ -196,6 +204,8 @@ export interface ExportPreview {
   readonly usesMicrosoft: boolean;
   /** Mode static: what is quantized between operators, and what stays in float. */
   readonly outline?: StaticOutline;
+  /** Mode static of LiteRT. */
+  readonly arena?: ArenaSizes;
 }
 
 /** What a model is calibrated on. */

@@ -136,8 +136,16 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     for (const { tensors, reason } of result.nearest ?? [])
       print(`nearest codes: ${tensors} ${tensors === 1 ? 'tensor' : 'tensors'}: ${reason}`);
     printIntegerOperators(result);
+    if (result.arena !== undefined)
+      print(
+        `memory for values between operators: ${kilobytes(result.arena.before)} -> ${kilobytes(result.arena.after)}`,
+      );
     for (const line of operatorLines(result.operators ?? [])) print(line);
   });
+}
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1000).toFixed(1)} kB`;
 }
 
 /** The level that the command line gives; null where it gives none. */

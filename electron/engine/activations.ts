@@ -7,7 +7,7 @@ import type {
   QuantizedActivation,
   StaticOutline,
 } from '../../shared/activations.ts';
-import type { ModelGraph, OperatorRef } from '../../shared/graph.ts';
+import type { ModelGraph, Operand, OperatorRef } from '../../shared/graph.ts';
 import type { Plan, ValuePlan } from '../../shared/plan.ts';
 import {
   HISTOGRAM_BINS,
@@ -20,6 +20,9 @@ import type { RangeMethod } from '../../shared/scheme.ts';
 import type { Histogram } from '../../shared/report.ts';
 import { chooseRange, sqnrOfParameters } from './calibrate/choose-range.ts';
 import { activationParameters } from './quantize/activation-parameters.ts';
+
+/** LiteRT's operator that makes float32 of stored float16. */
+const RESTORING = 'DEQUANTIZE';
 
 /** Bins of a row's small histogram. */
 const ROW_BINS = 24;
@@ -47,9 +50,18 @@ export class Activations {
     this.ranges = ranges;
     this.observed = new Map(ranges.values.map((value) => [value.name, value]));
     for (const operator of graph.operators)
-      for (const input of operator.inputs)
-        if (input?.kind === 'tensor' && !this.takers.has(input.tensor))
-          this.takers.set(input.tensor, operator);
+      for (const input of operator.op === RESTORING ? [] : operator.inputs) {
+        const stored = input?.kind === 'value' ? this.restoredFrom(input.value) : input;
+        if (stored?.kind === 'tensor' && !this.takers.has(stored.tensor))
+          this.takers.set(stored.tensor, operator);
+      }
+  }
+
+  /** The stored tensor that a value of a LiteRT model is restored from; null for other values. */
+  private restoredFrom(value: number): Operand {
+    const { producer } = this.graph.values[value]!;
+    const operator = producer === null ? undefined : this.graph.operators[producer];
+    return operator?.op === RESTORING ? (operator.inputs[0] ?? null) : null;
   }
 
   /**
@@ -191,7 +203,9 @@ export function outlineOf(plan: Plan, { operators }: ModelGraph): StaticOutline 
   return {
     activations: plan.activations.filter(({ scheme }) => scheme !== null).length,
     integerOperators: plan.operators.filter(({ isInteger }) => isInteger).length,
-    operators: plan.operators.length,
+    // Those that compute on no floats, or restore stored ones, are neither.
+    operators: plan.operators.filter(({ isInteger, reason }) => isInteger || reason !== null)
+      .length,
     float: float.sort((a, b) => b.operators - a.operators),
   };
 }

@@ -109,6 +109,7 @@ export class Exporting {
       kept: this.keptByReason(plan, layout),
       opset: layout.opset ?? null,
       usesMicrosoft: layout.usesMicrosoft ?? false,
+      ...(layout.arena === undefined ? {} : { arena: layout.arena }),
       ...(mode === 'static' ? { outline: outlineOf(plan, this.opened.graph()) } : {}),
     };
   }
@@ -140,6 +141,7 @@ export class Exporting {
       ...activationCounts(mode, plan),
       keptByReason: this.keptByReason(plan, layout),
       ...this.nearestByReason(recipe, mode),
+      ...(layout.arena === undefined ? {} : { arena: layout.arena }),
       ...(layout.operators === undefined ? {} : { operators: layout.operators }),
       ...(layout.integerOperators === undefined
         ? {}

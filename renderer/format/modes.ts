@@ -40,6 +40,10 @@ const otherWords: Partial<Record<string, Partial<Record<ExportMode, ModeWords>>>
       name: 'Dynamic',
       what: 'int8 and int4 for the kernels that compute with them',
     },
+    static: {
+      name: 'Static',
+      what: 'full integer: weights and activations in int8 or int16, by ranges from samples',
+    },
     float: {
       name: 'Float',
       what: 'float schemes only; other weights keep their type',
@@ -65,8 +69,8 @@ export function loadedBy(format: string, preview: ExportPreview): string {
 }
 
 /** Why a mode changes nothing in this model: the reason of most of the tensors that it keeps; null where it changes some. */
-export function whyIdle({ quantized, kept }: ExportPreview): string | null {
-  if (quantized > 0) return null;
+export function whyIdle({ quantized, kept, outline }: ExportPreview): string | null {
+  if (quantized > 0 || (outline?.integerOperators ?? 0) > 0) return null;
   const asked = kept.filter(({ reason }) => !/^a (bias|normalization|constant)/.test(reason));
   const [first] = asked.length === 0 ? kept : asked;
   return `Changes nothing here: ${escaped(first?.reason ?? 'the model has no weights')}.`;

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { root } from '../helpers/root.ts';
 import { LITERT_MODELS } from '../helpers/litert-models.ts';
 import { expect, figuresSettle, test } from './app.ts';
 
@@ -50,6 +51,50 @@ test('a MediaPipe model opens, is compared and exported in dynamic range, and th
   await expect(kept).toContainText('int8 kept');
   await kept.click();
   await expect(page.getByRole('complementary')).toContainText('This tensor is already quantized');
+  expect(app.complaints).toEqual([]);
+});
+
+test('pictures calibrate a LiteRT model, and its full integer export is verified in LiteRT', async ({
+  open,
+  folder,
+}) => {
+  test.setTimeout(180_000);
+  const pictures = path.join(folder, 'faces');
+  fs.mkdirSync(pictures);
+  for (const size of ['128x128', '64x64'])
+    fs.copyFileSync(
+      path.join(root, `build/icons/png/${size}.png`),
+      path.join(pictures, `icon-${size}.png`),
+    );
+  const app = await open(LITERT_MODELS.faceShort);
+  const { page } = app;
+  await figuresSettle(app);
+  await page.getByLabel('Recipe of A', { exact: true }).selectOption('litert-full-integer');
+  await page.getByLabel('Export mode').selectOption('static');
+  await page.getByRole('button', { name: 'Calibrate…' }).first().click();
+  const dialog = page.getByRole('dialog', { name: 'Calibrate' });
+  await app.answerOpen(pictures);
+  await dialog.getByRole('button', { name: 'Folder…' }).click();
+  await expect(dialog).toContainText('2 of 2 samples', { timeout: 30_000 });
+  await dialog.getByRole('button', { name: 'Calibrate', exact: true }).click();
+  await expect(dialog.getByRole('status')).toContainText('Calibrated on 2 samples', {
+    timeout: 90_000,
+  });
+  await dialog.getByRole('button', { name: 'Done' }).click();
+  await figuresSettle(app);
+  const first = page.getByRole('grid', { name: 'Layers' }).getByRole('row').nth(2);
+  await expect(first).toContainText('conv2d');
+  await expect(first).toContainText('int8');
+  const out = path.join(folder, 'face.tflite');
+  await app.answerSave(out);
+  await page.getByRole('button', { name: 'Export…', exact: true }).click();
+  const exporting = page.getByRole('dialog', { name: /^Export / });
+  await exporting.getByRole('button', { name: 'Export', exact: true }).click();
+  await expect(exporting.getByRole('status')).toHaveText('Exported: face.tflite');
+  await exporting.getByRole('button', { name: 'Verify it now' }).click();
+  const verified = exporting.getByRole('region', { name: 'Outputs in LiteRT' });
+  await expect(verified).toContainText('regressors', { timeout: 60_000 });
+  expect(fs.statSync(out).size).toBeLessThan(0.85 * fs.statSync(LITERT_MODELS.faceShort).size);
   expect(app.complaints).toEqual([]);
 });
 

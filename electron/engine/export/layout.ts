@@ -1,5 +1,5 @@
 import type { ScaleDtype } from '../../../shared/plan.ts';
-import type { KeptOperator } from '../../../shared/protocol.ts';
+import type { ArenaSizes, KeptOperator } from '../../../shared/protocol.ts';
 import type { Scheme } from '../../../shared/scheme.ts';
 
 /**
@@ -56,6 +56,8 @@ export interface Layout {
   readonly refused: readonly { readonly tensor: number; readonly reason: string }[];
   /** In modes that run operators on codes: how many do. */
   readonly integerOperators?: number;
+  /** LiteRT, mode static: bytes of memory for the values between operators. */
+  readonly arena?: ArenaSizes;
   /** ONNX: the version of ai.onnx that the written file has. */
   readonly opset?: number;
   /** ONNX: whether the written file has operators of com.microsoft. */

@@ -4,6 +4,7 @@ import { integerRule } from '../fit/static/rules.ts';
 import { makeTable, tablesOf, withFields } from '../read/nodes.ts';
 import { unionMember } from '../read/schema.ts';
 import type { OperatorRecord } from '../read/records.ts';
+import { arenaOf } from './arena.ts';
 import { assembleModel, toldBy } from './assemble.ts';
 import { GraphEdit } from './graph-edit.ts';
 import type { HybridOperator } from './hybrid-operators.ts';
@@ -55,10 +56,20 @@ export function layoutStatic(request: LitertExport, computing: Computing): Layou
   return {
     ...{ pieces, beside: [], bytes: piecesLength(pieces), refused: [] },
     operators: floatOperators(computing),
+    ...arenas(request, edits[0]!),
     quantized: plan.flatMap(({ tensor, scheme, reason }) =>
       scheme === null ? [] : [{ tensor, scheme, codes: 'litert', reason }],
     ),
   };
+}
+
+/** Memory for the values between operators, before and after. */
+function arenas({ index, source }: LitertExport, edit: GraphEdit): Pick<Layout, 'arena'> {
+  const isStored = (buffer: number): boolean => (index.buffers[buffer] ?? null) !== null;
+  const isAdded = (buffer: number): boolean => buffer >= index.buffers.length;
+  const before = arenaOf(source, index.graphs[0]!.node, isStored);
+  const after = arenaOf(source, edit.finish().node, (each) => isStored(each) || isAdded(each));
+  return before === null || after === null ? {} : { arena: { before, after } };
 }
 
 /** Operators that stay in float. */
