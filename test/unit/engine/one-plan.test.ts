@@ -21,10 +21,7 @@ import {
   castMatMulModel,
   halfTensor,
   layersModel,
-  model,
-  node,
   randomValues,
-  value,
 } from '../../helpers/onnx-model.ts';
 import { sameRanges } from '../../helpers/ranges.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
