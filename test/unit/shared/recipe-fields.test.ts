@@ -49,6 +49,7 @@ test('the algorithm is one of those there are, in the default and in rules', () 
   expect(choosesCodes(parseRecipe(int8))).toBe(false);
   expect(choosesCodes(parseRecipe({ ...int8, rules: [gptq] }))).toBe(true);
   expect(choosesCodes(findPreset('int4-gptq')!)).toBe(true);
+  expect(choosesCodes(findPreset('static-int8-best')!)).toBe(true);
   expect(() => parseRecipe({ ...int8, default: { ...int8.default, algorithm: 'gptc' } })).toThrow(
     /default\.algorithm: .*expected gptq/,
   );

@@ -77,24 +77,24 @@ async function reports(
 }
 
 describe('codes that are chosen on samples in the window', () => {
-  const solved = (dtype: 'int4' | 'int8'): Recipe => ({
+  const gptq: Recipe = {
     ...int8,
     ...{ name: 'gptq', minElements: 0 },
-    default: { ...int8.default!, dtype, range: 'mse', algorithm: 'gptq' },
-  });
-  const gptq = solved('int4');
+    default: { ...int8.default!, dtype: 'int4', range: 'mse', algorithm: 'gptq' },
+  };
   const wanted = { handle: 'model', ...random, recipe: gptq, choosesCodes: true };
 
   test.each(['qdq', 'static'] as const)('mode %s', async (mode) => {
-    const recipe = solved(mode === 'qdq' ? 'int4' : 'int8');
+    const best = recipe('static-int8-best', { minElements: 0 });
+    const chosen = mode === 'qdq' ? gptq : best;
     const { page, idOf } = await opened();
-    const found = await page.ask('calibrate', { ...wanted, recipe, mode });
+    const found = await page.ask('calibrate', { ...wanted, recipe: chosen, mode });
     expect(found).toMatchObject({ samples: 3, weights: 2 });
     expect(found.values > 0).toBe(mode === 'static');
-    const all = await reports(page, recipe, mode);
+    const all = await reports(page, chosen, mode);
     for (const name of ['w1', 'w2']) {
       expect(all.get(idOf(name))).toMatchObject({ scheme: { algorithm: 'gptq' }, reason: null });
-      const params = { handle: 'model', tensor: idOf(name), a: recipe, b: null, mode, bins: 8 };
+      const params = { handle: 'model', tensor: idOf(name), a: chosen, b: null, mode, bins: 8 };
       const { a } = await page.ask('inspect', params);
       expect(a!.report.mse).toBe(all.get(idOf(name))!.mse);
     }
