@@ -1,6 +1,7 @@
 import svelte from 'eslint-plugin-svelte';
 import ts from 'typescript-eslint';
 import { root } from './paths.mjs';
+import { componentParser } from './svelte-program.mjs';
 
 // Svelte's files and the scripts of build/. The other files of TypeScript are oxlint's, with the same rules: .oxlintrc.json.
 const COMPONENTS = ['**/*.svelte', '**/*.svelte.ts'];
@@ -83,7 +84,7 @@ export default ts.config(
   { files: COMPONENTS, extends: svelte.configs.recommended },
   {
     files: COMPONENTS,
-    languageOptions: { parserOptions: { parser: ts.parser } },
+    languageOptions: { parserOptions: { parser: componentParser } },
     rules: { 'no-undef': 'off', 'prefer-const': 'off' },
   },
   {
