@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { PreparedModel } from '../../../electron/engine/calibrate/prepared.ts';
 import { observeWeightMoments } from '../../../electron/engine/calibrate/moments.ts';
 import type { WeightInput } from '../../../electron/engine/formats/format.ts';
@@ -96,6 +96,7 @@ const models: readonly Subject[] = [
 describe.each(models)('$name: what an analysis shows is what the export stores', (each) => {
   const { file, isReal = false } = each;
   const session = Session.open(file, pool);
+  afterAll(() => session.close());
   session.useRanges(sameRanges(session));
   const { modes } = session.opened;
   const cases = RECIPES.flatMap(({ name }, at) =>
@@ -121,6 +122,7 @@ describe.each(models)('$name: what an analysis shows is what the export stores',
 
 describe('codes that GPTQ has chosen are those that are shown, exported and run', () => {
   const session = Session.open(writeFile(folder, layersModel()), pool);
+  afterAll(() => session.close());
   const wanted = (fields: Partial<SchemeFields>): Recipe => ({
     ...findPreset('int8')!,
     ...{ name: 'gptq', minElements: 0 },
