@@ -11,10 +11,10 @@ function planted(folder: string): string {
 }
 
 test('the layer that breaks a model is found in the chart, kept in float, and the model measured again', async ({
-  launch,
+  open,
   folder,
 }) => {
-  const app = await launch([planted(folder)]);
+  const app = await open(planted(folder));
   const { page } = app;
   await figuresSettle(app);
   await page.getByRole('button', { name: 'Run', exact: true }).click();
@@ -59,10 +59,10 @@ test('the layer that breaks a model is found in the chart, kept in float, and th
 });
 
 test('a budget by outputs spends its bytes on the layer that breaks the model', async ({
-  launch,
+  open,
   folder,
 }) => {
-  const app = await launch([planted(folder)]);
+  const app = await open(planted(folder));
   const { page } = app;
   await figuresSettle(app);
   await page.getByRole('button', { name: 'Budget', exact: true }).click();

@@ -165,9 +165,9 @@ test('the window and the theme are next time as they were left, and the menu sho
 });
 
 test('the start page and the dialog offer the formats that the engine tells of', async ({
-  launch,
+  open,
 }) => {
-  const { page, electron } = await launch();
+  const { page, electron } = await open();
   const drop = page.getByRole('group', { name: 'Drop a model here' });
   await expect(drop).toContainText('LiteRT, safetensors, ONNX · any size');
   await electron.evaluate(({ dialog }) => {
