@@ -52,3 +52,9 @@ export function onnxRuntime(opset: number, mode: ExportMode, usesMicrosoft: bool
     return `onnxruntime ${newer(since, MICROSOFT[mode] ?? since)} or newer loads it, and no other runtime.`;
   return `onnxruntime ${since} or newer loads it, and other runtimes that support opset ${opset}.`;
 }
+
+/**
+ * onnxruntime 1.30 on Linux has telemetry: it keeps an identifier and a database in ~/.cache/Microsoft, a log in the
+ * temporary folder, and names an address to upload to. It reads this as its library is loaded.
+ */
+export const WITHOUT_TELEMETRY = { ORT_DISABLE_TELEMETRY: '1' };

@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import { utilityProcess } from 'electron';
+import { WITHOUT_TELEMETRY } from '../../shared/runtimes.ts';
 
 /** How much of what a dying process says is kept. */
 const KEPT_CHARACTERS = 4096;
@@ -19,6 +20,7 @@ export interface RuntimeChild {
 export function startRuntimeProcess(listeners: RuntimeListeners): RuntimeChild {
   const child = utilityProcess.fork(path.join(__dirname, 'runtime.js'), [], {
     serviceName: 'quantscope-runtime',
+    env: { ...process.env, ...WITHOUT_TELEMETRY },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let isWanted = true;

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { AppError, type ErrorData } from '../../../shared/errors.ts';
+import { WITHOUT_TELEMETRY } from '../../../shared/runtimes.ts';
 import { throwIfAborted } from '../cancel.ts';
 import { memoryLimit } from '../memory-limit.ts';
 import {
@@ -91,6 +92,7 @@ const KEPT_CHARACTERS = 4096;
 /** Starts a runtime process in plain Node. */
 export function forked(script: string): RuntimeProcess {
   const child = fork(script, {
+    env: { ...process.env, ...WITHOUT_TELEMETRY },
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });

@@ -161,6 +161,15 @@ describe('quantscope verify', () => {
   }, 60_000);
 });
 
+test('onnxruntime keeps nothing of its own in the home or the temporary folder', () => {
+  const home = fs.mkdtempSync(path.join(folder, 'home-'));
+  const env = { ...process.env, HOME: home, XDG_CACHE_HOME: home, TMPDIR: home };
+  const args = [CLI_SCRIPT, 'verify', small, small, '--samples', '1'];
+  const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: 'utf8' });
+  expect([status, stderr]).toEqual([0, '']);
+  expect(fs.readdirSync(home, { recursive: true })).toEqual([]);
+}, 60_000);
+
 test('progress comes before each run, with the time left that whole samples took', async () => {
   const said: RunProgress[] = [];
   let now = 0;
