@@ -236,6 +236,8 @@ export interface Requests {
       recipe: Recipe;
       mode: ExportMode;
       first: readonly number[];
+      /** Whether statistics that the engine has already are told as well: the page has none. */
+      withStatistics?: boolean | undefined;
     };
     reply: Total;
   };

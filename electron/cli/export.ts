@@ -11,6 +11,7 @@ import {
   ACCURACY_LEVELS,
   BASE_ACTIVATIONS,
   BORDER_TYPES,
+  choosesCodes,
   type AccuracyLevel,
   type BorderType,
   type Recipe,
@@ -113,6 +114,7 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     checkExtension(out, session.summary());
     if (mode !== 'static' && values['integer-only'] === true)
       throw new UsageError(`--integer-only is for --mode static, found ${mode}`);
+    checkSampleOptions(values, mode, read);
     const border = borderType(values, mode, session.opened.model.format);
     const options = {
       ...{ signal, onProgress, inputs },
@@ -142,6 +144,22 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
       );
     for (const line of operatorLines(result.operators ?? [])) print(line);
   });
+}
+
+/** Options that name samples or ranges are not for every export. @throws UsageError where one would be left unread */
+function checkSampleOptions(values: Values, mode: ExportMode, recipe: Recipe): void {
+  const [hasRanges, hasSamples] = [values['ranges'], values['calibrate']].map(
+    (value) => value !== undefined,
+  );
+  if (hasRanges === true && mode !== 'static')
+    throw new UsageError(`--ranges is for --mode static, found ${mode}`);
+  if (hasSamples !== true || choosesCodes(recipe)) return;
+  if (mode !== 'static')
+    throw new UsageError(
+      `--calibrate is for --mode static and for recipes of GPTQ, found ${mode} and ${printable(recipe.name)}`,
+    );
+  if (hasRanges === true)
+    throw new UsageError('--calibrate finds the ranges that --ranges gives: give one of them');
 }
 
 function kilobytes(bytes: number): string {

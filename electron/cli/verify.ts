@@ -55,10 +55,12 @@ async function verify({ positionals, values }: CommandInput): Promise<void> {
   const samples = wholeNumber(values, 'samples', 4, 1, 1000);
   const seed = wholeNumber(values, 'seed', 0, 0, 0xffffffff);
   const inputs = typeof values['inputs'] === 'string' ? values['inputs'] : null;
+  // Of a folder all samples are taken unless fewer are asked for.
+  const limit = values['samples'] === undefined ? undefined : samples;
   const answersAsked = answersWanted(values);
   await withSession(model, async ({ session, signal, onProgress }) => {
     const [wanted, options] = [
-      { samples, seed, inputs },
+      { samples, seed, inputs, limit },
       { signal, onProgress },
     ];
     const runtime = currentRuntime();

@@ -22,6 +22,8 @@ export interface MeasureOptions extends RunOptions {
   readonly onStatistics?: (
     statistics: readonly { tensor: number; statistics: Statistics }[],
   ) => void;
+  /** Whether to tell the statistics of tensors that were read before, too. */
+  readonly withStatistics?: boolean | undefined;
   /** Whether reports have all scales, which they do where nothing is said: an embedding in blocks has millions. */
   readonly withScales?: boolean;
 }
@@ -75,11 +77,7 @@ export class Measuring {
         const batch = step.value;
         const analyzed = await this.runBatch(batch, options);
         const reports = batch.map((entry, index) => this.settleItem(entry, analyzed[index]!));
-        const fresh = analyzed.filter((item) => item.pass !== null);
-        if (fresh.length > 0)
-          options.onStatistics?.(
-            fresh.map((item) => ({ tensor: item.tensor, statistics: item.pass!.statistics })),
-          );
+        this.tellStatistics(analyzed, options);
         settle(reports);
         done += batch.length;
         bytesDone += batch.reduce((sum, entry) => sum + this.tensors[entry.tensor]!.bytes, 0);
@@ -91,6 +89,18 @@ export class Measuring {
     const outcomes = await Promise.allSettled(lanes);
     const failure = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failure !== undefined) throw failure.reason as Error;
+  }
+
+  /** Tell the statistics of tensors that were read; or of all, where who listens has none yet. */
+  private tellStatistics(
+    analyzed: readonly AnalyzedItem[],
+    { onStatistics, withStatistics = false }: MeasureOptions,
+  ): void {
+    const told = analyzed.flatMap(({ tensor, pass }) => {
+      const known = pass ?? (withStatistics ? this.passes.get(tensor) : undefined);
+      return known === undefined ? [] : [{ tensor, statistics: known.statistics }];
+    });
+    if (told.length > 0) onStatistics?.(told);
   }
 
   /**

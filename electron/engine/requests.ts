@@ -65,6 +65,7 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
     recipe,
     mode,
     first: v.pipe(v.array(index), v.maxLength(MAX_FIRST)),
+    withStatistics: v.optional(v.boolean()),
   }),
   inspect: v.strictObject({
     handle,

@@ -116,11 +116,12 @@ export class Analyses {
     // says which rows are seen; a small one is measured while it is drawn.
     if (model.tensors.length > SMALL_MODEL || !this.#workbench.inspection.isCurrent) await tick();
     const first = [...new Set([...selection.ids, ...this.#visible])];
+    const withStatistics = this.#statistics.size === 0;
     try {
       const total = await jobs.run(job, () =>
         client.request(
           'analyze',
-          { handle: file.handle, side, recipe: plain(recipe), mode, first },
+          { handle: file.handle, side, recipe: plain(recipe), mode, first, withStatistics },
           {
             signal: abort.signal,
             onProgress: (progress: Progress) => this.#progress(job, progress),

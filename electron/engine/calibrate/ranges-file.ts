@@ -61,15 +61,16 @@ export function readRanges(file: string): Ranges {
   return rangesFromText(fs.readFileSync(file, 'utf8'), file);
 }
 
-/** @throws AppError BAD_USAGE where none of the values that were observed is one of the model's */
+/** @throws AppError BAD_USAGE where most of the values that were observed are not the model's: some names are common */
 export function assertRangesOf({ values }: ModelGraph, ranges: Ranges, file: string): void {
   const own = new Set(values.map(({ name }) => name));
-  if (ranges.values.length === 0 || ranges.values.some(({ name }) => own.has(name))) return;
+  const strangers = ranges.values.filter(({ name }) => !own.has(name));
+  if (strangers.length * 2 <= ranges.values.length) return;
   throw new AppError('BAD_USAGE', 'holds ranges of another model', {
     file,
     field: 'values',
-    found: ranges.values[0]!.name,
-    expected: 'names of values of this model',
+    found: `${strangers.length} of ${ranges.values.length} that this model does not have, as ${strangers[0]!.name}`,
+    expected: 'values of this model',
   });
 }
 

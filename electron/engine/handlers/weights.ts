@@ -26,8 +26,8 @@ export function weightHandlers({
   | 'dotProduct'
 > {
   return {
-    analyze: async ({ handle, recipe, mode, first }, call) => {
-      const options = { ...streaming(call), mode, first, withScales: false };
+    analyze: async ({ handle, recipe, mode, first, withStatistics }, call) => {
+      const options = { ...streaming(call), mode, first, withStatistics, withScales: false };
       const { total } = await models.in(handle, mode).analyze(parseRecipe(recipe), options);
       return total;
     },

@@ -131,6 +131,29 @@ test('a negative number is a value, not an option', () => {
 });
 
 test.each([
+  [['int8', '--ranges', 'r.json'], '--ranges is for --mode static, found qdq'],
+  [
+    ['static-int8', '--calibrate', '.'],
+    '--calibrate is for --mode static and for recipes of GPTQ, found qdq and static-int8',
+  ],
+  [
+    ['static-int8', '--mode', 'static', '--calibrate', '.', '--ranges', 'r.json'],
+    '--calibrate finds the ranges that --ranges gives: give one of them',
+  ],
+])('export --recipe %j: what would be left unread is refused', (flags, message) => {
+  const { status, stderr } = run(
+    'export',
+    model,
+    '--out',
+    path.join(folder, 's.onnx'),
+    '--recipe',
+    ...flags,
+  );
+  expect(stderr).toContain(message);
+  expect(status).toBe(2);
+});
+
+test.each([
   ['nbits', '3', '--accuracy-level must be 0, 1 or 4, found 3'],
   ['qdq', '4', '--accuracy-level is for --mode nbits, found qdq'],
 ])('an accuracy level in mode %s of %s is wrong usage', (mode, level, words) => {

@@ -132,6 +132,27 @@ describe('the engine', () => {
     expect(of('progress').length).toBeGreaterThan(0);
   });
 
+  test('statistics are told once, and again to a page that has none', async () => {
+    const { page } = opened();
+    await page.request('open', { handle: 'model' }).answer;
+    const asked = { handle: 'model', side: 'a', recipe: int8, mode: 'qdq', first: [] } as const;
+    const told = async (withStatistics: boolean): Promise<number> => {
+      const { id, answer } = page.request('analyze', { ...asked, withStatistics });
+      await answer;
+      return page.messages.reduce(
+        (sum, message) =>
+          message.type === 'statistics' && message.id === id
+            ? sum + message.statistics.length
+            : sum,
+        0,
+      );
+    };
+    const first = await told(true);
+    expect(first).toBeGreaterThan(0);
+    expect(await told(false)).toBe(0);
+    expect(await told(true)).toBe(first);
+  });
+
   test('a newer analysis of a side ends the older one of that side, and not the other side', async () => {
     const { page } = opened();
     await page.request('open', { handle: 'model' }).answer;
