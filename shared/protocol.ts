@@ -71,7 +71,7 @@ export interface ExportResult {
   readonly activations?: { readonly quantized: number; readonly kept: number };
   /** Modes that run operators on codes (dynamic, static, nbits): how many do. */
   readonly integerOperators?: number;
-  /** Mode float16: the operators that compute in float32; mode static of LiteRT: those that stay in float. */
+  /** Mode float16: the operators that compute in float32; mode static: those that stay in float. */
   readonly operators?: readonly KeptOperator[];
   /** Mode static of LiteRT. */
   readonly arena?: ArenaSizes;

@@ -2,7 +2,13 @@ import * as path from 'node:path';
 import { AppError } from '../../shared/errors.ts';
 import type { Plan } from '../../shared/plan.ts';
 import type { StaticOutline } from '../../shared/activations.ts';
-import type { ExportMode, ExportPreview, ExportResult } from '../../shared/protocol.ts';
+import type { ModelGraph } from '../../shared/graph.ts';
+import type {
+  ExportMode,
+  ExportPreview,
+  ExportResult,
+  KeptOperator,
+} from '../../shared/protocol.ts';
 import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
 import { keptByReason, type KeptGroup } from '../../shared/report.ts';
 import type { InputFile } from '../files/atomic-file.ts';
@@ -46,21 +52,34 @@ function refuseUnchanged(file: string, mode: ExportMode, groups: readonly KeptGr
   );
 }
 
-/** Groups of operators that an error lists. */
-const LISTED = 10;
+/** Characters of groups of operators that an error lists whole; others are counted. */
+const LISTED = 180;
 
 /** @throws AppError UNSUPPORTED with the operators that stay in float, the largest group first */
 function refuseFloat(file: string, { float }: StaticOutline): void {
   if (float.length === 0) return;
-  const groups = float
-    .slice(0, LISTED)
-    .map(({ operators, ops, reason }) => `${operators} ${ops.join(', ')}: ${reason}`);
-  const more = float.length > LISTED ? [`and for ${float.length - LISTED} more reasons`] : [];
+  const groups: string[] = [];
+  let others = 0;
+  for (const { operators, ops, reason } of float) {
+    const kinds = ops.length > 3 ? `${ops.slice(0, 3).join(', ')} and others` : ops.join(', ');
+    const group = `${operators} ${kinds}: ${reason}`;
+    if (groups.length === 0 || [...groups, group].join('; ').length <= LISTED) groups.push(group);
+    else others += operators;
+  }
+  const more = others > 0 ? [`and ${others} more`] : [];
   throw new AppError(
     'UNSUPPORTED',
     'is not written, because operators stay in float; export it without --integer-only to keep them',
     { file, found: [...groups, ...more].join('; '), expected: 'operators on integers only' },
   );
+}
+
+/** The operators that mode static leaves in float. */
+function floatOperators({ operators }: Plan, graph: ModelGraph): readonly KeptOperator[] {
+  return operators.flatMap(({ operator, reason }) => {
+    const { name, op } = graph.operators[operator]!;
+    return reason === null ? [] : [{ name, op, reason }];
+  });
 }
 
 interface PlannedExport extends TargetPlan {
@@ -131,6 +150,8 @@ export class Exporting {
       refuseUnchanged(target, mode, this.keptByReason(plan, layout));
     if (options.integerOnly === true) refuseFloat(target, outlineOf(plan, this.opened.graph()));
     await this.write(target, place, options);
+    const operators =
+      mode === 'static' ? floatOperators(plan, this.opened.graph()) : layout.operators;
     return {
       out: target,
       mode,
@@ -142,7 +163,7 @@ export class Exporting {
       keptByReason: this.keptByReason(plan, layout),
       ...this.nearestByReason(recipe, mode),
       ...(layout.arena === undefined ? {} : { arena: layout.arena }),
-      ...(layout.operators === undefined ? {} : { operators: layout.operators }),
+      ...(operators === undefined ? {} : { operators }),
       ...(layout.integerOperators === undefined
         ? {}
         : { integerOperators: layout.integerOperators }),

@@ -6,7 +6,7 @@ import type { PagedBytes } from '../read/paged-bytes.ts';
 import { piecesLength, type Layout } from '../../../export/layout.ts';
 import { NO_SMALLER_EXPORT } from '../../no-gain.ts';
 import { assembleModel, toldBy } from './assemble.ts';
-import { floatOperators, layoutStatic } from './layout-static.ts';
+import { layoutStatic } from './layout-static.ts';
 import { GraphEdit } from './graph-edit.ts';
 import { OperatorCodes } from './operator-codes.ts';
 import { replaceWeight } from './replace-weight.ts';
@@ -27,7 +27,7 @@ export function layoutLitert(request: LitertExport): Layout {
     requireKnown(index, source);
     const isAny = computing.operators.some(({ isInteger }) => isInteger);
     if (isAny) return layoutStatic(request, computing);
-    return { ...unchanged(source, []), operators: floatOperators(computing) };
+    return unchanged(source, []);
   }
   const { replaced, refused } = decide(request);
   if (replaced.length === 0) return unchanged(source, refused);

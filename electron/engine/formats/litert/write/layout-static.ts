@@ -1,4 +1,3 @@
-import type { KeptOperator } from '../../../../../shared/protocol.ts';
 import { piecesLength, type Layout, type Piece } from '../../../export/layout.ts';
 import { integerRule } from '../fit/static/rules.ts';
 import { makeTable, tablesOf, withFields } from '../read/nodes.ts';
@@ -55,7 +54,6 @@ export function layoutStatic(request: LitertExport, computing: Computing): Layou
   const pieces = assembleModel(file, buffers.stored, edits, codes)!;
   return {
     ...{ pieces, beside: [], bytes: piecesLength(pieces), refused: [] },
-    operators: floatOperators(computing),
     ...arenas(request, edits[0]!),
     quantized: plan.flatMap(({ tensor, scheme, reason }) =>
       scheme === null ? [] : [{ tensor, scheme, codes: 'litert', reason }],
@@ -70,14 +68,6 @@ function arenas({ index, source }: LitertExport, edit: GraphEdit): Pick<Layout, 
   const before = arenaOf(source, index.graphs[0]!.node, isStored);
   const after = arenaOf(source, edit.finish().node, (each) => isStored(each) || isAdded(each));
   return before === null || after === null ? {} : { arena: { before, after } };
-}
-
-/** Operators that stay in float. */
-export function floatOperators({ operators, graph }: Computing): readonly KeptOperator[] {
-  return operators.flatMap(({ operator, reason }) => {
-    const { name, op } = graph.operators[operator]!;
-    return reason === null ? [] : [{ name, op, reason }];
-  });
 }
 
 /** Operators on integers, and the stored tensors that they take as codes. */
