@@ -159,7 +159,7 @@ function checkSampleOptions(values: Values, mode: ExportMode, recipe: Recipe): v
       `--calibrate is for --mode static and for recipes of GPTQ, found ${mode} and ${printable(recipe.name)}`,
     );
   if (hasRanges === true)
-    throw new UsageError('--calibrate finds the ranges that --ranges gives: give one of them');
+    throw new UsageError('--calibrate and --ranges both give ranges: give one of them');
 }
 
 function kilobytes(bytes: number): string {

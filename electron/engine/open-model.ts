@@ -1,9 +1,9 @@
 import type { Calibrated, Calibrations } from '../../shared/activations.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { ExportMode } from '../../shared/protocol.ts';
-import { AnswerStore } from './answers/answer-store.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import { writeWhole } from '../files/atomic-file.ts';
+import { AnswerStore } from './answers/answer-store.ts';
 import { observeWeightMoments } from './calibrate/moments.ts';
 import { PreparedModel, type CalibrationInputs } from './calibrate/prepared.ts';
 import { assertRangesOf, rangesToText, readRanges } from './calibrate/ranges-file.ts';

@@ -138,8 +138,9 @@ export class Workbench {
   );
   /** The mode that samples are observed for: static, unless only codes of weights wait for them. */
   readonly calibrationMode: ExportMode = $derived.by(() => {
-    const isFirst = this.model?.modes.includes('static') === true && !this.calibration.choosesCodes;
-    return isFirst ? 'static' : this.chosenMode;
+    const { modes = [] } = this.model ?? {};
+    if (this.calibration.choosesCodes || !modes.includes('static')) return this.chosenMode;
+    return 'static';
   });
   readonly recipes = $derived(this.history.present);
   /** The name of each tensor on screen. */

@@ -83,12 +83,12 @@ function member(reader: JsonReader, key: string, add: Add): void {
   const value = reader.skip();
   if (value.startsWith('"')) {
     if (!/^\d{1,7}$/.test(key))
-      reader.refuse('a key is no number of a class', key, 'a whole number');
+      reader.refuse('a key must be the number of a class', key, 'a whole number');
     add(Number(key), JSON.parse(value) as string);
   } else if (/^\d{1,7}$/.test(value)) add(Number(value), key);
   else
     reader.refuse(
-      'is no name and no number of a class',
+      'must be a name or the number of a class',
       value.slice(0, 40),
       'a string or a whole number',
     );

@@ -63,7 +63,7 @@ describe('names are refused from', () => {
     ['a number of a class that is huge', 'json', '{"9999999": "cat"}', /too many names/],
     ['text after the end', 'json', '["cat"] x', /expected nothing more/],
     ['two names of one class', 'json', '{"0": "cat", "0": "dog"}', /a key stands twice/],
-    ['neither names nor numbers', 'json', '{"0": null}', /is no name and no number of a class/],
+    ['neither names nor numbers', 'json', '{"0": null}', /must be a name or the number of a class/],
     ['depth', 'json', `{"id2label": {"0": ${'['.repeat(1e6)}`, /nested too deep/],
   ])('%s', (_, extension, text, error) => {
     expect(() => names(text, extension)).toThrow(error);

@@ -138,7 +138,7 @@ test.each([
   ],
   [
     ['static-int8', '--mode', 'static', '--calibrate', '.', '--ranges', 'r.json'],
-    '--calibrate finds the ranges that --ranges gives: give one of them',
+    '--calibrate and --ranges both give ranges: give one of them',
   ],
 ])('export --recipe %j: what would be left unread is refused', (flags, message) => {
   const { status, stderr } = run(

@@ -43,7 +43,7 @@ test.each<[string, [number, number, number][], number]>([
   );
 });
 
-test('a full integer export of the face detector takes a quarter of the memory, about', async () => {
+test('a full integer export of the face detector takes less than half of the memory', async () => {
   const session = Session.open(LITERT_MODELS.faceShort, pool);
   session.useRanges(sameRanges(session));
   const { signal } = new AbortController();

@@ -21,7 +21,19 @@ export function setBins(pointer: usize, newLo: f64, newPerUnit: f64): void {
  * The last place of a double from 2^48 on is worth 1/16: added to a whole number, the low 32 bits
  * of the sum are 16 times that number, which is where its cell is.
  */
-const SHIFTER: f64 = 281474976710656.0;
+export const SHIFTER: f64 = 281474976710656.0;
+
+/** Counts four values, each in its own uint32 of the cell whose address is in the low bits of its double. */
+export function countFour(low: v128, high: v128): void {
+  const first = i32x4.extract_lane(low, 0);
+  const second = i32x4.extract_lane(low, 2);
+  const third = i32x4.extract_lane(high, 0);
+  const fourth = i32x4.extract_lane(high, 2);
+  store<u32>(first, load<u32>(first) + 1);
+  store<u32>(second, load<u32>(second, 4) + 1, 4);
+  store<u32>(third, load<u32>(third, 8) + 1, 8);
+  store<u32>(fourth, load<u32>(fourth, 12) + 1, 12);
+}
 
 /**
  * Counts values, all finite and within the bins, and returns their squared deviations from the
@@ -46,14 +58,7 @@ export function addToHistogram(pointer: usize, length: i32, mean: f64): f64 {
     const b = f64x2.sub(high, middle);
     squares = f64x2.add(squares, f64x2.mul(a, a));
     others = f64x2.add(others, f64x2.mul(b, b));
-    const first = i32x4.extract_lane(lowCells, 0);
-    const second = i32x4.extract_lane(lowCells, 2);
-    const third = i32x4.extract_lane(highCells, 0);
-    const fourth = i32x4.extract_lane(highCells, 2);
-    store<u32>(first, load<u32>(first) + 1);
-    store<u32>(second, load<u32>(second, 4) + 1, 4);
-    store<u32>(third, load<u32>(third, 8) + 1, 8);
-    store<u32>(fourth, load<u32>(fourth, 12) + 1, 12);
+    countFour(lowCells, highCells);
   }
   const both = f64x2.add(squares, others);
   let sum = f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1);

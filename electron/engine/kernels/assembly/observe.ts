@@ -1,6 +1,7 @@
 // What calibration makes of an activation's values: range, sums, and counts over bins with float32 edges.
 // Reference implementation: reference/plain-reductions.ts.
 
+import { countFour, SHIFTER } from './histogram';
 import { PIECE } from './statistics';
 import { squares } from './sums';
 
@@ -104,9 +105,6 @@ export function setEdges(newCells: usize, newEdges: usize, newBins: i32, newLimi
  */
 const MARGIN: f64 = 1.0 / 512;
 
-/** As in histogram.ts: added to a whole number, the low 32 bits of the sum are 16 times that number. */
-const SHIFTER: f64 = 281474976710656.0;
-
 /** Counts values in cells, those beyond the limits in the first or the last; others than finite ones are left out. */
 export function countObserved(pointer: usize, count: i32): void {
   const end = pointer + (usize(count & ~3) << 2);
@@ -124,14 +122,7 @@ export function countObserved(pointer: usize, count: i32): void {
     }
     const lowCells = f64x2.add(lowFloor, shifter);
     const highCells = f64x2.add(highFloor, shifter);
-    const first = i32x4.extract_lane(lowCells, 0);
-    const second = i32x4.extract_lane(lowCells, 2);
-    const third = i32x4.extract_lane(highCells, 0);
-    const fourth = i32x4.extract_lane(highCells, 2);
-    store<u32>(first, load<u32>(first) + 1);
-    store<u32>(second, load<u32>(second, 4) + 1, 4);
-    store<u32>(third, load<u32>(third, 8) + 1, 8);
-    store<u32>(fourth, load<u32>(fourth, 12) + 1, 12);
+    countFour(lowCells, highCells);
   }
   for (const last = pointer + (usize(count) << 2); from < last; from += 4)
     countOne(load<f32>(from));
