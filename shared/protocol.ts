@@ -1,10 +1,6 @@
-import type {
-  ActivationDetail,
-  Calibrated,
-  Calibrations,
-  LayerActivation,
-  StaticOutline,
-} from './activations.ts';
+import type { ExportMode, ExportPreview, ExportResult } from './exports.ts';
+import type { VerifyResult } from './verification.ts';
+import type { ActivationDetail, Calibrated, Calibrations, LayerActivation } from './activations.ts';
 import type { AnswerKind, BoxOrder, SampleAnswers, TotalAgreement } from './answers.ts';
 import type { Channels } from './channels.ts';
 import type { Budget, FilePlan, Goal } from './budget-plan.ts';
@@ -13,21 +9,13 @@ import type { DotProduct } from './dot-product.ts';
 import type { ErrorData } from './errors.ts';
 import type { FormatFacts, RuntimeName } from './formats.ts';
 import type { LayerErrors } from './layer-errors.ts';
-import type { Kernels } from './kernels.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { ModelProperties } from './properties.ts';
 import type { WeightPlans } from './plan.ts';
 import type { Recipe, Rule } from './recipe.ts';
 import type { Preview, SamplesDescription } from './samples.ts';
 import type { Scales } from './scales.ts';
-import type {
-  KeptGroup,
-  RangeCandidate,
-  Statistics,
-  TensorDetail,
-  TensorFigures,
-  Total,
-} from './report.ts';
+import type { RangeCandidate, Statistics, TensorDetail, TensorFigures, Total } from './report.ts';
 
 /** An opaque name that main gave a path; the page never sees or supplies the path itself. */
 export type Handle = string;
@@ -56,41 +44,6 @@ export interface ModelSummary extends Omit<Model, 'files' | 'tensors'> {
   readonly calibrated?: Calibrations;
 }
 
-export interface ExportResult {
-  readonly out: string;
-  readonly mode: ExportMode;
-  readonly bytesBefore: number;
-  readonly bytesAfter: number;
-  readonly quantized: number;
-  readonly kept: number;
-  /** Why float tensors were kept, largest first. */
-  readonly keptByReason: readonly KeptGroup[];
-  /** Weights whose codes the recipe wants chosen on samples and that have the nearest ones: why, largest first. */
-  readonly nearest?: readonly KeptGroup[];
-  /** Mode static: values between operators that are quantized, and those that stay in float. */
-  readonly activations?: { readonly quantized: number; readonly kept: number };
-  /** Modes that run operators on codes (dynamic, static, nbits): how many do. */
-  readonly integerOperators?: number;
-  /** Mode float16: the operators that compute in float32; mode static: those that stay in float. */
-  readonly operators?: readonly KeptOperator[];
-  /** Mode static of LiteRT. */
-  readonly arena?: ArenaSizes;
-  readonly seconds: number;
-}
-
-/** Bytes of memory that the values between operators take while a model runs. */
-export interface ArenaSizes {
-  readonly before: number;
-  readonly after: number;
-}
-
-/** An operator whose arithmetic a mode would change and that stays as it is. */
-export interface KeptOperator {
-  readonly name: string;
-  readonly op: string;
-  readonly reason: string;
-}
-
 /** What models are run on. */
 export interface RunInputs {
   readonly samples: number;
@@ -109,103 +62,6 @@ export interface ShownAs {
   /** A labels file, a dictionary or a tokenizer; null is what lies beside the model. */
   readonly names: Handle | null;
   readonly order: BoxOrder | null;
-}
-
-/** How many values of an output are NaN or infinite, over all samples. */
-export interface NonFinite {
-  readonly before: number;
-  readonly after: number;
-  /** NaN where the original gives none. */
-  readonly newNaN: number;
-  /** Infinite where the original is finite. */
-  readonly newInfinity: number;
-}
-
-/** What an export gives that its original does not, in words; null where there is nothing. */
-export function newNonFinite({ newNaN, newInfinity }: NonFinite): string | null {
-  const counts = [
-    ...(newNaN > 0 ? [`${newNaN} NaN`] : []),
-    ...(newInfinity > 0 ? [`${newInfinity} infinite`] : []),
-  ];
-  if (counts.length === 0) return null;
-  return `${counts.join(' and ')} that the original does not have`;
-}
-
-/** How an exported model answers beside its original. */
-export interface VerifyResult {
-  /** What ran both. */
-  readonly runtime: RuntimeName;
-  readonly samples: number;
-  readonly seed: number;
-  readonly outputs: readonly {
-    readonly name: string;
-    /** Infinity when equal; null when the original is all zero or an output is not finite. */
-    readonly sqnrDb: number | null;
-    readonly cosine: number | null;
-    readonly maxAbsError: number;
-    /** Of class scores [samples, classes]: the share of rows whose greatest value is at the same place; null for others. */
-    readonly top1Agreement: number | null;
-    readonly nonFinite: NonFinite;
-    /** The figures say nothing about the export: the output is constant, random, or was not compared. */
-    readonly inconclusive: boolean;
-    /** What is special about this output, after its name: "is zero in every sample, ..."; null for nothing. */
-    readonly note: string | null;
-  }[];
-  /**
-   * The same with the weights alone, where onnxruntime quantizes inputs on its own, which the export does
-   * not ask for (MatMulNBits made of DequantizeLinear and MatMul); absent for other exports.
-   */
-  readonly weightsOnly?: VerifyResult['outputs'];
-  /** Samples whose outputs can be shown: see the request answers; absent where none are kept. */
-  readonly kept?: number;
-  /** The name of the recipe that the export's metadata has; absent where it has none. */
-  readonly exportedUnder?: string;
-  /** What is special about the runs as a whole, each a sentence. */
-  readonly warnings: readonly string[];
-  /** What onnxruntime runs the export on; null where its optimized graph cannot be written or read, and for LiteRT. */
-  readonly kernels: Kernels | null;
-  readonly bytesBefore: number;
-  readonly bytesAfter: number;
-  /** Medians of one run, in milliseconds. */
-  readonly msBefore: number;
-  readonly msAfter: number;
-}
-
-/**
- * qdq: weights only, float arithmetic. dynamic: MatMul, Gemm and Conv on integers, their inputs
- * quantized as they run. static: the same with ranges of activations that calibration found, so that
- * operators hand on codes. float: float types only. float16: the graph computes in float16, between
- * float32 inputs and outputs. nbits: MatMul on weights of 4 or 8 bits in blocks. cast: every float
- * tensor in the recipe's float type, biases and norms too, as a checkpoint's model.to(dtype) makes it.
- */
-export const EXPORT_MODES = [
-  'qdq',
-  'dynamic',
-  'static',
-  'float',
-  'float16',
-  'nbits',
-  'cast',
-] as const;
-export type ExportMode = (typeof EXPORT_MODES)[number];
-
-/** What an export would write, known before it is written. */
-export interface ExportPreview {
-  readonly mode: ExportMode;
-  readonly bytesBefore: number;
-  /** To the byte, as the export writes it. */
-  readonly bytesAfter: number;
-  readonly quantized: number;
-  /** Tensors that stay as they are, grouped by reason, largest first. */
-  readonly kept: readonly KeptGroup[];
-  /** ONNX: the version of ai.onnx that the file has; null for other formats. */
-  readonly opset: number | null;
-  /** ONNX: whether the file has operators of com.microsoft, which only onnxruntime has. */
-  readonly usesMicrosoft: boolean;
-  /** Mode static: what is quantized between operators, and what stays in float. */
-  readonly outline?: StaticOutline;
-  /** Mode static of LiteRT. */
-  readonly arena?: ArenaSizes;
 }
 
 /** What a model is calibrated on. */
@@ -450,44 +306,4 @@ export type FromEngine =
       readonly type: 'ready';
       readonly workers: number;
       readonly formats: readonly FormatFacts[];
-    };
-
-/** What main must know of the engine's work. */
-export interface EngineState {
-  /** The files of open models, by device and inode: nothing may be written over them. */
-  readonly sources: readonly {
-    readonly identity: { readonly dev: string; readonly ino: string };
-  }[];
-  /** Folders that running exports write to. */
-  readonly exporting: readonly string[];
-}
-
-/** Engine to main: what it opens, as soon as it runs; its state whenever that changes. */
-export type EngineToMain =
-  | { readonly type: 'formats'; readonly formats: readonly FormatFacts[] }
-  | { readonly type: 'state'; readonly state: EngineState }
-  /** Start a process of onnxruntime, send it a message, or kill it. */
-  | { readonly type: 'runtime-start'; readonly id: number }
-  | { readonly type: 'runtime-post'; readonly id: number; readonly message: unknown }
-  | { readonly type: 'runtime-kill'; readonly id: number };
-
-/** Main to engine, over the utility process's own port. Ports for pages come with `connect`. */
-export type MainToEngine =
-  | { readonly type: 'connect' }
-  | { readonly type: 'runtime-message'; readonly id: number; readonly message: unknown }
-  /** It ended by itself; `said` is the end of its standard error. */
-  | {
-      readonly type: 'runtime-ended';
-      readonly id: number;
-      readonly code: number;
-      readonly said: string;
-    }
-  /** Put folders in order in which an export was killed. */
-  | { readonly type: 'recover'; readonly folders: readonly string[] }
-  | { readonly type: 'cancel-exports' }
-  | {
-      readonly type: 'grant';
-      readonly handle: Handle;
-      readonly path: string;
-      readonly use: 'read' | 'write';
     };

@@ -1,5 +1,5 @@
 // Which runtime loads an exported file, and from which version on.
-import type { ExportMode } from './protocol.ts';
+import type { ExportMode } from './exports.ts';
 
 /**
  * The onnxruntime from which each opset of ai.onnx is implemented: the table of onnxruntime.ai/docs/reference/compatibility

@@ -3,7 +3,7 @@ import { printable } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { describeScheme, fieldsOf, schemeOf } from '../../shared/scheme.ts';
-import { EXPORT_MODES, type ExportMode } from '../../shared/protocol.ts';
+import { EXPORT_MODES, type ExportMode } from '../../shared/exports.ts';
 import {
   keptByReason,
   type KeptGroup,

@@ -1,5 +1,5 @@
 import { printable } from '../../shared/errors.ts';
-import type { ExportMode } from '../../shared/protocol.ts';
+import type { ExportMode } from '../../shared/exports.ts';
 import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import { observeWeightMoments } from '../engine/calibrate/moments.ts';

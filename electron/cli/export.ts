@@ -5,8 +5,8 @@ import {
   type ExportMode,
   type ExportResult,
   type KeptOperator,
-  type ModelSummary,
-} from '../../shared/protocol.ts';
+} from '../../shared/exports.ts';
+import type { ModelSummary } from '../../shared/protocol.ts';
 import {
   ACCURACY_LEVELS,
   BASE_ACTIVATIONS,

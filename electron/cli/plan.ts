@@ -1,5 +1,5 @@
 import { printable } from '../../shared/errors.ts';
-import { EXPORT_MODES } from '../../shared/protocol.ts';
+import { EXPORT_MODES } from '../../shared/exports.ts';
 import { candidateSchemes, type Goal } from '../../shared/budget-plan.ts';
 import { defaultCandidates, measureBudget, planFile } from '../engine/budget.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';

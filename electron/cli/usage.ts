@@ -4,7 +4,7 @@ import type { Recipe } from '../../shared/recipe.ts';
 import { MAX_RECIPE_BYTES, recipeFromText } from '../../shared/recipe-file.ts';
 import { findPreset, PRESETS } from '../../shared/presets.ts';
 import { bytesOfSize } from '../../shared/size.ts';
-import { EXPORT_MODES, type ExportMode } from '../../shared/protocol.ts';
+import { EXPORT_MODES, type ExportMode } from '../../shared/exports.ts';
 import { fileKey, type InputFile } from '../files/atomic-file.ts';
 import { UsageError, type Values } from './command.ts';
 

@@ -2,7 +2,7 @@ import { AppError, printable } from '../../shared/errors.ts';
 import { ABOUT_TIMES } from '../../shared/formats.ts';
 import type { LayerErrors } from '../../shared/layer-errors.ts';
 import { kernelLines, ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
-import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
+import { newNonFinite, type VerifyResult } from '../../shared/verification.ts';
 import { differenceInWords } from '../../shared/judgement.ts';
 import { verifyAnswers } from '../engine/answers/verify-answers.ts';
 import { measureLayersOf, runBeside } from '../engine/runtime/run-models.ts';

@@ -12,7 +12,7 @@ import {
 import { addTo } from '../../shared/lists.ts';
 import { isQuantizable } from '../../shared/model.ts';
 import { planWeights } from '../../shared/plan.ts';
-import type { ExportMode } from '../../shared/protocol.ts';
+import type { ExportMode } from '../../shared/exports.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { describeScheme, fieldsOf, type Scheme } from '../../shared/scheme.ts';
 import type { TensorReport } from '../../shared/report.ts';

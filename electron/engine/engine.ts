@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import type { EngineToMain, MainToEngine } from '../../shared/protocol.ts';
+import type { EngineToMain, MainToEngine } from '../../shared/processes.ts';
 import { recoverFolder } from './export/journal.ts';
 import { FORMATS } from './formats/registry.ts';
 import { WorkerPool } from './pool.ts';

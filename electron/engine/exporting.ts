@@ -8,7 +8,7 @@ import type {
   ExportPreview,
   ExportResult,
   KeptOperator,
-} from '../../shared/protocol.ts';
+} from '../../shared/exports.ts';
 import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
 import { keptByReason, type KeptGroup } from '../../shared/report.ts';
 import type { InputFile } from '../files/atomic-file.ts';

@@ -1,5 +1,6 @@
 import { AppError } from '../../shared/errors.ts';
-import type { Handle, MainToEngine } from '../../shared/protocol.ts';
+import type { MainToEngine } from '../../shared/processes.ts';
+import type { Handle } from '../../shared/protocol.ts';
 
 /** How long a request waits for the grant of its file. */
 const GRANT_WAIT_MS = 1000;

@@ -1,6 +1,6 @@
 import type { Calibrated, Calibrations } from '../../shared/activations.ts';
 import { AppError } from '../../shared/errors.ts';
-import type { ExportMode } from '../../shared/protocol.ts';
+import type { ExportMode } from '../../shared/exports.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import { writeWhole } from '../files/atomic-file.ts';
 import { AnswerStore } from './answers/answer-store.ts';

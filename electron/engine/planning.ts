@@ -9,7 +9,7 @@ import {
   type TensorPlan,
   type WeightPlans,
 } from '../../shared/plan.ts';
-import type { ExportMode } from '../../shared/protocol.ts';
+import type { ExportMode } from '../../shared/exports.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
 import { algorithmOf, type Scheme } from '../../shared/scheme.ts';

@@ -2,12 +2,8 @@ import * as v from 'valibot';
 import { ANSWER_KINDS, BOX_ORDERS } from '../../shared/answers.ts';
 import { MAX_DOT_LENGTH } from '../../shared/dot-product.ts';
 import { AppError } from '../../shared/errors.ts';
-import {
-  EXPORT_MODES,
-  type RequestKind,
-  type Requests,
-  type ToEngine,
-} from '../../shared/protocol.ts';
+import { EXPORT_MODES } from '../../shared/exports.ts';
+import type { RequestKind, Requests, ToEngine } from '../../shared/protocol.ts';
 import type { Recipe, Rule } from '../../shared/recipe.ts';
 
 /** More than the layers of any model that is opened; a page sends those that it shows. */

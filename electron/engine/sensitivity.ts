@@ -9,7 +9,7 @@ import {
 } from '../../shared/budget-plan.ts';
 import { AppError } from '../../shared/errors.ts';
 import { patternsOf } from '../../shared/patterns.ts';
-import type { ExportMode } from '../../shared/protocol.ts';
+import type { ExportMode } from '../../shared/exports.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { fieldsOf, type Scheme } from '../../shared/scheme.ts';
 import { planFile } from './budget.ts';

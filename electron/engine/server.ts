@@ -1,11 +1,6 @@
 import { toErrorData } from '../../shared/errors.ts';
-import type {
-  EngineState,
-  MainToEngine,
-  RequestKind,
-  Side,
-  ToEngine,
-} from '../../shared/protocol.ts';
+import type { EngineState, MainToEngine } from '../../shared/processes.ts';
+import type { RequestKind, Side, ToEngine } from '../../shared/protocol.ts';
 import { thisComputer } from './computer/this-computer.ts';
 import { FORMATS } from './formats/registry.ts';
 import { Grants } from './grants.ts';

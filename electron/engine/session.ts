@@ -4,12 +4,8 @@ import type { DotProduct } from '../../shared/dot-product.ts';
 import { AppError } from '../../shared/errors.ts';
 import { isQuantizable, type TensorRef } from '../../shared/model.ts';
 import type { Plan, PlannedTensor, TensorPlan } from '../../shared/plan.ts';
-import type {
-  ExportMode,
-  ExportPreview,
-  ExportResult,
-  ModelSummary,
-} from '../../shared/protocol.ts';
+import type { ExportMode, ExportPreview, ExportResult } from '../../shared/exports.ts';
+import type { ModelSummary } from '../../shared/protocol.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import {

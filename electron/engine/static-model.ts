@@ -1,5 +1,5 @@
 import type { ActivationDetail, LayerActivation } from '../../shared/activations.ts';
-import type { ExportMode, ExportPreview, ExportResult } from '../../shared/protocol.ts';
+import type { ExportMode, ExportPreview, ExportResult } from '../../shared/exports.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { Channels } from '../../shared/channels.ts';

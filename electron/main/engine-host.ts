@@ -3,7 +3,7 @@ import { app, MessageChannelMain, utilityProcess, type UtilityProcess } from 'el
 import { AppError } from '../../shared/errors.ts';
 import type { FormatFacts } from '../../shared/formats.ts';
 import type { Settings } from '../../shared/ipc.ts';
-import type { EngineState, EngineToMain, MainToEngine } from '../../shared/protocol.ts';
+import type { EngineState, EngineToMain, MainToEngine } from '../../shared/processes.ts';
 import type { RotatingLog } from '../files/rotating-log.ts';
 import type { Handles } from './handles.ts';
 import { readJson, writeJson } from './json-file.ts';

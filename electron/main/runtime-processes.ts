@@ -1,4 +1,4 @@
-import type { EngineToMain, MainToEngine } from '../../shared/protocol.ts';
+import type { EngineToMain, MainToEngine } from '../../shared/processes.ts';
 import { startRuntimeProcess, type RuntimeChild } from './runtime-process.ts';
 
 type FromEngine = Extract<EngineToMain, { id: number }>;

@@ -1,5 +1,5 @@
 import { escaped } from '../../shared/errors.ts';
-import type { ExportMode, ExportPreview } from '../../shared/protocol.ts';
+import type { ExportMode, ExportPreview } from '../../shared/exports.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { onnxRuntime } from '../../shared/runtimes.ts';
 

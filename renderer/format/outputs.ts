@@ -1,7 +1,7 @@
 import { ABOUT_TIMES } from '../../shared/formats.ts';
 import { ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
 import { differenceInWords } from '../../shared/judgement.ts';
-import { newNonFinite, type VerifyResult } from '../../shared/protocol.ts';
+import { newNonFinite, type VerifyResult } from '../../shared/verification.ts';
 import { shownName } from './names.ts';
 import { decibels, decibelsWithUnit, NONE, real } from './numbers.ts';
 

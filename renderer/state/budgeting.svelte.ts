@@ -6,7 +6,8 @@ import {
   type Goal,
 } from '../../shared/budget-plan.ts';
 import { type ErrorData, toErrorData } from '../../shared/errors.ts';
-import type { ExportMode, Side } from '../../shared/protocol.ts';
+import type { ExportMode } from '../../shared/exports.ts';
+import type { Side } from '../../shared/protocol.ts';
 import type { Total } from '../../shared/report.ts';
 import { describeScheme, type Scheme } from '../../shared/scheme.ts';
 import { recipeTitle, sameScheme } from '../format/schemes.ts';

@@ -2,14 +2,9 @@ import type { ErrorData } from '../../shared/errors.ts';
 import { toErrorData } from '../../shared/errors.ts';
 import type { ChosenFile } from '../../shared/ipc.ts';
 import type { LayerError, LayerErrors } from '../../shared/layer-errors.ts';
-import type {
-  AnswerSlot,
-  ExportMode,
-  Handle,
-  RunInputs,
-  Side,
-  VerifyResult,
-} from '../../shared/protocol.ts';
+import type { ExportMode } from '../../shared/exports.ts';
+import type { AnswerSlot, Handle, RunInputs, Side } from '../../shared/protocol.ts';
+import type { VerifyResult } from '../../shared/verification.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { recipeTitle } from '../format/schemes.ts';
 import type { Listeners } from './engine-client.ts';

@@ -1,5 +1,6 @@
 import type { ChosenFile, PageApi } from '../../shared/ipc.ts';
-import type { ExportMode, ModelSummary } from '../../shared/protocol.ts';
+import type { ExportMode } from '../../shared/exports.ts';
+import type { ModelSummary } from '../../shared/protocol.ts';
 import type { Announcer } from './announcer.svelte.ts';
 import type { EngineClient } from './engine-client.ts';
 import type { Jobs } from './jobs.svelte.ts';

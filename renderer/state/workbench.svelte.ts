@@ -15,7 +15,8 @@ import {
   type Theme,
 } from '../../shared/ipc.ts';
 import type { ModelProperties } from '../../shared/properties.ts';
-import type { ExportMode, ModelSummary, Side } from '../../shared/protocol.ts';
+import type { ExportMode } from '../../shared/exports.ts';
+import type { ModelSummary, Side } from '../../shared/protocol.ts';
 import { findPreset } from '../../shared/presets.ts';
 import type { Recipe, Rule } from '../../shared/recipe.ts';
 import {

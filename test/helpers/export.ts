@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect } from 'vitest';
-import type { ExportMode } from '../../shared/protocol.ts';
+import type { ExportMode } from '../../shared/exports.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { findPreset } from '../../shared/presets.ts';
 import type { WorkerPool } from '../../electron/engine/pool.ts';

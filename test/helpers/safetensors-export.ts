@@ -2,7 +2,7 @@ import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect } from 'vitest';
-import type { ExportMode } from '../../shared/protocol.ts';
+import type { ExportMode } from '../../shared/exports.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { WorkerPool } from '../../electron/engine/pool.ts';
 import { Session } from '../../electron/engine/session.ts';

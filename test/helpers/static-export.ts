@@ -8,7 +8,7 @@ import type { WorkerPool } from '../../electron/engine/pool.ts';
 import { Session } from '../../electron/engine/session.ts';
 import type { ModelGraph } from '../../shared/graph.ts';
 import type { Plan } from '../../shared/plan.ts';
-import type { ExportResult } from '../../shared/protocol.ts';
+import type { ExportResult } from '../../shared/exports.ts';
 import type { ObservedValue } from '../../shared/ranges.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { sharedRuntime } from './shared-runtime.ts';

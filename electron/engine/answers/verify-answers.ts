@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import type { AnswerKind, SampleAnswers, TotalAgreement } from '../../../shared/answers.ts';
-import type { VerifyResult } from '../../../shared/protocol.ts';
+import type { VerifyResult } from '../../../shared/verification.ts';
 import { throwIfAborted } from '../cancel.ts';
 import type { RunOptions } from '../run-options.ts';
 import type { Runtime } from '../runtime/host.ts';

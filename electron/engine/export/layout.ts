@@ -1,5 +1,5 @@
 import type { ScaleDtype } from '../../../shared/plan.ts';
-import type { ArenaSizes, KeptOperator } from '../../../shared/protocol.ts';
+import type { ArenaSizes, KeptOperator } from '../../../shared/exports.ts';
 import type { Scheme } from '../../../shared/scheme.ts';
 
 /**

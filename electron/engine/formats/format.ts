@@ -1,6 +1,6 @@
 import type { DtypeName } from '../../../shared/dtypes.ts';
 import type { FormatFacts } from '../../../shared/formats.ts';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import type { Kernels } from '../../../shared/kernels.ts';
 import type { ModelGraph } from '../../../shared/graph.ts';
 import type { Model } from '../../../shared/model.ts';

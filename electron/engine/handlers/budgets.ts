@@ -1,6 +1,6 @@
 import { candidateSchemes, type Budget } from '../../../shared/budget-plan.ts';
 import { AppError } from '../../../shared/errors.ts';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import { parseRecipe } from '../../../shared/recipe-file.ts';
 import { defaultCandidates, measureBudget, planFile } from '../budget.ts';
 import { budgetByOutputs, measureSensitivity } from '../sensitivity.ts';

@@ -1,5 +1,6 @@
 import { AppError } from '../../../shared/errors.ts';
-import type { ExportMode, Handle } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
+import type { Handle } from '../../../shared/protocol.ts';
 import { OpenModel } from '../open-model.ts';
 import type { WorkerPool } from '../pool.ts';
 import type { Runtime } from '../runtime/host.ts';

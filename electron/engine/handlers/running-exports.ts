@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { AppError } from '../../../shared/errors.ts';
-import type { ExportResult, Progress } from '../../../shared/protocol.ts';
+import type { ExportResult } from '../../../shared/exports.ts';
+import type { Progress } from '../../../shared/protocol.ts';
 import type { Session } from '../session.ts';
 import type { Call } from './call.ts';
 

@@ -1,10 +1,5 @@
-import type {
-  AnswerSlot,
-  Handle,
-  RunInputs,
-  ShownAs,
-  VerifyResult,
-} from '../../../shared/protocol.ts';
+import type { AnswerSlot, Handle, RunInputs, ShownAs } from '../../../shared/protocol.ts';
+import type { VerifyResult } from '../../../shared/verification.ts';
 import type { LayerErrors } from '../../../shared/layer-errors.ts';
 import { parseRecipe } from '../../../shared/recipe-file.ts';
 import type { Wanted } from '../answers/kept-run.ts';

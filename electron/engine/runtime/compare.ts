@@ -1,4 +1,4 @@
-import type { VerifyResult } from '../../../shared/protocol.ts';
+import type { VerifyResult } from '../../../shared/verification.ts';
 import { areScores } from '../answers/kinds/scores.ts';
 import { sqnrDb } from '../../../shared/report.ts';
 

@@ -1,4 +1,4 @@
-import type { EngineToMain, MainToEngine } from '../../../shared/protocol.ts';
+import type { EngineToMain, MainToEngine } from '../../../shared/processes.ts';
 import { howItEnded, type FromRuntime, type RuntimeProcess } from './host.ts';
 
 type FromMain = Extract<MainToEngine, { type: 'runtime-message' | 'runtime-ended' }>;

@@ -1,4 +1,4 @@
-import type { VerifyResult } from '../../../shared/protocol.ts';
+import type { VerifyResult } from '../../../shared/verification.ts';
 import { OutputTally } from './compare.ts';
 import type { OutputValue } from './runnable.ts';
 

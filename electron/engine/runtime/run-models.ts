@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { LayerErrors } from '../../../shared/layer-errors.ts';
-import type { ExportMode, VerifyResult } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
+import type { VerifyResult } from '../../../shared/verification.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import type { Keeping } from '../answers/kept-outputs.ts';
 import { openModel } from '../formats/registry.ts';

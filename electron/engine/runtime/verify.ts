@@ -1,5 +1,5 @@
 import { AppError } from '../../../shared/errors.ts';
-import type { VerifyResult } from '../../../shared/protocol.ts';
+import type { VerifyResult } from '../../../shared/verification.ts';
 import { inputView } from '../answers/input-view.ts';
 import { OutputKeeper, type Keeping } from '../answers/kept-outputs.ts';
 import { samplesFor } from '../calibrate/data/samples-for.ts';

@@ -5,7 +5,7 @@ import { observeWeightMoments } from '../../../electron/engine/calibrate/moments
 import type { WeightInput } from '../../../electron/engine/formats/format.ts';
 import { FIRST_VALUES } from '../../../electron/engine/quantize/detail.ts';
 import { isQuantizable, type TensorRef } from '../../../shared/model.ts';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import type { Plan } from '../../../shared/plan.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { findPreset, PRESETS } from '../../../shared/presets.ts';

@@ -3,13 +3,8 @@ import * as path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { DOT_FORMATS, type DotProduct } from '../../../shared/dot-product.ts';
-import type {
-  EngineState,
-  FromEngine,
-  ModelSummary,
-  RequestKind,
-  Requests,
-} from '../../../shared/protocol.ts';
+import type { EngineState } from '../../../shared/processes.ts';
+import type { FromEngine, ModelSummary, RequestKind, Requests } from '../../../shared/protocol.ts';
 import { findPreset } from '../../../shared/presets.ts';
 import { FORMATS } from '../../../electron/engine/formats/registry.ts';
 import { EngineServer } from '../../../electron/engine/server.ts';

@@ -1,6 +1,6 @@
 import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';

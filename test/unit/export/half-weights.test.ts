@@ -2,7 +2,7 @@ import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { bfloat16Bits } from '../../../shared/bfloat16.ts';
 import { float16Bits, float16Value } from '../../../shared/float16.ts';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import type { SchemeFields } from '../../../shared/scheme.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';

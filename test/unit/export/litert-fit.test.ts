@@ -12,7 +12,7 @@ import { computeStatistics } from '../../../electron/engine/quantize/statistics.
 import { Session } from '../../../electron/engine/session.ts';
 import { FileSource } from '../../../electron/engine/source.ts';
 import { planWeights, type WeightPlans } from '../../../shared/plan.ts';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { PRESETS } from '../../../shared/presets.ts';
 import type { Scheme } from '../../../shared/scheme.ts';

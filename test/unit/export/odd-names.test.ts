@@ -1,7 +1,7 @@
 import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { printable } from '../../../shared/errors.ts';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';

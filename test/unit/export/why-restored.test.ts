@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BASE_SCHEME, type SchemeFields } from '../../../shared/scheme.ts';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';

@@ -9,7 +9,7 @@ import { measureLayersOf } from '../../../electron/engine/runtime/run-models.ts'
 import { Session } from '../../../electron/engine/session.ts';
 import { NO_HINTS } from '../../../electron/engine/runtime/inputs.ts';
 import type { LayerErrors } from '../../../shared/layer-errors.ts';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { writeExternalModel } from '../../helpers/external-model.ts';
 import { exporter, recipe } from '../../helpers/export.ts';

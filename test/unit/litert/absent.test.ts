@@ -5,7 +5,7 @@ import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { float16Bits } from '../../../shared/float16.ts';
 import type { ModelGraph } from '../../../shared/graph.ts';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
 import { table } from '../../helpers/flatbuffer.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import { schemeOf, type SchemeFields } from '../../../shared/scheme.ts';
 import { fitLitert } from '../../../electron/engine/formats/litert/fit/fit.ts';
 import type { LitertTensor } from '../../../electron/engine/formats/litert/read/tensors.ts';

@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import type { Recipe, Rule } from '../../../shared/recipe.ts';
 import { BASE_SCHEME, type SchemeFields } from '../../../shared/scheme.ts';
 import { Session } from '../../../electron/engine/session.ts';

@@ -4,7 +4,7 @@ import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
 import { kernelLines, ROUNDS_INPUTS, type Kernels } from '../../../shared/kernels.ts';
-import type { VerifyResult } from '../../../shared/protocol.ts';
+import type { VerifyResult } from '../../../shared/verification.ts';
 import { CLI_SCRIPT } from '../../helpers/engine.ts';
 import {
   floatTensor,

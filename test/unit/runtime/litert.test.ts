@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { RANDOM_WARNING } from '../../../electron/engine/calibrate/data/random-samples.ts';

@@ -1,6 +1,6 @@
 import { type onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import type { VerifyResult } from '../../../shared/protocol.ts';
+import type { VerifyResult } from '../../../shared/verification.ts';
 import { OutputCheck } from '../../../electron/engine/runtime/output-check.ts';
 import { runBeside } from '../../../electron/engine/runtime/run-models.ts';
 import { Session } from '../../../electron/engine/session.ts';

@@ -6,7 +6,7 @@ import { zipSync } from 'fflate';
 import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { findPreset } from '../../../shared/presets.ts';
-import type { VerifyResult } from '../../../shared/protocol.ts';
+import type { VerifyResult } from '../../../shared/verification.ts';
 import { OutputTally } from '../../../electron/engine/runtime/compare.ts';
 import { sweepFolders } from '../../../electron/engine/runtime/run-folder.ts';
 import { runBeside, runUnder } from '../../../electron/engine/runtime/run-models.ts';

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { reducedHistogram } from '../../../electron/engine/activations.ts';
 import { EngineServer } from '../../../electron/engine/server.ts';
 import { HISTOGRAM_BINS } from '../../../shared/ranges.ts';
-import type { ExportMode } from '../../../shared/protocol.ts';
+import type { ExportMode } from '../../../shared/exports.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import type { TensorFigures } from '../../../shared/report.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';

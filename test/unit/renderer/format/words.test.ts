@@ -14,7 +14,8 @@ import {
 import { defaultMode, whyIdle } from '../../../../renderer/format/modes.ts';
 import { milliseconds } from '../../../../renderer/format/numbers.ts';
 import { runWarnings } from '../../../../renderer/format/outputs.ts';
-import type { ExportPreview, VerifyResult } from '../../../../shared/protocol.ts';
+import type { ExportPreview } from '../../../../shared/exports.ts';
+import type { VerifyResult } from '../../../../shared/verification.ts';
 import { findPreset, PRESETS } from '../../../../shared/presets.ts';
 import { BASE_SCHEME, schemeOf, type SchemeFields } from '../../../../shared/scheme.ts';
 import { onnxRuntime } from '../../../../shared/runtimes.ts';

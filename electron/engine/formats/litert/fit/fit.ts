@@ -8,7 +8,7 @@ import {
   withFields,
   type Scheme,
 } from '../../../../../shared/scheme.ts';
-import type { ExportMode } from '../../../../../shared/protocol.ts';
+import type { ExportMode } from '../../../../../shared/exports.ts';
 import { OVERFLOW_REASON, withHalfBiases, type LitertModel } from './fit-biases.ts';
 import { overflowsFloat16 } from './overflow.ts';
 import { typeOfDtype } from '../read/tensor-types.ts';

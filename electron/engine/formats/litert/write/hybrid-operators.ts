@@ -2,7 +2,7 @@ import { FLOAT32 } from '../read/tensor-types.ts';
 import { isPaired } from '../fit/fit-biases.ts';
 import { consumersOf, restoredBy } from '../read/tensors.ts';
 import { storageDtype } from '../../../../../shared/scheme.ts';
-import type { ExportMode } from '../../../../../shared/protocol.ts';
+import type { ExportMode } from '../../../../../shared/exports.ts';
 import type { GraphRecord, LitertIndex, OperatorRecord } from '../read/records.ts';
 import type { StoredForm } from './stored-form.ts';
 import type { HalfBiases } from './half-biases.ts';

@@ -1,5 +1,5 @@
 import type { Plan, WeightPlans } from '../../../../../shared/plan.ts';
-import type { ExportMode } from '../../../../../shared/protocol.ts';
+import type { ExportMode } from '../../../../../shared/exports.ts';
 import type { Statistics } from '../../../../../shared/report.ts';
 import type { Recipe } from '../../../../../shared/recipe.ts';
 import type { OnnxGraph } from '../read/graph.ts';

@@ -1,4 +1,4 @@
-import type { ExportMode } from '../../../../../shared/protocol.ts';
+import type { ExportMode } from '../../../../../shared/exports.ts';
 import { granularityOf, type Scheme } from '../../../../../shared/scheme.ts';
 import type { OnnxTensor } from '../read/stored.ts';
 import type { WhyBelow } from './dequantize.ts';

@@ -1,7 +1,7 @@
 import { append } from '../../../../../shared/lists.ts';
 import { printable } from '../../../../../shared/errors.ts';
 import type { ScaleDtype, TensorPlan } from '../../../../../shared/plan.ts';
-import type { ExportMode } from '../../../../../shared/protocol.ts';
+import type { ExportMode } from '../../../../../shared/exports.ts';
 import { storageDtype } from '../../../../../shared/scheme.ts';
 import type { GraphRecord, NodeRecord, OnnxIndex } from '../read/records.ts';
 import { piecesLength, type CodeLayout, type Layout, type Piece } from '../../../export/layout.ts';

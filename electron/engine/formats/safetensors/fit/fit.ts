@@ -1,6 +1,6 @@
 import { dtypeOf, isSourceDtype } from '../../../../../shared/dtypes.ts';
 import { schemeBytes, type TensorPlan } from '../../../../../shared/plan.ts';
-import type { ExportMode } from '../../../../../shared/protocol.ts';
+import type { ExportMode } from '../../../../../shared/exports.ts';
 import { defaultOf, type Recipe } from '../../../../../shared/recipe.ts';
 import type { Scheme } from '../../../../../shared/scheme.ts';
 import { noGain } from '../../no-gain.ts';

@@ -2,7 +2,7 @@ import * as path from 'node:path';
 import { AppError } from '../../../../../shared/errors.ts';
 import { dtypeOf } from '../../../../../shared/dtypes.ts';
 import type { WeightPlans } from '../../../../../shared/plan.ts';
-import type { ExportMode } from '../../../../../shared/protocol.ts';
+import type { ExportMode } from '../../../../../shared/exports.ts';
 import type { Recipe } from '../../../../../shared/recipe.ts';
 import { fitSafetensors } from '../fit/fit.ts';
 import { elementTypeName } from '../read/element-types.ts';
