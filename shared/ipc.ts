@@ -1,5 +1,6 @@
 import type { MenuCommand } from './commands.ts';
 import type { ErrorData } from './errors.ts';
+import type { NumberStyle } from './number-styles.ts';
 import type { Handle, ShownAs } from './protocol.ts';
 import type { View } from './views.ts';
 
@@ -51,6 +52,8 @@ export interface Settings {
   /** Which of their rules came in files, and the model of the others; checked by the page. */
   readonly rules: unknown;
   readonly compare: boolean;
+  /** The language of numbers in the window. */
+  readonly numbers: NumberStyle;
   /** The preset that recipe A is at the start of the app; null for the last recipe. */
   readonly preset: string | null;
   /** Worker threads of the engine; null for one per core. */
@@ -97,6 +100,8 @@ export interface AppInfo {
   readonly cores: number;
   /** Bytes of memory of this computer. */
   readonly memory: number;
+  /** The locale that this computer writes numbers in, as "de-DE". */
+  readonly numberLocale: string;
   /** null when this build has no sample to open. */
   readonly sample: { readonly name: string; readonly bytes: number } | null;
 }

@@ -103,16 +103,22 @@ const SLOWER = 1.05;
 
 const QUANTIZES_INPUTS = /^(DynamicQuantize|MatMulInteger|ConvInteger|MatMulNBits)/;
 
-/** Why an export is slower than its original, in one sentence; null where it is not, or nothing is known. */
-export function whySlower({
-  msBefore,
-  msAfter,
-  kernels,
-}: {
-  readonly msBefore: number;
-  readonly msAfter: number;
-  readonly kernels: Kernels | null;
-}): string | null {
+/**
+ * Why an export is slower than its original, in one sentence; null where it is not, or nothing is known.
+ * @param write how the ratio of the times is written
+ */
+export function whySlower(
+  {
+    msBefore,
+    msAfter,
+    kernels,
+  }: {
+    readonly msBefore: number;
+    readonly msAfter: number;
+    readonly kernels: Kernels | null;
+  },
+  write = (ratio: number): string => ratio.toFixed(2),
+): string | null {
   if (kernels === null || !(msAfter > msBefore * SLOWER)) return null;
   const dynamic = kernels.integerNodes.filter(({ op }) => QUANTIZES_INPUTS.test(op));
   const blocks = kernels.floatNodes.filter(({ op }) => op === 'MatMulNBits');
@@ -127,6 +133,6 @@ export function whySlower({
     kernels.integer === 0
       ? 'no node works on integers'
       : `${kernels.float} of ${kernels.integer + kernels.float} nodes work on floats, and values are converted between them`;
-  const ratio = (msAfter / msBefore).toFixed(2);
+  const ratio = write(msAfter / msBefore);
   return `The export takes ${ratio} times the original's time: ${causes.join('; ') || otherwise}.`;
 }

@@ -5,6 +5,7 @@ import { app, ipcMain, shell, type IpcMainInvokeEvent, type WebFrameMain } from 
 import * as v from 'valibot';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import type { AppInfo, Channel, Channels, ChosenFile, Result } from '../../shared/ipc.ts';
+import { numberLocale } from '../../shared/number-styles.ts';
 import type { RotatingLog } from '../files/rotating-log.ts';
 import { copyImage } from '../electron-versions.ts';
 import { PAGE_URL } from './app-protocol.ts';
@@ -22,6 +23,7 @@ import { shownSchema, type ShownAnswers } from './shown-answers.ts';
 import {
   hintsSetting,
   memorySetting,
+  numbersSetting,
   presetSetting,
   workersSetting,
   type SettingsStore,
@@ -93,6 +95,7 @@ const ARGUMENTS = {
       recipeB: v.optional(v.unknown()),
       rules: v.optional(v.unknown()),
       compare: v.optional(v.boolean()),
+      numbers: v.optional(numbersSetting),
       preset: v.optional(presetSetting),
       workers: v.optional(workersSetting),
       memory: v.optional(memorySetting),
@@ -268,6 +271,7 @@ function info(): AppInfo {
     litert: __LITERT_VERSION__,
     cores: os.cpus().length,
     memory: os.totalmem(),
+    numberLocale: numberLocale(process.env, app.getSystemLocale()),
     sample: file === null ? null : { name: path.basename(file), bytes: fs.statSync(file).size },
   };
 }

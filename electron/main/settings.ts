@@ -2,6 +2,7 @@ import * as path from 'node:path';
 import { app } from 'electron';
 import * as v from 'valibot';
 import { HINTS, LEAST_MEMORY, MOST_WORKERS, type Settings } from '../../shared/ipc.ts';
+import { DEFAULT_NUMBER_STYLE, NUMBER_STYLES } from '../../shared/number-styles.ts';
 import { parseRecipe } from '../../shared/recipe-file.ts';
 import { PRESETS } from '../../shared/presets.ts';
 import { readJson, writeJson } from './json-file.ts';
@@ -15,6 +16,8 @@ export const memorySetting = v.nullable(
   v.pipe(v.number(), v.safeInteger(), v.minValue(LEAST_MEMORY)),
 );
 export const hintsSetting = v.pipe(v.array(v.picklist(HINTS)), v.maxLength(HINTS.length));
+
+export const numbersSetting = v.picklist(NUMBER_STYLES);
 
 /** A recipe that is none any more, or that something else wrote, is forgotten. */
 const recipe = v.fallback(
@@ -35,6 +38,7 @@ const schema = v.object({
   // Checked by the page.
   rules: v.unknown(),
   compare: v.fallback(v.boolean(), true),
+  numbers: v.fallback(numbersSetting, DEFAULT_NUMBER_STYLE),
   preset: v.fallback(presetSetting, null),
   workers: v.fallback(workersSetting, null),
   memory: v.fallback(memorySetting, null),
@@ -58,6 +62,7 @@ export function settingsOf(stored: unknown): Settings {
     recipeB: null,
     rules: null,
     compare: null,
+    numbers: null,
     preset: null,
     workers: null,
     memory: null,

@@ -1,7 +1,7 @@
 import type { TensorSummary } from '../../shared/protocol.ts';
 import { csv } from '../../shared/csv.ts';
 import { fieldsOf } from '../../shared/scheme.ts';
-import { schemeSentence } from '../format/schemes.ts';
+import { rangeWord, schemeSentence } from '../format/schemes.ts';
 import { deltaDb, type Figures } from '../state/figures.ts';
 
 /** A row of the table with what both recipes make of it; b is null with compare off. */
@@ -39,5 +39,10 @@ export function tableCsv(rows: readonly TableRow[]): string {
 }
 
 function side({ scheme, db, bytes, reason }: Figures): (string | number | null)[] {
-  return [scheme === null ? 'kept' : schemeSentence(fieldsOf(scheme)), db ?? null, bytes, reason];
+  return [
+    scheme === null ? 'kept' : schemeSentence(fieldsOf(scheme), rangeWord),
+    db ?? null,
+    bytes,
+    reason,
+  ];
 }

@@ -1,6 +1,8 @@
-// How every figure on screen is written. A figure is never shortened or replaced by dots.
+// How every figure on screen is written: in the language of numbers that the settings choose. A figure is never
+// shortened or replaced by dots.
+import { numberMarks } from './number-marks.svelte.ts';
 
-/** Narrow no-break space: between thousands and before a unit. */
+/** Narrow no-break space: before a unit. */
 export const THIN = '\u202f';
 export const MINUS = '\u2212';
 /** Stands where a figure is not known yet. */
@@ -12,9 +14,16 @@ function withMinus(text: string): string {
   return text.replaceAll('-', MINUS);
 }
 
+/** A number's plain text with the marks of the language between thousands and before decimals. */
 function grouped(text: string): string {
+  const { group, decimal } = numberMarks();
   const [whole = '', ...rest] = text.split('.');
-  return [whole.replace(/\B(?=(\d{3})+(?!\d))/g, THIN), ...rest].join('.');
+  return [whole.replace(/\B(?=(\d{3})+(?!\d))/g, group), ...rest].join(decimal);
+}
+
+/** The plain text of a number in full, with the decimal mark of the language and nothing between thousands. */
+export function digits(text: string): string {
+  return withMinus(text.replaceAll('.', numberMarks().decimal));
 }
 
 function notFinite(value: number): string {
@@ -22,7 +31,7 @@ function notFinite(value: number): string {
   return value > 0 ? '∞' : `${MINUS}∞`;
 }
 
-/** A whole number with a narrow space between thousands: 614 228. */
+/** A whole number with its thousands parted: 614 228. */
 export function integer(value: number | bigint): string {
   return withMinus(grouped(String(value)));
 }
@@ -87,17 +96,17 @@ export function percent(ratio: number): string {
 }
 
 /** A real number with some significant digits; a power of ten outside 1e-4 to 1e6. */
-export function real(value: number, digits = 4): string {
+export function real(value: number, significant = 4): string {
   if (!Number.isFinite(value)) return notFinite(value);
   if (value === 0) return '0';
   const size = Math.abs(value);
-  if (size >= 1e-4 && size < 1e6) return withMinus(grouped(plain(value, digits)));
-  const [mantissa = '', exponent = ''] = value.toExponential(digits - 1).split('e');
-  return withMinus(`${trimZeros(mantissa)}e${exponent.replace('+', '')}`);
+  if (size >= 1e-4 && size < 1e6) return withMinus(grouped(plain(value, significant)));
+  const [mantissa = '', exponent = ''] = value.toExponential(significant - 1).split('e');
+  return digits(`${trimZeros(mantissa)}e${exponent.replace('+', '')}`);
 }
 
-function plain(value: number, digits: number): string {
-  const rounded = Number(value.toPrecision(digits));
+function plain(value: number, significant: number): string {
+  const rounded = Number(value.toPrecision(significant));
   return rounded.toString();
 }
 
@@ -107,8 +116,8 @@ function trimZeros(text: string): string {
 
 /** A power of two: 2⁻¹². */
 export function powerOfTwo(exponent: number): string {
-  const digits = [...String(exponent)].map((digit) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(digit)]);
-  return `2${digits.join('')}`;
+  const raised = [...String(exponent)].map((digit) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(digit)]);
+  return `2${raised.join('')}`;
 }
 
 /** Nine significant digits, which tell every float32 apart; plain ASCII, for the clipboard. */
@@ -118,8 +127,8 @@ export function exactFloat32(value: number): string {
 
 /** A count for a chart's axis: 10, 1k, 20k, 3M. */
 export function shortCount(value: number): string {
-  if (value >= 999_500) return `${Number((value / 1e6).toPrecision(3))}M`;
-  if (value >= 1e3) return `${Number((value / 1e3).toPrecision(3))}k`;
+  if (value >= 999_500) return `${real(value / 1e6, 3)}M`;
+  if (value >= 1e3) return `${real(value / 1e3, 3)}k`;
   return integer(value);
 }
 

@@ -3,7 +3,7 @@ import { ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
 import { differenceInWords } from '../../shared/judgement.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/verification.ts';
 import { shownName } from './names.ts';
-import { decibels, decibelsWithUnit, NONE, real } from './numbers.ts';
+import { decibels, decibelsWithUnit, fixed, NONE, real } from './numbers.ts';
 
 type Output = VerifyResult['outputs'][number];
 
@@ -23,7 +23,10 @@ export function runNotes(result: VerifyResult): readonly string[] {
   const notes = outputs.flatMap(({ name, note }) =>
     note === null ? [] : [`${shownName(name)} ${note}`],
   );
-  const ofTimes = [whySlower(result), ABOUT_TIMES[result.runtime]].filter((note) => note !== null);
+  const ofTimes = [
+    whySlower(result, (ratio) => fixed(ratio, 2)),
+    ABOUT_TIMES[result.runtime],
+  ].filter((note) => note !== null);
   return [...warnings, ...notes, ...weightsOnlyNotes(result), ...ofTimes];
 }
 

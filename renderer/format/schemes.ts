@@ -22,7 +22,7 @@ import {
 } from '../../shared/scheme.ts';
 import { schemeCodes } from '../../shared/scheme-codes.ts';
 import { shownName } from './names.ts';
-import { MINUS } from './numbers.ts';
+import { digits, MINUS } from './numbers.ts';
 
 /** The two words of a scheme in the table: its dtype, and its granularity where that means something. */
 export function schemeWords(scheme: Scheme): { readonly dtype: string; readonly detail: string } {
@@ -40,13 +40,25 @@ export function algorithmWord(algorithm: Algorithm): string {
   return algorithm === 'gptq' ? 'GPTQ, on samples' : algorithm;
 }
 
+/** A range's name, the same in every language: "minmax", "p 99.99". */
 export function rangeWord(range: RangeMethod): string {
   if (typeof range === 'string') return range;
   return 'clip' in range ? 'by hand' : `p ${range.percentile}`;
 }
 
-/** Everything a scheme says, for tooltips and rules: "int8 symmetric, per channel, minmax". */
-export function schemeSentence(scheme: Partial<SchemeFields> | null): string {
+/** A range's name as the window shows it, in the language of numbers. */
+export function rangeLabel(range: RangeMethod): string {
+  return digits(rangeWord(range));
+}
+
+/**
+ * Everything a scheme says, for tooltips and rules: "int8 symmetric, per channel, minmax".
+ * @param word how the range is written
+ */
+export function schemeSentence(
+  scheme: Partial<SchemeFields> | null,
+  word: (range: RangeMethod) => string = rangeLabel,
+): string {
   if (scheme === null) return 'keep as it is';
   if (scheme.dtype !== undefined && isFloatCast(scheme.dtype)) return scheme.dtype;
   const parts = [
@@ -57,7 +69,7 @@ export function schemeSentence(scheme: Partial<SchemeFields> | null): string {
       .filter((part) => part !== undefined)
       .join(' '),
     scheme.granularity === undefined ? '' : `per ${granularityWord(scheme.granularity)}`,
-    scheme.range === undefined ? '' : rangeWord(scheme.range),
+    scheme.range === undefined ? '' : word(scheme.range),
     (scheme.algorithm ?? 'nearest') === 'nearest' ? '' : algorithmWord('gptq'),
   ].filter((part) => part !== '');
   return parts.length === 0 ? 'as the recipe' : parts.join(', ');
@@ -144,7 +156,7 @@ export function activationSentence(scheme: Partial<ActivationScheme> | null): st
   const symmetry = symmetric === undefined ? '' : symmetric ? 'symmetric' : 'asymmetric';
   const parts = [
     `${dtype} ${symmetry}`.trim(),
-    range === undefined ? '' : rangeWord(range),
+    range === undefined ? '' : rangeLabel(range),
     biasCorrection === true ? 'biases corrected' : '',
   ];
   return parts.filter((part) => part !== '').join(', ');

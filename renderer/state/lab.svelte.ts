@@ -11,7 +11,8 @@ import {
   toDouble,
   type Rational,
 } from '../../shared/number-in-formats.ts';
-import { MINUS, real } from '../format/numbers.ts';
+import { digits, MINUS, real } from '../format/numbers.ts';
+import { fieldText, plainText } from '../format/typed-numbers.ts';
 
 const FIRST = '1/3';
 
@@ -54,12 +55,11 @@ class FixedPointChoice {
 
 /** The number that the number formats lab is about: typed, turned bit by bit, or taken from a model. */
 export class Lab {
-  /** The text of the field, a number or not. */
+  /** The text of the field, a number or not, in the language of numbers. */
   text = $state(FIRST);
   /** The last number that was given: it stays while another is typed. */
   value = $state.raw<Rational>(numberOf(FIRST));
-  /** How the number is called: as it was written where that is short, else in some digits. */
-  name = $state(FIRST);
+  #plain = $state(FIRST);
   /** What a bit that was turned over came to, where that is no number. */
   notice = $state('');
   /** The range that is mapped onto integers, and a value of it. */
@@ -75,29 +75,36 @@ export class Lab {
   readonly fixedPoint = new FixedPointChoice();
   /** The fields of multiply and accumulate; the course's worked example at first. */
   readonly operands = $state<Operands>({ ...COURSE });
-  readonly isNumber = $derived(parseNumber(this.text) !== null);
+  readonly isNumber = $derived(parseNumber(plainText(this.text)) !== null);
   readonly at = $derived(toDouble(this.value));
+  /** How the number is called: as it was written where that is short, else in some digits. */
+  readonly name = $derived(this.#plain.length <= 12 ? digits(this.#plain) : real(this.at, 6));
 
+  /** Takes what is typed, in the language of numbers. */
   write(text: string): void {
     this.text = text;
     this.notice = '';
-    const parsed = parseNumber(text);
+    const parsed = parseNumber(plainText(text));
     if (parsed === null) return;
     this.value = parsed;
-    const written = text.trim();
-    this.name = written.length <= 12 ? written.replaceAll('-', MINUS) : real(this.at, 6);
+    this.#plain = plainText(text);
+  }
+
+  /** Takes a number as programming languages write it. */
+  set(plain: string): void {
+    this.write(fieldText(plain));
   }
 
   /** Take a value as it is stored in a model, exactly. */
   take(value: number): void {
-    this.write(numberText(fromDouble(value)));
+    this.set(numberText(fromDouble(value)));
   }
 
   /** Turn a bit of what a format holds. Infinity and NaN are no numbers to go on from: they are told instead. */
   flip(format: NumberFormat, index: number): void {
     const { bits } = storeNumber(format, this.value);
     const flipped = flipBit(format, bits, index);
-    if (flipped !== null) return this.write(numberText(flipped));
+    if (flipped !== null) return this.set(numberText(flipped));
     const turned = BigInt(`0b${bits}`) ^ (1n << BigInt(format.bits - 1 - index));
     const hex = turned.toString(16).padStart(format.bits / 4, '0');
     const isInfinite = BigInt.asUintN(format.fractionBits, turned) === 0n;

@@ -14,6 +14,7 @@ import {
   type Settings,
   type Theme,
 } from '../../shared/ipc.ts';
+import type { NumberStyle } from '../../shared/number-styles.ts';
 import type { ModelProperties } from '../../shared/properties.ts';
 import type { ExportMode } from '../../shared/exports.ts';
 import type { ModelSummary, Side } from '../../shared/protocol.ts';
@@ -30,6 +31,8 @@ import { VIEWS, type View } from '../../shared/views.ts';
 import { copyText } from '../components/clipboard.ts';
 import { modelFacts } from '../format/models.ts';
 import { defaultMode } from '../format/modes.ts';
+import { setNumberStyle } from '../format/number-marks.svelte.ts';
+import { plainText } from '../format/typed-numbers.ts';
 import { Analyses } from './analyses.svelte.ts';
 import { Announcer } from './announcer.svelte.ts';
 import { Budgeting } from './budgeting.svelte.ts';
@@ -287,7 +290,15 @@ export class Workbench {
   changeSettings(changes: Partial<Settings>): void {
     if (changes.theme !== undefined) this.theme = changes.theme;
     if (changes.hints !== undefined) this.hints = changes.hints;
+    if (changes.numbers !== undefined) this.#setNumbers(changes.numbers);
     void this.api.setSettings(changes);
+  }
+
+  /** Writes every figure, and what stands in the lab's field, in a language of numbers. */
+  #setNumbers(style: NumberStyle): void {
+    const number = plainText(this.lab.text);
+    setNumberStyle(style, this.info?.numberLocale ?? '');
+    this.lab.set(number);
   }
 
   async copyDiagnostics(): Promise<void> {
@@ -552,6 +563,7 @@ export class Workbench {
     this.compare = settings.compare;
     this.theme = settings.theme;
     this.hints = settings.hints;
+    this.#setNumbers(settings.numbers);
   }
 
   /** Settles when the engine's port has come. Whoever asks meanwhile waits for the same port. */

@@ -61,13 +61,57 @@ test('Settings take effect: theme at once, workers and the recipe at the next st
   const file = path.join(profile, 'settings.json');
   const stored = JSON.parse(fs.readFileSync(file, 'utf8')) as object;
   expect(stored).toMatchObject({ hints: ['layers'], memory: 1e9 });
-  const wrong = { workers: 1e9, preset: 7, memory: 1 };
+  const wrong = { workers: 1e9, preset: 7, memory: 1, numbers: 'roman' };
   fs.writeFileSync(file, JSON.stringify({ ...stored, ...wrong }));
   const spoilt = await launch([SAMPLE], profile);
   await figuresSettle(spoilt);
   await expect(spoilt.page.getByRole('button', { name: 'Dismiss this hint' })).toBeHidden();
   await expect(spoilt.page.getByRole('contentinfo')).toContainText(/\d+ workers?/);
   await expect(spoilt.page.getByRole('contentinfo')).not.toContainText('1 worker');
+});
+
+test('the language of numbers changes what is shown and what is typed, and nothing that is copied', async ({
+  open,
+}) => {
+  const app = await open(SAMPLE);
+  const { page } = app;
+  await figuresSettle(app);
+  const total = page.getByRole('group', { name: 'Totals of A' });
+  await expect(total).toContainText(/\d\.\d\sdB/);
+  await page.keyboard.press('Control+,');
+  const dialog = page.getByRole('dialog', { name: 'Settings' });
+  await dialog.getByLabel('Language of numbers').selectOption('1.234,5');
+  await page.keyboard.press('Escape');
+  await expect(total).toContainText(/\d,\d\sdB/);
+  await expect(page.getByRole('main')).not.toContainText(/\d\.\d\sdB/);
+  await page.getByRole('button', { name: 'Columns' }).click();
+  await page.getByRole('menuitem', { name: 'Copy the table as CSV' }).click();
+  const copied = await app.electron.evaluate(({ clipboard }) => clipboard.readText());
+  expect(copied).toMatch(/,\d+\.\d{6,},/);
+  await page.getByRole('button', { name: 'Budget', exact: true }).click();
+  const goal = page.getByLabel('Most megabytes');
+  await goal.fill('0,25');
+  await goal.press('Enter');
+  await expect(goal).toHaveValue('0,250');
+  await goal.fill('1.234,5');
+  await goal.press('Enter');
+  await expect(goal).toHaveValue('1.234,500');
+  await page.getByRole('button', { name: 'Formats', exact: true }).click();
+  const value = page.getByLabel('Value', { exact: true });
+  await value.fill('0,1');
+  const float16 = page.getByRole('row').filter({ hasText: 'float16' }).first();
+  await expect(float16).toContainText('0,0999755859375');
+  const line = page.getByRole('region', { name: 'Linear quantization' });
+  await line.getByLabel('sample').fill('0,5');
+  await line.getByLabel('sample').press('Enter');
+  await expect(line.getByRole('row', { name: 'quantize' })).toContainText('round(0,5 / s)');
+  // What stands in the fields follows another language.
+  await page.keyboard.press('Control+,');
+  await dialog.getByLabel('Language of numbers').selectOption('1,234.5');
+  await page.keyboard.press('Escape');
+  await expect(value).toHaveValue('0.1');
+  await expect(line.getByLabel('sample')).toHaveValue('0.5');
+  expect(app.complaints).toEqual([]);
 });
 
 test('Copy Diagnostics copies versions and the log, and names no file of the model', async ({

@@ -3,7 +3,7 @@ import type { ModelSummary } from '../../../shared/protocol.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import type { Scheme, SchemeFields } from '../../../shared/scheme.ts';
 import { integer } from '../../format/numbers.ts';
-import { granularityWord, rangeWord, sameScheme, schemeWords } from '../../format/schemes.ts';
+import { granularityWord, rangeLabel, sameScheme, schemeWords } from '../../format/schemes.ts';
 import type { Figures } from '../../state/figures.ts';
 import { differingFields, type BandField, type RecipePair } from '../../state/recipes.ts';
 
@@ -33,7 +33,7 @@ const FIELDS: readonly {
     label: 'Granularity',
     write: ofDefault(({ granularity }) => granularityWord(granularity)),
   },
-  { field: 'range', label: 'Range', write: ofDefault(({ range }) => rangeWord(range)) },
+  { field: 'range', label: 'Range', write: ofDefault(({ range }) => rangeLabel(range)) },
   { field: 'minElements', label: 'Min. size', write: ({ minElements }) => integer(minElements) },
 ];
 

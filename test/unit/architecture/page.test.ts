@@ -45,6 +45,13 @@ describe('the page', () => {
     expect(lists).toEqual([]);
   });
 
+  test('reads typed numbers in the language of numbers alone', () => {
+    const readers = filesIn('renderer').filter((file) =>
+      /(Number|parseFloat)\(input\.value/.test(read(file)),
+    );
+    expect(readers).toEqual([]);
+  });
+
   test('gives each view a name, a title and a shortcut of its own', () => {
     for (const field of ['name', 'title', 'shortcut'] as const)
       expect(new Set(VIEWS.map((view) => view[field])).size).toBe(VIEWS.length);
