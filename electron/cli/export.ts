@@ -25,6 +25,7 @@ import {
   type CommandInput,
   type Values,
 } from './command.ts';
+import { warnOfIdleRules } from './idle-rules.ts';
 import { printJson } from './json.ts';
 import { megabytes, print, printError, printKept } from './output.ts';
 import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
@@ -109,6 +110,7 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     const mode = asked ?? session.opened.modes[0]!;
     if (level !== null && mode !== 'nbits')
       throw new UsageError(`--accuracy-level is for --mode nbits, found ${mode}`);
+    warnOfIdleRules(required(values, 'recipe'), read, session);
     const inputs = recipeFiles(values['recipe']);
     checkWritable(out, [...session.opened.files, ...inputs]);
     checkExtension(out, session.summary());

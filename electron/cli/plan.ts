@@ -12,6 +12,7 @@ import {
   type CommandInput,
   type Values,
 } from './command.ts';
+import { warnOfIdleRules } from './idle-rules.ts';
 import { printJson, toJson } from './json.ts';
 import { decibels, megabytes, print } from './output.ts';
 import type { Inputs } from '../engine/runtime/run-models.ts';
@@ -96,6 +97,7 @@ async function plan({ positionals, values }: CommandInput): Promise<number> {
     const inputs = [...session.opened.files, ...recipeFiles(values['recipe'])];
     if (out !== null) checkWritable(out, inputs);
     const mode = asked ?? session.opened.modes[0]!;
+    warnOfIdleRules(required(values, 'recipe'), base, session);
     const candidates = candidateSchemes(candidateNames(names) ?? defaultCandidates(session));
     const options = { signal, onProgress };
     const budget = await measureBudget(session, { base, mode, candidates }, options);

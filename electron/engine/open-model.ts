@@ -94,7 +94,8 @@ export class OpenModel {
       : null;
     if (codes !== null) prepared.session.useMoments(codes.moments);
     const weights = codes?.weights ?? this.found.static?.weights ?? 0;
-    return this.planBy(prepared, ranges, { weights, warnings });
+    const isRandom = wanted.inputs === null;
+    return this.planBy(prepared, ranges, { weights, isRandom, warnings });
   }
 
   /** Plan mode static by ranges that were saved before. @throws AppError IO, BAD_USAGE for a file of something else */
@@ -103,8 +104,8 @@ export class OpenModel {
     const ranges = readRanges(file);
     const prepared = await this.prepare(options);
     assertRangesOf(prepared.session.opened.graph(), ranges, file);
-    const weights = this.found.static?.weights ?? 0;
-    return this.planBy(prepared, ranges, { weights, warnings: [] });
+    const { weights = 0, isRandom = false } = this.found.static ?? {};
+    return this.planBy(prepared, ranges, { weights, isRandom, warnings: [] });
   }
 
   /** Write the ranges that mode static plans by, whole or not at all. @throws AppError TARGET, IO */
@@ -133,7 +134,7 @@ export class OpenModel {
   private planBy(
     prepared: PreparedModel,
     ranges: Ranges,
-    facts: Pick<Calibrated, 'weights' | 'warnings'>,
+    facts: Pick<Calibrated, 'weights' | 'isRandom' | 'warnings'>,
   ): Calibrated {
     prepared.use(ranges);
     this.static = new StaticModel(this.session, prepared, ranges);
@@ -154,7 +155,7 @@ export class OpenModel {
       ...([session.opened, tensors, this.runtime, wanted, options] as const),
     );
     const observed = [...found.moments.byTensor.values()].filter((each) => 'file' in each);
-    return { ...found, weights: observed.length };
+    return { ...found, weights: observed.length, isRandom: wanted.inputs === null };
   }
 
   private prepare(options: RunOptions): Promise<PreparedModel> {

@@ -2,7 +2,6 @@ import {
   BASE_ACTIVATIONS,
   type ActivationScheme,
   type Recipe,
-  type Rule,
   defaultOf,
 } from '../../shared/recipe.ts';
 import { findPreset, PRESETS } from '../../shared/presets.ts';
@@ -73,17 +72,6 @@ export function schemeSentence(
     (scheme.algorithm ?? 'nearest') === 'nearest' ? '' : algorithmWord('gptq'),
   ].filter((part) => part !== '');
   return parts.length === 0 ? 'as the recipe' : parts.join(', ');
-}
-
-/** What a rule looks for, in words. */
-export function matchSentence(match: Rule['match']): string {
-  const parts = [
-    match.op === undefined ? undefined : `op ${match.op}`,
-    match.role === undefined ? undefined : `role ${match.role}`,
-    match.layer === undefined ? undefined : `layer ${match.layer}`,
-    match.name === undefined ? undefined : `tensor ${match.name}`,
-  ].filter((part) => part !== undefined);
-  return parts.length === 0 ? 'every weight' : parts.join(', ');
 }
 
 /** The codes that a scheme uses, lowest and highest; null for casts. */

@@ -1,6 +1,6 @@
 // One click for layers that lose much: rules of their names, which can be undone.
 import { patternsOf } from '../../shared/patterns.ts';
-import type { Side } from '../../shared/protocol.ts';
+import type { ExportMode, Side } from '../../shared/protocol.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { fieldsOf, schemeOf } from '../../shared/scheme.ts';
 import { counted } from '../format/numbers.ts';
@@ -27,6 +27,11 @@ export function keepInFloat(history: RecipeHistory, side: Side, layers: KeptLaye
   const count = layers.tensors.length + layers.operators.length;
   const what = `keep ${counted(count, 'layer')} in float`;
   history.set(side, withFloat(history.present[side], layers), what);
+}
+
+/** Whether an export in a mode stores weights in int16: modes that run on codes, and LiteRT per channel, do not. */
+export function takesInt16(format: string, mode: ExportMode): boolean {
+  return format === 'onnx' && mode === 'qdq';
 }
 
 /** The recipe that stores weights in int16, one scale per channel, by rules after those that it has. */

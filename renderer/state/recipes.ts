@@ -104,13 +104,3 @@ export function sameRecipe(a: Recipe, b: Recipe): boolean {
     JSON.stringify(a.rules) === JSON.stringify(b.rules)
   );
 }
-
-/**
- * Whether a rule does nothing in a model of whose weights it matches `matches`. One that keeps an
- * operator needs no weight: mode float16 computes it in float32.
- */
-export function isIdle({ match, scheme, activations }: Rule, matches: number | null): boolean {
-  const keepsOperator = scheme === null && match.op !== undefined;
-  // Rules of activations match operators, which are not counted here.
-  return matches === 0 && !keepsOperator && activations === undefined;
-}

@@ -49,12 +49,19 @@ test('the layer that breaks a model is found in the chart, kept in float, and th
   await expect(grid.getByRole('row').nth(1)).toBeVisible();
   await page.getByRole('button', { name: /^Undo: keep 1 layer in float of A/ }).click();
   await expect(row).not.toContainText('kept');
-  // The same from the Inspector.
-  await page
-    .getByRole('complementary', { name: 'Inspector' })
-    .getByRole('button', { name: 'Keep in float' })
-    .click();
+  // The same from the Inspector, and from the table for several layers.
+  const inspector = page.getByRole('complementary', { name: 'Inspector' });
+  await inspector.getByRole('button', { name: 'Use int16' }).click();
+  await expect(row).toContainText('int16');
+  await expect(inspector.getByRole('button', { name: 'Use int16' })).toHaveCount(0);
+  await inspector.getByRole('button', { name: 'Keep in float' }).click();
   await expect(row).toContainText('kept');
+  await grid.getByRole('row').nth(1).click();
+  await grid.press('Control+a');
+  await page.getByRole('main', { name: 'Layers' }).getByLabel('Use int16').first().click();
+  await expect(
+    page.getByRole('button', { name: /^Undo: use int16 for \d layers of A/ }),
+  ).toBeVisible();
   expect(app.complaints).toEqual([]);
 });
 

@@ -57,7 +57,8 @@ export function answerInWords(answer: Answer | null, side: 'before' | 'after'): 
         .join(', ');
     case 'ctc':
     case 'tokens':
-      return textOf(answer[side]);
+      // Spaces at its ends are part of a text.
+      return `"${textOf(answer[side])}"`;
     case 'boxes':
       return `${answer[side].length} boxes`;
     case 'points':

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { PRESETS } from '../../../shared/presets.ts';
 import { CLI_SCRIPT } from '../../helpers/engine.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import { npyFile } from '../../helpers/npy.ts';
@@ -30,6 +31,27 @@ test('an export that quantizes nothing is refused with the reasons, unless it is
   expect(run(...args, '--allow-unchanged').status).toBe(0);
   expect(fs.readFileSync(out)).toEqual(fs.readFileSync(model));
 });
+
+test('rules of a recipe file that match nothing in the model are named in a warning', () => {
+  const model = writeFile(folder, matMulModel(64, 64));
+  const rules = [{ match: { name: '^other' }, scheme: null }, ...[1, 2, 3, 4].map(ofLayer)];
+  const recipe = path.join(folder, 'other.json');
+  fs.writeFileSync(recipe, JSON.stringify({ ...PRESETS[2], rules }));
+  const out = path.join(folder, 'rules.onnx');
+  const words =
+    'quantscope: warning: 4 rules match nothing in this model: tensor ^other; layer ^2$; layer ^3$; and 1 more\n';
+  for (const args of [
+    ['export', model, '--recipe', recipe, '--out', out],
+    ['analyze', model, '--recipe', recipe],
+    ['plan', model, '--recipe', recipe, '--max-bytes', '1MB'],
+  ])
+    expect(run(...args)).toMatchObject({ status: 0, stderr: words });
+});
+
+/** A rule of a layer; that of the first matches any. */
+function ofLayer(number: number): object {
+  return { match: { layer: number === 1 ? '.' : `^${number}$` }, scheme: { dtype: 'int8' } };
+}
 
 describe('a recipe that chooses codes on samples', () => {
   const model = writeFile(folder, matMulModel(64, 48));

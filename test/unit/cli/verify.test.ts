@@ -104,9 +104,20 @@ describe('verify --answers', () => {
 
   test('prints a table, and says that random inputs have no answers', () => {
     const { stdout } = answers('--answers', 'ctc', '--labels', keys);
-    expect(stdout).toMatch(/sample +output +original +export +agree\n0 +y +[a-j ]+ +100\.0 %/);
+    expect(stdout).toMatch(
+      /sample +output +original +export +agree\n0 +y +"[a-j ]+" +"[a-j ]+" +100\.0 %/,
+    );
     expect(stdout).toMatch(/y \(Text \(CTC\)\): 100\.0 % of \d+ characters agree; 2 of 2 samples/);
     expect(stdout).toContain('random numbers, so classes, texts and pictures mean nothing');
+  });
+
+  test('says that scores of one step are no text', () => {
+    const model = writeFile(folder, outlierModel());
+    const options = ['--samples', '1', '--answers', 'ctc', '--labels', keys] as const;
+    const { stdout } = run('verify', model, model, ...options);
+    expect(stdout).toContain(
+      'y: The output has class scores of one step, and text has many: show it as class scores.',
+    );
   });
 
   test('refuses a kind that there is not, and labels without --answers', () => {

@@ -150,6 +150,8 @@ export const ctc: AnswerReader = {
   refusal: (value, { names }) => {
     const steps = stepsOf(value);
     if (steps === null) return 'The output has no steps of class scores.';
+    if (steps.steps === 1)
+      return 'The output has class scores of one step, and text has many: show it as class scores.';
     if (names === null) return 'Choose a dictionary, one character a line, to read the text.';
     if (alphabetFor(names, steps.classes, []) !== null) return null;
     return `The dictionary has ${names.length} entries and the output ${steps.classes} classes; it must have ${steps.classes}, or one or two fewer.`;

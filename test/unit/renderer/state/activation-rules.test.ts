@@ -5,11 +5,12 @@ import {
   withImages,
 } from '../../../../renderer/state/activation-rules.ts';
 import { overriddenNames, withOverrides } from '../../../../renderer/state/overrides.ts';
-import { differingFields, isIdle, sameRecipe } from '../../../../renderer/state/recipes.ts';
+import { differingFields, sameRecipe } from '../../../../renderer/state/recipes.ts';
 import { presetOf } from '../../../../renderer/format/schemes.ts';
 import { BASE_ACTIVATIONS } from '../../../../shared/recipe.ts';
 import { parseRecipe } from '../../../../shared/recipe-file.ts';
 import { findPreset } from '../../../../shared/presets.ts';
+import { isIdle } from '../../../../shared/rules.ts';
 
 const int8 = findPreset('int8')!;
 

@@ -10,7 +10,6 @@ import {
 } from '../../../../renderer/state/history.ts';
 import { overriddenNames, withOverrides } from '../../../../renderer/state/overrides.ts';
 import {
-  isIdle,
   differingFields,
   firstRecipes,
   withDefault,
@@ -20,6 +19,7 @@ import { exactPattern } from '../../../../shared/patterns.ts';
 import { planWeights } from '../../../../shared/plan.ts';
 import type { Rule } from '../../../../shared/recipe.ts';
 import { parseRecipe } from '../../../../shared/recipe-file.ts';
+import { isIdle } from '../../../../shared/rules.ts';
 import { tensor } from '../tensors.ts';
 
 const { a, b } = firstRecipes();

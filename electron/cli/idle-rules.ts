@@ -1,0 +1,28 @@
+import { isQuantizable } from '../../shared/model.ts';
+import { findPreset } from '../../shared/presets.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import { isIdle, matchSentence } from '../../shared/rules.ts';
+import { countMatches } from '../engine/rule-counts.ts';
+import type { Session } from '../engine/session.ts';
+import { printError } from './output.ts';
+
+/** Rules that are named; of the others the number is told. */
+const NAMED = 3;
+
+/**
+ * Warn on stderr of rules that match no weight of the model. Presets are for every model, so that theirs may.
+ * @param nameOrFile what the recipe was read from
+ */
+export function warnOfIdleRules(nameOrFile: string, recipe: Recipe, session: Session): void {
+  if (findPreset(nameOrFile) !== undefined || recipe.rules.length === 0) return;
+  const counts = countMatches(
+    recipe.rules.map(({ match }) => match),
+    session.tensors.filter(isQuantizable),
+  );
+  const idle = recipe.rules.filter((rule, at) => isIdle(rule, counts[at]!));
+  if (idle.length === 0) return;
+  const named = idle.slice(0, NAMED).map(({ match }) => matchSentence(match));
+  if (idle.length > NAMED) named.push(`and ${idle.length - NAMED} more`);
+  const what = idle.length === 1 ? '1 rule matches' : `${idle.length} rules match`;
+  printError(`quantscope: warning: ${what} nothing in this model: ${named.join('; ')}`);
+}
