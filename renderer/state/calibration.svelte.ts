@@ -26,7 +26,7 @@ type Host = Pick<
   | 'model'
   | 'file'
   | 'mode'
-  | 'calibrationMode'
+  | 'exportMode'
   | 'recipes'
   | 'history'
   | 'compare'
@@ -87,7 +87,7 @@ export class Calibration {
 
   /** The last calibration for the mode that samples are observed for. */
   get done(): Calibrated | null {
-    return this.#found[this.#workbench.calibrationMode === 'static' ? 'static' : 'others'];
+    return this.#found[this.#workbench.exportMode.calibrated === 'static' ? 'static' : 'others'];
   }
 
   /** Whether mode static has ranges to plan by. */
@@ -109,7 +109,7 @@ export class Calibration {
 
   /** Whether ranges of activations are what is observed. */
   get takesRanges(): boolean {
-    return this.#workbench.calibrationMode === 'static';
+    return this.#workbench.exportMode.calibrated === 'static';
   }
 
   /** What the dialog says the samples are. */
@@ -213,7 +213,8 @@ export class Calibration {
 
   /** Observe the samples. */
   async run(): Promise<void> {
-    const { file, client, announcer, calibrationMode: mode } = this.#workbench;
+    const { file, client, announcer, exportMode } = this.#workbench;
+    const mode = exportMode.calibrated;
     if (file === null || this.job !== null) return;
     const { choosesCodes } = this;
     const params = { handle: file.handle, mode, choosesCodes, ...this.#wanted() };

@@ -22,8 +22,7 @@ export interface StoreHost {
   readonly model: ModelSummary | null;
   /** The export mode whose plan is measured and shown. */
   readonly mode: ExportMode;
-  /** The mode that samples are observed for. */
-  readonly calibrationMode: ExportMode;
+  readonly exportMode: { readonly calibrated: ExportMode };
   readonly recipes: RecipePair;
   readonly history: RecipeHistory;
   readonly compare: boolean;

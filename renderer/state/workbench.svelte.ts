@@ -6,10 +6,8 @@ import {
   type ChosenFile,
   type Hint,
   HINTS,
-  ENGINE_PORT_MESSAGE,
   type MainEvent,
   type PageApi,
-  type RecipeFile,
   type Result,
   type Settings,
   type Theme,
@@ -17,33 +15,30 @@ import {
 import type { NumberStyle } from '../../shared/number-styles.ts';
 import type { ModelProperties } from '../../shared/properties.ts';
 import type { ExportMode } from '../../shared/exports.ts';
-import type { ModelSummary, Side } from '../../shared/protocol.ts';
+import type { ModelSummary } from '../../shared/protocol.ts';
 import { findPreset } from '../../shared/presets.ts';
 import type { Recipe, Rule } from '../../shared/recipe.ts';
-import {
-  isRecipeFile,
-  MAX_RECIPE_BYTES,
-  parseRecipe,
-  recipeFileStem,
-  recipeFromText,
-} from '../../shared/recipe-file.ts';
+import { isRecipeFile, parseRecipe } from '../../shared/recipe-file.ts';
 import { VIEWS, type View } from '../../shared/views.ts';
 import { copyText } from '../components/clipboard.ts';
 import { modelFacts } from '../format/models.ts';
-import { defaultMode } from '../format/modes.ts';
 import { setNumberStyle } from '../format/number-marks.svelte.ts';
 import { plainText } from '../format/typed-numbers.ts';
 import { Analyses } from './analyses.svelte.ts';
 import { Announcer } from './announcer.svelte.ts';
 import { Budgeting } from './budgeting.svelte.ts';
+import { valueOf } from './call.ts';
 import { Calibration } from './calibration.svelte.ts';
 import { EngineClient, isCancelled } from './engine-client.ts';
+import { EngineLink } from './engine-link.ts';
+import { ExportModeChoice } from './export-mode.svelte.ts';
 import { Inspection } from './inspection.svelte.ts';
 import { Job, Jobs } from './jobs.svelte.ts';
 import { Lab } from './lab.svelte.ts';
 import { plain } from './plain.ts';
 import type { Problem } from './problem.ts';
 import { RecipeHistory } from './recipe-history.svelte.ts';
+import { RecipeFiles } from './recipe-files.ts';
 import { firstRecipes, sameRecipe } from './recipes.ts';
 import { Rows } from './rows.svelte.ts';
 import { Runs } from './runs.svelte.ts';
@@ -72,6 +67,7 @@ export class Workbench {
     this.workers = workers;
     this.formats = formats;
   });
+  readonly #link = new EngineLink(this.api, this.client);
   readonly announcer = new Announcer();
   readonly jobs = new Jobs((job, isDone) => {
     if (job.isExport && job.seconds >= LONG_EXPORT_SECONDS)
@@ -108,44 +104,9 @@ export class Workbench {
   dialog = $state<AppDialog | null>(null);
   /** Moves when the search field is to be focused. */
   findRequests = $state(0);
-  /** What waits for the engine's port goes on. */
-  #attached: () => void = () => {};
-  #connecting: Promise<void> | null = null;
-  /** How often the engine ended. */
-  #losses = 0;
-  #reached: () => void = () => {};
-  /** Settles when an engine is reached for the first time: files may be handed over before. */
-  readonly #engine = new Promise<void>((resolve) => {
-    this.#reached = resolve;
-  });
-
-  /** The export mode asked for; a model without it takes the one that suits recipe A. */
-  #mode = $state<ExportMode | null>(null);
-
-  /** The export mode that is chosen. */
-  readonly chosenMode = $derived.by((): ExportMode => {
-    const modes = this.model?.modes ?? [];
-    const asked = this.askedMode;
-    // Under a cast a recipe of integers would keep everything: with one beside the other, both are compared in the first mode.
-    const shown = this.compare ? [this.recipes.a, this.recipes.b] : [this.recipes.a];
-    return asked ?? defaultMode(modes, ...shown) ?? 'qdq';
-  });
-  /** The export mode that was asked for and that the model has; null where the recipe decides. */
-  readonly askedMode = $derived(this.model?.modes.find((mode) => mode === this.#mode) ?? null);
-  /** Whether the mode that is chosen plans by what calibration finds, and nothing is calibrated. */
-  readonly needsSamples: boolean = $derived(
-    this.chosenMode === 'static' && !this.calibration.hasRanges,
-  );
-  /** The export mode whose plan is measured and shown: until it is calibrated, static has none. */
-  readonly mode: ExportMode = $derived(
-    this.needsSamples ? (this.model?.modes[0] ?? 'qdq') : this.chosenMode,
-  );
-  /** The mode that samples are observed for: static, unless only codes of weights wait for them. */
-  readonly calibrationMode: ExportMode = $derived.by(() => {
-    const { modes = [] } = this.model ?? {};
-    if (this.calibration.choosesCodes || !modes.includes('static')) return this.chosenMode;
-    return 'static';
-  });
+  readonly exportMode: ExportModeChoice = new ExportModeChoice(this);
+  /** The export mode whose plan is measured and shown. */
+  readonly mode: ExportMode = $derived(this.exportMode.measured);
   readonly recipes = $derived(this.history.present);
   /** The name of each tensor on screen. */
   readonly names = $derived(rowNames(this.model?.tensors ?? []));
@@ -154,22 +115,17 @@ export class Workbench {
     Object.fromEntries(this.model?.tensors.map(({ id, name }) => [name, this.names[id]]) ?? []),
   );
   readonly #modelRules = new ModelRules();
+  readonly recipeFiles = new RecipeFiles(this, this.#modelRules, (name) => {
+    if (this.model === null) this.recipeForNext = name;
+  });
 
   /** Restore settings, reach the engine, and open what the command line named. */
   async start(): Promise<void> {
-    window.addEventListener('message', (event: MessageEvent<unknown>) => {
-      const [port] = event.ports;
-      if (event.source !== window || event.data !== ENGINE_PORT_MESSAGE || port === undefined)
-        return;
-      this.client.attach(port);
-      this.#attached();
-    });
     this.api.onEvent((event) => this.#onEvent(event));
-    this.info = await this.#call(this.api.info());
-    this.#restore(await this.#call(this.api.getSettings()));
-    await this.#connect();
-    this.#reached();
-    const initial = await this.#call(this.api.takeInitialFile());
+    this.info = await valueOf(this.api.info());
+    this.#restore(await valueOf(this.api.getSettings()));
+    await this.#link.start();
+    const initial = await valueOf(this.api.takeInitialFile());
     const { open, exports } = await this.client.request('running', null);
     for (const { job, label } of exports) void this.#follow(job, label);
     if (initial !== null) await this.open(initial);
@@ -229,7 +185,7 @@ export class Workbench {
   async open(file: ChosenFile): Promise<void> {
     const abort = new AbortController();
     const job = new Job(`Opening ${file.label}`, () => abort.abort());
-    const losses = this.#losses;
+    const { losses } = this.#link;
     try {
       const model = await this.jobs.run(job, () =>
         untilAborted(this.#requestOpen(file), abort.signal, () => this.#closeUnseen(file)),
@@ -254,13 +210,12 @@ export class Workbench {
       this.analyzeBoth();
     } catch (error) {
       if (isCancelled(error)) this.announcer.say(`Opening ${file.label} cancelled`);
-      else await this.#failOpen(file, error, this.#losses > losses);
+      else await this.#failOpen(file, error, this.#link.losses > losses);
     }
   }
 
   async #requestOpen(file: ChosenFile): Promise<ModelSummary> {
-    await this.#engine;
-    if (!this.client.connected) await this.#connect();
+    await this.#link.ready();
     return this.client.request('open', { handle: file.handle });
   }
 
@@ -284,7 +239,7 @@ export class Workbench {
   }
 
   settings(): Promise<Settings> {
-    return this.#call(this.api.getSettings());
+    return valueOf(this.api.getSettings());
   }
 
   changeSettings(changes: Partial<Settings>): void {
@@ -302,11 +257,13 @@ export class Workbench {
   }
 
   async copyDiagnostics(): Promise<void> {
-    await this.#try(async () => {
-      const text = await this.#call(this.api.diagnostics());
+    try {
+      const text = await valueOf(this.api.diagnostics());
       if (!copyText(text)) throw new AppError('INTERNAL', 'the diagnostics were not copied');
       this.announcer.say('Diagnostics copied');
-    });
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** What the open file says of the model as a whole. */
@@ -326,62 +283,15 @@ export class Workbench {
 
   /** Reach the engine again and open the file anew: recipes and selection stay. */
   async reopen(): Promise<void> {
-    await this.#connect();
+    await this.#link.connect();
     if (this.file !== null) await this.open(this.file);
     else this.problem = null;
   }
 
-  /** Ask for a recipe file and make it a side's recipe. What was set stays when the file is no recipe. */
-  async openRecipe(side: Side): Promise<void> {
-    await this.#try(async () => {
-      const file = await this.#call(this.api.openRecipe());
-      if (file !== null) this.#takeRecipe(side, file.text, file.name);
-    });
-  }
-
   /** A file that was dropped: a recipe becomes A, anything else is opened as a model. */
   async drop(file: File): Promise<void> {
-    if (!isRecipeFile(file.name)) return this.openDropped(file);
-    await this.#try(async () => {
-      if (file.size > MAX_RECIPE_BYTES)
-        throw new AppError('BAD_RECIPE', 'cannot be a recipe', {
-          file: file.name,
-          found: `${file.size} bytes`,
-          expected: `at most ${MAX_RECIPE_BYTES}`,
-        });
-      this.#takeRecipe('a', await file.text(), file.name);
-    });
-  }
-
-  async saveRecipe(side: Side): Promise<void> {
-    await this.#try(async () => {
-      const name = await this.#call(this.api.saveRecipe(plain(this.recipes[side])));
-      if (name !== null) this.announcer.say(`Recipe saved as ${name}`);
-    });
-  }
-
-  /** A recipe file that the system handed the app becomes A, as a dropped one does. */
-  #takeRecipeFile(recipe: Result<RecipeFile>): Promise<void> {
-    return this.#try(async () => {
-      const { text, name } = await this.#call(Promise.resolve(recipe));
-      this.#takeRecipe('a', text, name);
-    });
-  }
-
-  #takeRecipe(side: Side, text: string, name: string): void {
-    const recipe = recipeFromText(text, name);
-    this.#modelRules.keep(recipe.rules);
-    this.history.set(side, named(recipe, name), `recipe ${name}`);
-    if (this.model === null) this.recipeForNext = name;
-    this.announcer.say(`${name} is recipe ${side.toUpperCase()}`);
-  }
-
-  async #try(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.fail(error);
-    }
+    if (isRecipeFile(file.name)) return this.recipeFiles.openDropped(file);
+    return this.openDropped(file);
   }
 
   setCompare(on: boolean): void {
@@ -397,7 +307,7 @@ export class Workbench {
   /** Measure and show what an export in another mode would store. */
   setMode(mode: ExportMode): void {
     const before = this.mode;
-    this.#mode = mode;
+    this.exportMode.ask(mode);
     if (this.mode !== before) this.#measureAnew();
   }
 
@@ -410,10 +320,10 @@ export class Workbench {
   /** Observe samples, or open ranges: then the mode has plans now, or others than before. */
   async runCalibration(by: 'samples' | 'ranges'): Promise<void> {
     const { done } = this.calibration;
-    const mode = this.calibrationMode;
+    const mode = this.exportMode.calibrated;
     await (by === 'samples' ? this.calibration.run() : this.calibration.openRanges());
     if (this.calibration.done === done) return;
-    this.#mode = mode;
+    this.exportMode.ask(mode);
     this.#measureAnew();
   }
 
@@ -470,9 +380,9 @@ export class Workbench {
         this.exportOpen = true;
         return;
       case 'open-recipe':
-        return void this.openRecipe('a');
+        return void this.recipeFiles.open('a');
       case 'save-recipe':
-        return void this.saveRecipe('a');
+        return void this.recipeFiles.save('a');
       case 'close':
         return this.closeModel();
       case 'find':
@@ -517,7 +427,7 @@ export class Workbench {
     this.analyses.reset([]);
     this.file = null;
     this.model = null;
-    this.#mode = null;
+    this.exportMode.ask(null);
     this.selection.clear();
     this.runs.reset();
     this.calibration.reset();
@@ -566,30 +476,15 @@ export class Workbench {
     this.#setNumbers(settings.numbers);
   }
 
-  /** Settles when the engine's port has come. Whoever asks meanwhile waits for the same port. */
-  #connect(): Promise<void> {
-    this.#connecting ??= this.#reach().finally(() => (this.#connecting = null));
-    return this.#connecting;
-  }
-
-  async #reach(): Promise<void> {
-    const attached = new Promise<void>((resolve) => {
-      this.#attached = resolve;
-    });
-    await this.#call(this.api.connectEngine());
-    await attached;
-  }
-
   #onEvent(event: MainEvent): void {
     if (event.type === 'open-file') void this.open(event.file);
-    else if (event.type === 'open-recipe') void this.#takeRecipeFile(event.recipe);
+    else if (event.type === 'open-recipe') void this.recipeFiles.openHanded(event.recipe);
     else if (event.type === 'show') this.show(event.view);
     else if (event.type === 'command') this.command(event.command);
     else {
-      this.#losses++;
-      this.client.lose(event.error);
+      this.#link.lose(event.error);
       this.fail(AppError.fromData(event.error), this.#reopenCommand());
-      if (event.isRestarted) void this.#connect().catch((error: unknown) => this.fail(error));
+      if (event.isRestarted) void this.#link.connect().catch((error: unknown) => this.fail(error));
     }
   }
 
@@ -599,21 +494,10 @@ export class Workbench {
 
   async #openFrom(choice: Promise<Result<ChosenFile | null>>): Promise<void> {
     try {
-      const file = await this.#call(choice);
+      const file = await valueOf(choice);
       if (file !== null) await this.open(file);
     } catch (error) {
       this.fail(error);
     }
   }
-
-  async #call<T>(answer: Promise<Result<T>>): Promise<T> {
-    const result = await answer;
-    if (result.ok) return result.value;
-    throw AppError.fromData(result.error);
-  }
-}
-
-/** A recipe with the name that it has, or else that of its file. */
-function named(recipe: Recipe, file: string): Recipe {
-  return recipe.name === '' ? { ...recipe, name: recipeFileStem(file) } : recipe;
 }
