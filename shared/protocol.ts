@@ -172,6 +172,8 @@ export interface Requests {
       target: Handle;
       /** Whether the files that replacedFiles names may be replaced. */
       overwrite: boolean;
+      /** Mode static: whether nothing is written where an operator stays in float. */
+      integerOnly?: boolean | undefined;
     };
     reply: ExportResult;
   };

@@ -88,3 +88,15 @@ export const BASE_ACTIVATIONS: ActivationScheme = {
   range: { percentile: 99.99 },
   biasCorrection: true,
 };
+
+/** The type of inputs and outputs that a recipe asks of a full integer model. */
+export function borderOf({ activations }: Pick<Recipe, 'activations'>): BorderType {
+  return activations?.io ?? 'float32';
+}
+
+/** The recipe with another one; a recipe that keeps activations in float has none. */
+export function withBorder(recipe: Recipe, io: BorderType): Recipe {
+  const { activations = BASE_ACTIVATIONS } = recipe;
+  if (activations === null || io === borderOf(recipe)) return recipe;
+  return { ...recipe, activations: { ...activations, io } };
+}

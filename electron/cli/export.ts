@@ -9,9 +9,9 @@ import {
 import type { ModelSummary } from '../../shared/protocol.ts';
 import {
   ACCURACY_LEVELS,
-  BASE_ACTIVATIONS,
   BORDER_TYPES,
   choosesCodes,
+  withBorder,
   type AccuracyLevel,
   type BorderType,
   type Recipe,
@@ -126,7 +126,13 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     };
     const result =
       mode === 'static'
-        ? await exportStatic(tools, values, withBorder(read, border), out, options)
+        ? await exportStatic(
+            tools,
+            values,
+            border === null ? read : withBorder(read, border),
+            out,
+            options,
+          )
         : await exportWeights(tools, values, recipe, mode, out, options);
     if (values['json'] === true) {
       printJson(result);
@@ -186,11 +192,6 @@ function borderType(values: Values, mode: ExportMode, format: string): BorderTyp
   const type = BORDER_TYPES.find((each) => each === text);
   if (type !== undefined) return type;
   throw new UsageError(`--io must be ${BORDER_TYPES.join(', ')}, found ${printable(String(text))}`);
-}
-
-function withBorder(recipe: Recipe, io: BorderType | null): Recipe {
-  if (io === null || recipe.activations === null) return recipe;
-  return { ...recipe, activations: { ...(recipe.activations ?? BASE_ACTIVATIONS), io } };
 }
 
 /** Export the model itself, in a mode that leaves activations in float. */

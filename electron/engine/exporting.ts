@@ -69,7 +69,7 @@ function refuseFloat(file: string, { float }: StaticOutline): void {
   const more = others > 0 ? [`and ${others} more`] : [];
   throw new AppError(
     'UNSUPPORTED',
-    'is not written, because operators stay in float; export it without --integer-only to keep them',
+    'is not written, because operators stay in float; allow operators in float to write it',
     { file, found: [...groups, ...more].join('; '), expected: 'operators on integers only' },
   );
 }

@@ -83,7 +83,14 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
   activations: v.strictObject({ handle, recipe }),
   inspectActivation: v.strictObject({ handle, tensor: index, recipe, bins: whole(1, 4096) }),
   previewExport: v.strictObject({ handle, recipe, mode }),
-  export: v.strictObject({ handle, recipe, mode, target: handle, overwrite: v.boolean() }),
+  export: v.strictObject({
+    handle,
+    recipe,
+    mode,
+    target: handle,
+    overwrite: v.boolean(),
+    integerOnly: v.optional(v.boolean()),
+  }),
   replacedFiles: v.strictObject({ handle, recipe, mode, target: handle }),
   budget: v.strictObject({
     handle,

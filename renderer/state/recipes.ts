@@ -1,6 +1,6 @@
 // Edits of recipes, as pure functions from one recipe to the next.
 import type { Side } from '../../shared/protocol.ts';
-import { defaultOf, type Recipe, type Rule } from '../../shared/recipe.ts';
+import { borderOf, defaultOf, type Recipe, type Rule } from '../../shared/recipe.ts';
 import { findPreset } from '../../shared/presets.ts';
 import {
   BASE_SCHEME,
@@ -99,6 +99,7 @@ export function sameRecipe(a: Recipe, b: Recipe): boolean {
     sameDefault(a, b) &&
     a.minElements === b.minElements &&
     sameActivations(a, b) &&
+    borderOf(a) === borderOf(b) &&
     a.accuracyLevel === b.accuracyLevel &&
     JSON.stringify(a.calibration) === JSON.stringify(b.calibration) &&
     JSON.stringify(a.rules) === JSON.stringify(b.rules)

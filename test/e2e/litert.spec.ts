@@ -1,5 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { findPreset } from '../../shared/presets.ts';
+import { readModel } from '../../electron/engine/formats/litert/read/read-model.ts';
+import { PagedBytes } from '../../electron/engine/formats/litert/read/paged-bytes.ts';
+import { typeName } from '../../electron/engine/formats/litert/read/tensor-types.ts';
+import { FileSource } from '../../electron/engine/source.ts';
 import { root } from '../helpers/root.ts';
 import { LITERT_MODELS } from '../helpers/litert-models.ts';
 import { expect, figuresSettle, test } from './app.ts';
@@ -36,7 +41,9 @@ test('a MediaPipe model opens, is compared and exported in dynamic range, and th
   await expect(dialog.getByRole('status')).toHaveText('Exported: selfie.tflite');
   await dialog.getByRole('button', { name: 'Verify it now' }).click();
   const verified = dialog.getByRole('region', { name: 'Outputs in LiteRT' });
-  await expect(verified.getByRole('row').nth(1)).toContainText('activation_10');
+  await expect(verified.getByRole('row').nth(1)).toContainText('activation_10', {
+    timeout: 60_000,
+  });
   await expect(verified).toContainText('LiteRT runs in WebAssembly on one thread here');
   await expect(dialog.getByRole('status')).toHaveText(
     "Exported: selfie.tflite, but its outputs differ visibly from the original's on random inputs",
@@ -53,6 +60,17 @@ test('a MediaPipe model opens, is compared and exported in dynamic range, and th
   await expect(page.getByRole('complementary')).toContainText('This tensor is already quantized');
   expect(app.complaints).toEqual([]);
 });
+
+/** The types of a model's inputs and outputs. */
+function borderTypes(file: string): readonly string[] {
+  const source = FileSource.open(file);
+  try {
+    const { inputs, outputs, tensors } = readModel(new PagedBytes(source)).graphs[0]!;
+    return [...inputs, ...outputs].map((tensor) => typeName(tensors[tensor]!.type));
+  } finally {
+    source.close();
+  }
+}
 
 test('pictures calibrate a LiteRT model, and its full integer export is verified in LiteRT', async ({
   open,
@@ -89,12 +107,31 @@ test('pictures calibrate a LiteRT model, and its full integer export is verified
   await app.answerSave(out);
   await page.getByRole('button', { name: 'Export…', exact: true }).click();
   const exporting = page.getByRole('dialog', { name: /^Export / });
+  await exporting.getByLabel('Inputs and outputs').selectOption('uint8');
+  await exporting.getByLabel('Integer operators only').check();
   await exporting.getByRole('button', { name: 'Export', exact: true }).click();
   await expect(exporting.getByRole('status')).toHaveText('Exported: face.tflite');
+  expect(borderTypes(out)).toEqual(['UINT8', 'UINT8', 'UINT8']);
   await exporting.getByRole('button', { name: 'Verify it now' }).click();
   const verified = exporting.getByRole('region', { name: 'Outputs in LiteRT' });
   await expect(verified).toContainText('regressors', { timeout: 60_000 });
   expect(fs.statSync(out).size).toBeLessThan(0.85 * fs.statSync(LITERT_MODELS.faceShort).size);
+  await exporting.getByRole('button', { name: 'Done' }).click();
+
+  // An operator in float is refused, and said.
+  const recipe = path.join(folder, 'reshape.json');
+  const rules = [{ match: { op: 'RESHAPE' }, activations: null }];
+  fs.writeFileSync(recipe, JSON.stringify({ ...findPreset('litert-full-integer'), rules }));
+  await app.answerOpen(recipe);
+  await page.getByRole('button', { name: 'Recipe A: open, save, copy, swap' }).click();
+  await page.getByRole('menuitem', { name: 'Open a recipe as A…' }).click();
+  const refused = path.join(folder, 'refused.tflite');
+  await app.answerSave(refused);
+  await page.getByRole('button', { name: 'Export…', exact: true }).click();
+  await exporting.getByLabel('Integer operators only').check();
+  await exporting.getByRole('button', { name: 'Export', exact: true }).click();
+  await expect(exporting.getByRole('alert')).toContainText('RESHAPE: kept in float by a rule');
+  expect(fs.existsSync(refused)).toBe(false);
   expect(app.complaints).toEqual([]);
 });
 

@@ -10,12 +10,15 @@ export function exportHandlers({
   return {
     previewExport: ({ handle, recipe, mode }, call) =>
       models.in(handle, mode).previewExport(parseRecipe(recipe), mode, call),
-    export: async ({ handle, recipe, mode, target, overwrite }, call) => {
+    export: async ({ handle, recipe, mode, target, overwrite, integerOnly = false }, call) => {
       const path = await grants.path(target, 'write');
       const wanted = parseRecipe(recipe);
       const exporter = models.in(handle, mode);
       return exports.run(models.session(handle), path, call, (onProgress) =>
-        exporter.export(wanted, mode, path, { signal: call.signal, onProgress, overwrite }),
+        exporter.export(wanted, mode, path, {
+          ...{ signal: call.signal, onProgress },
+          ...{ overwrite, integerOnly },
+        }),
       );
     },
     replacedFiles: async ({ handle, recipe, mode, target }, call) => {

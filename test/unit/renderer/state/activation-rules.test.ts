@@ -7,7 +7,7 @@ import {
 import { overriddenNames, withOverrides } from '../../../../renderer/state/overrides.ts';
 import { differingFields, sameRecipe } from '../../../../renderer/state/recipes.ts';
 import { presetOf } from '../../../../renderer/format/schemes.ts';
-import { BASE_ACTIVATIONS } from '../../../../shared/recipe.ts';
+import { BASE_ACTIVATIONS, withBorder } from '../../../../shared/recipe.ts';
 import { parseRecipe } from '../../../../shared/recipe-file.ts';
 import { findPreset } from '../../../../shared/presets.ts';
 import { isIdle } from '../../../../shared/rules.ts';
@@ -50,4 +50,6 @@ test('how pictures become inputs is kept in the recipe, and what is not set stay
   // Otherwise the history would take the change for none.
   expect(sameRecipe(int8, cropped)).toBe(false);
   expect(sameRecipe(int8, { ...int8, accuracyLevel: 4 })).toBe(false);
+  expect(sameRecipe(int8, withBorder(int8, 'uint8'))).toBe(false);
+  expect(withBorder({ ...int8, activations: null }, 'int8').activations).toBeNull();
 });
