@@ -1,6 +1,7 @@
 // One click for layers that lose much: rules of their names, which can be undone.
 import { patternsOf } from '../../shared/patterns.ts';
-import type { ExportMode, Side } from '../../shared/exports.ts';
+import type { ExportMode } from '../../shared/exports.ts';
+import type { Side } from '../../shared/protocol.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { fieldsOf, schemeOf } from '../../shared/scheme.ts';
 import { counted } from '../format/numbers.ts';
