@@ -12,6 +12,11 @@ export interface ValueRef {
   readonly isOutput: boolean;
 }
 
+/** What a value is called among all of a model's: its name, after the graph that it is in where that is a subgraph. */
+export function valueKey({ graph, name }: Pick<ValueRef, 'graph' | 'name'>): string {
+  return graph === '' ? name : `${graph}/${name}`;
+}
+
 /** One operator input that takes a value. */
 export interface ValueConsumer {
   readonly operator: number;

@@ -84,6 +84,8 @@ export interface OperatorPlan {
   readonly isInteger: boolean;
   /** Its stored bias as integers, which are added to the sums of products. */
   readonly bias?: BiasPlan;
+  /** Whether its bias, which is computed, is added by an operator behind it: integer kernels take stored ones only. */
+  readonly addsBias?: true;
   /** Why it stays in float; null where it does not. */
   readonly reason: string | null;
 }

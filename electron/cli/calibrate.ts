@@ -3,7 +3,7 @@ import { BASE_ACTIVATIONS, type ActivationScheme } from '../../shared/recipe.ts'
 import type { Ranges } from '../../shared/ranges.ts';
 import { chooseRange } from '../engine/calibrate/choose-range.ts';
 import { rangesToText } from '../engine/calibrate/ranges-file.ts';
-import type { ModelGraph } from '../../shared/graph.ts';
+import { valueKey, type ModelGraph } from '../../shared/graph.ts';
 import { activationParameters } from '../engine/quantize/activation-parameters.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
 import { calibrated, calibrationInputs, SAMPLES_OPTION, SEED_OPTION } from './calibration.ts';
@@ -74,7 +74,7 @@ function reportOf(
   scheme: ActivationScheme,
   graph: ModelGraph,
 ) {
-  const producers = new Map(graph.values.map(({ name, producer }) => [name, producer]));
+  const producers = new Map(graph.values.map((value) => [valueKey(value), value.producer]));
   const method = typeof scheme.range === 'string' ? scheme.range : Object.keys(scheme.range)[0]!;
   return {
     samples,

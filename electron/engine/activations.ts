@@ -7,7 +7,7 @@ import type {
   QuantizedActivation,
   StaticOutline,
 } from '../../shared/activations.ts';
-import type { ModelGraph, Operand, OperatorRef } from '../../shared/graph.ts';
+import { valueKey, type ModelGraph, type Operand, type OperatorRef } from '../../shared/graph.ts';
 import type { Plan, ValuePlan } from '../../shared/plan.ts';
 import {
   HISTOGRAM_BINS,
@@ -72,12 +72,12 @@ export class Activations {
   of(tensor: number, source: number, plan: Plan): LayerActivation | null {
     const operator = this.takers.get(tensor);
     const output = operator?.outputs[0] ?? null;
-    if (operator === undefined || output === null || operator.graph !== '') return null;
+    if (operator === undefined || output === null) return null;
     const planned = this.planned(output, plan);
-    const { name } = this.graph.values[planned?.value ?? output]!;
-    const observed = this.observed.get(name) ?? null;
+    const value = valueKey(this.graph.values[planned?.value ?? output]!);
+    const observed = this.observed.get(value) ?? null;
     return {
-      ...{ tensor: source, value: name, operator: operator.name, op: operator.op },
+      ...{ tensor: source, value, operator: operator.name, op: operator.op },
       observed:
         observed === null
           ? null

@@ -1,4 +1,5 @@
 import type { ChosenRange, ObservedValue, Ranges } from '../../shared/ranges.ts';
+import { valueKey } from '../../shared/graph.ts';
 import { planWeights, type PlannedTensor, type TensorPlan } from '../../shared/plan.ts';
 import type { ActivationScheme, Recipe } from '../../shared/recipe.ts';
 import type { Scheme } from '../../shared/scheme.ts';
@@ -94,10 +95,10 @@ export class StaticKnowledge {
     return {
       recipe,
       rangeOf: (value, scheme, part) =>
-        this.rangeOf(this.opened.graph().values[value]!.name, scheme, part),
+        this.rangeOf(valueKey(this.opened.graph().values[value]!), scheme, part),
       parametersOf: (tensor, scheme) => this.measured.get(keyOf(tensor, scheme)) ?? null,
       channelsOf: (value) =>
-        this.observed?.get(this.opened.graph().values[value]!.name)?.channels ?? null,
+        this.observed?.get(valueKey(this.opened.graph().values[value]!))?.channels ?? null,
       excessOf: (sums) => this.excess.get(excessKey(sums)) ?? null,
       numbersOf: (tensor) => readNumbers(files, model.tensors[tensor]!),
     };

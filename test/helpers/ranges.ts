@@ -1,3 +1,4 @@
+import { valueKey } from '../../shared/graph.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import type { Session } from '../../electron/engine/session.ts';
 
@@ -6,7 +7,8 @@ export function sameRanges({ opened }: Session, skipped: Ranges['skipped'] = [])
   const observed = { min: -2, max: 3, mean: 0, power: 1, count: 100, nonFinite: 0, histogram: [] };
   const values = opened
     .graph()
-    .values.filter(({ name }) => skipped.every((each) => each.name !== name))
-    .map(({ name }) => ({ name, ...observed }));
+    .values.map(valueKey)
+    .filter((name) => skipped.every((each) => each.name !== name))
+    .map((name) => ({ name, ...observed }));
   return { samples: 1, values, skipped };
 }

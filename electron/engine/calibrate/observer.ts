@@ -48,6 +48,11 @@ export class ValueObserver {
     this.reductions.addCounts(values, this.bins, this.counts);
   }
 
+  /** Whether no number was given at all. */
+  get isEmpty(): boolean {
+    return this.count + this.nonFinite === 0;
+  }
+
   /** What was observed; null where no finite number was. */
   result(): ObservedValue | null {
     const { name, min, max, sum, squares, count, nonFinite } = this;

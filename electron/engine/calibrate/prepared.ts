@@ -77,19 +77,14 @@ export class PreparedModel {
     }
   }
 
-  /** Observe the values of the main graph over samples. */
+  /** Observe what can be observed over samples. */
   calibrate(wanted: CalibrationInputs, { signal, onProgress }: RunOptions): Promise<ObserveResult> {
     const { opened } = this.session;
-    const { values, operators } = opened.graph();
-    const observed = values.filter(
-      ({ graph, producer, consumers }) =>
-        graph === '' && (producer !== null || consumers.length > 0) && operators.length > 0,
-    );
     const request = {
       kind: 'observe',
       model: opened.files[0]!.path,
       folder: this.folder,
-      values: [...new Set(observed.map(({ name }) => name))],
+      ...(opened.observable?.() ?? { values: [], inBodies: [], skipped: [] }),
       channelAxes: [...(opened.channelAxes?.() ?? [])],
       ...wanted,
       hints: runHintsOf(opened),

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as v from 'valibot';
 import { AppError, ioError } from '../../../shared/errors.ts';
-import type { ModelGraph } from '../../../shared/graph.ts';
+import { valueKey, type ModelGraph } from '../../../shared/graph.ts';
 import { HISTOGRAM_BINS, type ObservedValue, type Ranges } from '../../../shared/ranges.ts';
 
 /** No file of ranges is near this: it takes some 30 kB for each value. */
@@ -63,7 +63,7 @@ export function readRanges(file: string): Ranges {
 
 /** @throws AppError BAD_USAGE where most of the values that were observed are not the model's: some names are common */
 export function assertRangesOf({ values }: ModelGraph, ranges: Ranges, file: string): void {
-  const own = new Set(values.map(({ name }) => name));
+  const own = new Set(values.map(valueKey));
   const strangers = ranges.values.filter(({ name }) => !own.has(name));
   if (strangers.length * 2 <= ranges.values.length) return;
   throw new AppError('BAD_USAGE', 'holds ranges of another model', {

@@ -6,7 +6,7 @@ import type { ModelGraph } from '../../../shared/graph.ts';
 import type { Model } from '../../../shared/model.ts';
 import type { ModelProperties } from '../../../shared/properties.ts';
 import type { Plan, WeightPlans } from '../../../shared/plan.ts';
-import type { ChosenRange, ObservedChannels } from '../../../shared/ranges.ts';
+import type { ChosenRange, ObservedChannels, Ranges } from '../../../shared/ranges.ts';
 import type { Statistics } from '../../../shared/report.ts';
 import type { ActivationScheme, Recipe } from '../../../shared/recipe.ts';
 import type { Scheme } from '../../../shared/scheme.ts';
@@ -49,20 +49,37 @@ export interface OpenedModel {
   /** Plans what the mode static does; absent where the format has none. */
   planStatic?(asked: WeightPlans, facts: StaticFacts): Plan;
   /**
-   * The axes of the channels that operators add up with a weight, by the name of the value in the main graph, from the
-   * end where negative; absent where planStatic is.
+   * The axes of the channels that operators add up with a weight, by the valueKey of the value, from the end where
+   * negative; absent where planStatic is.
    */
   channelAxes?(): ReadonlyMap<string, number>;
+  /** The values that calibration observes; absent where withOutputs is. */
+  observable?(): Observable;
   /** What stored weights are multiplied with, by tensor; absent where activations are not observed. */
   weightInputs?(): ReadonlyMap<number, WeightInput>;
   /**
-   * A copy that gives values of the main graph as outputs, by name, or their shapes as int64 tensors whose
-   * names end with SHAPE_SUFFIX; absent where no runtime runs the format.
+   * A copy that gives values as outputs, named by valueKey, or their shapes as int64 tensors whose names end with
+   * SHAPE_SUFFIX; absent where no runtime runs the format. Of bodies it gives what `observable` names.
    */
   withOutputs?(values: readonly string[], what: 'values' | 'shapes'): Layout;
   /** A copy that holds parts of the main graph only; absent where no runtime runs the format. */
   withLayers?(layers: readonly LayerCopy[]): Layout;
   close(): void;
+}
+
+/** The values of a model that calibration observes, by valueKey. */
+export interface Observable {
+  /** Of the main graph. */
+  readonly values: readonly string[];
+  /** Of the bodies of operators, and how many loops run them: what is observed has an axis more for each. */
+  readonly inBodies: readonly ObservedInBody[];
+  /** Values that operators on integers might take and that are not observed, and why. */
+  readonly skipped: Ranges['skipped'];
+}
+
+export interface ObservedInBody {
+  readonly name: string;
+  readonly loops: number;
 }
 
 /** A stored weight as a matrix, and the value whose rows, or whose patches, are multiplied with its rows. */

@@ -9,7 +9,7 @@ import { openModel } from '../formats/registry.ts';
 import { runOnce } from './compare-outputs.ts';
 import type { RunHints } from './inputs.ts';
 import { loadModel } from './load-model.ts';
-import type { RunnableModel } from './runnable.ts';
+import type { OutputValue, RunnableModel } from './runnable.ts';
 
 /**
  * Values of one run that are kept at a time. onnxruntime keeps all outputs of a graph until its run ends: a model
@@ -36,7 +36,7 @@ export class ModelCopies {
     this.opened.close();
   }
 
-  /** Work with the model, which gives values of its main graph, or their shapes, besides its outputs. */
+  /** Work with the model, which gives values, or their shapes, besides its outputs. */
   async withOutputs<T>(
     values: readonly string[],
     what: 'values' | 'shapes',
@@ -61,13 +61,13 @@ export class ModelCopies {
     return await this.copy(this.opened.withLayers(layers), work);
   }
 
-  /** Of values of the main graph in one run: how many elements each has. */
+  /** Of values in one run: how many elements each has, over all iterations where a loop computes it. */
   async elementsOf(values: readonly string[], feeds: Feeds): Promise<number[]> {
     return await this.withOutputs(values, 'shapes', async (model) => {
       const shapes = await runOnce(model, feeds);
       return values.map((name) => {
-        const dims = shapes.get(`${name}${SHAPE_SUFFIX}`)?.data as ArrayLike<number> | undefined;
-        return Array.from(dims ?? []).reduce((product, dim) => product * dim, 1);
+        const shape = shapes.get(`${name}${SHAPE_SUFFIX}`);
+        return shape === undefined ? 1 : elementsOfShapes(shape);
       });
     });
   }
@@ -113,6 +113,19 @@ export class ModelCopies {
     fs.mkdirSync(path.dirname(target), { recursive: true });
     fs.copyFileSync(from, target, fs.constants.COPYFILE_FICLONE);
   }
+}
+
+/** Of a shape, or of one of each iteration along the axes before the last. */
+function elementsOfShapes({ data, dims }: OutputValue): number {
+  const rank = dims.at(-1) ?? 0;
+  const shapes = dims.slice(0, -1).reduce((product, count) => product * count, 1);
+  let elements = 0;
+  for (let at = 0; at < shapes; at++) {
+    let product = 1;
+    for (let axis = 0; axis < rank; axis++) product *= Number(data[at * rank + axis]);
+    elements += product;
+  }
+  return elements;
 }
 
 /** Items in parts of which one run may give so many bytes; an item that is larger makes a part by itself. */

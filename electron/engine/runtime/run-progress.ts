@@ -105,8 +105,8 @@ export class SampleClock {
     const of = this.rounds * this.samples;
     const perRun = done === 0 ? null : (performance.now() - this.started) / 1000 / done;
     this.report({
-      ...{ what: this.what, done: index + 1, of: this.samples, fraction: done / of },
-      secondsLeft: perRun === null ? null : perRun * (of - done),
+      ...{ what: this.what, done: index + 1, of: this.samples, fraction: Math.min(1, done / of) },
+      secondsLeft: perRun === null ? null : perRun * Math.max(0, of - done),
     });
   }
 }

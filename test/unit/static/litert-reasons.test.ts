@@ -28,6 +28,7 @@ const ruled = (rule: Omit<Rule, 'match'>, op = 'FULLY_CONNECTED'): Recipe => ({
 function open(
   operators: readonly OperatorSpec[],
   changes: Record<number, Partial<TensorSpec>> = {},
+  others: readonly (readonly OperatorSpec[])[] = [],
 ): Session {
   const tensors: TensorSpec[] = ['x', 'w', 'b', 'y', 'z'].map((name, at) => ({
     ...{ name, shape: at === 2 ? [4] : [4, 4] },
@@ -35,7 +36,8 @@ function open(
     ...changes[at],
   }));
   const output = operators.at(-1)!.outputs[0]!;
-  const graphs = [{ tensors, operators, inputs: [0], outputs: [output] }];
+  const main = { tensors, operators, inputs: [0], outputs: [output] };
+  const graphs = [main, ...others.map((each) => ({ ...main, operators: each, outputs: [3] }))];
   const buffers = [normalValues(16, 1), normalValues(4, 2)].map(bytesOf);
   const session = Session.open(
     writeFile(folder, litertModel({ graphs, buffers }).bytes, 'a.tflite'),
@@ -54,6 +56,13 @@ const other = (op: OperatorSpec['op'], inputs: number[], outputs: number[]): Ope
 });
 
 describe('an operator of LiteRT computes in float with the reason', () => {
+  test('it is in a subgraph, whose values are not observed', () => {
+    const session = open([other('LOGISTIC', [0], [3])], {}, [[dense()]]);
+    const { operators } = session.plan(preset, 'static');
+    session.close();
+    expect(operators[1]!.reason).toBe('it is in a subgraph, whose values are not observed');
+  });
+
   test.each<[string, OperatorSpec[], Recipe?, Record<number, Partial<TensorSpec>>?]>([
     ['LiteRT has no integer kernel of NEG', [other('NEG', [0], [3])]],
     ['kept in float by a rule', [dense()], ruled({ activations: null })],

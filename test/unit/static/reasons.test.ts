@@ -23,7 +23,7 @@ function open(nodes: onnx.INodeProto[], tensors: readonly onnx.ITensorProto[]): 
   const graph = {
     node: nodes,
     initializer: [...tensors],
-    input: [value('x', [1, 8, 8, 8]), value('if', [], 9)],
+    input: [value('x', [1, 8, 8, 8])],
     output: [value('y', ['a'])],
   };
   const imports = [{ domain: 'com.microsoft', version: 1 }];
@@ -40,12 +40,6 @@ const filters = floatTensor('w', [8, 8, 1, 1], randomValues(64, 1));
 const product = node('MatMul', ['x', 'w'], ['y']);
 const gemm = (attribute: onnx.IAttributeProto): onnx.INodeProto =>
   node('Gemm', ['x', 'w'], ['y'], { attribute: [attribute] });
-const branch = (name: string): onnx.IAttributeProto => ({
-  ...{ name, type: 5 },
-  g: { name, node: [node('MatMul', ['x', 'w'], ['z'])], output: [value('z', ['a'])] },
-});
-const both = [branch('then_branch'), branch('else_branch')];
-
 describe('an operator computes in float with the reason', () => {
   test.each<[string, onnx.INodeProto, onnx.ITensorProto, Recipe]>([
     [
@@ -62,9 +56,9 @@ describe('an operator computes in float with the reason', () => {
     ],
     ['kept in float by a rule', product, weight, recipe({}, [{ match: {}, activations: null }])],
     [
-      'it is in a subgraph, whose values are not observed',
-      node('If', ['if'], ['y'], { attribute: both }),
-      weight,
+      'its bias is computed, and the integer Conv takes a stored one',
+      node('Conv', ['x', 'w', 'x'], ['y']),
+      filters,
       recipe(),
     ],
     [

@@ -76,6 +76,15 @@ describe('what the reference leaves in float says so', () => {
     expect(weights[0]!.reason).toBe('no operator that the recipe names takes it');
   });
 
+  test('an operator in a body', () => {
+    const attribute = ['then_branch', 'else_branch'].map((name) => ({
+      ...{ name, type: 5 },
+      g: { name, node: [node('MatMul', ['x', 'w'], ['z'])], output: [value('z', ['a', 'b'])] },
+    }));
+    const plan = planOf([node('If', ['c'], ['y'], { attribute })], [weight]);
+    expect(reasons(plan)).toContain('it is in a subgraph, which quantize_static leaves in float');
+  });
+
   test('an operator that hands on what is not quantized', () => {
     const plan = planOf([node('Tanh', ['x'], ['t']), node('Flatten', ['t'], ['y'])], []);
     expect(reasons(plan)).toContain('neither its inputs nor its outputs are quantized');

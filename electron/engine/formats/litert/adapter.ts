@@ -5,6 +5,7 @@ import { layoutLitert } from './write/layout-litert.ts';
 import { observedCopy } from './write/observed-copy.ts';
 import { MAX_WORD, MIN_RUNTIME_VERSION } from './write/runtime-versions.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
+import { mainValues } from '../main-values.ts';
 import { sumsOf } from '../sums.ts';
 import { PagedBytes } from './read/paged-bytes.ts';
 import { readProperties } from './read/properties.ts';
@@ -52,6 +53,7 @@ function openLitert(source: FileSource): OpenedModel {
         computing: mode === 'static' ? { ...computing, graph: graphOf() } : null,
       }),
     planStatic: (asked, facts) => planStatic(asked, { ...facts, graph: graphOf(), index, tensors }),
+    observable: () => ({ values: mainValues(graphOf()), inBodies: [], skipped: [] }),
     withOutputs: (values, what) => observedCopy(index, bytes, values, what),
     close: () => source.close(),
   };

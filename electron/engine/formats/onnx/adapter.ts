@@ -4,6 +4,7 @@ import { graphHints } from '../../runtime/graph-hints.ts';
 import type { FileSource } from '../../source.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
 import { channelAxes } from './fit/static/bias-correction.ts';
+import { observable } from './fit/static/observable.ts';
 import { planStatic } from './fit/static/plan.ts';
 import { weightInputs } from './fit/weight-inputs.ts';
 import { layersCopy } from './write/layers-copy.ts';
@@ -89,9 +90,15 @@ function openOnnx(source: FileSource): OpenedModel {
       planStatic: (asked, facts) =>
         planStatic(asked, { ...facts, graph: graphOf(), tensors, opset: staticOpset(index) }),
       channelAxes: () => channelAxes(graphOf()),
+      observable: () => observable(index, graphOf(), tensors),
       weightInputs: () => weightInputs(graphOf(), tensors),
       withOutputs: (values, what) =>
-        observedCopy(index, files, values, what === 'shapes' ? SHAPE_SUFFIX : null),
+        observedCopy(
+          { index, graph: graphOf },
+          files,
+          values,
+          what === 'shapes' ? SHAPE_SUFFIX : null,
+        ),
       withLayers: (layers) => layersCopy({ index, graph: graphOf(), tensors }, files, layers),
       close: () => {
         source.close();

@@ -17,7 +17,7 @@ import type { HalfPlan } from './half-plan.ts';
 import { whyNotHalf } from './half-rules.ts';
 import type { IntegerUse } from './integer-uses.ts';
 import type { OnnxExport } from './request.ts';
-import { isNeeded, usesTakenOver } from './taken-uses.ts';
+import { isNeeded, usesInside, usesTakenOver } from './taken-uses.ts';
 import { whyRestored } from './why-restored.ts';
 
 /** A weight and the scheme that is planned for it. */
@@ -36,8 +36,10 @@ export interface Place {
 export interface WeightFit {
   /** The uses that an operator on codes takes over. */
   readonly uses: readonly IntegerUse[];
-  /** How the weight is restored under its old name; null where nothing takes that any more. */
+  /** How the weight is restored to float; null where nothing takes that any more. */
   readonly restore: Restore | null;
+  /** Whether it is restored under its old name; else only in the graphs whose operators take it. */
+  readonly isRestored: boolean;
   /** How it is stored for MatMulNBits; null stores it as the tensor is. */
   readonly nbits: NBitsShape | null;
   /** The type that scales are stored in, which is what DequantizeLinear gives. */
@@ -71,17 +73,17 @@ export function fitWeight(
   if (pending !== undefined) return { pending };
   const { opset, whyBelow } = place;
   const uses = usesTakenOver(request, { tensor, scheme }, opset);
+  const taken = uses.length + usesInside(request, tensor).length;
   const isRestored =
-    half?.isRestored(tensor.stored) ??
-    (uses.length < tensor.stored.uses.length || isNeeded(tensor));
+    half?.isRestored(tensor.stored) ?? (taken < tensor.stored.uses.length || isNeeded(tensor));
   const nbits = uses[0]?.nbits ?? null;
   const scaleDtype = scaleDtypeOf(scheme, tensor.ref, { opset, isNbits: nbits !== null });
-  const restore = isRestored ? restoreOf(weight, place, scaleDtype) : null;
+  const restore = taken > uses.length || isRestored ? restoreOf(weight, place, scaleDtype) : null;
   if (restore !== null && 'refused' in restore) return restore;
   const needsZeroPoint =
     uses.some((use) => use.hasZeroPoint) ||
-    (isRestored && (!isCentred(scheme) || request.mode === 'static'));
-  const fit = { uses, restore, nbits, scaleDtype, needsZeroPoint };
+    (restore !== null && (!isCentred(scheme) || request.mode === 'static'));
+  const fit = { uses, restore, isRestored, nbits, scaleDtype, needsZeroPoint };
   const barred =
     tensor.stored.graph.kind === 'function' ? barredConstant(scheme, fit, place) : null;
   if (barred !== null) return { refused: barred };

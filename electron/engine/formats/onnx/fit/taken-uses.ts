@@ -1,5 +1,8 @@
 import { granularityOf, isCentred, type Scheme } from '../../../../../shared/scheme.ts';
+import type { ValueTaker } from '../../../../../shared/plan.ts';
 import { isOutput } from '../read/graph-values.ts';
+import type { OnnxGraph } from '../read/graph.ts';
+import type { NodeRecord } from '../read/records.ts';
 import type { OnnxTensor, Stored, Use } from '../read/stored.ts';
 import {
   integerForm,
@@ -25,6 +28,33 @@ export function usesTakenOver(
 ): IntegerUse[] {
   if (request.mode === 'dynamic') return integerUses(request, weight, opset);
   return request.mode === 'nbits' ? nbitsUses(weight.tensor, weight.scheme) : [];
+}
+
+/**
+ * The inputs at which operators on integers take a weight from a graph around theirs, in mode static. onnxruntime fuses a
+ * DequantizeLinear only with an operator of the same graph, so that the weight is restored there once more.
+ */
+export function usesInside(
+  { computing }: Pick<OnnxExport, 'computing'>,
+  { stored }: OnnxTensor,
+): readonly ValueTaker[] {
+  if (computing === null || computing === undefined) return [];
+  const { graph, operators } = computing;
+  return stored.uses.flatMap(({ record, graph: home, input, isDirect }) => {
+    if (home === stored.graph || !isDirect) return [];
+    const operator = operatorOf(graph, record);
+    return operator !== undefined && operators[operator]?.isInteger === true
+      ? [{ operator, input }]
+      : [];
+  });
+}
+
+const operatorsByGraph = new WeakMap<OnnxGraph, ReadonlyMap<NodeRecord, number>>();
+
+function operatorOf(graph: OnnxGraph, node: NodeRecord): number | undefined {
+  const known = operatorsByGraph.get(graph) ?? new Map(graph.nodes.map((each, id) => [each, id]));
+  operatorsByGraph.set(graph, known);
+  return known.get(node);
 }
 
 /** MatMulNBits wants codes in an order that no other operator takes: all uses or none. */

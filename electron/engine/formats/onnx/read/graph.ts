@@ -15,6 +15,10 @@ export interface OnnxGraph extends ModelGraph {
   readonly nodes: readonly NodeRecord[];
   /** By the operators' numbers: the graph that a node is in. */
   readonly graphs: readonly GraphRecord[];
+  /** By the values' numbers: the graph that a value is in. */
+  readonly homes: readonly GraphRecord[];
+  /** Of each subgraph: the operator that runs it. */
+  readonly runners: ReadonlyMap<GraphRecord, number>;
 }
 
 /**
@@ -41,6 +45,8 @@ class Builder implements OnnxGraph {
   readonly operators: OperatorRef[] = [];
   readonly nodes: NodeRecord[] = [];
   readonly graphs: GraphRecord[] = [];
+  readonly homes: GraphRecord[] = [];
+  readonly runners = new Map<GraphRecord, number>();
   private readonly tensors = new Map<GraphRecord, Map<string, number>>();
 
   constructor(tensors: readonly OnnxTensor[]) {
@@ -82,7 +88,10 @@ class Builder implements OnnxGraph {
       return made.value;
     });
     for (const attribute of node.attributes)
-      for (const subgraph of attribute.graphs) this.walk(subgraph, names);
+      for (const subgraph of attribute.graphs) {
+        this.runners.set(subgraph, id);
+        this.walk(subgraph, names);
+      }
   }
 
   private operand(name: string, consumer: Omit<ValueConsumer, 'isInner'>, names: Names): Operand {
@@ -102,6 +111,7 @@ class Builder implements OnnxGraph {
     producer: number | null,
   ): { readonly kind: 'value'; readonly value: number } {
     const value = this.values.length;
+    this.homes.push(graph);
     this.values.push({
       id: value,
       name,

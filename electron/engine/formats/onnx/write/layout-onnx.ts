@@ -20,7 +20,7 @@ import { Opsets, STATIC_OPSETS, type WantedOpsets } from './opsets.ts';
 import { DYNAMIC_OPSET } from '../fit/integer-uses.ts';
 import { IntegerNodes, type LstmWeight } from './integer-nodes.ts';
 import { inlineExternal, SideFile } from './side-file.ts';
-import { replaceWeight } from './replace-weight.ts';
+import { replaceWeight, type ReplacedWeight } from './replace-weight.ts';
 import { QUANTIZE_16_OPSET, staticEdits } from './static-nodes.ts';
 import { storePending } from './store-pending.ts';
 import type { OnnxExport } from '../fit/request.ts';
@@ -53,6 +53,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const opsets = new Opsets(index, wantedOpsets(request, ownerOf), rewritten);
   const side = new SideFile(request.targetName);
   const integers: LstmWeight[] = [];
+  const restores = new Map<number, RestoreAs>();
   const plannedHalf = request.mode === 'float16' ? planHalf(request, opsets.version(null)) : null;
   const half = plannedHalf === null ? null : new HalfNodes(plannedHalf, names);
   const biases = new Set(request.computing?.operators.flatMap(({ bias }) => bias?.tensor ?? []));
@@ -67,6 +68,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
     else {
       append(edits, outcome.edits);
       append(integers, outcome.integers);
+      restores.set(entry.tensor, outcome.restoreAs);
       const { graph, name } = request.tensors[entry.tensor]!.stored;
       half?.store(graph, name, outcome.stored);
       const { codes, reason, scaleDtype } = outcome;
@@ -85,6 +87,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
           tensors: request.tensors,
           names,
           opsets,
+          restores,
           irVersion: index.irVersion,
         });
   if (placed !== null) append(edits, placed.edits);
@@ -177,12 +180,15 @@ function keptNodes(half: HalfPlan | null): Pick<Layout, 'operators'> {
 /** Bytes that the operators around one integer node take in the file, about. */
 const INTEGER_NODE_BYTES = 600;
 
+type RestoreAs = ReplacedWeight['restoreAs'];
+
 interface TensorEdits {
   readonly codes: CodeLayout;
   readonly edits: readonly Edit[];
   readonly integers: readonly LstmWeight[];
   /** The name of the codes. */
   readonly stored: string;
+  readonly restoreAs: RestoreAs;
   readonly scaleDtype: ScaleDtype;
   /** Why the weight is restored to float in a mode that runs operators on codes. */
   readonly reason: string | null;
@@ -217,12 +223,17 @@ function editsFor(
     const { edits, codes } = storePending(tensor, fit.pending, side);
     return {
       ...{ codes: 'tensor', edits, integers: [], stored: codes },
-      ...{ scaleDtype: 'float32', reason: null },
+      ...{ scaleDtype: 'float32', reason: null, restoreAs: () => [] },
     };
   }
   const { uses, scaleDtype, reason } = fit;
   const { irVersion } = request.index;
-  const { edits, parts } = replaceWeight(tensor, scheme, { ...fit, irVersion, names, side });
+  const { edits, parts, restoreAs } = replaceWeight(tensor, scheme, {
+    ...fit,
+    irVersion,
+    names,
+    side,
+  });
   const outside = tensor.ref.storage === 'external' ? tensor.ref.bytes : 0;
   const before = edits.reduce((sum, edit) => sum + edit.end - edit.start, outside);
   const after = edits.reduce(
@@ -237,7 +248,7 @@ function editsFor(
   opsets.needIr(irVersionOf(storageDtype(scheme.dtype)));
   const codes = fit.nbits === null ? 'tensor' : 'nbits';
   const integers = uses.map((use) => ({ use, parts }));
-  return { codes, edits, integers, stored: parts.codes, scaleDtype, reason };
+  return { codes, edits, integers, stored: parts.codes, restoreAs, scaleDtype, reason };
 }
 
 /**

@@ -38,7 +38,7 @@ const IR_WITHOUT_INPUTS = 4;
 
 export interface ReplaceContext extends Pick<
   WeightFit,
-  'restore' | 'needsZeroPoint' | 'scaleDtype' | 'nbits' | 'channelDims'
+  'restore' | 'isRestored' | 'needsZeroPoint' | 'scaleDtype' | 'nbits' | 'channelDims'
 > {
   readonly irVersion: number;
   readonly names: FreshNames;
@@ -61,18 +61,26 @@ interface Part {
   readonly message: readonly Piece[];
 }
 
+export interface ReplacedWeight {
+  readonly edits: readonly Edit[];
+  readonly parts: PartNames;
+  /** The nodes that restore the weight under another name, for what can only take it from its own graph. */
+  readonly restoreAs: (name: string) => readonly Piece[];
+}
+
 /** The edits that store one weight under a scheme and, where anything takes it, restore it under its old name. */
 export function replaceWeight(
   tensor: OnnxTensor,
   scheme: Scheme,
   context: ReplaceContext,
-): { readonly edits: readonly Edit[]; readonly parts: PartNames } {
+): ReplacedWeight {
   const { ref, stored } = tensor;
   const { restore } = context;
   const split = restore?.opType === 'Blocks' ? blockShape(ref, scheme) : null;
   const parts = partsOf(tensor, scheme, scaleCount(scheme, ref), context, split);
-  const nodes =
-    restore === null ? [] : restoreNodes(tensor, scheme, restore, { parts, split }, context);
+  const restoreAs = (name: string): Piece[] =>
+    restore === null ? [] : restoreNodes(tensor, scheme, restore, { parts, split, name }, context);
+  const nodes = context.isRestored ? restoreAs(ref.name) : [];
   const edits =
     stored.storage === 'constant'
       ? constantEdits(tensor, parts, nodes, context)
@@ -81,6 +89,7 @@ export function replaceWeight(
   return {
     edits,
     parts: { codes: codes!, scale: scale ?? '', zeroPoint: zeroPoint ?? '' },
+    restoreAs,
   };
 }
 
@@ -167,12 +176,16 @@ function dequantizeAttributes(
   return { axis: blockAxisOf(ref.shape, ref.axis), block_size: granularity.block };
 }
 
-/** The nodes from the stored parts to the old name, in order. */
+/** The nodes from the stored parts to a name, the old one or another, in order. */
 function restoreNodes(
   { ref }: OnnxTensor,
   scheme: Scheme,
   restore: Restore,
-  { parts, split }: { readonly parts: readonly Part[]; readonly split: BlockShape | null },
+  {
+    parts,
+    split,
+    name,
+  }: { readonly parts: readonly Part[]; readonly split: BlockShape | null; readonly name: string },
   { names, scaleDtype }: ReplaceContext,
 ): Piece[] {
   const inputs = parts.map((part) => part.name);
@@ -189,9 +202,9 @@ function restoreNodes(
       outputs: [output],
       integers: { to: onnxDataType(ref.dtype) },
     });
-  if (restore.opType === 'Cast') return [cast(inputs[0]!, ref.name)];
+  if (restore.opType === 'Cast') return [cast(inputs[0]!, name)];
   const needsCast = ref.dtype !== scaleDtype;
-  const output = needsCast ? names.make(`${ref.name}_${scaleDtype}`) : ref.name;
+  const output = needsCast ? names.make(`${ref.name}_${scaleDtype}`) : name;
   const dequantize = nodeMessage({
     opType: 'DequantizeLinear',
     domain: restore.domain,
@@ -200,7 +213,7 @@ function restoreNodes(
     outputs: [output],
     integers: dequantizeAttributes(ref, scheme),
   });
-  return needsCast ? [dequantize, cast(output, ref.name)] : [dequantize];
+  return needsCast ? [dequantize, cast(output, name)] : [dequantize];
 }
 
 /** The field of a graph or a function that holds a node. */

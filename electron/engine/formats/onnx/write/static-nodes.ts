@@ -1,8 +1,9 @@
 import type { onnx } from 'onnx-proto';
 import type { DtypeName } from '../../../../../shared/dtypes.ts';
-import type { BiasPlan, ValuePlan } from '../../../../../shared/plan.ts';
+import type { BiasPlan, ValuePlan, ValueTaker } from '../../../../../shared/plan.ts';
 import type { Piece } from '../../../export/layout.ts';
 import type { Computing } from '../fit/request.ts';
+import { usesInside } from '../fit/taken-uses.ts';
 import { isOutput } from '../read/graph-values.ts';
 import type { GraphRecord, NodeRecord, Span } from '../read/records.ts';
 import type { OnnxTensor, Stored } from '../read/stored.ts';
@@ -11,11 +12,13 @@ import type { Edit } from './edits.ts';
 import { field, initializerMessage, nameField, nodeMessage, smallConstant } from './messages.ts';
 import type { FreshNames } from './names.ts';
 import type { Opsets } from './opsets.ts';
-import { GRAPH_INITIALIZER, nodeField } from './replace-weight.ts';
+import { GRAPH_INITIALIZER, nodeField, type ReplacedWeight } from './replace-weight.ts';
 
 /** Field numbers of NodeProto (onnx.proto). */
 const NODE_INPUT = 1;
 const NODE_OUTPUT = 2;
+/** The input of Conv and Gemm that is their bias. */
+const BIAS = 2;
 
 /** From IR version 4 on an initializer need not be a graph input as well. */
 const IR_WITHOUT_INPUTS = 4;
@@ -33,19 +36,25 @@ export interface StaticWriting {
   readonly tensors: readonly OnnxTensor[];
   readonly names: FreshNames;
   readonly opsets: Opsets;
+  /** The nodes that restore a quantized weight under a name. */
+  readonly restores: ReadonlyMap<number, ReplacedWeight['restoreAs']>;
   readonly irVersion: number;
 }
 
-/** The edits that put a plan's activations and biases into the main graph, and the stored biases that they leave out. */
+/** The edits that put a plan's activations and biases into a model's graphs, and the stored biases that they leave out. */
 export function staticEdits(writing: StaticWriting): {
   edits: Edit[];
   dropped: ReadonlySet<number>;
 } {
   const writer = new StaticWriter(writing);
+  // Before what is inserted behind the same operators: that takes what the Add makes.
+  for (const { operator, addsBias } of writing.computing.operators)
+    if (addsBias === true) writer.addBias(operator);
   for (const value of writing.computing.activations)
     if (value.scheme !== null) writer.quantize(value);
   for (const { operator, bias } of writing.computing.operators)
     if (bias !== undefined) writer.storeBias(operator, bias);
+  for (const [tensor, restoreAs] of writing.restores) writer.restoreInside(tensor, restoreAs);
   return { edits: writer.edits, dropped: writer.dropUnused() };
 }
 
@@ -59,40 +68,110 @@ class StaticWriter {
     this.writing = writing;
   }
 
-  /** QuantizeLinear and DequantizeLinear behind a value, before all that take it or before some. */
+  /**
+   * QuantizeLinear and DequantizeLinear behind a value, before all that take it or before some. onnxruntime fuses a
+   * DequantizeLinear only with an operator of the same graph: operators in bodies have one of their own.
+   */
   quantize({ value, scheme, scale, zeroPoint, takers }: ValuePlan): void {
-    const { values, nodes, graphs } = this.writing.computing.graph;
-    const { name, producer, consumers } = values[value]!;
-    const home = producer === null ? graphs[0]! : graphs[producer]!;
-    const isAll = takers === 'all' && producer !== null;
+    const { graph, operators } = this.writing.computing;
+    const { nodes, graphs } = graph;
+    const { name, producer, consumers } = graph.values[value]!;
+    const home = graph.homes[value]!;
     const { make } = this.namer(name);
-    const [source, restored] = isAll ? [make('float'), name] : [name, make('restored')];
     const dtype = scheme!.dtype;
-    const inputs = [make('scale'), make('zero_point')];
+    const parameters = [make('scale'), make('zero_point')];
     const codes = make('codes');
-    const pair = (opType: string, input: string, output: string): Piece[] =>
-      field(nodeField(home), [
+    const linear = (opType: string, input: string, output: string, of: GraphRecord): Piece[] =>
+      field(nodeField(of), [
         nodeMessage({
           ...{ opType, domain: this.domain(OPSETS[dtype]), name: make(opType) },
-          ...{ inputs: [input, ...inputs], outputs: [output], integers: {} },
+          ...{ inputs: [input, ...parameters], outputs: [output], integers: {} },
         }),
       ]);
+    const isInHome = ({ operator }: ValueTaker): boolean => graphs[operator] === home;
+    const isAll = takers === 'all' && producer !== null;
+    const [source, restored] = isAll ? [make('float'), name] : [name, make('restored')];
+    const places = takers === 'all' ? consumers : takers;
+    const isRestored = isAll || takers === 'all' || places.some(isInHome);
     const pieces = [
-      ...this.stored(home, inputs[0]!, 'float32', [], Float32Array.of(scale)),
-      ...this.stored(home, inputs[1]!, dtype, [], codeArray(dtype, [zeroPoint])),
-      ...pair('QuantizeLinear', source, codes),
-      ...pair('DequantizeLinear', codes, restored),
+      ...this.stored(home, parameters[0]!, 'float32', [], Float32Array.of(scale)),
+      ...this.stored(home, parameters[1]!, dtype, [], codeArray(dtype, [zeroPoint])),
+      ...linear('QuantizeLinear', source, codes, home),
+      ...(isRestored ? linear('DequantizeLinear', codes, restored, home) : []),
     ];
     const at = producer === null ? firstNode(home) : nodes[producer]!.frame.end;
     this.edits.push({ start: at, end: at, pieces, frame: home.frame });
+    const inside = places.filter(
+      (place) =>
+        !isInHome(place) &&
+        operators[place.operator]?.isInteger === true &&
+        !(operators[place.operator]?.addsBias === true && place.input === BIAS),
+    );
+    this.takeInside(
+      inside,
+      (output, body) => linear('DequantizeLinear', codes, output, body),
+      make,
+    );
     if (isAll) {
       const output = nodes[producer]!.outputs.indexOf(name);
       this.rename(nodes[producer]!, nodes[producer]!.outputSpans[output]!, NODE_OUTPUT, source);
       return;
     }
-    const places = takers === 'all' ? consumers : takers;
-    for (const { operator, input } of places)
-      this.rename(nodes[operator]!, nodes[operator]!.inputSpans[input]!, NODE_INPUT, restored);
+    for (const place of places) if (!inside.includes(place)) this.takeAs(place, restored);
+  }
+
+  /** Restore a weight of a graph around operators on integers in the graphs of those. */
+  restoreInside(tensor: number, restoreAs: ReplacedWeight['restoreAs']): void {
+    const weight = this.writing.tensors[tensor]!;
+    this.takeInside(
+      usesInside(this.writing, weight),
+      (output, body) => restoreAs(output).flatMap((node) => field(nodeField(body), [node])),
+      this.namer(weight.ref.name).make,
+    );
+  }
+
+  /** Give inputs of operators in bodies what nodes make that each body has once, before its other nodes. */
+  private takeInside(
+    places: readonly ValueTaker[],
+    nodesFor: (output: string, body: GraphRecord) => Piece[],
+    make: (suffix: string) => string,
+  ): void {
+    const { graphs } = this.writing.computing.graph;
+    const outputs = new Map<GraphRecord, string>();
+    for (const place of places) {
+      const body = graphs[place.operator]!;
+      const output = outputs.get(body) ?? make('restored');
+      if (!outputs.has(body)) {
+        const at = firstNode(body);
+        const pieces = nodesFor(output, body);
+        this.edits.push({ start: at, end: at, pieces, frame: body.frame });
+      }
+      outputs.set(body, output);
+      this.takeAs(place, output);
+    }
+  }
+
+  private takeAs({ operator, input }: ValueTaker, name: string): void {
+    const node = this.writing.computing.graph.nodes[operator]!;
+    this.rename(node, node.inputSpans[input]!, NODE_INPUT, name);
+  }
+
+  /** Add a computed bias behind its Gemm. */
+  addBias(operator: number): void {
+    const { nodes, graphs } = this.writing.computing.graph;
+    const [node, home] = [nodes[operator]!, graphs[operator]!];
+    const name = node.outputs[0]!;
+    const { make } = this.namer(name);
+    const product = make('product');
+    const add = nodeMessage({
+      ...{ opType: 'Add', domain: '', name: make('Add'), integers: {} },
+      ...{ inputs: [product, node.inputs[BIAS]!], outputs: [name] },
+    });
+    const { end } = node.frame;
+    const pieces = field(nodeField(home), [add]);
+    this.edits.push({ start: end, end, pieces, frame: home.frame });
+    this.edits.push({ ...node.inputSpans[BIAS]!, pieces: [], frame: node.frame });
+    this.rename(node, node.outputSpans[0]!, NODE_OUTPUT, product);
   }
 
   /** A bias's codes and scales beside its operator, which takes what DequantizeLinear makes of them. */
@@ -122,7 +201,7 @@ class StaticWriter {
     ];
     const { start } = node.frame;
     this.edits.push({ start, end: start, pieces, frame: home.frame });
-    this.rename(node, node.inputSpans[2]!, NODE_INPUT, restored);
+    this.rename(node, node.inputSpans[BIAS]!, NODE_INPUT, restored);
     if (takesBeta === true) this.dropAttribute(node, 'beta');
     this.replaced.set(tensor, (this.replaced.get(tensor) ?? 0) + 1);
   }

@@ -1,3 +1,4 @@
+import { valueKey } from '../../../../../../shared/graph.ts';
 import type { OnnxGraph } from '../../read/graph.ts';
 import { integerAttribute } from '../../read/node-slots.ts';
 import type { NodeRecord } from '../../read/records.ts';
@@ -7,18 +8,17 @@ import type { WeightSums } from '../../../format.ts';
 import type { PlanningFacts } from './facts.ts';
 
 /**
- * The axis of the channels of each value that operators multiply with a stored weight, by the value's name: 1 of what a
+ * The axis of the channels of each value that operators multiply with a stored weight, by valueKey: 1 of what a
  * Conv takes, the last of what a MatMul or Gemm takes. The first operator decides where several take a value.
  */
 export function channelAxes({ operators, values }: OnnxGraph): ReadonlyMap<string, number> {
   const axes = new Map<string, number>();
-  for (const { op, domain, graph, inputs } of operators) {
+  for (const { op, domain, inputs } of operators) {
     const [input, weight] = inputs;
-    if (domain !== '' || graph !== '' || input?.kind !== 'value' || weight?.kind !== 'tensor')
-      continue;
+    if (domain !== '' || input?.kind !== 'value' || weight?.kind !== 'tensor') continue;
     const axis = op === 'Conv' ? 1 : op === 'MatMul' || op === 'Gemm' ? -1 : null;
-    const { name } = values[input.value]!;
-    if (axis !== null && !axes.has(name)) axes.set(name, axis);
+    const key = valueKey(values[input.value]!);
+    if (axis !== null && !axes.has(key)) axes.set(key, axis);
   }
   return axes;
 }

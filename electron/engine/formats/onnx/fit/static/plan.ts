@@ -6,6 +6,7 @@ import type {
   WeightPlans,
 } from '../../../../../../shared/plan.ts';
 import { scaleCount, whyNotSmaller } from '../../../../../../shared/plan.ts';
+import { valueKey } from '../../../../../../shared/graph.ts';
 import type { ActivationScheme } from '../../../../../../shared/recipe.ts';
 import type { ChosenRange } from '../../../../../../shared/ranges.ts';
 import {
@@ -68,7 +69,11 @@ class StaticPlanner {
   plan(): Plan {
     for (const { id } of this.facts.graph.operators) {
       const reason = this.isTold(id) ? TOLD : this.whyFloat(id);
-      this.operators.push({ operator: id, isInteger: reason === null, reason });
+      const addsBias = reason === null && this.hasComputedBias(id);
+      this.operators.push({
+        ...{ operator: id, isInteger: reason === null, reason },
+        ...(addsBias ? { addsBias } : {}),
+      });
       if (reason === null) this.quantize(id);
       else if (this.carries(id))
         this.operators[id] = { operator: id, isInteger: true, reason: null };
@@ -80,6 +85,11 @@ class StaticPlanner {
       ...quantized,
     }));
     return { weights: this.weights, activations, operators: this.operators };
+  }
+
+  /** onnxruntime makes such a Gemm of a MatMul and an Add when it prepares the model. */
+  private hasComputedBias(id: number): boolean {
+    return this.facts.graph.operators[id]!.inputs[BIAS]?.kind === 'value';
   }
 
   /** Whether codes that were planned for an operator's output tell what it does: behindClip planned them. */
@@ -97,7 +107,6 @@ class StaticPlanner {
     if (!isWanted(operator.op))
       return `${operator.op} stays in float, as its integer kernel gains nothing`;
     if (scheme === null) return 'kept in float by a rule';
-    if (operator.graph !== '') return 'it is in a subgraph, whose values are not observed';
     const why = whyNoKernel(graph.nodes[id]!);
     if (why !== null) return why;
     const [input, weight] = operator.inputs;
@@ -112,10 +121,12 @@ class StaticPlanner {
     if (why8Bit !== null) return why8Bit;
     const bias = operator.inputs[BIAS];
     const whyBias = bias?.kind === 'tensor' ? this.whyNoBias(bias.tensor, entry) : null;
+    if (operator.op === 'Conv' && this.hasComputedBias(id))
+      return 'its bias is computed, and the integer Conv takes a stored one';
     if (whyBias !== null) return whyBias;
     for (const value of [input.value, ...(operator.op === 'Conv' ? this.outputOf(id) : [])]) {
       const range = this.facts.rangeOf(value, scheme);
-      if ('missing' in range) return `${graph.values[value]!.name}: ${range.missing}`;
+      if ('missing' in range) return `${valueKey(graph.values[value]!)}: ${range.missing}`;
     }
     return null;
   }
@@ -219,8 +230,7 @@ class StaticPlanner {
     const operator = graph.operators[id]!;
     const [input] = operator.inputs;
     const output = operator.outputs[0];
-    if (operator.graph !== '' || input?.kind !== 'value' || output === null || output === undefined)
-      return false;
+    if (input?.kind !== 'value' || output === null || output === undefined) return false;
     const known = this.values.get(input.value);
     if (known === undefined || known.takers !== 'all') return false;
     if (!handsOnCodes(graph.nodes[id]!, opset) || this.schemeOf(id) === null) return false;
@@ -285,7 +295,9 @@ class StaticPlanner {
   }
 
   private biasFacts(id: number): BiasFacts | null {
-    const { inputs } = this.facts.graph.operators[id]!;
+    const { inputs, op } = this.facts.graph.operators[id]!;
+    // A Slice that hands codes on takes stored tensors there as well.
+    if (!isWanted(op)) return null;
     const [input, weight, bias] = [inputs[0], inputs[WEIGHT], inputs[BIAS]];
     if (input?.kind !== 'value' || weight?.kind !== 'tensor' || bias?.kind !== 'tensor')
       return null;

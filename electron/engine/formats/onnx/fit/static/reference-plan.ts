@@ -106,7 +106,7 @@ class ReferencePlanner {
     if (!KNOWN_DOMAINS.has(domain) || !this.named.has(op))
       return `${op} is not among the operators that the recipe names`;
     if (this.schemeOf(id) === null) return 'kept in float by a rule';
-    if (graph !== '') return 'it is in a subgraph, whose values are not observed';
+    if (graph !== '') return 'it is in a subgraph, which quantize_static leaves in float';
     const kept = inputs.find((input) => this.isKeptByRule(input));
     return kept === undefined ? null : 'its weight stays in float: kept by a rule';
   }
