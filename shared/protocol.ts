@@ -15,6 +15,7 @@ import type { WeightPlans } from './plan.ts';
 import type { Recipe, Rule } from './recipe.ts';
 import type { Preview, SamplesDescription } from './samples.ts';
 import type { Scales } from './scales.ts';
+import type { LeftInFloat, SensitivityTable } from './sensitivity.ts';
 import type { RangeCandidate, Statistics, TensorDetail, TensorFigures, Total } from './report.ts';
 
 /** An opaque name that main gave a path; the page never sees or supplies the path itself. */
@@ -197,6 +198,16 @@ export interface Requests {
   };
   /** Solve the budget that was measured last for a goal, so that the exported file meets it. */
   budgetPlan: { params: { handle: Handle; goal: Goal }; reply: FilePlan };
+  /** Measure what the outputs lose by each layer under a recipe. */
+  sensitivity: {
+    params: {
+      handle: Handle;
+      recipe: Recipe;
+      mode: ExportMode;
+      inFloat: LeftInFloat;
+    } & RunInputs;
+    reply: SensitivityTable;
+  };
   /**
    * The dot product of two seeded vectors in [-1, 1), or of a tensor's first values and one, before and
    * after a downcast; `length` is at most what the tensor has.

@@ -8,6 +8,7 @@ import { inspectCommand } from './inspect.ts';
 import { numberCommand } from './number.ts';
 import { planCommand } from './plan.ts';
 import { recipesCommand } from './recipes.ts';
+import { sensitivityCommand } from './sensitivity.ts';
 import { verifyCommand } from './verify.ts';
 
 /** Every command, in the order of help. A new one is a file and a line here. */
@@ -18,6 +19,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   exportCommand,
   verifyCommand,
   planCommand,
+  sensitivityCommand,
   recipesCommand,
   dtypesCommand,
   numberCommand,

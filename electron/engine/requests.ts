@@ -5,6 +5,7 @@ import { AppError } from '../../shared/errors.ts';
 import { EXPORT_MODES } from '../../shared/exports.ts';
 import type { RequestKind, Requests, ToEngine } from '../../shared/protocol.ts';
 import type { Recipe, Rule } from '../../shared/recipe.ts';
+import { LEFT_IN_FLOAT } from '../../shared/sensitivity.ts';
 
 /** More than the layers of any model that is opened; a page sends those that it shows. */
 const MAX_FIRST = 1_000_000;
@@ -102,6 +103,13 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
   budgetPlan: v.strictObject({
     handle,
     goal: v.union([v.strictObject({ maxBytes: finite }), v.strictObject({ minSqnrDb: finite })]),
+  }),
+  sensitivity: v.strictObject({
+    handle,
+    recipe,
+    mode,
+    inFloat: v.picklist(LEFT_IN_FLOAT),
+    ...runInputs,
   }),
   dotProduct: v.strictObject({
     of: v.nullable(v.strictObject({ handle, tensor: index })),

@@ -1,5 +1,3 @@
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import {
   byOutputs,
   type Budget,
@@ -7,17 +5,16 @@ import {
   type FilePlan,
   type Goal,
 } from '../../shared/budget-plan.ts';
-import { AppError } from '../../shared/errors.ts';
 import { patternsOf } from '../../shared/patterns.ts';
 import type { ExportMode } from '../../shared/exports.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { fieldsOf, type Scheme } from '../../shared/scheme.ts';
 import { planFile } from './budget.ts';
 import type { RunOptions } from './run-options.ts';
-import { runInRuntime, type Runtime } from './runtime/host.ts';
+import { CopiesNoise, runNoise } from './copies-noise.ts';
+import type { Runtime } from './runtime/host.ts';
 import { runHintsOf } from './runtime/run-hints.ts';
-import { temporaryFolder } from './runtime/run-folder.ts';
-import { measureLayersOf, withExport, type Inputs } from './runtime/run-models.ts';
+import { withExport, type Inputs } from './runtime/run-models.ts';
 import type { Session } from './session.ts';
 
 /** What the outputs lose when one name alone is quantized. */
@@ -32,9 +29,7 @@ export interface Sensitivity {
 }
 
 /** Layers that are measured one by one; where there are more, those of the largest estimates. */
-const MOST_MEASURED = 64;
-/** Bytes of copies that are on the disk at a time. */
-const BATCH_BYTES = 512 << 20;
+export const MOST_MEASURED = 64;
 
 export interface SensitivityRequest {
   readonly mode: ExportMode;
@@ -58,12 +53,13 @@ export async function measureSensitivity(
 ): Promise<readonly Sensitivity[]> {
   runHintsOf(session.opened);
   const asked = budget.names.flatMap((each) => coarsest(each) ?? []);
-  const measuring = new Measuring(session, runtime, mode, inputs, options);
+  const copies = new CopiesNoise(session, runtime, { mode, inputs }, options);
   const estimates =
-    asked.length > most ? await measuring.estimates(asked) : new Map<string, number>();
-  const order = [...asked].sort((a, b) => rank(estimates, b) - rank(estimates, a));
-  const chosen = order.slice(0, most);
-  const measured = await measuring.noises(chosen.map((each) => [each]));
+    asked.length > most
+      ? namedNoises(asked, await copies.estimates(recipeOf(asked)))
+      : new Map<string, number>();
+  const chosen = worstOf(asked, estimates, most);
+  const measured = await copies.noises(chosen.map((each) => recipeOf([each])));
   const known = new Map(chosen.map(({ name }, at) => [name, measured[at]!]));
   const passedOn = median(
     chosen.flatMap(({ name }) => {
@@ -146,10 +142,34 @@ export async function planByOutputs(
   return { ...plan, meets: (plan.outputSqnrDb ?? Infinity) >= goal.minSqnrDb };
 }
 
-interface Asked {
+/** A name whose tensors are quantized under a scheme. */
+export interface Asked {
   readonly name: string;
   readonly scheme: Scheme;
   readonly tensors: readonly number[];
+}
+
+/** The noise of names of that of their tensors; names of which nothing is known are left out. */
+export function namedNoises(
+  asked: readonly Asked[],
+  noises: ReadonlyMap<number, number>,
+): ReadonlyMap<string, number> {
+  return new Map(
+    asked.flatMap(({ name, tensors }) => {
+      const known = tensors.flatMap((id) => noises.get(id) ?? []);
+      return known.length === 0 ? [] : [[name, known.reduce((sum, each) => sum + each, 0)]];
+    }),
+  );
+}
+
+/** Those of the largest estimates. Those without one come first, as nothing else tells of them. */
+export function worstOf(
+  asked: readonly Asked[],
+  estimates: ReadonlyMap<string, number>,
+  most: number,
+): readonly Asked[] {
+  const rank = ({ name }: Asked): number => estimates.get(name) ?? Infinity;
+  return [...asked].sort((a, b) => rank(b) - rank(a)).slice(0, most);
 }
 
 /** The option of most noise: a small error would drown in that of float32 sums. */
@@ -158,123 +178,8 @@ function coarsest({ name, tensors, options }: BudgetName): Asked | null {
   return most.scheme === null ? null : { name, scheme: most.scheme, tensors };
 }
 
-/** Those without an estimate come first, as nothing else tells of them. */
-function rank(estimates: ReadonlyMap<string, number>, { name }: Asked): number {
-  return estimates.get(name) ?? Infinity;
-}
-
-class Measuring {
-  private readonly session: Session;
-  private readonly runtime: Runtime;
-  private readonly mode: ExportMode;
-  private readonly inputs: Inputs;
-  private readonly options: RunOptions;
-
-  constructor(
-    session: Session,
-    runtime: Runtime,
-    mode: ExportMode,
-    inputs: Inputs,
-    options: RunOptions,
-  ) {
-    [this.session, this.runtime, this.mode] = [session, runtime, mode];
-    [this.inputs, this.options] = [inputs, options];
-  }
-
-  /** The noise that each layer adds to its own output, by name. */
-  async estimates(asked: readonly Asked[]): Promise<ReadonlyMap<string, number>> {
-    const under = { recipe: recipeOf(asked), mode: this.mode };
-    const { layers } = await withExport(this.session, under, this.options, (exported) =>
-      measureLayersOf(this.session, this.runtime, exported, this.inputs, this.options),
-    );
-    const local = new Map<number, number>();
-    for (const { tensors, localSqnrDb: db } of layers)
-      for (const id of db === null ? [] : tensors)
-        local.set(id, (local.get(id) ?? 0) + 10 ** (-db! / 10));
-    return new Map(
-      asked.flatMap(({ name, tensors }) => {
-        const noise = tensors.flatMap((id) => local.get(id) ?? []);
-        return noise.length === 0 ? [] : [[name, noise.reduce((sum, each) => sum + each, 0)]];
-      }),
-    );
-  }
-
-  /** What the outputs lose under each of some sets of names, exported and run a batch at a time. */
-  async noises(sets: readonly (readonly Asked[])[]): Promise<readonly number[]> {
-    const bytes = this.session.bytes;
-    const size = Math.max(1, Math.floor(BATCH_BYTES / bytes));
-    const found: number[] = [];
-    for (let at = 0; at < sets.length; at += size) {
-      const folder = temporaryFolder();
-      try {
-        const files: string[] = [];
-        for (const [index, set] of sets.slice(at, at + size).entries()) {
-          // A folder of its own: external data has the name of its model.
-          const own = path.join(folder, String(index));
-          fs.mkdirSync(own);
-          files.push(path.join(own, `model${this.session.opened.extension}`));
-          await this.session.export(recipeOf(set), this.mode, files.at(-1)!, {
-            signal: this.options.signal,
-          });
-        }
-        const noise = await this.run(files, at, sets.length);
-        for (const each of noise) found.push(this.compared(each));
-      } finally {
-        fs.rmSync(folder, { recursive: true, force: true });
-      }
-    }
-    return found;
-  }
-
-  private run(files: readonly string[], from: number, of: number): Promise<(number | null)[]> {
-    const { onProgress } = this.options;
-    return runNoise(this.session, this.runtime, files, this.inputs, {
-      ...this.options,
-      onProgress: (progress) => {
-        const inBatch = Math.floor((progress.fraction ?? 0) * files.length);
-        onProgress?.({
-          ...progress,
-          ...{ what: 'Measuring layer', item: '', unit: 'layers' },
-          ...{ done: Math.min(of, from + inBatch + 1), of },
-          fraction: (from + (progress.fraction ?? 0) * files.length) / of,
-          secondsLeft: null,
-        });
-      },
-    });
-  }
-
-  private compared(noise: number | null): number {
-    if (noise !== null) return noise;
-    throw new AppError('RUNTIME', 'no output can be compared', {
-      file: this.session.opened.files[0]!.path,
-      expected: 'an output of numbers that are not all zero',
-    });
-  }
-}
-
-async function runNoise(
-  session: Session,
-  runtime: Runtime,
-  copies: readonly string[],
-  inputs: Inputs,
-  { signal, onProgress }: RunOptions,
-): Promise<(number | null)[]> {
-  const hints = runHintsOf(session.opened);
-  const request = {
-    kind: 'outputNoise',
-    model: session.opened.files[0]!.path,
-    copies,
-    ...inputs,
-    hints,
-  } as const;
-  const noise = await runInRuntime(runtime, request, signal, (progress) =>
-    onProgress?.({ ...progress, item: '', unit: 'samples', bytesDone: 0, bytesOf: 0 }),
-  );
-  return [...noise];
-}
-
 /** A recipe that quantizes these names and nothing else. */
-function recipeOf(asked: readonly Asked[]): Recipe {
+export function recipeOf(asked: readonly Asked[]): Recipe {
   const rules = asked.flatMap(({ name, scheme }) =>
     patternsOf([name]).map((pattern) => ({
       match: { name: pattern },

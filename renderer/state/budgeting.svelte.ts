@@ -10,6 +10,7 @@ import type { ExportMode } from '../../shared/exports.ts';
 import type { Side } from '../../shared/protocol.ts';
 import type { Total } from '../../shared/report.ts';
 import { describeScheme, type Scheme } from '../../shared/scheme.ts';
+import { gainOf, type SensitivityTable } from '../../shared/sensitivity.ts';
 import { recipeTitle, sameScheme } from '../format/schemes.ts';
 import { isCancelled } from './engine-client.ts';
 import { Job } from './jobs.svelte.ts';
@@ -67,6 +68,9 @@ export class Budgeting {
   /** Of the exports of A and B. */
   fileBytes = $state.raw<Readonly<Partial<Record<Side, number>>>>({});
   #solving: AbortController | null = null;
+  /** What the outputs gain when each layer of a plan stays in float. */
+  #leftOut = $state.raw<{ readonly plan: FilePlan; readonly table: SensitivityTable } | null>(null);
+  isLeavingOut = $state(false);
 
   readonly goal = $derived<Goal>(
     this.kind === 'bytes' ? { maxBytes: this.maxBytes } : { minSqnrDb: this.minSqnrDb },
@@ -111,6 +115,13 @@ export class Budgeting {
         };
       })
       .sort((a, b) => b.share - a.share);
+  });
+
+  /** Gains of the shown plan's outputs in dB, by number of the weights; null where they were not measured. */
+  readonly gains = $derived.by((): Readonly<Record<number, number | null>> | null => {
+    if (this.#leftOut === null || this.#leftOut.plan !== this.plan) return null;
+    const { allSqnrDb, layers } = this.#leftOut.table;
+    return Object.fromEntries(layers.map((layer) => [layer.tensors[0]!, gainOf(layer, allSqnrDb)]));
   });
 
   /** The plan by scheme, the largest first. */
@@ -234,6 +245,34 @@ export class Budgeting {
       if (this.#abort === abort && !isCancelled(error)) this.error = toErrorData(error);
     } finally {
       if (this.#abort === abort) this.isMeasuring = false;
+    }
+  }
+
+  /** Measure the plan again for each layer, with that layer in float. */
+  async leaveOut(): Promise<void> {
+    const { file, client, jobs, runs } = this.#workbench;
+    const { plan } = this;
+    if (file === null || plan === null || this.isLeavingOut) return;
+    const abort = new AbortController();
+    const job = new Job('Leaving out each layer', () => abort.abort());
+    const params = {
+      ...{ handle: file.handle, recipe: plain(plan.recipe), mode: this.#mode },
+      ...runs.wanted,
+      inFloat: 'it' as const,
+    };
+    this.isLeavingOut = true;
+    try {
+      const table = await jobs.run(job, () =>
+        client.request('sensitivity', params, {
+          signal: abort.signal,
+          onProgress: (progress) => job.update(progress),
+        }),
+      );
+      if (this.#workbench.file === file) this.#leftOut = { plan, table };
+    } catch (error) {
+      if (this.#workbench.file === file && !isCancelled(error)) this.error = toErrorData(error);
+    } finally {
+      this.isLeavingOut = false;
     }
   }
 

@@ -1,6 +1,12 @@
 import { AppError, type ErrorData } from '../../shared/errors.ts';
 import type { FormatFacts } from '../../shared/formats.ts';
-import type { FromEngine, Progress, RequestKind, Requests, ToEngine } from '../../shared/protocol.ts';
+import type {
+  FromEngine,
+  Progress,
+  RequestKind,
+  Requests,
+  ToEngine,
+} from '../../shared/protocol.ts';
 import type { Statistics, TensorFigures } from '../../shared/report.ts';
 
 export type StatisticsEvent = readonly {

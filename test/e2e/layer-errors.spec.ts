@@ -81,6 +81,12 @@ test('a budget by outputs spends its bytes on the layer that breaks the model', 
   const finer = /int16|float16|kept/;
   await expect(rows.filter({ hasText: 'planted' })).toContainText(finer);
   await expect(rows.filter({ hasText: finer })).toHaveCount(1);
+  // All but it: no layer of the plan stands out any more.
+  const list = main.getByRole('region', { name: 'Sensitivity' });
+  await list.getByRole('button', { name: 'Leave each out' }).click();
+  await expect(list.getByRole('columnheader', { name: 'Gain, dB' })).toBeVisible({
+    timeout: 60_000,
+  });
   await main.getByRole('button', { name: 'Use as A' }).click();
   await figuresSettle(app);
   await page.getByRole('button', { name: 'Layers', exact: true }).click();

@@ -4,6 +4,7 @@ import type { ExportMode } from '../../../shared/exports.ts';
 import { parseRecipe } from '../../../shared/recipe-file.ts';
 import { defaultCandidates, measureBudget, planFile } from '../budget.ts';
 import { budgetByOutputs, measureSensitivity } from '../sensitivity.ts';
+import { sensitivityTable } from '../sensitivity-table.ts';
 import type { Session } from '../session.ts';
 import type { Context, Handlers } from './handler.ts';
 import { runInputs } from './runs.ts';
@@ -13,7 +14,7 @@ export function budgetHandlers({
   models,
   grants,
   runtime,
-}: Context): Pick<Handlers, 'budget' | 'budgetPlan'> {
+}: Context): Pick<Handlers, 'budget' | 'budgetPlan' | 'sensitivity'> {
   /** What was measured last of each model, which goals are solved in. */
   const measured = new WeakMap<Session, { budget: Budget; mode: ExportMode }>();
   return {
@@ -39,6 +40,11 @@ export function budgetHandlers({
           found: handle,
         });
       return planFile(session, found.budget, goal, found.mode, call);
+    },
+    sensitivity: async ({ handle, recipe, mode, inFloat, ...outputs }, call) => {
+      const [inputs, exporter] = [await runInputs(grants, outputs), models.in(handle, mode)];
+      const request = { recipe: parseRecipe(recipe), mode, inFloat, inputs, exporter };
+      return sensitivityTable(models.session(handle), runtime, request, call);
     },
   };
 }

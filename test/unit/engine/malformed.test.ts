@@ -26,6 +26,7 @@ const REQUESTS: Record<string, unknown> = {
   replacedFiles: { ...model, target: 'none' },
   budget: { ...model, candidates: null, outputs: null },
   budgetPlan: { handle: 'model', goal: { maxBytes: 1 } },
+  sensitivity: { ...model, inFloat: 'it', samples: 1, seed: 0, inputs: null },
   dotProduct: { of: null, length: 16, seed: 1 },
   computer: null,
   verify: { handle: 'model', exported: 'none', samples: 1, seed: 0, inputs: null },

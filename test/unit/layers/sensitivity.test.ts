@@ -4,8 +4,11 @@ import * as ort from 'onnxruntime-node';
 import { expect, test } from 'vitest';
 import { measureBudget } from '../../../electron/engine/budget.ts';
 import { measureSensitivity, planByOutputs } from '../../../electron/engine/sensitivity.ts';
+import { sensitivityTable } from '../../../electron/engine/sensitivity-table.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { candidateSchemes, type Budget } from '../../../shared/budget-plan.ts';
+import type { Recipe } from '../../../shared/recipe.ts';
+import { gainOf } from '../../../shared/sensitivity.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
 import { npyFile } from '../../helpers/npy.ts';
@@ -63,11 +66,15 @@ async function run(of: string, { samples, dims }: Subject): Promise<Float32Array
 }
 
 /** Noise over signal of the outputs, with one weight alone quantized, by plain arithmetic. */
-async function bruteForce(name: string, of: Subject = planted): Promise<number> {
-  const { session } = of;
-  const out = path.join(folder, `only-${name}.onnx`);
+function bruteForce(name: string, of: Subject = planted): Promise<number> {
   const rules = [{ match: { name: `^${name}$` }, scheme: { dtype: 'int8' as const } }];
-  await session.export({ ...recipe('int8'), default: null, rules }, 'qdq', out, options);
+  return noiseUnder({ ...recipe('int8'), default: null, rules }, of);
+}
+
+async function noiseUnder(wanted: Recipe, of: Subject): Promise<number> {
+  const { session } = of;
+  const out = path.join(fs.mkdtempSync(path.join(folder, 'copy-')), 'copy.onnx');
+  await session.export(wanted, 'qdq', out, options);
   const [before, after] = [await run(session.opened.files[0]!.path, of), await run(out, of)];
   let [signal, noise] = [0, 0];
   for (const [at, values] of before.entries())
@@ -98,6 +105,53 @@ test.each([
     [...of].sort((a, b) => b.noise - a.noise).map(({ name }) => name);
   expect(order(found)).toEqual(order(forced));
   expect(order(found)[0]).toBe(worst);
+});
+
+test.each([
+  { of: planted, worst: 'w1' },
+  { of: layered, worst: 'w3' },
+])('all but it: what the outputs gain without each layer equals brute force', async (given) => {
+  const { of, worst } = given;
+  const request = { ...of.request, recipe: recipe('int8'), inFloat: 'both' } as const;
+  const table = await sensitivityTable(of.session, RUNTIME_SCRIPT, request, options);
+  const noise = (db: number | null): number => 10 ** (-db! / 10);
+  const all = await noiseUnder(recipe('int8'), of);
+  expect(noise(table.allSqnrDb) / all).toBeCloseTo(1, 6);
+  const gains: { name: string; gain: number; forced: number }[] = [];
+  for (const layer of table.layers) {
+    const { name, onlySqnrDb, withoutSqnrDb } = layer;
+    const rules = [{ match: { name: `^${name}$` }, scheme: null }];
+    const without = await noiseUnder({ ...recipe('int8'), rules }, of);
+    expect(noise(withoutSqnrDb) / without).toBeCloseTo(1, 6);
+    expect(noise(onlySqnrDb) / (await bruteForce(name, of))).toBeCloseTo(1, 6);
+    gains.push({ name, gain: gainOf(layer, table.allSqnrDb)!, forced: all / without });
+  }
+  const order = (key: 'gain' | 'forced'): string[] =>
+    [...gains].sort((a, b) => b[key] - a[key]).map(({ name }) => name);
+  expect(order('gain')).toEqual(order('forced'));
+  expect(order('gain')[0]).toBe(worst);
+});
+
+test('a table of too many layers measures the worst alone, and says nothing of the others', async () => {
+  const wanted = { ...request, recipe: recipe('int8'), inFloat: 'it', most: 1 } as const;
+  const { layers } = await sensitivityTable(session, RUNTIME_SCRIPT, wanted, options);
+  expect(layers.map(({ name, withoutSqnrDb }) => [name, withoutSqnrDb !== null])).toEqual([
+    ['w0', false],
+    ['w1', true],
+    ['w2', false],
+    ['w3', false],
+  ]);
+  expect(layers.map(({ onlySqnrDb }) => onlySqnrDb)).toEqual([null, null, null, null]);
+});
+
+test('mode static has no layers that alone are quantized', async () => {
+  const wanted = { ...request, mode: 'static', recipe: recipe('int8'), inFloat: 'both' } as const;
+  await expect(sensitivityTable(session, RUNTIME_SCRIPT, wanted, options)).rejects.toMatchObject({
+    code: 'UNSUPPORTED',
+    message: expect.stringContaining(
+      'mode static has no layers that alone are quantized',
+    ) as string,
+  });
 });
 
 test('a planted layer loses a hundred times as much as any other', async () => {

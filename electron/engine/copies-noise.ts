@@ -1,0 +1,127 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { AppError } from '../../shared/errors.ts';
+import type { ExportMode } from '../../shared/exports.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import type { RunOptions } from './run-options.ts';
+import { runInRuntime, type Runtime } from './runtime/host.ts';
+import { temporaryFolder } from './runtime/run-folder.ts';
+import { runHintsOf } from './runtime/run-hints.ts';
+import { measureLayersOf, withExport, type Inputs, type Under } from './runtime/run-models.ts';
+import type { Session } from './session.ts';
+
+/** Bytes of copies that are on the disk at a time. */
+const BATCH_BYTES = 512 << 20;
+
+export interface Copying {
+  readonly mode: ExportMode;
+  readonly inputs: Inputs;
+  /** What writes the copies; the session itself where it is missing. */
+  readonly exporter?: NonNullable<Under['exporter']>;
+}
+
+/** What the outputs of copies of a model lose, each exported under a recipe of its own. */
+export class CopiesNoise {
+  private readonly session: Session;
+  private readonly runtime: Runtime;
+  private readonly copying: Copying;
+  private readonly options: RunOptions;
+
+  constructor(session: Session, runtime: Runtime, copying: Copying, options: RunOptions) {
+    [this.session, this.runtime, this.copying, this.options] = [session, runtime, copying, options];
+  }
+
+  /** Noise over signal that the layer of each weight adds to its own output under a recipe, by the weight's number. */
+  async estimates(recipe: Recipe): Promise<ReadonlyMap<number, number>> {
+    const { inputs, ...how } = this.copying;
+    const { layers } = await withExport(
+      this.session,
+      { recipe, ...how },
+      this.options,
+      (exported) => measureLayersOf(this.session, this.runtime, exported, inputs, this.options),
+    );
+    const local = new Map<number, number>();
+    for (const { tensors, localSqnrDb: db } of layers)
+      for (const id of db === null ? [] : tensors)
+        local.set(id, (local.get(id) ?? 0) + 10 ** (-db! / 10));
+    return local;
+  }
+
+  /**
+   * Noise over signal under each recipe, exported and run a batch at a time.
+   * @throws AppError RUNTIME where no output can be compared
+   */
+  async noises(recipes: readonly Recipe[]): Promise<readonly number[]> {
+    const size = Math.max(1, Math.floor(BATCH_BYTES / this.session.bytes));
+    const found: number[] = [];
+    for (let at = 0; at < recipes.length; at += size) {
+      const folder = temporaryFolder();
+      try {
+        const files: string[] = [];
+        for (const [index, recipe] of recipes.slice(at, at + size).entries())
+          files.push(await this.export(recipe, path.join(folder, String(index))));
+        const noise = await this.run(files, at, recipes.length);
+        for (const each of noise) found.push(this.compared(each));
+      } finally {
+        fs.rmSync(folder, { recursive: true, force: true });
+      }
+    }
+    return found;
+  }
+
+  /** @param folder made for this copy alone: external data has the name of its model */
+  private async export(recipe: Recipe, folder: string): Promise<string> {
+    const { mode, exporter = this.session } = this.copying;
+    fs.mkdirSync(folder);
+    const file = path.join(folder, `model${this.session.opened.extension}`);
+    await exporter.export(recipe, mode, file, { signal: this.options.signal });
+    return file;
+  }
+
+  private run(files: readonly string[], from: number, of: number): Promise<(number | null)[]> {
+    const { onProgress } = this.options;
+    return runNoise(this.session, this.runtime, files, this.copying.inputs, {
+      ...this.options,
+      onProgress: (progress) => {
+        const inBatch = Math.floor((progress.fraction ?? 0) * files.length);
+        onProgress?.({
+          ...progress,
+          ...{ what: 'Measuring layer', item: '', unit: 'layers' },
+          ...{ done: Math.min(of, from + inBatch + 1), of },
+          fraction: (from + (progress.fraction ?? 0) * files.length) / of,
+          secondsLeft: null,
+        });
+      },
+    });
+  }
+
+  private compared(noise: number | null): number {
+    if (noise !== null) return noise;
+    throw new AppError('RUNTIME', 'no output can be compared', {
+      file: this.session.opened.files[0]!.path,
+      expected: 'an output of numbers that are not all zero',
+    });
+  }
+}
+
+/** Noise over signal of the outputs of some copies; null where none can be compared. */
+export async function runNoise(
+  session: Session,
+  runtime: Runtime,
+  copies: readonly string[],
+  inputs: Inputs,
+  { signal, onProgress }: RunOptions,
+): Promise<(number | null)[]> {
+  const hints = runHintsOf(session.opened);
+  const request = {
+    kind: 'outputNoise',
+    model: session.opened.files[0]!.path,
+    copies,
+    ...inputs,
+    hints,
+  } as const;
+  const noise = await runInRuntime(runtime, request, signal, (progress) =>
+    onProgress?.({ ...progress, item: '', unit: 'samples', bytesDone: 0, bytesOf: 0 }),
+  );
+  return [...noise];
+}
