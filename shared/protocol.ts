@@ -2,6 +2,7 @@ import type { ExportMode, ExportPreview, ExportResult } from './exports.ts';
 import type { VerifyResult } from './verification.ts';
 import type { ActivationDetail, Calibrated, Calibrations, LayerActivation } from './activations.ts';
 import type { AnswerKind, BoxOrder, SampleAnswers, TotalAgreement } from './answers.ts';
+import type { CalibrationSettings } from './calibration-settings.ts';
 import type { Channels } from './channels.ts';
 import type { Budget, FilePlan, Goal } from './budget-plan.ts';
 import type { Computer } from './computer.ts';
@@ -51,6 +52,8 @@ export interface RunInputs {
   readonly seed: number;
   /** A folder of samples; null makes random ones. */
   readonly inputs: Handle | null;
+  /** How pictures and sounds of the folder become inputs; what is left out is guessed. */
+  readonly calibration?: CalibrationSettings | undefined;
 }
 
 /** Whose outputs are kept to be shown: those of a recipe's side, or of a file. */

@@ -1,5 +1,6 @@
 import type { RuntimeName } from './formats.ts';
 import type { Kernels } from './kernels.ts';
+import type { SamplesDescription } from './samples.ts';
 
 /** How many values of an output are NaN or infinite, over all samples. */
 export interface NonFinite {
@@ -27,6 +28,8 @@ export interface VerifyResult {
   readonly runtime: RuntimeName;
   readonly samples: number;
   readonly seed: number;
+  /** How pictures became an input; null without pictures. */
+  readonly images: SamplesDescription['images'];
   readonly outputs: readonly {
     readonly name: string;
     /** Infinity when equal; null when the original is all zero or an output is not finite. */

@@ -6,7 +6,13 @@ import { rangesToText } from '../engine/calibrate/ranges-file.ts';
 import { valueKey, type ModelGraph } from '../../shared/graph.ts';
 import { activationParameters } from '../engine/quantize/activation-parameters.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
-import { calibrated, calibrationInputs, SAMPLES_OPTION, SEED_OPTION } from './calibration.ts';
+import {
+  calibrated,
+  calibrationInputs,
+  IMAGES_OPTION,
+  SAMPLES_OPTION,
+  SEED_OPTION,
+} from './calibration.ts';
 import {
   JSON_OPTION,
   MODEL_ARGUMENT,
@@ -38,6 +44,7 @@ export const calibrateCommand: CommandDefinition = {
       description:
         'A preset or recipe file, whose activation scheme chooses the ranges that are shown.',
     },
+    IMAGES_OPTION,
     SAMPLES_OPTION,
     SEED_OPTION,
     JSON_OPTION,

@@ -1,7 +1,11 @@
 import { printable } from '../../shared/errors.ts';
 import type { ExportMode } from '../../shared/exports.ts';
+import type { CalibrationSettings } from '../../shared/calibration-settings.ts';
+import { parseRecipe } from '../../shared/recipe-file.ts';
+import type { SamplesDescription } from '../../shared/samples.ts';
 import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
 import type { Ranges } from '../../shared/ranges.ts';
+import { preparationInWords } from '../engine/calibrate/data/describe.ts';
 import { observeWeightMoments } from '../engine/calibrate/moments.ts';
 import type { CalibrationInputs, PreparedModel } from '../engine/calibrate/prepared.ts';
 import { assertRangesOf, readRanges } from '../engine/calibrate/ranges-file.ts';
@@ -24,6 +28,36 @@ export const SEED_OPTION: OptionDefinition = {
   description: 'Seed of the random samples. Default: 0.',
 };
 
+export const IMAGES_OPTION: OptionDefinition = {
+  name: 'images',
+  value: 'JSON',
+  description:
+    'How pictures among the samples become the input, as calibration.images of a recipe; what is left out is guessed and said.',
+};
+
+/** How pictures become the input: as the command line says, and else as the recipe does. @throws AppError BAD_RECIPE, UsageError */
+export function calibrationSettings(
+  values: Values,
+  folder: string,
+  recipe: Recipe | null,
+): CalibrationSettings | undefined {
+  const text = values['images'];
+  if (typeof text !== 'string') return recipe?.calibration;
+  if (values[folder] === undefined)
+    throw new UsageError(`--images is for pictures of a folder: give one with --${folder} DIR`);
+  let images: unknown;
+  try {
+    images = JSON.parse(text);
+  } catch {
+    throw new UsageError(
+      `--images must be JSON such as {"mean": [0.5], "std": [0.5]}, found ${printable(text)}`,
+    );
+  }
+  const fields = { version: 1, name: '--images', default: null, calibration: { images } };
+  const { calibration } = parseRecipe(fields);
+  return { images: { ...recipe?.calibration?.images, ...calibration?.images } };
+}
+
 /** What to calibrate on: the folder of an option, or else random samples. */
 export function calibrationInputs(
   values: Values,
@@ -34,7 +68,7 @@ export function calibrationInputs(
     inputs: typeof values[folder] === 'string' ? values[folder] : null,
     samples: wholeNumber(values, 'samples', 16, 1, 1000),
     seed: wholeNumber(values, 'seed', 0, 0, 0xffffffff),
-    settings: recipe?.calibration,
+    settings: calibrationSettings(values, folder, recipe),
   };
 }
 
@@ -64,8 +98,8 @@ export async function calibrated(
   inputs: CalibrationInputs,
   options: RunOptions,
 ): Promise<Ranges> {
-  const { warnings, ...ranges } = await prepared.calibrate(inputs, options);
-  for (const warning of warnings) printError(`quantscope: warning: ${printable(warning)}`);
+  const { description, ...ranges } = await prepared.calibrate(inputs, options);
+  printUnderstood(description);
   return ranges;
 }
 
@@ -83,10 +117,23 @@ export async function observeForCodes(
       `recipe ${printable(recipe.name)} chooses codes by GPTQ, which needs samples: give them with --calibrate DIR`,
     );
   session.assertUnchanged();
-  const { moments, warnings } = await observeWeightMoments(
+  const { moments, description } = await observeWeightMoments(
     ...([session.opened, session.wantsMoments(recipe, mode), currentRuntime()] as const),
     ...([calibrationInputs(values, 'calibrate', recipe), options] as const),
   );
-  for (const warning of warnings) printError(`quantscope: warning: ${printable(warning)}`);
+  if (description !== null) printUnderstood(description);
   session.useMoments(moments);
+}
+
+/** Say how samples became inputs, and what they are worth. */
+function printUnderstood(description: SamplesDescription): void {
+  printPreparation(description);
+  for (const warning of description.warnings)
+    printError(`quantscope: warning: ${printable(warning)}`);
+}
+
+/** Say how pictures and sounds became inputs. */
+export function printPreparation(description: Parameters<typeof preparationInWords>[0]): void {
+  for (const sentence of preparationInWords(description))
+    printError(`quantscope: ${printable(sentence)}`);
 }

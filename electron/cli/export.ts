@@ -32,7 +32,7 @@ import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { FORMATS } from '../engine/formats/registry.ts';
 import { checkWritable } from '../files/atomic-file.ts';
 import type { ExportOptions } from '../engine/exporting.ts';
-import { observeForCodes, rangesFor } from './calibration.ts';
+import { IMAGES_OPTION, observeForCodes, rangesFor } from './calibration.ts';
 import { assertMode } from '../engine/planning.ts';
 import { withPrepared } from './with-prepared.ts';
 import { withSession, type Tools } from './with-session.ts';
@@ -61,6 +61,7 @@ export const exportCommand: CommandDefinition = {
       description:
         'A folder of samples: mode static finds the ranges of activations on them, and recipes of the algorithm gptq their codes.',
     },
+    IMAGES_OPTION,
     {
       name: 'ranges',
       value: 'FILE',
@@ -159,6 +160,8 @@ function checkSampleOptions(values: Values, mode: ExportMode, recipe: Recipe): v
   const [hasRanges, hasSamples] = [values['ranges'], values['calibrate']].map(
     (value) => value !== undefined,
   );
+  if (values['images'] !== undefined && hasSamples !== true)
+    throw new UsageError('--images is for pictures of a folder: give one with --calibrate DIR');
   if (hasRanges === true && mode !== 'static')
     throw new UsageError(`--ranges is for --mode static, found ${mode}`);
   if (hasSamples !== true || choosesCodes(recipe)) return;

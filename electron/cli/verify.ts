@@ -12,6 +12,7 @@ import {
   type CommandDefinition,
   type CommandInput,
 } from './command.ts';
+import { calibrationSettings, IMAGES_OPTION, printPreparation } from './calibration.ts';
 import { ANSWERS_OPTIONS, answerFields, answersWanted, printAnswers } from './answers.ts';
 import { printJson } from './json.ts';
 import { decibels, megabytes, print, printError } from './output.ts';
@@ -31,8 +32,10 @@ export const verifyCommand: CommandDefinition = {
     {
       name: 'inputs',
       value: 'DIR',
-      description: 'A folder of .npy or .npz samples to run instead of random inputs.',
+      description:
+        'A folder of samples (arrays, pictures, sounds) to run instead of random inputs.',
     },
+    IMAGES_OPTION,
     {
       name: 'layers',
       description: 'Measure the error of each layer too: local and accumulated SQNR of its output.',
@@ -60,7 +63,7 @@ async function verify({ positionals, values }: CommandInput): Promise<void> {
   const answersAsked = answersWanted(values);
   await withSession(model, async ({ session, signal, onProgress }) => {
     const [wanted, options] = [
-      { samples, seed, inputs, limit },
+      { samples, seed, inputs, limit, settings: calibrationSettings(values, 'inputs', null) },
       { signal, onProgress },
     ];
     const runtime = currentRuntime();
@@ -75,6 +78,7 @@ async function verify({ positionals, values }: CommandInput): Promise<void> {
         ? await measureLayersOf(session, runtime, exported, wanted, options)
         : null;
     const answers = answered === null ? {} : answerFields(answered);
+    printPreparation({ images: result.images, audio: null });
     if (values['json'] === true) printJson({ ...result, ...layerFields(measured), ...answers });
     else {
       printTable(result);

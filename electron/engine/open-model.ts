@@ -88,13 +88,14 @@ export class OpenModel {
       return this.found.others!;
     }
     const prepared = await this.prepare(options);
-    const { warnings, ...ranges } = await prepared.calibrate(wanted, options);
+    const { description, ...ranges } = await prepared.calibrate(wanted, options);
     const codes = choosesCodes
       ? await this.observeMoments(prepared.session, wanted, options)
       : null;
     if (codes !== null) prepared.session.useMoments(codes.moments);
     const weights = codes?.weights ?? this.found.static?.weights ?? 0;
     const isRandom = wanted.inputs === null;
+    const { warnings } = description;
     return this.planBy(prepared, ranges, { weights, isRandom, warnings });
   }
 
@@ -151,11 +152,12 @@ export class OpenModel {
   ): Promise<Omit<Calibrated, 'values' | 'skipped'> & { readonly moments: WeightMoments }> {
     session.assertUnchanged();
     const tensors = [...(session.opened.weightInputs?.().keys() ?? [])];
-    const found = await observeWeightMoments(
+    const { moments, samples, description } = await observeWeightMoments(
       ...([session.opened, tensors, this.runtime, wanted, options] as const),
     );
-    const observed = [...found.moments.byTensor.values()].filter((each) => 'file' in each);
-    return { ...found, weights: observed.length, isRandom: wanted.inputs === null };
+    const weights = [...moments.byTensor.values()].filter((each) => 'file' in each).length;
+    const warnings = description?.warnings ?? [];
+    return { moments, samples, weights, isRandom: wanted.inputs === null, warnings };
   }
 
   private prepare(options: RunOptions): Promise<PreparedModel> {

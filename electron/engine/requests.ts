@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { ANSWER_KINDS, BOX_ORDERS } from '../../shared/answers.ts';
+import { calibrationFields } from '../../shared/calibration-settings.ts';
 import { MAX_DOT_LENGTH } from '../../shared/dot-product.ts';
 import { AppError } from '../../shared/errors.ts';
 import { EXPORT_MODES } from '../../shared/exports.ts';
@@ -25,6 +26,7 @@ const runInputs = {
   samples: whole(1, 1000),
   seed: index,
   inputs: v.nullable(handle),
+  calibration: v.optional(v.strictObject(calibrationFields)),
 };
 
 /** Files that are dropped at once; a folder of samples may have any number. */

@@ -181,7 +181,14 @@ export class Runs {
 
   /** What models are run on, as the Run view says. */
   get wanted(): RunInputs {
-    return { samples: this.samples, seed: this.seed, inputs: this.inputs?.handle ?? null };
+    const { calibration } = this.#workbench.recipes.a;
+    return {
+      samples: this.samples,
+      seed: this.seed,
+      inputs: this.inputs?.handle ?? null,
+      // As the model is calibrated: these settings are set in both recipes.
+      ...(calibration === undefined ? {} : { calibration: plain(calibration) }),
+    };
   }
 
   async #run<C extends Candidate, T = VerifyResult>(

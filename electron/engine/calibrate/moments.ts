@@ -6,14 +6,15 @@ import type { RunOptions } from '../run-options.ts';
 import type { OpenedModel, WeightInput } from '../formats/format.ts';
 import { MOST_COLUMNS, type WeightMoments } from '../weight-moments.ts';
 import { AppError } from '../../../shared/errors.ts';
+import type { SamplesDescription } from '../../../shared/samples.ts';
 import { addTo } from '../../../shared/lists.ts';
 import type { CalibrationInputs } from './prepared.ts';
 
-/** Moments, on how many samples they were observed, and what is to be said of those. */
+/** Moments, on how many samples they were observed, and what was understood of those; null where none were needed. */
 interface ObservedMoments {
   readonly moments: WeightMoments;
   readonly samples: number;
-  readonly warnings: readonly string[];
+  readonly description: SamplesDescription | null;
 }
 
 /**
@@ -38,14 +39,14 @@ export async function observeWeightMoments(
   const folder = temporaryFolder();
   const close = (): void => fs.rmSync(folder, { recursive: true, force: true });
   if (layers.length === 0)
-    return { moments: { byTensor, folder, close }, samples: 0, warnings: [] };
+    return { moments: { byTensor, folder, close }, samples: 0, description: null };
   try {
     const request = {
       ...({ kind: 'moments', model: opened.files[0]!.path, folder } as const),
       layers: layers.map(([first]) => first!),
       ...{ ...wanted, hints: runHintsOf(opened) },
     };
-    const { moments, samples, warnings } = await runInRuntime(
+    const { moments, samples, description } = await runInRuntime(
       runtime,
       request,
       signal,
@@ -54,7 +55,7 @@ export async function observeWeightMoments(
     );
     for (const [at, layer] of layers.entries())
       for (const input of layer) byTensor.set(input.tensor, { input, ...moments[at]! });
-    return { moments: { byTensor, folder, close }, samples, warnings };
+    return { moments: { byTensor, folder, close }, samples, description };
   } catch (error) {
     close();
     throw error;

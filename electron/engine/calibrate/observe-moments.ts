@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import type { SamplesDescription } from '../../../shared/samples.ts';
 import type { WeightInput } from '../formats/format.ts';
 import { ModelCopies, OBSERVED_BYTES, partsOf } from '../runtime/model-copies.ts';
 import { preparing, SampleClock, type RunProgress } from '../runtime/run-progress.ts';
-import { RANDOM_WARNING } from './data/random-samples.ts';
 import { samplesFor, type Samples, type WantedSamples } from './data/samples-for.ts';
 import { MomentsObserver } from './moments-observer.ts';
 import { runSamples } from './run-samples.ts';
@@ -22,7 +22,8 @@ export interface MomentsResult {
   /** For each input: the file of its moments (Float32, columns x columns), or why there is none. */
   readonly moments: readonly ({ readonly file: string } | { readonly reason: string })[];
   readonly samples: number;
-  readonly warnings: readonly string[];
+  /** What was understood of the samples. */
+  readonly description: SamplesDescription;
 }
 
 /**
@@ -52,7 +53,7 @@ export async function observeMoments(
     return {
       moments: inputs.map((input) => moments.get(input)!),
       samples: samples.count,
-      warnings: request.inputs === null ? [RANDOM_WARNING] : [],
+      description: samples.describe(),
     };
   } finally {
     copies.close();

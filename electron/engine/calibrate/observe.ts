@@ -1,9 +1,9 @@
 import { AppError } from '../../../shared/errors.ts';
 import type { Ranges } from '../../../shared/ranges.ts';
 import type { ObservedInBody } from '../formats/format.ts';
+import type { SamplesDescription } from '../../../shared/samples.ts';
 import { ModelCopies, OBSERVED_BYTES, partsOf } from '../runtime/model-copies.ts';
 import { preparing, SampleClock, type RunProgress } from '../runtime/run-progress.ts';
-import { RANDOM_WARNING } from './data/random-samples.ts';
 import { samplesFor, type Samples, type WantedSamples } from './data/samples-for.ts';
 import { ValueObserver } from './observer.ts';
 import { loadKernels } from '../kernels/load.ts';
@@ -27,7 +27,8 @@ export interface ObserveRequest extends WantedSamples {
 }
 
 export interface ObserveResult extends Ranges {
-  readonly warnings: readonly string[];
+  /** What was understood of the samples. */
+  readonly description: SamplesDescription;
 }
 
 /**
@@ -51,8 +52,7 @@ export async function observeModel(
       for (const observed of await copies.observeOrSkip(group, samples, clock))
         if ('skipped' in observed) skipped.push(observed.skipped);
         else values.push(observed);
-    const warnings = request.inputs === null ? [RANDOM_WARNING] : [];
-    return { samples: samples.count, values, skipped, warnings };
+    return { samples: samples.count, values, skipped, description: samples.describe() };
   } finally {
     copies.close();
   }

@@ -62,10 +62,10 @@ export function runHandlers({
 /** What a model is run on; a handle names a folder. */
 export async function runInputs(
   grants: Grants,
-  { samples, seed, inputs }: RunInputs,
+  { samples, seed, inputs, calibration }: RunInputs,
 ): Promise<Inputs> {
   const folder = inputs === null ? null : await grants.path(inputs, 'read');
-  return { samples, seed, inputs: folder };
+  return { samples, seed, inputs: folder, settings: calibration };
 }
 
 /** Run a model, and keep its outputs in a slot where one is given. */

@@ -4,28 +4,21 @@ import type { DtypeName } from '../../../shared/dtypes.ts';
 import type { LayerError, LayerErrors, SkippedLayer } from '../../../shared/layer-errors.ts';
 import { append } from '../../../shared/lists.ts';
 import { nextFeeds } from '../calibrate/data/next-feeds.ts';
-import { samplesFor, type Samples } from '../calibrate/data/samples-for.ts';
-import type { SampleSource } from '../calibrate/data/listing.ts';
+import { samplesFor, type Samples, type WantedSamples } from '../calibrate/data/samples-for.ts';
 import type { LayerCopy } from '../formats/format.ts';
 import { runOnce, type Outputs } from '../runtime/compare-outputs.ts';
 import { OutputTally } from '../runtime/compare.ts';
-import type { RunHints } from '../runtime/inputs.ts';
 import { ModelCopies, OBSERVED_BYTES, partsOf } from '../runtime/model-copies.ts';
 import type { RunnableModel } from '../runtime/runnable.ts';
 import { preparing, SampleClock, type RunProgress } from '../runtime/run-progress.ts';
 import { findLayers, type Layer } from './find-layers.ts';
 import { LocalModels, type LocalLayer } from './local-models.ts';
 
-export interface LayersRequest {
+export interface LayersRequest extends WantedSamples {
   readonly original: string;
   readonly exported: string;
   /** A folder of the program's own, where copies are put for a while. */
   readonly folder: string;
-  /** Where samples are; null draws so many random ones. */
-  readonly inputs: SampleSource | null;
-  readonly samples: number;
-  readonly seed: number;
-  readonly hints: RunHints;
   /** Bytes of values that one run may give; OBSERVED_BYTES where it is missing. */
   readonly observedBytes?: number;
 }

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import type { CalibrationSettings } from '../../../shared/calibration-settings.ts';
 import type { LayerErrors } from '../../../shared/layer-errors.ts';
 import type { ExportMode } from '../../../shared/exports.ts';
 import type { VerifyResult } from '../../../shared/verification.ts';
@@ -19,6 +20,8 @@ export interface Inputs {
   readonly samples: number;
   readonly seed: number;
   readonly inputs: string | null;
+  /** How pictures and sounds become inputs; what is left out is guessed. */
+  readonly settings?: CalibrationSettings | undefined;
   /** Where outputs are kept to be shown. */
   readonly keep?: Keeping;
 }

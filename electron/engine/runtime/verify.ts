@@ -2,7 +2,7 @@ import { AppError } from '../../../shared/errors.ts';
 import type { VerifyResult } from '../../../shared/verification.ts';
 import { inputView } from '../answers/input-view.ts';
 import { OutputKeeper, type Keeping } from '../answers/kept-outputs.ts';
-import { samplesFor } from '../calibrate/data/samples-for.ts';
+import { samplesFor, type WantedSamples } from '../calibrate/data/samples-for.ts';
 import type { RunHints } from './inputs.ts';
 import { loadModel } from './load-model.ts';
 import {
@@ -18,18 +18,12 @@ import { RunClock, type RunProgress } from './run-progress.ts';
 /** What a verification finds; the sizes of the files are known to its caller. */
 export type VerifyModelsResult = Omit<VerifyResult, 'bytesBefore' | 'bytesAfter'>;
 
-export interface VerifyRequest {
+export interface VerifyRequest extends WantedSamples {
   readonly original: string;
   readonly exported: string;
   /** Where onnxruntime writes the graph of the export as it runs it. */
   readonly optimized: string;
-  readonly samples: number;
-  readonly seed: number;
-  /** Of the original. */
-  readonly hints: RunHints;
   readonly exportedHints: RunHints;
-  /** A folder of samples; null for random ones. */
-  readonly inputs: string | null;
   /** Where outputs are kept to be shown; absent where nobody looks at them. */
   readonly keep?: Keeping | undefined;
 }
@@ -124,6 +118,7 @@ async function compare(
     runtime: exported.runtime,
     samples: samples.count,
     seed,
+    images,
     outputs: results(checks),
     ...(keeper === null ? {} : { kept: keeper.count }),
     ...(weightsOnly === null ? {} : { weightsOnly: results(weightsOnly) }),

@@ -10,6 +10,7 @@ import {
   randomValues,
   value,
 } from '../../helpers/onnx-model.ts';
+import { root } from '../../helpers/root.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -69,6 +70,31 @@ test('verify names no other preset for an export under another recipe', () => {
 
 test('verify does not warn of an output over 20 dB', () => {
   expect(verifyUnder('int8')).toMatchObject({ status: 0, stderr: '' });
+});
+
+test('verify says how pictures become the input, and --images changes it', () => {
+  const file = writeFile(
+    folder,
+    model({
+      node: [node('Relu', ['x'], ['y'])],
+      input: [value('x', [1, 3, 8, 8])],
+      output: [value('y', [1, 3, 8, 8])],
+    }),
+  );
+  const pictures = path.join(root, 'test/fixtures/pictures');
+  const ran = (...options: string[]) =>
+    run('verify', file, file, '--inputs', pictures, '--samples', '1', ...options);
+  expect(ran().stderr).toBe(
+    'quantscope: pictures become x: resize fit to 8 x 8, RGB, mean 0.485 0.456 0.406, std 0.229 0.224 0.225, NCHW\n' +
+      'quantscope: guessed from the input: resize, size, channels, mean, std, layout; set them with --images\n',
+  );
+  const images = '{"mean": [0.5], "resize": "cover"}';
+  expect(ran('--images', images).stderr).toBe(
+    'quantscope: pictures become x: resize cover to 8 x 8, RGB, mean 0.5 0.5 0.5, std 0.229 0.224 0.225, NCHW\n' +
+      'quantscope: guessed from the input: size, channels, std, layout; set them with --images\n',
+  );
+  expect(ran('--images', '{"meen": [0.5]}').stderr).toMatch(/calibration\.images\.meen: .*mean/);
+  expect(run('verify', file, file, '--images', images)).toMatchObject({ status: 2 });
 });
 
 describe('verify --answers', () => {

@@ -1,5 +1,4 @@
 import type { SamplesDescription, SourceKind } from '../../../../shared/samples.ts';
-import { described } from '../../runtime/dimensions.ts';
 import type { ModelFacts } from '../../runtime/inputs.ts';
 import type { SoundInput } from './audio/sound-groups.ts';
 import type { PictureInput } from './images/picture-input.ts';
@@ -49,37 +48,32 @@ function describePictures(picture: PictureInput): NonNullable<SamplesDescription
   return { input: input.name, settings, guessed };
 }
 
-/** The same as sentences, for the command line. */
-export function samplesInWords(description: SamplesDescription): readonly string[] {
-  const { count, sequence, kinds, inputs, images, audio, warnings } = description;
-  const of = kinds.map(({ kind, samples }) => `${samples} ${kind}`).join(', ');
-  const runs = sequence ? `${count} steps of sequences` : `${count} samples`;
-  const sentences = [`Found ${runs} (${of}).`];
-  for (const { name, type, dims, from } of inputs)
-    sentences.push(`Input ${described({ name, type, shape: dims })} comes from ${SOURCES[from]}.`);
-  if (images !== null) {
-    const { resize, size, channels, mean, std, layout } = images.settings;
-    const sides = size.map((side) => side ?? 'own').join(' x ');
-    sentences.push(
-      `Pictures become ${images.input}: resize ${resize} to ${sides}, ${channels}, ` +
-        `mean ${mean?.join(' ')}, std ${std?.join(' ')}, ${layout}.`,
-    );
-    if (images.guessed.length > 0)
-      sentences.push(
-        `Guessed from the input: ${images.guessed.join(', ')}. ` +
-          'Set them in the recipe under calibration.images.',
-      );
-  }
-  if (audio !== null) {
-    const window = audio.window === null ? 'whole files' : `windows of ${audio.window} samples`;
-    sentences.push(`Sound becomes ${audio.input}: one channel at ${audio.rate} Hz, ${window}.`);
-  }
-  return [...sentences, ...warnings.map((warning) => `Warning: ${warning}.`)];
+/** How files become inputs, where that is more than to read arrays: a sentence each. */
+export function preparationInWords({
+  images,
+  audio,
+}: Pick<SamplesDescription, 'images' | 'audio'>): readonly string[] {
+  return [
+    ...(images === null ? [] : picturesInWords(images)),
+    ...(audio === null ? [] : [soundInWords(audio)]),
+  ];
 }
 
-const SOURCES = {
-  files: 'the files',
-  random: 'a seeded generator of random numbers',
-  'zero state': 'zeros at the start, then the state that the step before left',
-  constant: 'its name: a mask of ones, a sample rate, lengths or positions',
-};
+function picturesInWords({
+  input,
+  settings,
+  guessed,
+}: NonNullable<SamplesDescription['images']>): readonly string[] {
+  const { resize, size, channels, mean, std, layout } = settings;
+  const sides = size.map((side) => side ?? 'own').join(' x ');
+  const how =
+    `pictures become ${input}: resize ${resize} to ${sides}, ${channels}, ` +
+    `mean ${mean?.join(' ')}, std ${std?.join(' ')}, ${layout}`;
+  if (guessed.length === 0) return [how];
+  return [how, `guessed from the input: ${guessed.join(', ')}; set them with --images`];
+}
+
+function soundInWords({ input, rate, window }: NonNullable<SamplesDescription['audio']>): string {
+  const cut = window === null ? 'whole files' : `windows of ${window} samples`;
+  return `sound becomes ${input}: one channel at ${rate} Hz, ${cut}`;
+}
