@@ -1,4 +1,5 @@
-// npm test: sets everything up, then types, lint, format, build, unit tests and end-to-end tests.
+// npm test: sets everything up, then types, lint, format, build, unit tests and end-to-end tests. The linter checks the
+// types of the other layers with its rules, in one program; that of the components is svelte-check's.
 // Stops at the first phase that fails.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +20,7 @@ const phases = [
   ['system', () => ensureSystemPackages({ forTests: true })],
   ['models', () => ensureModels()],
   ['electron', () => electronPath()],
-  ['types', () => node('build/types.mjs')],
+  ['types', () => node('build/types.mjs', 'renderer')],
   ['lint', () => node('build/lint.mjs')],
   ['format', () => node('build/format.mjs', '--check')],
   ['build', () => node('build/build.mjs')],
