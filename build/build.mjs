@@ -35,6 +35,9 @@ const define = {
 const QUIET = { bundlerTimings: false };
 const chunkSizeWarningLimit = Infinity;
 
+// The engine's workers match no patterns: in a chunk with what they need, RE2 would be loaded by each of them.
+const GROUPS = [{ name: 'patterns', test: /re2js|shared.patterns\.ts/ }];
+
 /** Vite's list of the packages of one build, which writeLicences takes away again. */
 const LICENCES = {
   node: 'licences-node.json',
@@ -68,7 +71,7 @@ function nodeConfig(input, { oneFile, licences }) {
           entryFileNames: '[name].js',
           chunkFileNames: 'chunk-[name].js',
           banner: (chunk) => (chunk.name === 'cli' && chunk.isEntry ? '#!/usr/bin/env node' : ''),
-          ...(oneFile ? { codeSplitting: false } : {}),
+          codeSplitting: oneFile ? false : { groups: GROUPS },
         },
       },
     },

@@ -1,6 +1,7 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { promisify } from 'node:util';
 import { AppError, ioError } from '../../shared/errors.ts';
 import { removeIfPossible } from './sweep.ts';
 import { writeFully } from './write-fully.ts';
@@ -17,6 +18,8 @@ export interface InputFile {
   /** What it is called in the refusal; the model's files say nothing. */
   readonly role?: 'the recipe';
 }
+
+const sync = promisify(fs.fsync);
 
 /** Temporary names carry this many characters of the target's: with all of a long one they would be too long themselves. */
 const NAME_CHARACTERS = 40;
@@ -72,6 +75,20 @@ export class AtomicFile {
     this.flush();
     this.rename();
     this.syncFolder();
+  }
+
+  /** As commit, while the thread goes on with other work. @throws AppError IO; CANCELLED on abort before it is in place */
+  async commitLater(signal: AbortSignal): Promise<void> {
+    try {
+      await sync(this.fd);
+    } catch (error) {
+      throw ioError('cannot be written', this.target, error);
+    }
+    if (signal.aborted) throw new AppError('CANCELLED', 'cancelled');
+    // Takes no time: the disk has everything.
+    this.flush();
+    this.rename();
+    await syncFolderLater(path.dirname(this.target));
   }
 
   /** Bring what was written to the disk. @throws AppError IO */
@@ -148,6 +165,25 @@ export function writeWhole(target: string, content: string, inputs: readonly Inp
   try {
     file.write(content);
     file.commit();
+  } catch (error) {
+    file.discard();
+    throw error;
+  }
+}
+
+/**
+ * As writeWhole for a file of our own, while the thread goes on with other work. When the process exits before, nothing is written.
+ * @throws AppError TARGET, IO; CANCELLED on abort before it is in place
+ */
+export async function writeWholeLater(
+  target: string,
+  content: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const file = new AtomicFile(target, []);
+  try {
+    file.write(content);
+    await file.commitLater(signal);
   } catch (error) {
     file.discard();
     throw error;
@@ -238,6 +274,19 @@ function syncFolder(folder: string): void {
     if (!UNFLUSHABLE.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
   } finally {
     if (fd !== null) fs.closeSync(fd);
+  }
+}
+
+/** The file has its name already: what a folder cannot be asked for is no failure. */
+async function syncFolderLater(folder: string): Promise<void> {
+  let handle: fs.promises.FileHandle | null = null;
+  try {
+    handle = await fs.promises.open(folder, 'r');
+    await handle.sync();
+  } catch (error) {
+    if (!UNFLUSHABLE.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  } finally {
+    await handle?.close();
   }
 }
 

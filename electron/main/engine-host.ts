@@ -6,7 +6,7 @@ import type { Settings } from '../../shared/ipc.ts';
 import type { EngineState, EngineToMain, MainToEngine } from '../../shared/processes.ts';
 import type { RotatingLog } from '../files/rotating-log.ts';
 import type { Handles } from './handles.ts';
-import { readJson, writeJson } from './json-file.ts';
+import { readJson, writeJsonNow } from './json-file.ts';
 import { RuntimeProcesses } from './runtime-processes.ts';
 import type { MainWindow } from './window.ts';
 
@@ -131,7 +131,8 @@ export class EngineHost {
   private setState(state: EngineState): void {
     const before = JSON.stringify(this.state.exporting);
     this.state = state;
-    if (JSON.stringify(state.exporting) !== before) writeJson(this.unfinishedFile, state.exporting);
+    if (JSON.stringify(state.exporting) !== before)
+      writeJsonNow(this.unfinishedFile, state.exporting);
     this.onState();
   }
 
@@ -143,7 +144,7 @@ export class EngineHost {
       : [];
     if (folders.length === 0) return;
     this.post({ type: 'recover', folders });
-    writeJson(this.unfinishedFile, []);
+    writeJsonNow(this.unfinishedFile, []);
   }
 
   private died(engine: UtilityProcess, code: number): void {

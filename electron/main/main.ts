@@ -5,6 +5,7 @@ import { serveApp, registerAppScheme } from './app-protocol.ts';
 import { askToStopExport } from './dialogs.ts';
 import { EngineHost } from './engine-host.ts';
 import { Handles } from './handles.ts';
+import { finishWriting } from './json-file.ts';
 import { registerIpc } from './ipc.ts';
 import { logEvents } from './log-events.ts';
 import { AppMenu } from './menu.ts';
@@ -59,5 +60,8 @@ function start(): void {
     if (process.platform !== 'darwin') app.quit();
   });
   // Not before-quit: the window may still stay open, for its export.
-  app.on('will-quit', () => engine.stop());
+  app.on('will-quit', () => {
+    engine.stop();
+    finishWriting();
+  });
 }

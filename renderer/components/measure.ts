@@ -23,6 +23,11 @@ function setFont(of: CanvasRenderingContext2D): void {
   hasFont = true;
 }
 
+/** Asks the page for its style and its digits while it is empty: between two changes each question lays all of it out. */
+export function prepareMeasuring(): void {
+  measureText('0');
+}
+
 /** The width of a text in px as table cells show it: regular, 12px, with tabular digits. */
 export function measureText(text: string): number {
   if (context === null) return text.length * 7;

@@ -23,8 +23,12 @@ export class EngineLink {
     this.#client = client;
   }
 
-  /** Take ports as they come, and reach the engine. @throws AppError */
-  async start(): Promise<void> {
+  /**
+   * Take ports as they come, and reach the engine.
+   * @param restored settles when files that are handed over may be opened
+   * @throws AppError
+   */
+  async start(restored: Promise<void>): Promise<void> {
     window.addEventListener('message', (event: MessageEvent<unknown>) => {
       const [port] = event.ports;
       if (event.source !== window || event.data !== ENGINE_PORT_MESSAGE || port === undefined)
@@ -32,7 +36,7 @@ export class EngineLink {
       this.#client.attach(port);
       this.#attached();
     });
-    await this.connect();
+    await Promise.all([restored, this.connect()]);
     this.#reached();
   }
 

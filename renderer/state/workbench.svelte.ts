@@ -122,15 +122,25 @@ export class Workbench {
   /** Restore settings, reach the engine, and open what the command line named. */
   async start(): Promise<void> {
     this.api.onEvent((event) => this.#onEvent(event));
-    this.info = await valueOf(this.api.info());
-    this.#restore(await valueOf(this.api.getSettings()));
-    await this.#link.start();
-    const initial = await valueOf(this.api.takeInitialFile());
-    const { open, exports } = await this.client.request('running', null);
+    await this.#link.start(this.#restored());
+    // A recipe file that was given takes the place of what was restored.
+    const [initial, { open, exports }] = await Promise.all([
+      valueOf(this.api.takeInitialFile()),
+      this.client.request('running', null),
+    ]);
     for (const { job, label } of exports) void this.#follow(job, label);
     if (initial !== null) await this.open(initial);
     // The engine knows no folders that people are shown.
     else if (open !== null) await this.open({ ...open, folder: '' });
+  }
+
+  async #restored(): Promise<void> {
+    const [info, settings] = await Promise.all([
+      valueOf(this.api.info()),
+      valueOf(this.api.getSettings()),
+    ]);
+    this.info = info;
+    this.#restore(settings);
   }
 
   /** Show an export that the page before a reload started, until it ends. */

@@ -62,8 +62,8 @@ test('int8 per channel as A and uint8 per tensor as B stand side by side, with t
   await page.getByLabel('Symmetry of B', { exact: true }).selectOption('asymmetric');
   await page.getByLabel('Granularity of B', { exact: true }).selectOption('tensor');
   await figuresSettle(app);
-  await expect(page.getByText('dtype ≠')).toBeVisible();
-  await expect(page.getByText('Granularity ≠')).toBeVisible();
+  await expect(page.getByTitle('A and B differ').filter({ hasText: 'dtype' })).toBeVisible();
+  await expect(page.getByTitle('A and B differ').filter({ hasText: 'Granularity' })).toBeVisible();
   const row = page.getByRole('row').filter({ hasText: 'p2o.Conv.26' });
   await expect(row).toContainText('int8 channel');
   await expect(row).toContainText('uint8 tensor');
