@@ -115,11 +115,11 @@ export class Solutions {
   private whyNot({ tensor, scheme }: Planned): string | null {
     if (scheme === null || algorithmOf(scheme) === 'nearest') return '';
     if (!takesAlgorithm(scheme.dtype)) return 'GPTQ chooses codes of up to 8 bits';
-    if (!this.takesMoments) return 'GPTQ is for ONNX models';
+    if (!this.takesMoments) return 'GPTQ is for ONNX and LiteRT models';
     if (this.moments === null) return "GPTQ needs samples of the model's inputs";
     const found = this.moments.byTensor.get(tensor);
     if (found === undefined)
-      return 'GPTQ is for weights of MatMul, Gemm and Conv of one group that multiply a computed value';
+      return 'GPTQ is for weights of matrix products and of convolutions of one group that multiply a computed value';
     if ('reason' in found) return found.reason;
     if (this.tensors[tensor]!.elements > MOST_ELEMENTS)
       return `GPTQ takes up to ${MOST_ELEMENTS} values`;

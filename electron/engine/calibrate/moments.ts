@@ -33,7 +33,7 @@ export async function observeWeightMoments(
   if (inputs === undefined)
     throw new AppError('UNSUPPORTED', 'is of a format whose layers are not observed on samples', {
       ...{ file: opened.files[0]?.path, field: 'format' },
-      ...{ found: opened.model.format, expected: 'ONNX' },
+      ...{ found: opened.model.format, expected: 'ONNX or LiteRT' },
     });
   const { layers, byTensor } = layersOf(tensors.flatMap((tensor) => inputs.get(tensor) ?? []));
   const folder = temporaryFolder();

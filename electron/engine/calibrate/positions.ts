@@ -13,7 +13,7 @@ export class Positions {
   static of(dims: readonly number[], columns: number, patches: Patches | null): Positions | null {
     const elements = dims.reduce((product, size) => product * size, 1);
     if (patches !== null) return patchPositions(dims, columns, patches);
-    if (dims.at(-1) !== columns) return null;
+    if (!endsWith(dims, columns)) return null;
     return new Positions(elements / columns, (values, position, row) => {
       for (let column = 0; column < columns; column++)
         row[column] = values[position * columns + column]!;
@@ -23,6 +23,13 @@ export class Positions {
   static over(count: number, read: Positions['read']): Positions {
     return new Positions(count, read);
   }
+}
+
+/** Whether a value's last axes, or some of them, have so many elements together, as FULLY_CONNECTED of LiteRT takes them. */
+function endsWith(dims: readonly number[], columns: number): boolean {
+  let product = 1;
+  for (let axis = dims.length - 1; axis >= 0 && product < columns; axis--) product *= dims[axis]!;
+  return dims.length > 0 && product === columns;
 }
 
 /** How one axis of a Conv's input is walked. */
@@ -35,12 +42,18 @@ interface Axis {
   readonly kernel: number;
 }
 
-/** Patches [channels, kernel...] of a value [batch, channels, ...sizes]; what lies on padding is 0. */
+/**
+ * Patches [channels, kernel...] of a value [batch, channels, ...sizes], or [kernel..., channels] where channels are
+ * last; what lies on padding is 0.
+ */
 function patchPositions(
-  [batch, channels, ...sizes]: readonly number[],
+  dims: readonly number[],
   columns: number,
   patches: Patches,
 ): Positions | null {
+  const isLast = patches.isChannelsLast === true;
+  const [batch, channels] = [dims[0], isLast ? dims.at(-1) : dims[1]];
+  const sizes = isLast ? dims.slice(1, -1) : dims.slice(2);
   if (batch === undefined || channels === undefined || sizes.length !== patches.kernel.length)
     return null;
   const axes = sizes.map((size, axis) => axisOf(size, axis, patches));
@@ -49,14 +62,17 @@ function patchPositions(
   const area = sizes.reduce((product, size) => product * size, 1);
   const steps = axes.reduce((product, axis) => product * axis.steps, 1);
   const offsets = new Int32Array(taps);
+  // Between the channels of a place, in the value and in a row; and between places.
+  const [apart, rowApart] = isLast ? [1, 1] : [area, taps];
+  const [step, rowStep] = isLast ? [channels, channels] : [1, 1];
   return Positions.over(batch * steps, (values, position, row) => {
     const sample = Math.floor(position / steps);
     tapOffsets(axes, position % steps, offsets);
     for (let channel = 0; channel < channels; channel++) {
-      const from = (sample * channels + channel) * area;
+      const from = sample * channels * area + channel * apart;
       for (let tap = 0; tap < taps; tap++) {
         const offset = offsets[tap]!;
-        row[channel * taps + tap] = offset < 0 ? 0 : values[from + offset]!;
+        row[channel * rowApart + tap * rowStep] = offset < 0 ? 0 : values[from + offset * step]!;
       }
     }
   });

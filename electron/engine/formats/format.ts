@@ -98,6 +98,8 @@ export interface WeightInput {
 
 /** The attributes of a Conv that say which elements of its input are summed, as ONNX has them. */
 export interface Patches {
+  /** Whether channels are the last axis of the input and of a filter, as in LiteRT, and not the one before the sizes. */
+  readonly isChannelsLast?: true;
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
   readonly dilations: readonly number[];

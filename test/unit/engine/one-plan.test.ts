@@ -120,16 +120,27 @@ describe.each(models)('$name: what an analysis shows is what the export stores',
   });
 });
 
-describe('codes that GPTQ has chosen are those that are shown, exported and run', () => {
-  const session = Session.open(writeFile(folder, layersModel()), pool);
-  afterAll(() => session.close());
-  const wanted = (fields: Partial<SchemeFields>): Recipe => ({
+const inputs = { inputs: null, samples: 4, seed: 1 };
+
+function wanted(fields: Partial<SchemeFields>): Recipe {
+  return {
     ...findPreset('int8')!,
     ...{ name: 'gptq', minElements: 0 },
     default: { ...BASE_SCHEME, algorithm: 'gptq', range: 'mse', ...fields },
-  });
-  const inputs = { inputs: null, samples: 4, seed: 1 };
+  };
+}
 
+async function observeMoments(session: Session, recipe: Recipe, mode: ExportMode): Promise<void> {
+  const asked = session.wantsMoments(recipe, mode);
+  const { moments } = await observeWeightMoments(
+    ...([session.opened, asked, RUNTIME_SCRIPT, inputs, { signal: never }] as const),
+  );
+  session.useMoments(moments);
+}
+
+describe('codes that GPTQ has chosen are those that are shown, exported and run', () => {
+  const session = Session.open(writeFile(folder, layersModel()), pool);
+  afterAll(() => session.close());
   test.each([
     ['qdq', { dtype: 'int8' }, 3],
     ['dynamic', { dtype: 'uint8', symmetric: false, granularity: 'tensor' }, 3],
@@ -138,11 +149,7 @@ describe('codes that GPTQ has chosen are those that are shown, exported and run'
     ['nbits', { dtype: 'uint4', symmetric: false, granularity: { block: 16 } }, 2],
   ] as const)('mode %s, %j', async (mode, fields, least) => {
     const recipe = wanted(fields);
-    const asked = session.wantsMoments(recipe, mode);
-    const { moments } = await observeWeightMoments(
-      ...([session.opened, asked, RUNTIME_SCRIPT, inputs, { signal: never }] as const),
-    );
-    session.useMoments(moments);
+    await observeMoments(session, recipe, mode);
     expect(await expectSolved(session, recipe, mode)).toBeGreaterThanOrEqual(least);
   });
 
@@ -151,14 +158,29 @@ describe('codes that GPTQ has chosen are those that are shown, exported and run'
     prepared.use(await prepared.calibrate(inputs, { signal: never }));
     const own = prepared.session;
     const recipe = wanted({ dtype: 'int8' });
-    const asked = own.wantsMoments(recipe, 'static');
-    const { moments } = await observeWeightMoments(
-      ...([own.opened, asked, RUNTIME_SCRIPT, inputs, { signal: never }] as const),
-    );
-    own.useMoments(moments);
+    await observeMoments(own, recipe, 'static');
     expect(await expectSolved(own, recipe, 'static')).toBeGreaterThanOrEqual(2);
     prepared.close();
-  });
+  }, 120_000);
+
+  test.each([
+    ['dynamic', { dtype: 'int4' }],
+    ['static', { dtype: 'int8' }],
+  ] as const)(
+    'of a LiteRT model with float16 weights in mode %s',
+    async (mode, fields) => {
+      const source = Session.open(LITERT_MODELS.faceShort, pool);
+      const prepared = await PreparedModel.make(source, pool, RUNTIME_SCRIPT, { signal: never });
+      const own = prepared.session;
+      if (mode === 'static') prepared.use(await prepared.calibrate(inputs, { signal: never }));
+      const recipe = wanted(fields);
+      await observeMoments(own, recipe, mode);
+      expect(await expectSolved(own, recipe, mode)).toBeGreaterThanOrEqual(15);
+      prepared.close();
+      source.close();
+    },
+    120_000,
+  );
 
   test('without samples, or where it makes nothing better, codes are the nearest ones and the reason says so', async () => {
     const other = Session.open(session.opened.files[0]!.path, pool);
@@ -191,7 +213,7 @@ describe('codes that GPTQ has chosen are those that are shown, exported and run'
       new Set([
         'rounded to nearest: a reason of its own',
         'rounded to nearest: the moments of its inputs give no solution',
-        'rounded to nearest: GPTQ is for weights of MatMul, Gemm and Conv of one group that multiply a computed value',
+        'rounded to nearest: GPTQ is for weights of matrix products and of convolutions of one group that multiply a computed value',
       ]),
     );
     other.close();

@@ -1,6 +1,7 @@
 import type { Model } from '../../../../shared/model.ts';
 import type { FileSource } from '../../source.ts';
 import { planStatic } from './fit/static/plan.ts';
+import { weightInputs } from './fit/weight-inputs.ts';
 import { layoutLitert } from './write/layout-litert.ts';
 import { observedCopy } from './write/observed-copy.ts';
 import { MAX_WORD, MIN_RUNTIME_VERSION } from './write/runtime-versions.ts';
@@ -54,6 +55,7 @@ function openLitert(source: FileSource): OpenedModel {
       }),
     planStatic: (asked, facts) => planStatic(asked, { ...facts, graph: graphOf(), index, tensors }),
     observable: () => ({ values: mainValues(graphOf()), inBodies: [], skipped: [] }),
+    weightInputs: () => weightInputs(graphOf(), index, tensors),
     withOutputs: (values, what) => observedCopy(index, bytes, values, what),
     close: () => source.close(),
   };

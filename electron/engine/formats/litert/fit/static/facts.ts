@@ -5,6 +5,7 @@ import type { GraphRecord, LitertIndex, TensorRecord } from '../../read/records.
 import { FLOAT32 } from '../../read/tensor-types.ts';
 import { isMadeOnce, type LitertTensor } from '../../read/tensors.ts';
 import type { StaticFacts } from '../../../format.ts';
+import { storedBehind } from '../stored-behind.ts';
 
 /** What full integer quantization is planned from. */
 export interface PlanningFacts extends StaticFacts {
@@ -53,13 +54,7 @@ export class GraphView {
 
   /** The stored tensor that a value is restored from by DEQUANTIZE; null for other values. */
   storedBehind(value: number): number | null {
-    const { operators, values } = this.facts.graph;
-    const { producer } = values[value]!;
-    const operator = producer === null ? null : operators[producer]!;
-    const [input] = operator?.inputs ?? [];
-    if (operator?.op !== 'DEQUANTIZE' || operator.domain !== '' || input?.kind !== 'tensor')
-      return null;
-    return this.facts.tensors[input.tensor]!.ref.dtype === 'float16' ? input.tensor : null;
+    return storedBehind(this.facts.graph, this.facts.tensors, value);
   }
 
   /** A stored tensor in the place of a value that is restored from it. */
