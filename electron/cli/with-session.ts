@@ -1,8 +1,8 @@
-import * as path from 'node:path';
-import { WorkerPool } from '../engine/pool.ts';
+import type { WorkerPool } from '../engine/pool.ts';
 import { Session } from '../engine/session.ts';
 import { onInterrupt } from './interrupt.ts';
 import { clearProgress, showProgress } from './output.ts';
+import { openWorkers } from './workers.ts';
 import type { Progress } from '../../shared/protocol.ts';
 
 export interface Tools {
@@ -17,7 +17,7 @@ export async function withSession(
   model: string,
   work: (tools: Tools) => Promise<void>,
 ): Promise<void> {
-  const pool = new WorkerPool(path.join(__dirname, 'worker.js'));
+  const pool = openWorkers();
   const abort = new AbortController();
   const restore = onInterrupt(() => abort.abort());
   try {

@@ -1,5 +1,4 @@
 import * as path from 'node:path';
-import { afterAll } from 'vitest';
 import { WorkerPool } from '../../electron/engine/pool.ts';
 import { root } from './root.ts';
 
@@ -12,9 +11,21 @@ export const RUNTIME_SCRIPT = path.join(root, 'dist/runtime.js');
 /** The built command line. */
 export const CLI_SCRIPT = path.join(root, 'dist/cli.js');
 
-/** A pool of real workers, closed after the file's tests. */
+/** Who uses it must not close it. */
+class SharedPool extends WorkerPool {
+  override close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+const pools = new Map<number, SharedPool>();
+
+/**
+ * A pool of real workers that all test files of this process share: each worker that starts loads its modules and
+ * compiles the kernels. It ends with the process. Not for tests of how workers start and end.
+ */
 export function testPool(size = 2): WorkerPool {
-  const pool = new WorkerPool(WORKER_SCRIPT, size);
-  afterAll(() => pool.close());
-  return pool;
+  const known = pools.get(size) ?? new SharedPool(WORKER_SCRIPT, size);
+  pools.set(size, known);
+  return known;
 }

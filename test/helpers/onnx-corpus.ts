@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { NO_HINTS, type ArrayValue } from '../../electron/engine/runtime/inputs.ts';
 import { openSamples } from '../../electron/engine/calibrate/data/samples.ts';
+import { ONE_THREAD } from './run-onnx.ts';
 
 /** Debian's libonnx-testdata, installed by the set-up. */
 export const CORPUS = '/usr/share/libonnx-testdata/data';
@@ -26,7 +27,7 @@ export async function answer(file: string, model = file): Promise<Outputs | null
   let session: ort.InferenceSession | undefined;
   const inputs = path.join(path.dirname(file), 'test_data_set_0');
   try {
-    session = await ort.InferenceSession.create(model, { logSeverityLevel: 4 });
+    session = await ort.InferenceSession.create(model, { ...ONE_THREAD, logSeverityLevel: 4 });
     const facts = session.inputMetadata.map((input) =>
       input.isTensor ? input : { name: input.name, type: '', shape: [] },
     );

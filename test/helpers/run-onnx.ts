@@ -2,13 +2,19 @@ import * as ort from 'onnxruntime-node';
 import { randomValues } from './onnx-model.ts';
 import type { RealModel } from './real-models.ts';
 
+/** These models are small: threads of their own would wait for work, busily, longer than they have any. */
+export const ONE_THREAD: ort.InferenceSession.SessionOptions = {
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+};
+
 /** Run a model file in the real runtime on seeded inputs. Outputs by name, as numbers. */
 export async function runOnnx(
   file: string,
   feeds: RealModel['feeds'],
   seed = 5,
 ): Promise<Record<string, number[]>> {
-  const session = await ort.InferenceSession.create(file, { logSeverityLevel: 3 });
+  const session = await ort.InferenceSession.create(file, { logSeverityLevel: 3, ...ONE_THREAD });
   const inputs: Record<string, ort.Tensor> = {};
   for (const [name, { shape, dtype, fill }] of Object.entries(feeds)) {
     const count = shape.reduce((a, b) => a * b, 1);

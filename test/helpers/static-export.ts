@@ -28,7 +28,6 @@ export interface Static {
 export const RANDOM: CalibrationInputs = { inputs: null, samples: 3, seed: 1 };
 
 const { signal } = new AbortController();
-const runtime = sharedRuntime();
 
 /** A model that is prepared and calibrated once, to be exported by several recipes. */
 export interface Calibrated {
@@ -43,7 +42,7 @@ export async function calibrateStatic(
   inputs: CalibrationInputs = RANDOM,
 ): Promise<Calibrated> {
   const source = Session.open(file, pool);
-  const prepared = await PreparedModel.make(source, pool, runtime, { signal });
+  const prepared = await PreparedModel.make(source, pool, sharedRuntime, { signal });
   const close = () => {
     prepared.close();
     source.close();

@@ -14,7 +14,6 @@ import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const pool = testPool();
-const runtime = sharedRuntime();
 const int4 = { ...findPreset('int4-block32')!, minElements: 0 };
 const CHARACTERS = 'abcdefghijklmnopqrstuvwxyz';
 const CLASSES = CHARACTERS.length + 2;
@@ -34,7 +33,7 @@ async function opened(dictionary = 'keys.txt') {
       npyFile('<f4', [1, 3, 8, width], floats(randomValues(24 * width, at))),
       `${at}.npy`,
     );
-  const server = new EngineServer(pool, runtime);
+  const server = new EngineServer(pool, sharedRuntime);
   const grant = (handle: string, file: string) =>
     server.grant({ type: 'grant', handle, path: file, use: 'read' });
   grant('model', model);

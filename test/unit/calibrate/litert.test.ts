@@ -8,11 +8,12 @@ import { PreparedModel } from '../../../electron/engine/calibrate/prepared.ts';
 import type { ObserveResult } from '../../../electron/engine/calibrate/observe.ts';
 import { measureLayersOf, runBeside } from '../../../electron/engine/runtime/run-models.ts';
 import { Session } from '../../../electron/engine/session.ts';
-import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { testPool } from '../../helpers/engine.ts';
 import { table, tables, text, i32 } from '../../helpers/flatbuffer.ts';
 import { bytesOf, litertModel } from '../../helpers/litert-model.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import { npyFile } from '../../helpers/npy.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 import { readGolden } from '../quantize/goldens.ts';
 
@@ -26,7 +27,7 @@ const options = { signal: new AbortController().signal };
 
 async function calibrate(file: string, inputs: readonly string[] | null): Promise<ObserveResult> {
   const session = Session.open(file, pool);
-  const prepared = await PreparedModel.make(session, pool, RUNTIME_SCRIPT, options);
+  const prepared = await PreparedModel.make(session, pool, sharedRuntime, options);
   try {
     return await prepared.calibrate({ inputs, samples: 2, seed: 0 }, options);
   } finally {
@@ -78,7 +79,7 @@ describe('calibration of LiteRT models', () => {
       const session = Session.open(file, pool);
       const { copy } = await observed(file);
       const wanted = { samples: 1, seed: 0, inputs: null };
-      const { outputs } = await runBeside(session, RUNTIME_SCRIPT, copy, wanted, options);
+      const { outputs } = await runBeside(session, sharedRuntime, copy, wanted, options);
       session.close();
       for (const output of outputs) expect(output.sqnrDb).toBeGreaterThan(100);
     },
@@ -136,7 +137,7 @@ describe('calibration of LiteRT models', () => {
     const out = path.join(folder, 'dynamic.tflite');
     await session.export(int8, 'dynamic', out, options);
     const wanted = { samples: 1, seed: 0, inputs: null };
-    await expect(measureLayersOf(session, RUNTIME_SCRIPT, out, wanted, options)).rejects.toThrow(
+    await expect(measureLayersOf(session, sharedRuntime, out, wanted, options)).rejects.toThrow(
       /layers do not run by themselves \(found litert, expected ONNX/,
     );
     session.close();

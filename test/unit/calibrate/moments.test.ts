@@ -9,7 +9,7 @@ import { runOnnx } from '../../helpers/run-onnx.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
-const pool = testPool(1);
+const pool = testPool();
 
 test('the moments of rows are the means of their products', () => {
   const observer = new MomentsObserver(2, null);

@@ -1,10 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { COMPUTER_FEATURES, featureWords, type Computer } from '../../../shared/computer.ts';
 import { PRESET_DESCRIPTIONS } from '../../../shared/presets.ts';
-import { CLI_SCRIPT } from '../../helpers/engine.ts';
+import { runCommand as run, runProcess } from '../../helpers/command-line.ts';
 import { matMulModel } from '../../helpers/onnx-model.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
@@ -12,23 +11,17 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 const folder = temporaryFolder();
 const sample = REAL_MODELS[2]!.file;
 
-function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI_SCRIPT, ...args], {
-    encoding: 'utf8',
-  });
-  return { status, stdout, stderr };
-}
-
-function json(...args: string[]): Record<string, unknown> {
-  const { status, stdout, stderr } = run(...args, '--json');
+/** @param how in a process of its own, or in this one */
+async function json(args: readonly string[], how: typeof run | typeof runProcess = run) {
+  const { status, stdout, stderr } = await how(...args, '--json');
   expect(stderr).toBe('');
   expect(status).toBe(0);
   return JSON.parse(stdout) as Record<string, unknown>;
 }
 
 describe('the JSON contract', () => {
-  test('inspect', () => {
-    const facts = json('inspect', sample);
+  test('inspect', async () => {
+    const facts = await json(['inspect', sample], runProcess);
     for (const key of [
       'file',
       'format',
@@ -67,8 +60,11 @@ describe('the JSON contract', () => {
     expect(tensor).not.toHaveProperty('data');
   });
 
-  test('analyze, with a second recipe beside the first', () => {
-    const analysis = json('analyze', sample, '--recipe', 'int8', '--versus', 'uint8');
+  test('analyze, with a second recipe beside the first', async () => {
+    const analysis = await json(
+      ['analyze', sample, '--recipe', 'int8', '--versus', 'uint8'],
+      runProcess,
+    );
     expect(analysis['recipe']).toMatchObject({ name: 'int8' });
     const tensors = analysis['tensors'] as Record<string, unknown>[];
     for (const key of [
@@ -103,9 +99,9 @@ describe('the JSON contract', () => {
     ).toBe(true);
   });
 
-  test('export says what it wrote', () => {
+  test('export says what it wrote', async () => {
     const out = path.join(folder, 'out.onnx');
-    const result = json('export', sample, '--recipe', 'int8', '--out', out);
+    const result = await json(['export', sample, '--recipe', 'int8', '--out', out], runProcess);
     expect(result).toMatchObject({
       out,
       mode: 'qdq',
@@ -116,8 +112,8 @@ describe('the JSON contract', () => {
     expect(typeof result['seconds']).toBe('number');
   });
 
-  test('number gives one value in every format, and refuses what is none', () => {
-    const { status, stdout } = run('number', '-1/3', '--json');
+  test('number gives one value in every format, and refuses what is none', async () => {
+    const { status, stdout } = await run('number', '-1/3', '--json');
     expect(status).toBe(0);
     const facts = JSON.parse(stdout) as { format: string }[];
     expect(facts.find(({ format }) => format === 'float16')).toMatchObject({
@@ -126,12 +122,12 @@ describe('the JSON contract', () => {
       stored: `-0.333251953125${'0'.repeat(48)}`,
       absoluteError: 1 / 12288,
     });
-    expect(run('number', '1/3').stdout).toContain('2aaaaaab');
-    expect(run('number', 'three').status).toBe(2);
+    expect((await run('number', '1/3')).stdout).toContain('2aaaaaab');
+    expect((await run('number', 'three')).status).toBe(2);
   });
 
-  test('dtypes lists the formats, 64-bit limits exactly', () => {
-    const { status, stdout } = run('dtypes', '--json');
+  test('dtypes lists the formats, 64-bit limits exactly', async () => {
+    const { status, stdout } = await run('dtypes', '--json');
     expect(status).toBe(0);
     const formats = JSON.parse(stdout) as { name: string }[];
     expect(formats).toHaveLength(19);
@@ -147,32 +143,32 @@ describe('the JSON contract', () => {
     });
   });
 
-  test('computer says what this one has, and what it means', () => {
-    const { stdout } = run('computer', '--json');
+  test('computer says what this one has, and what it means', async () => {
+    const { stdout } = await run('computer', '--json');
     const found = JSON.parse(stdout) as Computer;
     expect(found).toMatchObject({ platform: process.platform, architecture: process.arch });
     expect(found.features.map(({ feature }) => feature)).toEqual(COMPUTER_FEATURES);
-    const text = run('computer').stdout;
+    const text = (await run('computer')).stdout;
     for (const fact of found.features) {
       const { title, answer, meaning } = featureWords(fact);
       expect(text).toMatch(new RegExp(`^${title} +${answer} .*${meaning}$`, 'm'));
     }
   });
 
-  test('recipes lists the presets', () => {
-    const { stdout } = run('recipes', '--json');
+  test('recipes lists the presets', async () => {
+    const { stdout } = await run('recipes', '--json');
     expect((JSON.parse(stdout) as { name: string }[]).map(({ name }) => name)).toEqual(
       expect.arrayContaining(['float16', 'bfloat16', 'int8', 'int8-tensor', 'uint8']),
     );
   });
 
-  test('recipes describes every preset in a sentence, in text and in JSON', () => {
-    const presets = JSON.parse(run('recipes', '--json').stdout) as {
+  test('recipes describes every preset in a sentence, in text and in JSON', async () => {
+    const presets = JSON.parse((await run('recipes', '--json')).stdout) as {
       name: string;
       description: string;
     }[];
     expect(presets.map(({ name }) => name)).toEqual(Object.keys(PRESET_DESCRIPTIONS));
-    const text = run('recipes').stdout;
+    const text = (await run('recipes')).stdout;
     for (const { name, description } of presets) {
       expect(description).toBe(PRESET_DESCRIPTIONS[name]);
       expect(text).toContain(description);
@@ -182,8 +178,8 @@ describe('the JSON contract', () => {
     );
   });
 
-  test('an exact result reads back as Infinity', () => {
-    const { stdout, status } = run(
+  test('an exact result reads back as Infinity', async () => {
+    const { stdout, status } = await run(
       'analyze',
       writeConstantModel(),
       '--recipe',
@@ -205,21 +201,22 @@ function writeConstantModel(): string {
   return writeFile(folder, bytes);
 }
 
-test('inspect opens a folder that contains only an ONNX model', () => {
+test('inspect opens a folder that contains only an ONNX model', async () => {
   const parent = path.join(folder, 'one-model');
   fs.mkdirSync(parent);
   fs.copyFileSync(sample, path.join(parent, 'net.onnx'));
-  expect(json('inspect', parent)).toMatchObject({
+  expect(await json(['inspect', parent])).toMatchObject({
     file: parent,
     format: 'onnx',
   });
 });
 
 describe('a CSV', () => {
-  test('has one row a tensor and recipe', () => {
+  test('has one row a tensor and recipe', async () => {
     const csv = path.join(folder, 'rows.csv');
     expect(
-      run('analyze', sample, '--recipe', 'int8', '--versus', 'float16', '--csv', csv).status,
+      (await run('analyze', sample, '--recipe', 'int8', '--versus', 'float16', '--csv', csv))
+        .status,
     ).toBe(0);
     const lines = fs.readFileSync(csv, 'utf8').trim().split('\r\n');
     expect(lines[0]).toMatch(/^recipe,name,layer,op,/);
@@ -227,11 +224,11 @@ describe('a CSV', () => {
     expect(lines[1]).toMatch(/^int8,/);
   });
 
-  test('has no cell that a spreadsheet would run', () => {
+  test('has no cell that a spreadsheet would run', async () => {
     const csv = path.join(folder, 'formula.csv');
     const name = "-1+cmd|' /C calc'!A0";
     const file = writeFile(folder, matMulModel(64, 64, { weight: name }));
-    expect(run('analyze', file, '--recipe', 'int8', '--csv', csv).status).toBe(0);
+    expect((await run('analyze', file, '--recipe', 'int8', '--csv', csv)).status).toBe(0);
     expect(fs.readFileSync(csv, 'utf8')).toContain(`\r\nint8,'${name},`);
   });
 });
@@ -343,8 +340,8 @@ describe('what goes wrong is one line and a status', () => {
       1,
       /^quantscope: TARGET: /,
     ],
-  ])('%s', (_, args, status, pattern) => {
-    const result = run(...args);
+  ])('%s', async (_, args, status, pattern) => {
+    const result = await run(...args);
     expect(result.status).toBe(status);
     expect(result.stderr).toMatch(pattern);
     expect(result.stderr).not.toMatch(/\n\s+at /);

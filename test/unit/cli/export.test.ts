@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { PRESETS } from '../../../shared/presets.ts';
-import { CLI_SCRIPT } from '../../helpers/engine.ts';
+import { runCommand as run } from '../../helpers/command-line.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import { npyFile } from '../../helpers/npy.ts';
 import { matMulModel, randomValues } from '../../helpers/onnx-model.ts';
@@ -11,28 +10,21 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 
-function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI_SCRIPT, ...args], {
-    encoding: 'utf8',
-  });
-  return { status, stdout, stderr };
-}
-
-test('an export that quantizes nothing is refused with the reasons, unless it is asked for', () => {
+test('an export that quantizes nothing is refused with the reasons, unless it is asked for', async () => {
   const model = writeFile(folder, matMulModel(8, 8));
   const out = path.join(folder, 'same.onnx');
   const args = ['export', model, '--recipe', 'int8', '--out', out];
-  const { status, stdout, stderr } = run(...args);
+  const { status, stdout, stderr } = await run(...args);
   expect([status, stdout]).toEqual([1, '']);
   expect(stderr).toMatch(
     /^quantscope: UNSUPPORTED: .*same\.onnx, mode qdq: .*would quantize no tensor.*--allow-unchanged \(found 1 kept: under 1024 elements, the minimum size of the recipe\)\n$/,
   );
   expect(fs.existsSync(out)).toBe(false);
-  expect(run(...args, '--allow-unchanged').status).toBe(0);
+  expect((await run(...args, '--allow-unchanged')).status).toBe(0);
   expect(fs.readFileSync(out)).toEqual(fs.readFileSync(model));
 });
 
-test('rules of a recipe file that match nothing in the model are named in a warning', () => {
+test('rules of a recipe file that match nothing in the model are named in a warning', async () => {
   const model = writeFile(folder, matMulModel(64, 64));
   const rules = [{ match: { name: '^other' }, scheme: null }, ...[1, 2, 3, 4].map(ofLayer)];
   const recipe = path.join(folder, 'other.json');
@@ -45,7 +37,7 @@ test('rules of a recipe file that match nothing in the model are named in a warn
     ['analyze', model, '--recipe', recipe],
     ['plan', model, '--recipe', recipe, '--max-bytes', '1MB'],
   ])
-    expect(run(...args)).toMatchObject({ status: 0, stderr: words });
+    expect(await run(...args)).toMatchObject({ status: 0, stderr: words });
 });
 
 /** A rule of a layer; that of the first matches any. */
@@ -64,13 +56,13 @@ describe('a recipe that chooses codes on samples', () => {
 
   test.each(['export', 'analyze'])(
     '%s takes them with --calibrate, and refuses it without',
-    (name) => {
+    async (name) => {
       const args = [name, model, '--recipe', 'int4-gptq', '--mode', 'nbits', '--json'];
       if (name === 'export') args.push('--out', out);
-      const refused = run(...args);
+      const refused = await run(...args);
       expect([refused.status, refused.stdout]).toEqual([2, '']);
       expect(refused.stderr).toContain('GPTQ, which needs samples: give them with --calibrate DIR');
-      const { status, stdout } = run(...args, '--calibrate', samples);
+      const { status, stdout } = await run(...args, '--calibrate', samples);
       expect(status).toBe(0);
       if (name === 'export') expect(JSON.parse(stdout)).toMatchObject({ quantized: 1 });
       else
@@ -86,10 +78,10 @@ describe('the name of an export', () => {
     ['a.tflite', 1, /TARGET: .*a\.tflite: .*ONNX.*\(found \.tflite, expected \.onnx\)/],
     ['a', 1, /TARGET: .*\(found no extension, expected \.onnx\)/],
     ['A.ONNX', 0, /^$/],
-  ] as const)('of an ONNX model: %s', (name, expected, message) => {
+  ] as const)('of an ONNX model: %s', async (name, expected, message) => {
     const model = writeFile(folder, matMulModel(64, 64));
     const out = path.join(folder, name);
-    const { status, stderr } = run('export', model, '--recipe', 'int8', '--out', out);
+    const { status, stderr } = await run('export', model, '--recipe', 'int8', '--out', out);
     expect([status, stderr]).toEqual([expected, expect.stringMatching(message)]);
     expect(fs.existsSync(out)).toBe(expected === 0);
   });
@@ -98,10 +90,10 @@ describe('the name of an export', () => {
     ['b.litert', 0],
     ['b.tflite', 0],
     ['b.onnx', 1],
-  ])('of a LiteRT model: %s', (name, expected) => {
+  ])('of a LiteRT model: %s', async (name, expected) => {
     const out = path.join(folder, name);
     const args = ['export', LITERT_MODELS.faceFull, '--recipe', 'litert-dynamic', '--out', out];
-    const { status } = run(...args);
+    const { status } = await run(...args);
     expect(status).toBe(expected);
   });
 });

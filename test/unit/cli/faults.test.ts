@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findPreset } from '../../../shared/presets.ts';
 import { writeBigModel } from '../../helpers/big-model.ts';
+import { runCommand as run } from '../../helpers/command-line.ts';
 import { CLI_SCRIPT } from '../../helpers/engine.ts';
 import { writeExternalModel } from '../../helpers/external-model.ts';
 import { digests } from '../../helpers/safetensors-export.ts';
@@ -11,10 +12,6 @@ import { temporaryFolder } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 let count = 0;
-
-function run(...args: string[]): SpawnSyncReturns<string> {
-  return spawnSync(process.execPath, [CLI_SCRIPT, ...args], { encoding: 'utf8' });
-}
 
 function shell(command: string, ...args: string[]): SpawnSyncReturns<string> {
   return spawnSync('bash', ['-c', command, process.execPath, CLI_SCRIPT, ...args], {
@@ -39,11 +36,11 @@ describe('the target of every command', () => {
       ({ model, recipe }) => ['plan', model, '--recipe', recipe, '--min-sqnr', '20', '--out'],
     ],
     ['export --out', ({ model, recipe }) => ['export', model, '--recipe', recipe, '--out']],
-  ])('is not the model, a part of it or the recipe: %s', (_, command) => {
+  ])('is not the model, a part of it or the recipe: %s', async (_, command) => {
     const files = inputs();
     const before = digests(files.where);
     for (const target of [files.model, files.data, files.recipe]) {
-      const { status, stderr } = run(...command(files), target);
+      const { status, stderr } = await run(...command(files), target);
       expect(stderr).toMatch(
         /^quantscope: TARGET: .*: is (the model itself or one of its files|the recipe); choose another name/,
       );
@@ -52,19 +49,21 @@ describe('the target of every command', () => {
     expect(digests(files.where)).toEqual(before);
   });
 
-  test('takes --overwrite to replace a file that has the name of a side file', () => {
+  test('takes --overwrite to replace a file that has the name of a side file', async () => {
     const { where, model } = inputs();
     const [out, data] = [path.join(where, 'o.onnx'), path.join(where, 'o.onnx.data')];
     fs.writeFileSync(data, 'mine');
-    const refused = run('export', model, '--recipe', 'int8', '--out', out);
+    const refused = await run('export', model, '--recipe', 'int8', '--out', out);
     expect([refused.status, refused.stderr]).toEqual([
       1,
       expect.stringMatching(/^quantscope: TARGET: .*o\.onnx\.data.*--overwrite/),
     ]);
     expect(fs.existsSync(out)).toBe(false);
-    expect(run('export', model, '--recipe', 'int8', '--out', out, '--overwrite').status).toBe(0);
+    expect(
+      (await run('export', model, '--recipe', 'int8', '--out', out, '--overwrite')).status,
+    ).toBe(0);
     expect(fs.existsSync(data)).toBe(false);
-    expect(run('inspect', out).status).toBe(0);
+    expect((await run('inspect', out)).status).toBe(0);
   });
 
   test('may be a stream: CSV goes to /dev/stdout', () => {
@@ -81,7 +80,7 @@ describe('what the system refuses is an IO error, never INTERNAL', () => {
   test.each([
     ['a name of over 255 bytes', () => 'x'.repeat(300), /a name that is too long/],
     ['a link that leads to itself', (where: string) => link(where), /a loop of symbolic links/],
-  ])('as model, recipe and target: %s', (_, nameIn, pattern) => {
+  ])('as model, recipe and target: %s', async (_, nameIn, pattern) => {
     const { where, model } = inputs();
     const bad = path.join(where, nameIn(where));
     for (const args of [
@@ -90,7 +89,7 @@ describe('what the system refuses is an IO error, never INTERNAL', () => {
       ['analyze', model, '--recipe', 'int8', '--csv', bad],
       ['export', model, '--recipe', 'int8', '--out', bad],
     ]) {
-      const { status, stderr } = run(...args);
+      const { status, stderr } = await run(...args);
       expect(stderr).toMatch(/^quantscope: IO: /);
       expect(stderr).toMatch(pattern);
       expect(stderr.trimEnd()).not.toContain('\n');
@@ -160,14 +159,14 @@ describe('a signal', () => {
   );
 });
 
-test('a key that comes twice in a recipe is an error', () => {
+test('a key that comes twice in a recipe is an error', async () => {
   const { where, model } = inputs();
   const file = path.join(where, 'twice.json');
   fs.writeFileSync(
     file,
     '{"version":1,"name":"x","default":{"dtype":"int8","symmetric":true,"granularity":"tensor","range":"minmax","dtype":"int4"},"minElements":1,"rules":[]}',
   );
-  const { status, stderr } = run('analyze', model, '--recipe', file);
+  const { status, stderr } = await run('analyze', model, '--recipe', file);
   expect(stderr).toMatch(
     /^quantscope: BAD_RECIPE: .*twice\.json, default: a key stands twice \(found dtype/,
   );

@@ -1,11 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { toJson } from '../../../electron/cli/json.ts';
 import { AppError, escaped, printable } from '../../../shared/errors.ts';
 import { findPreset } from '../../../shared/presets.ts';
-import { CLI_SCRIPT } from '../../helpers/engine.ts';
+import { runCommand as run } from '../../helpers/command-line.ts';
 import {
   floatTensor,
   model as onnxModel,
@@ -67,7 +66,7 @@ test('control and direction characters are escaped in every message, and only on
   }
 });
 
-test('no command prints what a terminal obeys, from op types, tensor or recipe names', () => {
+test('no command prints what a terminal obeys, from op types, tensor or recipe names', async () => {
   const folder = temporaryFolder();
   const model = writeHostileModel(folder);
   const recipe = path.join(folder, 'r.json');
@@ -85,9 +84,7 @@ test('no command prints what a terminal obeys, from op types, tensor or recipe n
     ['inspect', path.join(folder, `missing${HOSTILE.replace('/', '')}.onnx`)],
   ];
   for (const command of commands) {
-    const { stdout, stderr } = spawnSync(process.execPath, [CLI_SCRIPT, ...command], {
-      encoding: 'utf8',
-    });
+    const { stdout, stderr } = await run(...command);
     expect(stdout + stderr, command.join(' ')).not.toMatch(
       /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/,
     );

@@ -1,20 +1,15 @@
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseRecipe } from '../../../shared/recipe-file.ts';
 import type { Total } from '../../../shared/report.ts';
-import { CLI_SCRIPT } from '../../helpers/engine.ts';
+import { runCommand as run } from '../../helpers/command-line.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 const sample = REAL_MODELS[2]!.file;
-
-function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [CLI_SCRIPT, ...args], { encoding: 'utf8' });
-}
 
 interface Planned {
   readonly total: Total;
@@ -23,20 +18,20 @@ interface Planned {
   readonly fileBytes: { readonly before: number; readonly after: number };
 }
 
-function totalOf(...args: string[]): Planned {
-  const { status, stdout, stderr } = run(...args, '--json');
+async function totalOf(...args: string[]): Promise<Planned> {
+  const { status, stdout, stderr } = await run(...args, '--json');
   expect(stderr).toBe('');
   expect(status).toBe(0);
   return JSON.parse(stdout) as Planned;
 }
 
-const int8 = totalOf('analyze', sample, '--recipe', 'int8').total;
+const int8 = (await totalOf('analyze', sample, '--recipe', 'int8')).total;
 
 describe('plan', () => {
-  test('fits a file of so many bytes, and its recipe gives the totals and the size it says', () => {
+  test('fits a file of so many bytes, and its recipe gives the totals and the size it says', async () => {
     const out = path.join(folder, 'budget.json');
     const limit = '240kB';
-    const plan = totalOf(
+    const plan = await totalOf(
       ...['plan', sample, '--recipe', 'int8', '--max-bytes', limit, '--out', out],
     );
     expect(plan.meets).toBe(true);
@@ -44,43 +39,43 @@ describe('plan', () => {
     const written: unknown = JSON.parse(fs.readFileSync(out, 'utf8'));
     expect(written).toEqual(plan.recipe);
     expect(parseRecipe(written)).toEqual(written);
-    const { total } = totalOf('analyze', sample, '--recipe', out);
+    const { total } = await totalOf('analyze', sample, '--recipe', out);
     expect(total.bytesAfter).toBe(plan.total.bytesAfter);
     expect(total.sqnrDb).toBeCloseTo(plan.total.sqnrDb!, 9);
     const target = path.join(folder, 'budget.onnx');
-    expect(run('export', sample, '--recipe', out, '--out', target).status).toBe(0);
+    expect((await run('export', sample, '--recipe', out, '--out', target)).status).toBe(0);
     expect(fs.statSync(target).size).toBe(plan.fileBytes.after);
   });
 
-  test('in the file of int8 has no more noise', () => {
+  test('in the file of int8 has no more noise', async () => {
     const target = path.join(folder, 'int8.onnx');
-    expect(run('export', sample, '--recipe', 'int8', '--out', target).status).toBe(0);
+    expect((await run('export', sample, '--recipe', 'int8', '--out', target)).status).toBe(0);
     // To the byte: the recipe as it is needs no rules, and is the plan where no mix is better.
     const limit = String(fs.statSync(target).size);
-    const plan = totalOf('plan', sample, '--recipe', 'int8', '--max-bytes', limit);
+    const plan = await totalOf('plan', sample, '--recipe', 'int8', '--max-bytes', limit);
     expect(plan.meets).toBe(true);
     expect(plan.total.sqnrDb).toBeGreaterThanOrEqual(int8.sqnrDb!);
   });
 
-  test('chooses from the candidates that are named, and refuses others', () => {
+  test('chooses from the candidates that are named, and refuses others', async () => {
     const args = ['plan', sample, '--recipe', 'float16', '--max-bytes', '400000'];
-    const plan = totalOf(...args, '--candidates', 'int16');
+    const plan = await totalOf(...args, '--candidates', 'int16');
     expect(JSON.stringify(plan.recipe)).not.toMatch(/int8|int4/);
-    const { status, stderr } = run(...args, '--candidates', 'int3');
+    const { status, stderr } = await run(...args, '--candidates', 'int3');
     expect([status, stderr]).toEqual([1, expect.stringMatching(/BAD_USAGE.*int3.*int4-block32/)]);
   });
 
-  test('at the dB of int8 takes no more bytes', () => {
+  test('at the dB of int8 takes no more bytes', async () => {
     const floor = String(int8.sqnrDb);
-    const plan = totalOf('plan', sample, '--recipe', 'int8', '--min-sqnr', floor);
+    const plan = await totalOf('plan', sample, '--recipe', 'int8', '--min-sqnr', floor);
     expect(plan.meets).toBe(true);
     expect(plan.total.sqnrDb).toBeGreaterThanOrEqual(int8.sqnrDb! - 1e-9);
     expect(plan.total.bytesAfter).toBeLessThanOrEqual(int8.bytesAfter);
   });
 
-  test('of a LiteRT model holds what its export stores, in few bits, too', () => {
+  test('of a LiteRT model holds what its export stores, in few bits, too', async () => {
     const [model, out] = [LITERT_MODELS.faceFull, path.join(folder, 'litert.json')];
-    const plan = totalOf(
+    const plan = await totalOf(
       'plan',
       model,
       '--recipe',
@@ -93,22 +88,30 @@ describe('plan', () => {
     expect(plan.meets).toBe(true);
     expect(JSON.stringify(plan.recipe)).toContain('"int4"');
     const target = path.join(folder, 'litert.tflite');
-    const { status, stdout } = run('export', model, '--recipe', out, '--out', target, '--json');
+    const { status, stdout } = await run(
+      'export',
+      model,
+      '--recipe',
+      out,
+      '--out',
+      target,
+      '--json',
+    );
     expect(status).toBe(0);
-    const planned = run('analyze', model, '--recipe', out, '--json').stdout;
+    const planned = (await run('analyze', model, '--recipe', out, '--json')).stdout;
     const { tensors } = JSON.parse(planned) as { tensors: { quantized: boolean }[] };
     const { quantized } = JSON.parse(stdout) as { quantized: number };
     expect(quantized).toBe(tensors.filter((tensor) => tensor.quantized).length);
   });
 
-  test('that cannot meet its goal says so and ends with status 1', () => {
+  test('that cannot meet its goal says so and ends with status 1', async () => {
     const args = ['plan', sample, '--recipe', 'int8', '--max-bytes', '1'];
-    const { status, stdout } = run(...args, '--json');
+    const { status, stdout } = await run(...args, '--json');
     expect(status).toBe(1);
     const plan = JSON.parse(stdout) as Planned;
     expect(plan.meets).toBe(false);
     expect(plan.total.bytesAfter).toBeLessThan(int8.bytesAfter);
-    const text = run(...args);
+    const text = await run(...args);
     expect([text.status, text.stdout]).toEqual([
       1,
       expect.stringMatching(/^no plan meets the goal; the nearest: file /),
@@ -117,8 +120,8 @@ describe('plan', () => {
 
   test.each([[[]], [['--max-bytes', '1', '--min-sqnr', '2']], [['--min-sqnr', 'loud']]])(
     'is wrong usage with the goal %j',
-    (goal) => {
-      const { status, stderr } = run('plan', sample, '--recipe', 'int8', ...goal);
+    async (goal) => {
+      const { status, stderr } = await run('plan', sample, '--recipe', 'int8', ...goal);
       expect(status).toBe(2);
       expect(stderr).toMatch(/--min-sqnr/);
     },

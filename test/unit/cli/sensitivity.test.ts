@@ -1,19 +1,16 @@
-import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { CLI_SCRIPT } from '../../helpers/engine.ts';
+import { runCommand, type Ran } from '../../helpers/command-line.ts';
 import { plantedModel } from '../../helpers/onnx-model.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 const model = writeFile(folder, plantedModel(48));
 
-function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const all = [CLI_SCRIPT, 'sensitivity', model, '--recipe', 'int8', ...args];
-  return spawnSync(process.execPath, all, { encoding: 'utf8' });
-}
+const run = (...args: string[]): Promise<Ran> =>
+  runCommand('sensitivity', model, '--recipe', 'int8', ...args);
 
-test('sensitivity tells what each layer costs the outputs, alone and left out', () => {
-  const { status, stdout } = run('--in-float', 'both', '--samples', '2', '--json');
+test('sensitivity tells what each layer costs the outputs, alone and left out', async () => {
+  const { status, stdout } = await run('--in-float', 'both', '--samples', '2', '--json');
   expect(status).toBe(0);
   const { allSqnrDb, layers } = JSON.parse(stdout) as {
     allSqnrDb: number;
@@ -29,14 +26,14 @@ test('sensitivity tells what each layer costs the outputs, alone and left out', 
   }
 });
 
-test('sensitivity prints what costs most first, and how many layers were not measured', () => {
-  const { stdout } = run('--layers', '1', '--samples', '1', '--in-float', 'it');
+test('sensitivity prints what costs most first, and how many layers were not measured', async () => {
+  const { stdout } = await run('--layers', '1', '--samples', '1', '--in-float', 'it');
   const lines = stdout.split('\n');
   expect(lines[0]).toMatch(/^SQNR of the outputs: \d+\.\d+ dB with every layer quantized$/);
   expect(lines[1]).toMatch(/^weights +scheme +all but it, dB +gain, dB$/);
   expect(lines[2]).toMatch(/^w1 +int8.* \d+\.\d+ +\d+\.\d+$/);
   expect(stdout).toContain('3 layers whose own outputs lose less were not measured: give --layers');
-  expect(run('--in-float', 'that')).toMatchObject({
+  expect(await run('--in-float', 'that')).toMatchObject({
     status: 2,
     stderr: expect.stringContaining('--in-float must be others, it, both, found that') as string,
   });

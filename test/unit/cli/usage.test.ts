@@ -1,37 +1,29 @@
-import { spawnSync } from 'node:child_process';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../../electron/cli/commands.ts';
 import { byteSize } from '../../../electron/cli/usage.ts';
-import { CLI_SCRIPT } from '../../helpers/engine.ts';
+import { runCommand as run, runProcess } from '../../helpers/command-line.ts';
 import { matMulModel } from '../../helpers/onnx-model.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 const model = writeFile(folder, matMulModel(64, 64));
 
-function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI_SCRIPT, ...args], {
-    encoding: 'utf8',
-  });
-  return { status, stdout, stderr };
-}
-
 describe('help', () => {
   test('lists every command with its description', () => {
-    const { status, stdout, stderr } = run('--help');
+    const { status, stdout, stderr } = runProcess('--help');
     expect([status, stderr]).toEqual([0, '']);
     for (const { name } of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
   });
 
-  test('of a command names its options and gives examples', () => {
-    const { status, stdout, stderr } = run('export', '--help');
+  test('of a command names its options and gives examples', async () => {
+    const { status, stdout, stderr } = await run('export', '--help');
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^Usage: quantscope export MODEL --recipe R --out FILE \[options\]/);
     for (const option of ['--recipe <R>', '--out <FILE>', '--mode <MODE>', '--json'])
       expect(stdout).toContain(option);
     expect(stdout).toContain('$ quantscope export model.onnx --recipe int8 --out model.int8.onnx');
-    expect(run('help', 'export').stdout).toBe(stdout);
+    expect((await run('help', 'export')).stdout).toBe(stdout);
   });
 
   test.each(COMMANDS)('$name has at least two examples of its own', ({ name, examples }) => {
@@ -40,7 +32,7 @@ describe('help', () => {
   });
 
   test('--version prints the version alone', () => {
-    const { status, stdout } = run('--version');
+    const { status, stdout } = runProcess('--version');
     expect([status, stdout]).toEqual([0, expect.stringMatching(/^\S+\n$/)]);
   });
 });
@@ -60,8 +52,8 @@ describe('wrong usage is one line that names the help to read, and status 2', ()
       "too many arguments for 'inspect'. Expected 1 argument but got 2.; see quantscope inspect --help",
     ],
     [['number', 'three'], 'three is not a number'],
-  ])('%j', (args, message) => {
-    const { status, stdout, stderr } = run(...args);
+  ])('%j', async (args, message) => {
+    const { status, stdout, stderr } = await run(...args);
     expect([status, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/^[^\n]+\n$/);
     expect(stderr).toContain(`quantscope: ${message.replace('2.;', '2;')}`);
@@ -69,9 +61,9 @@ describe('wrong usage is one line that names the help to read, and status 2', ()
 });
 
 describe('with --json an error is one JSON object on stderr', () => {
-  test('of a file', () => {
+  test('of a file', async () => {
     const file = path.join(folder, 'none.onnx');
-    const { status, stdout, stderr } = run('inspect', file, '--json');
+    const { status, stdout, stderr } = await run('inspect', file, '--json');
     expect([status, stdout]).toEqual([1, '']);
     expect(JSON.parse(stderr)).toEqual({
       error: {
@@ -83,8 +75,8 @@ describe('with --json an error is one JSON object on stderr', () => {
     });
   });
 
-  test('of usage', () => {
-    const { status, stdout, stderr } = run('analyze', model, '--json');
+  test('of usage', async () => {
+    const { status, stdout, stderr } = await run('analyze', model, '--json');
     expect([status, stdout]).toEqual([2, '']);
     expect(JSON.parse(stderr)).toEqual({
       error: {
@@ -118,13 +110,13 @@ describe('a size', () => {
   );
 });
 
-test('a negative number is a value, not an option', () => {
+test('a negative number is a value, not an option', async () => {
   for (const args of [
     ['-1/3', '--json'],
     ['--json', '-1/3'],
     ['--json', '--', '-1/3'],
   ]) {
-    const { status, stdout } = run('number', ...args);
+    const { status, stdout } = await run('number', ...args);
     expect(status).toBe(0);
     expect(stdout).toContain('"hex": "b555"');
   }
@@ -140,8 +132,8 @@ test.each([
     ['static-int8', '--mode', 'static', '--calibrate', '.', '--ranges', 'r.json'],
     '--calibrate and --ranges both give ranges: give one of them',
   ],
-])('export --recipe %j: what would be left unread is refused', (flags, message) => {
-  const { status, stderr } = run(
+])('export --recipe %j: what would be left unread is refused', async (flags, message) => {
+  const { status, stderr } = await run(
     'export',
     model,
     '--out',
@@ -156,9 +148,15 @@ test.each([
 test.each([
   ['nbits', '3', '--accuracy-level must be 0, 1 or 4, found 3'],
   ['qdq', '4', '--accuracy-level is for --mode nbits, found qdq'],
-])('an accuracy level in mode %s of %s is wrong usage', (mode, level, words) => {
+])('an accuracy level in mode %s of %s is wrong usage', async (mode, level, words) => {
   const flags = ['--recipe', 'int4-block32', '--mode', mode, '--accuracy-level', level];
-  const { status, stderr } = run('export', model, ...flags, '--out', path.join(folder, 'l.onnx'));
+  const { status, stderr } = await run(
+    'export',
+    model,
+    ...flags,
+    '--out',
+    path.join(folder, 'l.onnx'),
+  );
   expect(status).toBe(2);
   expect(stderr).toContain(words);
 });

@@ -1,7 +1,6 @@
-import { spawnSync } from 'node:child_process';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { CLI_SCRIPT } from '../../helpers/engine.ts';
+import { runCommand as run, type Ran } from '../../helpers/command-line.ts';
 import {
   floatTensor,
   lineReaderModel,
@@ -39,20 +38,16 @@ function outlierModel(): Uint8Array {
   });
 }
 
-function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [CLI_SCRIPT, ...args], { encoding: 'utf8' });
-}
-
-function verifyUnder(recipe: string, ...options: string[]): ReturnType<typeof run> {
+async function verifyUnder(recipe: string, ...options: string[]): Promise<Ran> {
   const source = writeFile(folder, outlierModel());
   const out = path.join(folder, `${recipe}${options.join('')}.onnx`);
-  expect(run('export', source, '--recipe', recipe, '--out', out).stderr).toBe('');
-  return run('verify', source, out, ...options);
+  expect((await run('export', source, '--recipe', recipe, '--out', out)).stderr).toBe('');
+  return await run('verify', source, out, ...options);
 }
 
-test('verify warns in words of an output under 20 dB, and names the better preset', () => {
+test('verify warns in words of an output under 20 dB, and names the better preset', async () => {
   for (const options of [[], ['--json']]) {
-    const { status, stderr, stdout } = verifyUnder('ort-dynamic', ...options);
+    const { status, stderr, stdout } = await verifyUnder('ort-dynamic', ...options);
     expect(status).toBe(0);
     expect(stderr).toMatch(
       /^quantscope: warning: output y: -?\d+\.\d dB: its values differ (strongly|visibly) from the original's\nquantscope: warning: ort-dynamic quantizes every weight per tensor; export with --recipe int8 instead\n$/,
@@ -62,17 +57,17 @@ test('verify warns in words of an output under 20 dB, and names the better prese
   }
 });
 
-test('verify names no other preset for an export under another recipe', () => {
-  const { status, stderr } = verifyUnder('int8-tensor');
+test('verify names no other preset for an export under another recipe', async () => {
+  const { status, stderr } = await verifyUnder('int8-tensor');
   expect(status).toBe(0);
   expect(stderr).toMatch(/^quantscope: warning: output y: .* dB: [^\n]*\n$/);
 });
 
-test('verify does not warn of an output over 20 dB', () => {
-  expect(verifyUnder('int8')).toMatchObject({ status: 0, stderr: '' });
+test('verify does not warn of an output over 20 dB', async () => {
+  expect(await verifyUnder('int8')).toMatchObject({ status: 0, stderr: '' });
 });
 
-test('verify says how pictures become the input, and --images changes it', () => {
+test('verify says how pictures become the input, and --images changes it', async () => {
   const file = writeFile(
     folder,
     model({
@@ -84,27 +79,29 @@ test('verify says how pictures become the input, and --images changes it', () =>
   const pictures = path.join(root, 'test/fixtures/pictures');
   const ran = (...options: string[]) =>
     run('verify', file, file, '--inputs', pictures, '--samples', '1', ...options);
-  expect(ran().stderr).toBe(
+  expect((await ran()).stderr).toBe(
     'quantscope: pictures become x: resize fit to 8 x 8, RGB, mean 0.485 0.456 0.406, std 0.229 0.224 0.225, NCHW\n' +
       'quantscope: guessed from the input: resize, size, channels, mean, std, layout; set them with --images\n',
   );
   const images = '{"mean": [0.5], "resize": "cover"}';
-  expect(ran('--images', images).stderr).toBe(
+  expect((await ran('--images', images)).stderr).toBe(
     'quantscope: pictures become x: resize cover to 8 x 8, RGB, mean 0.5 0.5 0.5, std 0.229 0.224 0.225, NCHW\n' +
       'quantscope: guessed from the input: size, channels, std, layout; set them with --images\n',
   );
-  expect(ran('--images', '{"meen": [0.5]}').stderr).toMatch(/calibration\.images\.meen: .*mean/);
-  expect(run('verify', file, file, '--images', images)).toMatchObject({ status: 2 });
+  expect((await ran('--images', '{"meen": [0.5]}')).stderr).toMatch(
+    /calibration\.images\.meen: .*mean/,
+  );
+  expect(await run('verify', file, file, '--images', images)).toMatchObject({ status: 2 });
 });
 
 describe('verify --answers', () => {
   const reader = writeFile(folder, lineReaderModel(12));
   const keys = writeFile(folder, Buffer.from('a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n'), 'dictionary');
-  const answers = (...options: string[]): ReturnType<typeof run> =>
+  const answers = (...options: string[]): Promise<Ran> =>
     run('verify', reader, reader, '--samples', '2', ...options);
 
-  test('gives what both models answer in each sample, and the total', () => {
-    const { status, stdout } = answers('--answers', 'ctc', '--labels', keys, '--json');
+  test('gives what both models answer in each sample, and the total', async () => {
+    const { status, stdout } = await answers('--answers', 'ctc', '--labels', keys, '--json');
     expect(status).toBe(0);
     const found = JSON.parse(stdout) as {
       answers: { before: string; after: string }[];
@@ -128,8 +125,8 @@ describe('verify --answers', () => {
     ]);
   });
 
-  test('prints a table, and says that random inputs have no answers', () => {
-    const { stdout } = answers('--answers', 'ctc', '--labels', keys);
+  test('prints a table, and says that random inputs have no answers', async () => {
+    const { stdout } = await answers('--answers', 'ctc', '--labels', keys);
     expect(stdout).toMatch(
       /sample +output +original +export +agree\n0 +y +"[a-j ]+" +"[a-j ]+" +100\.0 %/,
     );
@@ -137,19 +134,19 @@ describe('verify --answers', () => {
     expect(stdout).toContain('random numbers, so classes, texts and pictures mean nothing');
   });
 
-  test('says that scores of one step are no text', () => {
+  test('says that scores of one step are no text', async () => {
     const model = writeFile(folder, outlierModel());
     const options = ['--samples', '1', '--answers', 'ctc', '--labels', keys] as const;
-    const { stdout } = run('verify', model, model, ...options);
+    const { stdout } = await run('verify', model, model, ...options);
     expect(stdout).toContain(
       'y: The output has class scores of one step, and text has many: show it as class scores.',
     );
   });
 
-  test('refuses a kind that there is not, and labels without --answers', () => {
-    expect(answers('--answers', 'riddles')).toMatchObject({ status: 2 });
-    expect(answers('--labels', keys)).toMatchObject({ status: 2 });
-    expect(answers('--answers', '--labels', `${keys}.missing`)).toMatchObject({
+  test('refuses a kind that there is not, and labels without --answers', async () => {
+    expect(await answers('--answers', 'riddles')).toMatchObject({ status: 2 });
+    expect(await answers('--labels', keys)).toMatchObject({ status: 2 });
+    expect(await answers('--answers', '--labels', `${keys}.missing`)).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/NOT_A_FILE: .*missing: cannot be read/) as string,
     });

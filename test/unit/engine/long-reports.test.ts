@@ -5,8 +5,9 @@ import { Session } from '../../../electron/engine/session.ts';
 import { summarizeRanges, summarizeSqnr } from '../../../shared/channels.ts';
 import { findPreset } from '../../../shared/presets.ts';
 import type { TensorDetail } from '../../../shared/report.ts';
-import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { testPool } from '../../helpers/engine.ts';
 import { Page } from '../../helpers/engine-page.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { safetensorsFile } from '../../helpers/safetensors.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
@@ -72,7 +73,7 @@ test('asymmetric zero points of 100,000 channels are those of each channel', asy
 });
 
 test('a window gets a summary of 100,000 scales and channels, and all of them only when it asks', async () => {
-  const server = new EngineServer(pool, RUNTIME_SCRIPT);
+  const server = new EngineServer(pool, sharedRuntime);
   const file = writeFile(folder, bytes, 'window.safetensors');
   server.grant({ type: 'grant', handle: 'm', path: file, use: 'read' });
   const page = new Page(server);

@@ -3,10 +3,11 @@ import { describe, expect, test } from 'vitest';
 import type { FromEngine } from '../../../shared/protocol.ts';
 import { findPreset } from '../../../shared/presets.ts';
 import { EngineServer } from '../../../electron/engine/server.ts';
-import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { testPool } from '../../helpers/engine.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 
-const pool = testPool(1);
+const pool = testPool();
 const int8 = findPreset('int8')!;
 const model = { handle: 'model', recipe: int8, mode: 'qdq' };
 
@@ -59,7 +60,7 @@ const damaged = fc.constantFrom(...Object.keys(REQUESTS)).chain((kind) => {
 });
 
 function connected(): { send: (message: unknown) => void; answers: FromEngine[] } {
-  const server = new EngineServer(pool, RUNTIME_SCRIPT);
+  const server = new EngineServer(pool, sharedRuntime);
   server.grant({ type: 'grant', handle: 'model', path: REAL_MODELS[2]!.file, use: 'read' });
   const answers: FromEngine[] = [];
   let send: (message: unknown) => void = () => undefined;

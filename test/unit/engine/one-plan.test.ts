@@ -15,7 +15,7 @@ import { summarizeScales } from '../../../shared/scales.ts';
 import { split } from '../../../electron/engine/batches.ts';
 import { figuresOf } from '../../../electron/engine/reports.ts';
 import { Session } from '../../../electron/engine/session.ts';
-import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { testPool } from '../../helpers/engine.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import {
   castMatMulModel,
@@ -25,6 +25,7 @@ import {
 } from '../../helpers/onnx-model.ts';
 import { sameRanges } from '../../helpers/ranges.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { floats, safetensorsFile } from '../../helpers/safetensors.ts';
 import {
   codesOfReport,
@@ -133,7 +134,7 @@ function wanted(fields: Partial<SchemeFields>): Recipe {
 async function observeMoments(session: Session, recipe: Recipe, mode: ExportMode): Promise<void> {
   const asked = session.wantsMoments(recipe, mode);
   const { moments } = await observeWeightMoments(
-    ...([session.opened, asked, RUNTIME_SCRIPT, inputs, { signal: never }] as const),
+    ...([session.opened, asked, sharedRuntime, inputs, { signal: never }] as const),
   );
   session.useMoments(moments);
 }
@@ -154,7 +155,7 @@ describe('codes that GPTQ has chosen are those that are shown, exported and run'
   });
 
   test('mode static', async () => {
-    const prepared = await PreparedModel.make(session, pool, RUNTIME_SCRIPT, { signal: never });
+    const prepared = await PreparedModel.make(session, pool, sharedRuntime, { signal: never });
     prepared.use(await prepared.calibrate(inputs, { signal: never }));
     const own = prepared.session;
     const recipe = wanted({ dtype: 'int8' });
@@ -170,7 +171,7 @@ describe('codes that GPTQ has chosen are those that are shown, exported and run'
     'of a LiteRT model with float16 weights in mode %s',
     async (mode, fields) => {
       const source = Session.open(LITERT_MODELS.faceShort, pool);
-      const prepared = await PreparedModel.make(source, pool, RUNTIME_SCRIPT, { signal: never });
+      const prepared = await PreparedModel.make(source, pool, sharedRuntime, { signal: never });
       const own = prepared.session;
       if (mode === 'static') prepared.use(await prepared.calibrate(inputs, { signal: never }));
       const recipe = wanted(fields);

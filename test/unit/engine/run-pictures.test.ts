@@ -5,9 +5,10 @@ import { EngineServer } from '../../../electron/engine/server.ts';
 import { findPreset } from '../../../shared/presets.ts';
 import type { VerifyResult } from '../../../shared/verification.ts';
 import { Page } from '../../helpers/engine-page.ts';
-import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { testPool } from '../../helpers/engine.ts';
 import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
 import { root } from '../../helpers/root.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -26,7 +27,7 @@ fs.mkdirSync(pictures);
 fs.copyFileSync(path.join(root, 'test/fixtures/pictures/rgb.png'), path.join(pictures, 'a.png'));
 
 test('pictures become inputs as the recipe says in every run of a model', async () => {
-  const server = new EngineServer(testPool(), RUNTIME_SCRIPT);
+  const server = new EngineServer(testPool(), sharedRuntime);
   const grants = [
     ['model', convolution, 'read'],
     ['pictures', pictures, 'read'],

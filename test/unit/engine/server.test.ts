@@ -8,9 +8,10 @@ import type { FromEngine, ModelSummary, RequestKind, Requests } from '../../../s
 import { findPreset } from '../../../shared/presets.ts';
 import { FORMATS } from '../../../electron/engine/formats/registry.ts';
 import { EngineServer } from '../../../electron/engine/server.ts';
-import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { testPool } from '../../helpers/engine.ts';
 import { Page } from '../../helpers/engine-page.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -18,7 +19,7 @@ const pool = testPool();
 const int8 = findPreset('int8')!;
 
 function opened(): { server: EngineServer; page: Page } {
-  const server = new EngineServer(pool, RUNTIME_SCRIPT);
+  const server = new EngineServer(pool, sharedRuntime);
   server.grant({ type: 'grant', handle: 'model', path: REAL_MODELS[2]!.file, use: 'read' });
   server.grant({
     type: 'grant',
@@ -68,7 +69,7 @@ describe('the engine', () => {
   });
 
   test('says what computer it runs on, without a model', async () => {
-    const page = new Page(new EngineServer(pool, RUNTIME_SCRIPT));
+    const page = new Page(new EngineServer(pool, sharedRuntime));
     const reply = await page.request('computer', null).answer;
     expect(reply).toMatchObject({ type: 'reply', result: { architecture: process.arch } });
   });
@@ -96,7 +97,7 @@ describe('the engine', () => {
   });
 
   test('waits for a grant that is still on its way', async () => {
-    const server = new EngineServer(pool, RUNTIME_SCRIPT);
+    const server = new EngineServer(pool, sharedRuntime);
     const page = new Page(server);
     const { answer } = page.request('open', { handle: 'late' });
     await setTimeout(50);
@@ -176,7 +177,7 @@ describe('the engine', () => {
 
   test('tells main of open files and running exports, and stops those', async () => {
     const states: EngineState[] = [];
-    const server = new EngineServer(pool, RUNTIME_SCRIPT, (state) => {
+    const server = new EngineServer(pool, sharedRuntime, (state) => {
       states.push(state);
       if (state.exporting.length > 0) server.cancelExports();
     });

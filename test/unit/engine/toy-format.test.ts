@@ -21,7 +21,7 @@ import { codesOfReport, valuesOf } from '../../helpers/stored-parts.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
-const pool = testPool(1);
+const pool = testPool();
 const signal = new AbortController().signal;
 
 /** A toy: "TOYF", and a matrix of float32 with 16 columns; or "TOYQ", codes of 8 bits and scales. */

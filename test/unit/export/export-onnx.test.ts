@@ -19,7 +19,7 @@ import {
 } from '../../helpers/onnx-model.ts';
 import { concat, integer, message, splitFields, text } from '../../helpers/protobuf.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
-import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
+import { ONE_THREAD, outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -362,7 +362,7 @@ describe('the plan in the file', () => {
       const made = onnx.ModelProto.decode(bytes).graph!.node!.map((entry) => entry.opType);
       expect(made).toEqual(['DequantizeLinear', 'Cast', 'MatMul']);
       const { default: ort } = await import('onnxruntime-node');
-      await (await ort.InferenceSession.create(Buffer.from(bytes))).release();
+      await (await ort.InferenceSession.create(Buffer.from(bytes), ONE_THREAD)).release();
     }
   });
 

@@ -6,7 +6,7 @@ import type { SchemeFields } from '../../../shared/scheme.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
 import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
-import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
+import { ONE_THREAD, outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -81,7 +81,10 @@ describe('an LSTM runs on integers as com.microsoft.DynamicQuantizeLSTM', () => 
     expect(ops.sort()).toEqual(['Constant', 'DynamicQuantizeLSTM', ...TURNED.slice(1)].sort());
     expect(db).toBeGreaterThan(25);
     // Nothing is folded here, so that the operator meets weights which are not constant to it.
-    const plain = await ort.InferenceSession.create(out, { graphOptimizationLevel: 'disabled' });
+    const plain = await ort.InferenceSession.create(out, {
+      ...ONE_THREAD,
+      graphOptimizationLevel: 'disabled',
+    });
     await plain.release();
   });
 

@@ -13,6 +13,7 @@ import {
   randomValues,
   value,
 } from '../../helpers/onnx-model.ts';
+import { ONE_THREAD } from '../../helpers/run-onnx.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -90,7 +91,10 @@ function packed(dtype: Fake['dtype'], count: number, code: number): number[] {
 
 /** Output y with graph optimizations off, so that the nodes run as they are written. */
 async function run(file: string): Promise<number[]> {
-  const session = await ort.InferenceSession.create(file, { graphOptimizationLevel: 'disabled' });
+  const session = await ort.InferenceSession.create(file, {
+    ...ONE_THREAD,
+    graphOptimizationLevel: 'disabled',
+  });
   const x = new ort.Tensor('float32', Float32Array.from(randomValues(3 * K, 9)), [3, K]);
   const { y } = await session.run({ x });
   await session.release();

@@ -8,7 +8,7 @@ import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
-const pool = testPool(1);
+const pool = testPool();
 const never = new AbortController().signal;
 
 function modelOf(op: string, opset: number): string {

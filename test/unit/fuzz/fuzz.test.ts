@@ -8,7 +8,7 @@ import { temporaryFolder } from '../../helpers/temporary.ts';
 /** npm run fuzz tries 150 times as many. */
 const ROUNDS = 200;
 
-const pool = testPool(1);
+const pool = testPool();
 const folder = path.join(temporaryFolder(), 'case');
 
 test.each(TARGETS)(

@@ -6,7 +6,7 @@ import type { Target } from '../../fuzz/targets.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
-const pool = testPool(1);
+const pool = testPool();
 const folder = path.join(temporaryFolder(), 'case');
 
 /** Whether a round of a target takes over a tenth of a second, which no seed does. */

@@ -10,11 +10,12 @@ import { Session } from '../../../electron/engine/session.ts';
 import { NO_HINTS } from '../../../electron/engine/runtime/inputs.ts';
 import type { LayerErrors } from '../../../shared/layer-errors.ts';
 import type { ExportMode } from '../../../shared/exports.ts';
-import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { testPool } from '../../helpers/engine.ts';
 import { writeExternalModel } from '../../helpers/external-model.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { root } from '../../helpers/root.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -110,7 +111,7 @@ test.each(['qdq', 'dynamic'] as const)(
     const session = Session.open(file, pool);
     const inputs = { inputs: null, samples: 1, seed: 0 };
     const { signal } = new AbortController();
-    const found = await measureLayersOf(session, RUNTIME_SCRIPT, out, inputs, { signal });
+    const found = await measureLayersOf(session, sharedRuntime, out, inputs, { signal });
     session.close();
     expect(found.layers).toEqual([]);
     expect(found.skipped).toContainEqual({
@@ -127,7 +128,7 @@ test('a model with external data is measured, and its files stay as they are', a
   const { signal } = new AbortController();
   await session.export(recipe('int8'), 'qdq', out, { signal });
   const inputs = { inputs: null, samples: 1, seed: 0 };
-  const { layers } = await measureLayersOf(session, RUNTIME_SCRIPT, out, inputs, { signal });
+  const { layers } = await measureLayersOf(session, sharedRuntime, out, inputs, { signal });
   expect(layers.length).toBeGreaterThan(0);
   for (const { localSqnrDb } of layers) expect(localSqnrDb).toBeGreaterThan(30);
   session.assertUnchanged();

@@ -9,10 +9,12 @@ import { Session } from '../../../electron/engine/session.ts';
 import { candidateSchemes, type Budget } from '../../../shared/budget-plan.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { gainOf } from '../../../shared/sensitivity.ts';
-import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
 import { npyFile } from '../../helpers/npy.ts';
 import { layersModel, plantedModel, randomValues } from '../../helpers/onnx-model.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
+import { ONE_THREAD } from '../../helpers/run-onnx.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -55,7 +57,10 @@ function budgetIn({ session }: Subject, ...names: string[]): Promise<Budget> {
 }
 
 async function run(of: string, { samples, dims }: Subject): Promise<Float32Array[]> {
-  const loaded = await ort.InferenceSession.create(of, { graphOptimizationLevel: 'disabled' });
+  const loaded = await ort.InferenceSession.create(of, {
+    ...ONE_THREAD,
+    graphOptimizationLevel: 'disabled',
+  });
   const outputs: Float32Array[] = [];
   for (const values of samples) {
     const found = await loaded.run({ x: new ort.Tensor('float32', values, dims) });
@@ -92,7 +97,7 @@ test.each([
   const { of, names, worst } = given;
   const budget = await budgetIn(of, 'int8');
   const found = await measureSensitivity(
-    ...([of.session, RUNTIME_SCRIPT, budget, of.request, options] as const),
+    ...([of.session, sharedRuntime, budget, of.request, options] as const),
   );
   expect(found.map(({ name }) => name)).toEqual(names);
   const forced: { name: string; noise: number }[] = [];
@@ -113,7 +118,7 @@ test.each([
 ])('all but it: what the outputs gain without each layer equals brute force', async (given) => {
   const { of, worst } = given;
   const request = { ...of.request, recipe: recipe('int8'), inFloat: 'both' } as const;
-  const table = await sensitivityTable(of.session, RUNTIME_SCRIPT, request, options);
+  const table = await sensitivityTable(of.session, sharedRuntime, request, options);
   const noise = (db: number | null): number => 10 ** (-db! / 10);
   const all = await noiseUnder(recipe('int8'), of);
   expect(noise(table.allSqnrDb) / all).toBeCloseTo(1, 6);
@@ -134,7 +139,7 @@ test.each([
 
 test('a table of too many layers measures the worst alone, and says nothing of the others', async () => {
   const wanted = { ...request, recipe: recipe('int8'), inFloat: 'it', most: 1 } as const;
-  const { layers } = await sensitivityTable(session, RUNTIME_SCRIPT, wanted, options);
+  const { layers } = await sensitivityTable(session, sharedRuntime, wanted, options);
   expect(layers.map(({ name, withoutSqnrDb }) => [name, withoutSqnrDb !== null])).toEqual([
     ['w0', false],
     ['w1', true],
@@ -146,7 +151,7 @@ test('a table of too many layers measures the worst alone, and says nothing of t
 
 test('mode static has no layers that alone are quantized', async () => {
   const wanted = { ...request, mode: 'static', recipe: recipe('int8'), inFloat: 'both' } as const;
-  await expect(sensitivityTable(session, RUNTIME_SCRIPT, wanted, options)).rejects.toMatchObject({
+  await expect(sensitivityTable(session, sharedRuntime, wanted, options)).rejects.toMatchObject({
     code: 'UNSUPPORTED',
     message: expect.stringContaining(
       'mode static has no layers that alone are quantized',
@@ -157,7 +162,7 @@ test('mode static has no layers that alone are quantized', async () => {
 test('a planted layer loses a hundred times as much as any other', async () => {
   const budget = await budgetOf('int8');
   const found = await measureSensitivity(
-    ...([session, RUNTIME_SCRIPT, budget, request, options] as const),
+    ...([session, sharedRuntime, budget, request, options] as const),
   );
   const [first, second] = found.map(({ noise }) => noise).sort((a, b) => b - a);
   expect(first!).toBeGreaterThan(100 * second!);
@@ -167,7 +172,7 @@ test('where there are too many layers the worst are measured and the others esti
   const some = { ...request, most: 1 };
   const found = await measureSensitivity(
     session,
-    RUNTIME_SCRIPT,
+    sharedRuntime,
     await budgetOf('int8'),
     some,
     options,
@@ -185,7 +190,7 @@ test('a plan by outputs spends its bytes on the layer that breaks them, and meet
   const wanted = { ...request, budget };
   const plan = await planByOutputs(
     session,
-    RUNTIME_SCRIPT,
+    sharedRuntime,
     { ...wanted, goal: { minSqnrDb: 25 } },
     options,
   );
@@ -199,7 +204,7 @@ test('a plan by outputs spends its bytes on the layer that breaks them, and meet
     );
   expect(bits('w1')).toBeGreaterThan(Math.max(bits('w0'), bits('w2'), bits('w3')));
   const small = { ...wanted, goal: { maxBytes: plan.fileBytes.after } };
-  const same = await planByOutputs(session, RUNTIME_SCRIPT, small, options);
+  const same = await planByOutputs(session, sharedRuntime, small, options);
   expect(same.outputSqnrDb).toBeGreaterThanOrEqual(plan.outputSqnrDb! - 1);
   expect(same.fileBytes.after).toBeLessThanOrEqual(plan.fileBytes.after);
 });
@@ -210,7 +215,7 @@ test('without candidates a plan keeps the layers in float that a floor of dB at 
     meets,
     recipe: found,
     outputSqnrDb,
-  } = await planByOutputs(session, RUNTIME_SCRIPT, wanted, options);
+  } = await planByOutputs(session, sharedRuntime, wanted, options);
   expect(meets).toBe(true);
   expect(outputSqnrDb).toBeGreaterThanOrEqual(35);
   expect(found.rules.map(({ match }) => match.name)).toEqual(['^w0$', '^w2$', '^w3$']);

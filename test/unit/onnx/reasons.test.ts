@@ -20,7 +20,7 @@ import {
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
-const pool = testPool(1);
+const pool = testPool();
 const signal = new AbortController().signal;
 
 function tensor(name: string, dims: readonly number[], scale = 1): onnx.ITensorProto {

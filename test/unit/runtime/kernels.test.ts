@@ -1,11 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import * as path from 'node:path';
 import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
 import { kernelLines, ROUNDS_INPUTS, type Kernels } from '../../../shared/kernels.ts';
 import type { VerifyResult } from '../../../shared/verification.ts';
-import { CLI_SCRIPT } from '../../helpers/engine.ts';
+import { runCommand as run } from '../../helpers/command-line.ts';
 import {
   floatTensor,
   matMulModel,
@@ -19,13 +18,12 @@ import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
-const runtime = sharedRuntime();
 let count = 0;
 
 function kernelsOf(file: string): Promise<Kernels> {
   const out = path.join(folder, `optimized-${count++}.onnx`);
   const request = { kind: 'optimize', model: file, out } as const;
-  return runInRuntime(runtime, request, new AbortController().signal, () => undefined);
+  return runInRuntime(sharedRuntime, request, new AbortController().signal, () => undefined);
 }
 
 function graphOf(pieces: readonly Pieces[], rest: onnx.IGraphProto): onnx.IGraphProto {
@@ -143,31 +141,29 @@ describe('kernels', () => {
     ]);
   });
 
-  test('weights alone are compared too where onnxruntime quantizes the inputs of MatMul on its own', () => {
+  test('weights alone are compared too where onnxruntime quantizes the inputs of MatMul on its own', async () => {
     const file = writeFile(folder, matMulModel(256, 64));
-    const cli = (...flags: string[]): string =>
-      spawnSync(process.execPath, [CLI_SCRIPT, ...flags], { encoding: 'utf8' }).stdout;
-    const verifyAs = (mode: string): VerifyResult => {
+    const cli = async (...flags: string[]): Promise<string> => (await run(...flags)).stdout;
+    const verifyAs = async (mode: string): Promise<VerifyResult> => {
       const out = path.join(folder, `${mode}.onnx`);
-      cli('export', file, '--recipe', 'int8', '--mode', mode, '--out', out);
-      return JSON.parse(cli('verify', file, out, '--json')) as VerifyResult;
+      await cli('export', file, '--recipe', 'int8', '--mode', mode, '--out', out);
+      return JSON.parse(await cli('verify', file, out, '--json')) as VerifyResult;
     };
-    const weights = verifyAs('qdq');
+    const weights = await verifyAs('qdq');
     expect(counted(weights.kernels!.integerNodes)).toEqual({ MatMulNBits: 1 });
     expect(weights.weightsOnly![0]!.sqnrDb).toBeGreaterThan(weights.outputs[0]!.sqnrDb! + 1);
-    expect(verifyAs('dynamic').weightsOnly).toBeUndefined();
-    expect(cli('verify', file, path.join(folder, 'qdq.onnx'))).toContain(ROUNDS_INPUTS);
+    expect((await verifyAs('dynamic')).weightsOnly).toBeUndefined();
+    expect(await cli('verify', file, path.join(folder, 'qdq.onnx'))).toContain(ROUNDS_INPUTS);
   }, 60_000);
 
-  test('verify reports them, in JSON and in words', () => {
+  test('verify reports them, in JSON and in words', async () => {
     const file = writeFile(folder, staticConv());
-    const run = (...flags: string[]): string =>
-      spawnSync(process.execPath, [CLI_SCRIPT, 'verify', file, file, ...flags], {
-        encoding: 'utf8',
-      }).stdout;
-    const { kernels } = JSON.parse(run('--json')) as VerifyResult;
+    const verified = async (...flags: string[]): Promise<string> =>
+      (await run('verify', file, file, ...flags)).stdout;
+    const { kernels } = JSON.parse(await verified('--json')) as VerifyResult;
     expect(kernels).toMatchObject({ integer: 3, float: 1, unfused: 0 });
-    for (const line of kernelLines(kernels!)) expect(run()).toContain(line);
+    const words = await verified();
+    for (const line of kernelLines(kernels!)) expect(words).toContain(line);
     expect(kernelLines(kernels!)[1]).toBe(
       'On floats, as no integer kernel takes their quantized inputs: HardSigmoid 1.',
     );

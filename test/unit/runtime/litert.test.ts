@@ -16,6 +16,7 @@ import { i32, ints, table, tables, text } from '../../helpers/flatbuffer.ts';
 import { denseModel, litertModel, type ModelSpec } from '../../helpers/litert-model.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import { normalValues } from '../../helpers/random.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 import { bytesOf, float32Of, readGolden } from '../quantize/goldens.ts';
 
@@ -117,7 +118,7 @@ async function verify(file: string, other = file): ReturnType<typeof runBeside> 
   const session = Session.open(file, pool);
   const wanted = { samples: 2, seed: 1, inputs: null };
   try {
-    return await runBeside(session, RUNTIME_SCRIPT, other, wanted, { signal: never });
+    return await runBeside(session, sharedRuntime, other, wanted, { signal: never });
   } finally {
     session.close();
   }
@@ -265,7 +266,7 @@ describe('verify runs LiteRT models', () => {
       ...{ kind: 'describe' as const, model: file, inputs: null, samples: 1, seed: 0 },
       hints: openModel(LITERT_MODELS.faceShort).runHints!,
     };
-    const running = runInRuntime(RUNTIME_SCRIPT, request, never, () => undefined);
+    const running = runInRuntime(sharedRuntime, request, never, () => undefined);
     await expect(running).rejects.toThrow(/LiteRT does not load it \(found .+expected a model/);
   });
 
@@ -274,7 +275,7 @@ describe('verify runs LiteRT models', () => {
       ...{ kind: 'describe' as const, model: LITERT_MODELS.faceShort, inputs: null },
       ...{ samples: 3, seed: 0, hints: openModel(LITERT_MODELS.faceShort).runHints! },
     };
-    const { description } = await runInRuntime(RUNTIME_SCRIPT, request, never, () => undefined);
+    const { description } = await runInRuntime(sharedRuntime, request, never, () => undefined);
     expect(description).toMatchObject({ count: 3, warnings: [RANDOM_WARNING] });
     expect(description.inputs).toMatchObject([{ name: 'input', dims: [1, 128, 128, 3] }]);
   });

@@ -19,14 +19,13 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 const pool = testPool();
-const runtime = sharedRuntime();
 const never = new AbortController().signal;
 
 async function verify(file: string, other = file, samples = 3): Promise<VerifyResult> {
   const session = Session.open(file, pool);
   const inputs = { samples, seed: 1, inputs: null };
   try {
-    return await runBeside(session, runtime, other, inputs, { signal: never });
+    return await runBeside(session, sharedRuntime, other, inputs, { signal: never });
   } finally {
     session.close();
   }

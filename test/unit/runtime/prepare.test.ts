@@ -10,11 +10,10 @@ import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
-const runtime = sharedRuntime();
 const never = new AbortController().signal;
 const prepare = (source: string, out: string, inlineBytes?: number): Promise<{ out: string }> =>
   runInRuntime(
-    runtime,
+    sharedRuntime,
     {
       kind: 'prepare',
       model: source,

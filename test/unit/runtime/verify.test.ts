@@ -11,7 +11,8 @@ import { OutputTally } from '../../../electron/engine/runtime/compare.ts';
 import { sweepFolders } from '../../../electron/engine/runtime/run-folder.ts';
 import { runBeside, runUnder } from '../../../electron/engine/runtime/run-models.ts';
 import { Session } from '../../../electron/engine/session.ts';
-import { CLI_SCRIPT, RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { runCommand, runProcess } from '../../helpers/command-line.ts';
+import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { floatTensor, floats, matMulModel, model, node, value } from '../../helpers/onnx-model.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
 import { sharedRuntime } from '../../helpers/shared-runtime.ts';
@@ -19,7 +20,6 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 const pool = testPool();
-const runtime = sharedRuntime();
 const never = new AbortController().signal;
 
 async function verify(
@@ -32,7 +32,7 @@ async function verify(
   try {
     return await runBeside(
       session,
-      runtime,
+      sharedRuntime,
       other,
       { samples: 2, seed, inputs },
       { signal: never },
@@ -289,7 +289,7 @@ test('a recipe is run without a file that stays', async () => {
   const inputs = { samples: 2, seed: 1, inputs: null };
   const recipe = { ...findPreset('int8')!, minElements: 0 };
   const under = { recipe, mode: 'qdq' } as const;
-  const found = await runUnder(session, runtime, under, inputs, { signal: never });
+  const found = await runUnder(session, sharedRuntime, under, inputs, { signal: never });
   const beside = await verify(small, await int8Of(small));
   expect(found.outputs).toEqual(beside.outputs);
   expect(found.bytesAfter).toBe(beside.bytesAfter);
@@ -361,7 +361,7 @@ describe('the comparison', () => {
   });
 });
 
-test('quantscope verify fails where the export gives NaN or infinity that the original does not', () => {
+test('quantscope verify fails where the export gives NaN or infinity that the original does not', async () => {
   const rooted = (offset: number) => ({
     node: [node('Add', ['x', 'offset'], ['s']), node('Sqrt', ['s'], ['y'])],
     initializer: [floatTensor('offset', [], [offset])],
@@ -371,10 +371,8 @@ test('quantscope verify fails where the export gives NaN or infinity that the or
   const file = writeFile(folder, model(rooted(100)));
   const other = writeFile(folder, model(rooted(-100)));
   for (const json of [[], ['--json']]) {
-    const { stdout, stderr, status } = spawnSync(
-      process.execPath,
-      [CLI_SCRIPT, 'verify', file, other, '--samples', '2', ...json],
-      { encoding: 'utf8' },
+    const { stdout, stderr, status } = await runCommand(
+      ...['verify', file, other, '--samples', '2', ...json],
     );
     expect(status).toBe(1);
     expect(stderr).toContain('output y: 12 NaN that the original does not have');
@@ -388,10 +386,8 @@ test('quantscope verify fails where the export gives NaN or infinity that the or
 });
 
 test('quantscope verify --json keeps the contract', () => {
-  const { stdout, status } = spawnSync(
-    process.execPath,
-    [CLI_SCRIPT, 'verify', small, small, '--samples', '2', '--seed', '7', '--json'],
-    { encoding: 'utf8' },
+  const { stdout, status } = runProcess(
+    ...['verify', small, small, '--samples', '2', '--seed', '7', '--json'],
   );
   expect(status).toBe(0);
   const result = JSON.parse(stdout) as VerifyResult;

@@ -13,7 +13,7 @@ import { exportStatic } from '../../helpers/static-export.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
-const pool = testPool(1);
+const pool = testPool();
 const CORRECTED =
   'int32 with the scales of the input times those of the weight, less what the rounded weight adds on average';
 

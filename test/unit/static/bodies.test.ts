@@ -15,7 +15,6 @@ import { exportStatic } from '../../helpers/static-export.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
-const runtime = sharedRuntime();
 const pool = testPool();
 const { signal } = new AbortController();
 const SAMPLES = { inputs: null, samples: 12, seed: 1 };
@@ -27,7 +26,7 @@ const exported = (bytes: Uint8Array, wanted = recipe('static-int8')) =>
 async function integerKernels(file: string): Promise<Readonly<Record<string, number>>> {
   const out = path.join(folder, 'optimized.onnx');
   const request = { kind: 'optimize', model: file, out } as const;
-  const { integerNodes } = await runInRuntime(runtime, request, signal, () => undefined);
+  const { integerNodes } = await runInRuntime(sharedRuntime, request, signal, () => undefined);
   return Object.fromEntries(integerNodes.map(({ op, count }) => [op, count]));
 }
 

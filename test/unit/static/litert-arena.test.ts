@@ -6,7 +6,7 @@ import { testPool } from '../../helpers/engine.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import { sameRanges } from '../../helpers/ranges.ts';
 
-const pool = testPool(1);
+const pool = testPool();
 
 test.each<[string, [number, number, number][], number]>([
   [

@@ -50,7 +50,6 @@ const recipe = findPreset('litert-full-integer')!;
 const WIDE = findPreset('litert-16x8')!;
 const folder = temporaryFolder();
 const pool = testPool();
-const runtime = sharedRuntime();
 const { signal } = new AbortController();
 
 /** What is made at the borders, and where the converter scales codes anew. */
@@ -79,7 +78,7 @@ async function exported(
   preset = recipe,
 ): Promise<Export> {
   const source = Session.open(writeFile(folder, bytesOf(float), `${name}.tflite`), pool);
-  const prepared = await PreparedModel.make(source, pool, runtime, { signal });
+  const prepared = await PreparedModel.make(source, pool, sharedRuntime, { signal });
   const inputs = samples.map((sample, at) =>
     writeFile(folder, npyFile('<f4', shape, bytesOf(sample)), `${name}-${at}.npy`),
   );

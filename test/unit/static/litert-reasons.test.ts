@@ -16,7 +16,7 @@ import { sameRanges } from '../../helpers/ranges.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
-const pool = testPool(1);
+const pool = testPool();
 const preset = findPreset('litert-full-integer')!;
 const WIDE = findPreset('litert-16x8')!;
 const ruled = (rule: Omit<Rule, 'match'>, op = 'FULLY_CONNECTED'): Recipe => ({

@@ -16,7 +16,7 @@ import { sameRanges } from '../../helpers/ranges.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
-const pool = testPool(1);
+const pool = testPool();
 const signal = new AbortController().signal;
 
 function open(nodes: onnx.INodeProto[], tensors: readonly onnx.ITensorProto[]): Session {

@@ -13,7 +13,7 @@ import { exportStatic } from '../../helpers/static-export.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
-const pool = testPool(1);
+const pool = testPool();
 
 const PRESET = findPreset('ort-static')!;
 

@@ -7,17 +7,18 @@ import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
 import { NO_HINTS } from '../../../electron/engine/runtime/inputs.ts';
 import type { ObserveRequest } from '../../../electron/engine/calibrate/observe.ts';
 import { BASE_ACTIVATIONS, type Recipe } from '../../../shared/recipe.ts';
-import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
+import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
 import { writeExternalModel } from '../../helpers/external-model.ts';
 import { npyFile } from '../../helpers/npy.ts';
 import { floats, floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
 import { exportStatic } from '../../helpers/static-export.ts';
 import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
-const pool = testPool(1);
+const pool = testPool();
 const signal = new AbortController().signal;
 
 /** Samples of the input x, one for each list of values. */
@@ -35,7 +36,7 @@ function samplesOf(name: string, samples: readonly (readonly number[])[]): strin
 function observe(request: Partial<ObserveRequest> & Pick<ObserveRequest, 'model' | 'values'>) {
   const defaults = { inputs: null, samples: 3, seed: 1, hints: NO_HINTS, folder };
   const whole = { kind: 'observe', ...defaults, ...request } as const;
-  return runInRuntime(RUNTIME_SCRIPT, whole, signal, () => undefined);
+  return runInRuntime(sharedRuntime, whole, signal, () => undefined);
 }
 
 describe('observation', () => {

@@ -13,7 +13,6 @@ import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
-const runtime = sharedRuntime();
 const pool = testPool();
 const signal = new AbortController().signal;
 
@@ -21,7 +20,12 @@ const exported = (file: string, wanted: Recipe) => exportStatic({ pool, folder }
 
 function kernelsOf(file: string) {
   const out = path.join(folder, 'optimized.onnx');
-  return runInRuntime(runtime, { kind: 'optimize', model: file, out }, signal, () => undefined);
+  return runInRuntime(
+    sharedRuntime,
+    { kind: 'optimize', model: file, out },
+    signal,
+    () => undefined,
+  );
 }
 
 /** x -> Conv -> Relu -> Conv -> Clip -> MaxPool -> Flatten -> Gemm -> y, and a Sigmoid beside. */

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { reducedHistogram } from '../../../electron/engine/activations.ts';
+import type { Runtime } from '../../../electron/engine/runtime/host.ts';
 import { EngineServer } from '../../../electron/engine/server.ts';
 import { HISTOGRAM_BINS } from '../../../shared/ranges.ts';
 import type { ExportMode } from '../../../shared/exports.ts';
@@ -12,6 +13,7 @@ import { Page } from '../../helpers/engine-page.ts';
 import { recipe } from '../../helpers/export.ts';
 import { floats, floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
 import { npyFile } from '../../helpers/npy.ts';
+import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -48,7 +50,7 @@ function network(): string {
   );
 }
 
-async function opened(runtime = RUNTIME_SCRIPT) {
+async function opened(runtime: Runtime = sharedRuntime) {
   const server = new EngineServer(pool, runtime);
   const grant = (handle: string, file: string, use: 'read' | 'write' = 'read') =>
     server.grant({ type: 'grant', handle, path: file, use });
@@ -243,7 +245,11 @@ describe('mode static in the window', () => {
     const second = await opened();
     second.grant('ranges', file);
     const asked = { handle: 'model', file: 'ranges' };
-    expect(await second.page.ask('openRanges', asked)).toEqual({ ...found, warnings: [] });
+    expect(await second.page.ask('openRanges', asked)).toEqual({
+      ...found,
+      isRandom: false,
+      warnings: [],
+    });
     const figures = await reports(second.page, int8);
     expect(figures).toEqual(await reports(first.page, int8));
     // One name in common, as x is, makes no model the same.
