@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { calibrationFields, imageFields } from './calibration-settings.ts';
 import { AppError } from './errors.ts';
 import { JsonReader } from './json-reader.ts';
-import { smallest } from './lists.ts';
+import { nearestOf } from './nearest-word.ts';
 import { compilePattern, exactNames, MAX_PATTERN_LENGTH, type NamePattern } from './patterns.ts';
 import {
   ACCURACY_LEVELS,
@@ -206,33 +206,6 @@ function nearestValue({ input, expected }: v.BaseIssue<unknown>): string | undef
   if (typeof input !== 'string') return undefined;
   // valibot lists them in quotes: ("int8" | "int4").
   const valid = [...(expected ?? '').matchAll(/"([^"]*)"/g)].map(([, word]) => word!);
-  return nearestOf(input.slice(0, 40), valid);
-}
-
-/** The known words that a misspelt one is nearest to, "int8 or int4"; undefined when it is like none. */
-function nearestOf(word: string, known: readonly string[]): string | undefined {
-  const like = [...new Set(known)]
-    .map((each) => ({ each, changes: changesBetween(word, each) }))
-    .filter(({ each, changes }) => changes <= Math.max(1, each.length / 3));
-  const least = smallest(like.map(({ changes }) => changes));
-  const nearest = like.filter(({ changes }) => changes === least).map(({ each }) => each);
-  return nearest.length === 0 ? undefined : nearest.join(' or ');
-}
-
-/** How many characters must be added, removed or replaced to make one word of the other (Levenshtein). */
-function changesBetween(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
-  for (let at = 0; at < from.length; at++) {
-    const next = [at + 1];
-    for (let other = 0; other < to.length; other++)
-      next.push(
-        Math.min(
-          row[other + 1]! + 1,
-          next[other]! + 1,
-          row[other]! + (from[at]!.toLowerCase() === to[other]!.toLowerCase() ? 0 : 1),
-        ),
-      );
-    row = next;
-  }
-  return row.at(-1)!;
+  const nearest = nearestOf(input.slice(0, 40), valid);
+  return nearest === undefined ? undefined : `one such as ${nearest}`;
 }

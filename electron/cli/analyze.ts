@@ -23,7 +23,7 @@ import {
 } from './command.ts';
 import { warnOfIdleRules } from './idle-rules.ts';
 import { printJson } from './json.ts';
-import { decibels, megabytes, print, printKept } from './output.ts';
+import { decibels, inDecibels, megabytes, print, printKept } from './output.ts';
 import { toTable } from './table.ts';
 import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { withSession } from './with-session.ts';
@@ -198,7 +198,7 @@ function printAnalysis(first: Analysis, second: Analysis | null): void {
     const change = total.bytesBefore === 0 ? 0 : (total.bytesAfter / total.bytesBefore - 1) * 100;
     print(
       `total ${megabytes(total.bytesBefore)} -> ${megabytes(total.bytesAfter)} (${change.toFixed(1)} %), ` +
-        `SQNR ${decibels(total.sqnrDb)} dB, ${total.quantized} quantized, ${total.kept} kept`,
+        `SQNR ${inDecibels(total.sqnrDb)}, ${total.quantized} quantized, ${total.kept} kept`,
     );
     printKept(total.quantized, keptGroups(analysis));
   }

@@ -28,6 +28,11 @@ export function decibels(value: number | null): string {
   return value === Infinity ? 'exact' : value.toFixed(2);
 }
 
+/** The same with its unit: 35.12 dB, or exact. */
+export function inDecibels(value: number | null): string {
+  return value === null || value === Infinity ? decibels(value) : `${decibels(value)} dB`;
+}
+
 /** Bytes in MB of 1e6, three decimals. */
 export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(3)} MB`;

@@ -2,6 +2,7 @@ import { printable } from '../../shared/errors.ts';
 import { EXPORT_MODES } from '../../shared/exports.ts';
 import { candidateSchemes, type Goal } from '../../shared/budget-plan.ts';
 import { defaultCandidates, measureBudget, planFile } from '../engine/budget.ts';
+import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
 import {
   JSON_OPTION,
@@ -14,7 +15,7 @@ import {
 } from './command.ts';
 import { warnOfIdleRules } from './idle-rules.ts';
 import { printJson, toJson } from './json.ts';
-import { decibels, megabytes, print } from './output.ts';
+import { inDecibels, megabytes, print, printError } from './output.ts';
 import type { Inputs } from '../engine/runtime/run-models.ts';
 import { planByOutputs } from '../engine/sensitivity.ts';
 import { currentRuntime } from './runtime.ts';
@@ -91,13 +92,17 @@ async function plan({ positionals, values }: CommandInput): Promise<number> {
   const out = values['out'] === undefined ? null : required(values, 'out');
   const asked = modeOf(values);
   const names = values['candidates'] === undefined ? null : required(values, 'candidates');
-  const runsOn = inputsOf(values);
+  const runsOn = inputsOf(values, base);
   let status = 0;
   await withSession(model, async ({ session, signal, onProgress }) => {
     const inputs = [...session.opened.files, ...recipeFiles(values['recipe'])];
     if (out !== null) checkWritable(out, inputs);
     const mode = asked ?? session.opened.modes[0]!;
     warnOfIdleRules(required(values, 'recipe'), base, session);
+    if (choosesCodes(base))
+      printError(
+        `quantscope: warning: a plan chooses schemes with the nearest codes, not by GPTQ as recipe ${printable(base.name)} does`,
+      );
     const candidates = candidateSchemes(candidateNames(names) ?? defaultCandidates(session));
     const options = { signal, onProgress };
     const budget = await measureBudget(session, { base, mode, candidates }, options);
@@ -119,8 +124,8 @@ async function plan({ positionals, values }: CommandInput): Promise<number> {
     }
     print(
       `${meets ? 'meets the goal' : 'no plan meets the goal; the nearest'}: file ${megabytes(fileBytes.before)} -> ${megabytes(fileBytes.after)}, ` +
-        `${outputSqnrDb === undefined ? `SQNR ${decibels(total.sqnrDb)}` : `SQNR of the outputs ${decibels(outputSqnrDb)}`} dB, ${total.quantized} quantized, ${total.kept} kept, ` +
-        `${recipe.rules.length} rules`,
+        `${outputSqnrDb === undefined ? `SQNR ${inDecibels(total.sqnrDb)}` : `SQNR of the outputs ${inDecibels(outputSqnrDb)}`}, ${total.quantized} quantized, ${total.kept} kept, ` +
+        `${recipe.rules.length} ${recipe.rules.length === 1 ? 'rule' : 'rules'}`,
     );
   });
   return status;
@@ -132,7 +137,7 @@ function candidateNames(asked: string | null): readonly string[] | null {
 }
 
 /** What a plan by outputs runs on; null for one by weights. @throws UsageError */
-function inputsOf(values: Values): Inputs | null {
+function inputsOf(values: Values, recipe: Recipe): Inputs | null {
   const by = values['by'] === undefined ? 'weights' : required(values, 'by');
   if (by !== 'weights' && by !== 'outputs')
     throw new UsageError(`--by must be weights or outputs, found ${printable(by)}`);
@@ -145,6 +150,7 @@ function inputsOf(values: Values): Inputs | null {
     samples: wholeNumber(values, 'samples', 4, 1, 1000),
     seed: wholeNumber(values, 'seed', 0, 0, 0xffffffff),
     inputs: typeof values['inputs'] === 'string' ? values['inputs'] : null,
+    settings: recipe.calibration,
   };
 }
 

@@ -22,7 +22,7 @@ import {
 } from './command.ts';
 import { warnOfIdleRules } from './idle-rules.ts';
 import { printJson } from './json.ts';
-import { decibels, print } from './output.ts';
+import { decibels, inDecibels, print } from './output.ts';
 import { currentRuntime } from './runtime.ts';
 import { toTable } from './table.ts';
 import { loadRecipe, modeOf, required, wholeNumber } from './usage.ts';
@@ -170,7 +170,7 @@ function printTable({ allSqnrDb, layers }: SensitivityTable): void {
     ...(hasOnly ? ['only it, dB'] : []),
     ...(hasWithout ? ['all but it, dB', 'gain, dB'] : []),
   ];
-  print(`SQNR of the outputs: ${decibels(allSqnrDb)} dB with every layer quantized`);
+  print(`SQNR of the outputs: ${inDecibels(allSqnrDb)} with every layer quantized`);
   print(toTable([header, ...rows], new Set([2, 3, 4])));
   const left = layers.filter(
     ({ onlySqnrDb, withoutSqnrDb }) => onlySqnrDb === null && withoutSqnrDb === null,

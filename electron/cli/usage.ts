@@ -3,6 +3,7 @@ import { AppError, ioError, printable } from '../../shared/errors.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { MAX_RECIPE_BYTES, recipeFromText } from '../../shared/recipe-file.ts';
 import { findPreset, PRESETS } from '../../shared/presets.ts';
+import { nearestOf } from '../../shared/nearest-word.ts';
 import { bytesOfSize } from '../../shared/size.ts';
 import { EXPORT_MODES, type ExportMode } from '../../shared/exports.ts';
 import { fileKey, type InputFile } from '../files/atomic-file.ts';
@@ -63,7 +64,6 @@ export function recipeFiles(...namesOrFiles: readonly unknown[]): InputFile[] {
 export function loadRecipe(nameOrFile: string): Recipe {
   const preset = findPreset(nameOrFile);
   if (preset !== undefined) return preset;
-  const names = PRESETS.map((recipe) => recipe.name).join(', ');
   let stat: fs.Stats;
   try {
     stat = fs.statSync(nameOrFile);
@@ -72,7 +72,7 @@ export function loadRecipe(nameOrFile: string): Recipe {
       throw new AppError(
         'BAD_RECIPE',
         'no preset has that name',
-        { field: 'recipe', found: nameOrFile, expected: names },
+        { field: 'recipe', found: nameOrFile, expected: presetLike(nameOrFile) },
         error,
       );
     throw ioError('cannot be opened as a recipe', nameOrFile, error);
@@ -84,6 +84,17 @@ export function loadRecipe(nameOrFile: string): Recipe {
       expected: `a JSON file of at most ${MAX_RECIPE_BYTES} bytes`,
     });
   return recipeFromText(readText(nameOrFile), nameOrFile);
+}
+
+function presetLike(word: string): string {
+  const nearest = nearestOf(
+    word.slice(0, 40),
+    PRESETS.map(({ name }) => name),
+  );
+  return `${nearest === undefined ? '' : `${nearest}, or another `}preset that quantscope recipes lists`.replace(
+    /^preset/,
+    'a preset',
+  );
 }
 
 function readText(file: string): string {

@@ -1,5 +1,6 @@
 import * as os from 'node:os';
 import { AppError } from '../../shared/errors.ts';
+import { LEAST_MEMORY } from '../../shared/ipc.ts';
 import { bytesOfSize } from '../../shared/size.ts';
 
 /** The environment variable that bounds memory: of the app by its settings, of the command line by whoever calls it. */
@@ -10,15 +11,20 @@ const SHARE = 0.75;
 
 /**
  * Bytes that running a model may take before it is stopped. Windows on the files of models are bounded by a share of it.
- * @throws AppError BAD_USAGE where the variable is set and no size
+ * @throws AppError BAD_USAGE where the variable is set and is no size, or one that no model runs in
  */
 export function memoryLimit(text = process.env[VARIABLE], total = os.totalmem()): number {
   if (text === undefined || text === '') return Math.floor(total * SHARE);
   const bytes = bytesOfSize(text);
-  if (bytes !== null && bytes > 0) return bytes;
-  throw new AppError('BAD_USAGE', 'the memory limit is not a size', {
-    field: VARIABLE,
-    found: text,
-    expected: 'a size such as 4GB or 512MiB',
-  });
+  const isLess = bytes !== null && bytes > 0 && bytes < LEAST_MEMORY;
+  if (bytes !== null && bytes >= LEAST_MEMORY) return bytes;
+  throw new AppError(
+    'BAD_USAGE',
+    isLess ? 'the memory limit is less than a runtime takes' : 'the memory limit is not a size',
+    {
+      field: VARIABLE,
+      found: text,
+      expected: isLess ? `at least ${LEAST_MEMORY / 1e6}MB` : 'a size such as 4GB or 512MiB',
+    },
+  );
 }

@@ -108,10 +108,10 @@ class Watchdog {
     const { memoryBytes, silenceMs }: RuntimeLimits = request.processLimits;
     const bytes = process.memoryUsage.rss();
     if (bytes > memoryBytes)
-      this.end('it takes too much memory', request, {
+      this.end('it takes more memory than it may', request, {
         field: 'resident memory',
         found: `${(bytes / 1e9).toFixed(1)} GB`,
-        expected: `at most ${(memoryBytes / 1e9).toFixed(1)} GB`,
+        expected: `at most the memory limit of ${(memoryBytes / 1e9).toFixed(1)} GB`,
       });
     else if (performance.now() - this.last > silenceMs)
       this.end('it takes too long', request, {

@@ -13,6 +13,12 @@ test('a limit is a size as people write it', () => {
   expect(memoryLimit('512MiB', 16e9)).toBe(512 * 2 ** 20);
 });
 
+test('a limit that no model runs in is refused', () => {
+  expect(() => memoryLimit('10kB', 16e9)).toThrow(
+    'QUANTSCOPE_MEMORY: the memory limit is less than a runtime takes (found 10kB, expected at least 512MB)',
+  );
+});
+
 test.each(['much', '0', '-1', '4 cats'])('a limit of %s is refused by its name', (text) => {
   expect(() => memoryLimit(text, 16e9)).toThrow(
     expect.objectContaining({
