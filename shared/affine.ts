@@ -140,6 +140,26 @@ export function computeBlockScaleZeroPoint(
   return { scale, zeroPoint: Math.min(qmax, Math.max(qmin, zeroPoint)) + 0 };
 }
 
+/**
+ * Scale and zero point of a symmetric block whose scale may be negative: the value furthest from 0 becomes the lowest
+ * code, as in onnxruntime's MatMulNBits quantizer and ggml's q4_0. A range as wide below 0 as above has the scale of
+ * computeBlockScaleZeroPoint, for which the width is spread over all codes.
+ */
+export function computeSignedScaleZeroPoint(
+  rmin: number,
+  rmax: number,
+  codes: CodeRange,
+): ScaleZeroPoint {
+  const { round, tiny } = ROUNDINGS.float32;
+  const low = Math.min(round(rmin), 0);
+  const high = Math.max(round(rmax), 0);
+  const plain = computeBlockScaleZeroPoint(rmin, rmax, codes, true);
+  if (low === -high) return plain;
+  const furthest = -low > high ? low : high;
+  const scale = round(furthest / (codes.qmin - plain.zeroPoint));
+  return { scale: Math.abs(scale) < tiny ? 1 : scale, zeroPoint: plain.zeroPoint };
+}
+
 const FLOAT16_TINY = 2 ** -14;
 const FLOAT16_STEP = 2 ** -24;
 

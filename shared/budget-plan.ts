@@ -73,7 +73,10 @@ export interface Candidate {
 
 const block = (dtype: 'int4' | 'uint4' | 'int8', size: number): Candidate => ({
   name: `${dtype}-block${size}`,
-  scheme: schemeOf({ dtype, symmetric: dtype !== 'uint4', granularity: { block: size } }),
+  scheme: schemeOf({
+    ...{ dtype, symmetric: dtype !== 'uint4', granularity: { block: size } },
+    signedScale: dtype === 'int4',
+  }),
 });
 
 /** What a budget may choose from. */

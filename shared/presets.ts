@@ -41,12 +41,13 @@ export const PRESETS: readonly Recipe[] = [
   preset('int8-tensor', { dtype: 'int8', granularity: 'tensor' }),
   preset('uint8', { dtype: 'uint8', symmetric: false, granularity: 'tensor' }),
   preset('int16', { dtype: 'int16' }),
-  preset('int4-block32', { dtype: 'int4', granularity: { block: 32 } }),
+  // Ranges are minmax: on real models a search for the least error of the weights made outputs worse (docs/accuracy.md).
+  preset('int4-block32', { dtype: 'int4', granularity: { block: 32 }, signedScale: true }),
   preset('uint4-block32', { dtype: 'uint4', symmetric: false, granularity: { block: 32 } }),
   // Codes and scales for the least error of what each layer computes, on samples.
   preset('int4-gptq', {
     ...{ dtype: 'int4', granularity: { block: 32 } },
-    ...{ range: 'mse', algorithm: 'gptq' },
+    ...{ range: 'mse', signedScale: true, algorithm: 'gptq' },
   }),
   // LiteRT's dynamic range quantization of weights.
   preset('litert-dynamic', { dtype: 'int8', narrowRange: true }),
@@ -99,7 +100,8 @@ export const PRESET_DESCRIPTIONS: Readonly<Record<string, string>> = {
     'Symmetric int8, one scale per tensor: smaller parameters, larger error than int8.',
   uint8: 'Asymmetric uint8 with a zero point, one scale per tensor.',
   int16: 'Symmetric int16, one scale per channel: nearly exact, half the bytes of float32.',
-  'int4-block32': 'Symmetric int4, one scale per block of 32 weights: for large language models.',
+  'int4-block32':
+    'Symmetric int4, one scale of either sign per block of 32 weights: for large language models.',
   'uint4-block32': 'Asymmetric uint4, one scale and zero point per block of 32 weights.',
   'int4-gptq':
     'Symmetric int4 in blocks of 32, scales and codes chosen for the outputs of each layer (GPTQ); needs samples.',

@@ -45,6 +45,7 @@ const schemeFields = {
       ),
     }),
   ]),
+  signedScale: v.optional(v.boolean()),
   narrowRange: v.optional(v.boolean()),
   powerOfTwo: v.optional(v.boolean()),
   rounding: v.optional(v.picklist(['even', 'zero'])),

@@ -16,7 +16,7 @@ export interface ScaleSummary {
   /** The least and the greatest of all; Infinity and -Infinity of none. */
   readonly min: number;
   readonly max: number;
-  /** The first of the groups with the largest scale; null of none. */
+  /** The first of the groups with the scale furthest from 0; null of none. */
   readonly widest: {
     readonly group: number;
     readonly scale: number;
@@ -28,17 +28,21 @@ export interface ScaleSummary {
 
 /** Sum up scales; where there are no zero points, they are 0. */
 export function summarizeScales({ scale, zeroPoint }: Scales): ScaleSummary {
-  let [min, max, widest] = [Infinity, -Infinity, -1];
+  let [min, max, widest, furthest] = [Infinity, -Infinity, -1, -Infinity];
   for (let at = 0; at < scale.length; at++) {
     const each = scale[at]!;
     if (each < min) min = each;
-    if (each > max) [max, widest] = [each, at];
+    if (each > max) max = each;
+    if (Math.abs(each) > furthest) [furthest, widest] = [Math.abs(each), at];
   }
   return {
     count: scale.length,
     min,
     max,
-    widest: widest === -1 ? null : { group: widest, scale: max, zeroPoint: zeroPoint[widest] ?? 0 },
+    widest:
+      widest === -1
+        ? null
+        : { group: widest, scale: scale[widest]!, zeroPoint: zeroPoint[widest] ?? 0 },
     first: { scale: firstOf(scale), zeroPoint: firstOf(zeroPoint) },
   };
 }

@@ -41,6 +41,11 @@ export interface Scaling {
   readonly symmetric: boolean;
   readonly granularity: Granularity;
   readonly range: RangeMethod;
+  /**
+   * Whether a scale may also be that of the value furthest from 0 over the lowest code, where that leaves the lesser
+   * error; it is negative where that value is positive. Of symmetric int4 and uint4 in blocks, minmax and mse, only.
+   */
+  readonly signedScale?: boolean | undefined;
 }
 
 /** A scheme as recipe files have it: all dtypes have the same fields, and some ignore some of them. schemeOf reads it. */
@@ -82,6 +87,8 @@ export interface Affine extends Codes {
 export interface Block extends Codes {
   readonly kind: 'block';
   readonly block: number;
+  /** Absent where scales are those of the whole range of codes. */
+  readonly signedScale?: true;
 }
 
 /** code / 2^fraction bits. */
@@ -118,9 +125,19 @@ export function schemeOf(fields: Partial<SchemeFields> = {}): Scheme {
     ...{ dtype, symmetric, range, narrowRange },
     ...(algorithm === 'nearest' ? {} : { algorithm }),
   };
-  return typeof granularity === 'object'
-    ? { kind: 'block', ...codes, block: granularity.block }
-    : { kind: 'affine', ...codes, granularity };
+  if (typeof granularity !== 'object') return { kind: 'affine', ...codes, granularity };
+  const isSigned = others.signedScale === true && takesSignedScale(codes);
+  const signed = isSigned ? ({ signedScale: true } as const) : {};
+  return { kind: 'block', ...codes, block: granularity.block, ...signed };
+}
+
+/**
+ * Whether blocks of such codes gain from a scale of either sign: 4 bits have one code more below 0 than above, which
+ * symmetric ranges leave half used. Types of more bits gain too little.
+ */
+function takesSignedScale({ dtype, symmetric, range, narrowRange }: Codes): boolean {
+  const isFourBits = dtype === 'int4' || dtype === 'uint4';
+  return isFourBits && symmetric && !narrowRange && (range === 'minmax' || range === 'mse');
 }
 
 /** The fields of a scheme, which schemeOf makes the same scheme of; those that say nothing of it as presets have them. */
@@ -136,6 +153,7 @@ export function fieldsOf(scheme: Scheme): SchemeFields {
   const { symmetric, range, narrowRange, algorithm } = scheme;
   return {
     ...{ dtype, symmetric, granularity: granularityOf(scheme), range },
+    ...signedScaleOf(scheme),
     ...(narrowRange ? { narrowRange } : {}),
     ...(algorithm === undefined ? {} : { algorithm }),
   };
@@ -156,9 +174,18 @@ export function scalingOf(scheme: Scheme): Scaling | null {
     case 'affine':
     case 'block': {
       const { symmetric, range } = scheme;
-      return { symmetric, granularity: granularityOf(scheme), range };
+      return { symmetric, granularity: granularityOf(scheme), range, ...signedScaleOf(scheme) };
     }
   }
+}
+
+function signedScaleOf(scheme: Scheme): Pick<Block, 'signedScale'> {
+  return hasSignedScale(scheme) ? { signedScale: true } : {};
+}
+
+/** Whether scales may be negative. */
+export function hasSignedScale(scheme: Scheme): boolean {
+  return scheme.kind === 'block' && scheme.signedScale === true;
 }
 
 /** What shares a scale; the whole tensor where scales are given. */

@@ -52,6 +52,10 @@ elements are kept too, unless a rule names a scheme for them. \`"accuracyLevel"\
 it codes are the nearest ones. With \`"range": "mse"\` the algorithm searches the scales, too. What it cannot solve, or not
 better, keeps nearest codes, and the reason says why.
 
+\`"signedScale": true\`, of symmetric int4 and uint4 in blocks with range minmax or mse, also tries the scale for which the value
+furthest from 0 has the lowest code, and takes it for the blocks where it leaves the lesser error. Such a scale is negative where that
+value is positive; \`int4-block32\` and \`int4-gptq\` have it.
+
 Mode \`static\` quantizes the values between operators as \`"activations"\` says. Where it is left out, that is
 \`{ "dtype": "uint8", "symmetric": false, "range": { "percentile": 99.99 }, "biasCorrection": true }\`: biases make up for
 what rounded weights add on average. \`"operators"\` names types of operators to quantize by onnxruntime's rules.

@@ -10,7 +10,7 @@ export interface Mapping {
   readonly zeroPoint: number;
   readonly codeLo: number;
   readonly codeHi: number;
-  /** The representable range: the values of the lowest and the highest code. */
+  /** The representable range, from the value of one end of the codes to that of the other. */
   readonly lo: number;
   readonly hi: number;
   /** Which group it is, of how many, and what a group is. */
@@ -38,13 +38,15 @@ export function widestMapping({
   const codes = codeRange(scheme);
   if (codes === null || scales.widest === null) return null;
   const { group, scale, zeroPoint } = scales.widest;
+  const ends = [codes.lo, codes.hi].map((code) => (code - zeroPoint) * scale);
   return {
     scale,
     zeroPoint,
     codeLo: codes.lo,
     codeHi: codes.hi,
-    lo: (codes.lo - zeroPoint) * scale,
-    hi: (codes.hi - zeroPoint) * scale,
+    // A negative scale turns the codes around.
+    lo: Math.min(...ends),
+    hi: Math.max(...ends),
     group,
     groups: scales.count,
     unit: groupUnit(scheme),
@@ -58,7 +60,7 @@ export function valueOf({ scale, zeroPoint }: Mapping, code: number): number {
 
 /** The values at which level lines are drawn, where a pixel stands for `valuesPerPixel`. */
 export function levelValues(mapping: Mapping, valuesPerPixel: number): number[] {
-  const stride = levelStride(mapping.scale / valuesPerPixel);
+  const stride = levelStride(Math.abs(mapping.scale) / valuesPerPixel);
   const values: number[] = [];
   for (let code = mapping.codeLo; code <= mapping.codeHi; code += stride)
     values.push(valueOf(mapping, code));

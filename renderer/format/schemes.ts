@@ -8,10 +8,12 @@ import { findPreset, PRESETS } from '../../shared/presets.ts';
 import {
   algorithmOf,
   granularityOf,
+  hasSignedScale,
   isFloatCast,
   isNarrow,
   roundingOf,
   scalingOf,
+  schemeOf,
   type Algorithm,
   type Granularity,
   type RangeMethod,
@@ -32,6 +34,26 @@ export function schemeWords(scheme: Scheme): { readonly dtype: string; readonly 
 
 export function granularityWord(granularity: Granularity): string {
   return typeof granularity === 'string' ? granularity : `block ${granularity.block}`;
+}
+
+/** Whether ranges reach as far below 0 as above, and scales may be negative for that. */
+export function symmetryWord({
+  symmetric,
+  signedScale,
+}: Pick<SchemeFields, 'symmetric' | 'signedScale'>): string {
+  if (!symmetric) return 'asymmetric';
+  return signedScale === true ? 'signed scale' : 'symmetric';
+}
+
+/** The words of symmetryWord that a scheme can have: scales of either sign are of 4 bits in blocks. */
+export function symmetriesOf(scheme: SchemeFields): readonly string[] {
+  const signed = schemeOf({ ...scheme, symmetric: true, signedScale: true });
+  return ['symmetric', ...(hasSignedScale(signed) ? ['signed scale'] : []), 'asymmetric'];
+}
+
+/** What a word of symmetryWord asks for. */
+export function symmetryFields(word: string): Pick<SchemeFields, 'symmetric' | 'signedScale'> {
+  return { symmetric: word !== 'asymmetric', signedScale: word === 'signed scale' };
 }
 
 /** How codes are chosen, as the window calls it. */
@@ -67,6 +89,7 @@ export function schemeSentence(
     ]
       .filter((part) => part !== undefined)
       .join(' '),
+    scheme.signedScale === true ? 'signed scale' : '',
     scheme.granularity === undefined ? '' : `per ${granularityWord(scheme.granularity)}`,
     scheme.range === undefined ? '' : word(scheme.range),
     (scheme.algorithm ?? 'nearest') === 'nearest' ? '' : algorithmWord('gptq'),
@@ -112,6 +135,7 @@ function sameScaling(a: Scaling | null, b: Scaling | null): boolean {
   if (a === null || b === null) return a === b;
   return (
     a.symmetric === b.symmetric &&
+    a.signedScale === b.signedScale &&
     sameGranularity(a.granularity, b.granularity) &&
     sameRange(a.range, b.range)
   );

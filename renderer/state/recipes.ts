@@ -83,7 +83,8 @@ export function differingFields(a: Recipe, b: Recipe): ReadonlySet<BandField> {
   if (first?.dtype !== second?.dtype) differing.add('dtype');
   const [one, two] = [first && scalingOf(first), second && scalingOf(second)];
   if (one !== null && two !== null) {
-    if (one.symmetric !== two.symmetric) differing.add('symmetry');
+    if (one.symmetric !== two.symmetric || one.signedScale !== two.signedScale)
+      differing.add('symmetry');
     if (!sameGranularity(one.granularity, two.granularity)) differing.add('granularity');
     if (!sameRange(one.range, two.range)) differing.add('range');
   }

@@ -16,6 +16,13 @@ def symmetric_scale(low, high, levels):
     return np.float32(1) if scale < np.finfo(np.float32).tiny else scale
 
 
+def signed_scale(low, high):
+    """The value furthest from 0 over -8, as the signed scale of int4 is."""
+    if low == -high:
+        return symmetric_scale(low, high, 15)
+    return np.float32(np.float32(low if -low > high else high) / np.float32(-8))
+
+
 def rounded(weights, scale, qmin, qmax):
     codes = np.clip(np.rint(weights / np.float64(scale)), qmin, qmax)
     return codes, np.float64(np.float32(codes) * np.float32(scale))
@@ -32,7 +39,7 @@ def solved(columns, upper, scale, qmin, qmax):
     return codes, errors, (errors**2).sum()
 
 
-def gptq(weights, moments, order, block, bits, scales):
+def gptq(weights, moments, order, block, bits, scales, signed):
     """Codes by row and column, and the scales by row and block; those given are kept, None searches them."""
     qmin, qmax = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     levels = qmax - qmin if scales is None else None
@@ -51,6 +58,7 @@ def gptq(weights, moments, order, block, bits, scales):
             if scales is None:
                 low, high = min(0, left[row, part].min()), max(0, left[row, part].max())
                 tried = [symmetric_scale(low * share, high * share, levels) for share in SHARES]
+                tried += [signed_scale(low * share, high * share) for share in SHARES if signed]
                 costs = [solved(left[row, part], own, scale, qmin, qmax)[2] for scale in tried]
                 scale = tried[int(np.argmin(costs))]
             else:
@@ -70,6 +78,7 @@ def cases():
         ("int4 in blocks, scales given", 6, 64, 16, 4, False),
         ("int8 per channel, scales given", 5, 40, 40, 8, False),
         ("int4 in blocks of inputs that are one another's copies", 4, 48, 16, 4, True),
+        ("int4 in blocks, scales of either sign searched", 6, 64, 16, 4, True),
     ]:
         weights = rng.standard_normal((rows, columns)).astype(np.float32)
         mixed = rng.standard_normal((columns, columns)) * (rng.uniform(0.1, 1.5, columns))
@@ -81,14 +90,15 @@ def cases():
         # onnxruntime leaves -128 out of the span of symmetric int8.
         levels = 15 if bits == 4 else 254
         given = np.vectorize(lambda low, high: symmetric_scale(low, high, levels))(parts.min(2), parts.max(2))
+        signed = "either sign" in name
         power = np.diag(moments)
         groups = np.arange(columns).reshape(-1, block)
         falling = sorted(groups, key=lambda group: -power[group].astype(np.float64).mean())
         orders = [np.arange(columns), np.concatenate([g[np.argsort(-power[g], kind="stable")] for g in falling])]
-        results = [gptq(weights, moments, order, block, bits, None if search else given) for order in orders]
+        results = [gptq(weights, moments, order, block, bits, None if search else given, signed) for order in orders]
         codes, scales, error = min(results, key=lambda result: result[2])
         yield {
-            **{"name": name, "rows": rows, "columns": columns, "block": block, "bits": bits, "search": search},
+            **{"name": name, "rows": rows, "columns": columns, "block": block, "bits": bits, "search": search, "signed": signed},
             **{"weights": encoded(weights), "moments": encoded(moments)},
             **{"codes": encoded(codes), "scales": encoded(scales), "error": error},
         }

@@ -3,8 +3,18 @@ import type { Grouping } from './layout.ts';
 import type { ParameterRule } from './parameters.ts';
 import type { Cells, GroupRanges, Passes } from './passes.ts';
 
-/** What a range's ends are multiplied with to make a candidate. */
+/** The groups of one tensor, whose candidates are compared. */
+export interface RangeSearch {
+  readonly passes: Passes;
+  readonly grouping: Grouping;
+  readonly full: GroupRanges;
+  readonly rule: ParameterRule;
+  readonly format: IntegerFormat;
+}
+
+/** A range for each group: those of `from`, their ends multiplied. */
 interface Candidate {
+  readonly from: GroupRanges;
   readonly low: number;
   readonly high: number;
 }
@@ -26,29 +36,36 @@ const AROUND = Array.from({ length: 17 }, (_, index) => 2 ** ((index - 8) / 8));
  * asymmetric one end by end in steps of 2^(1/8), the lower first. The full range is the first
  * candidate and wins ties, so that the error is never greater than with minmax. Three passes at
  * most over the values, for as many groups at a time as the cells allow.
+ *
+ * @param signedScale whether the ends of a symmetric range may differ, as scales of either sign have them
  */
 export function leastErrorRanges(
-  passes: Passes,
-  grouping: Grouping,
-  full: GroupRanges,
+  search: RangeSearch,
   symmetric: boolean,
-  rule: ParameterRule,
-  format: IntegerFormat,
+  signedScale: boolean,
 ): GroupRanges {
-  const both = (factors: readonly number[]): Candidate[] =>
-    factors.map((factor) => ({ low: factor, high: factor }));
-  const rounds = symmetric
-    ? [both(COARSE), both(FINE)]
-    : [
-        both(COARSE),
-        AROUND.map((factor) => ({ low: factor, high: 1 })),
-        AROUND.map((factor) => ({ low: 1, high: factor })),
-      ];
-  let best = symmetric ? widest(full) : full;
-  const limits = best;
-  for (const candidates of rounds)
-    best = searchRound(passes, grouping, best, limits, candidates, rule, format);
-  return best;
+  const { full } = search;
+  const limits = symmetric ? widest(full) : full;
+  const coarse = both(limits, COARSE).concat(signedScale ? both(full, COARSE) : []);
+  const best = searchRound(search, limits, coarse);
+  if (symmetric) return searchRound(search, limits, both(best, FINE));
+  const low = AROUND.map((factor) => ({ from: best, low: factor, high: 1 }));
+  const lower = searchRound(search, limits, low);
+  const high = AROUND.map((factor) => ({ from: lower, low: 1, high: factor }));
+  return searchRound(search, limits, high);
+}
+
+/**
+ * Of each group the full range, or one as wide below 0 as above, whichever leaves the lesser squared error under
+ * a rule of either sign. The latter, which other symmetric schemes have, wins ties.
+ */
+export function rangesOfEitherScale(search: RangeSearch): GroupRanges {
+  const limits = widest(search.full);
+  return searchRound(search, limits, [...both(limits, [1]), ...both(search.full, [1])]);
+}
+
+function both(from: GroupRanges, factors: readonly number[]): Candidate[] {
+  return factors.map((factor) => ({ from, low: factor, high: factor }));
 }
 
 function widest({ min, max }: GroupRanges): GroupRanges {
@@ -56,25 +73,21 @@ function widest({ min, max }: GroupRanges): GroupRanges {
   return { min: high.map((value) => -value), max: high };
 }
 
-/** The best of the present ranges and their candidates, none of which may exceed the limits. */
+/** The best of candidates, none of which may exceed the limits. Of equals the one that changes nothing wins, then the first. */
 function searchRound(
-  passes: Passes,
-  grouping: Grouping,
-  present: GroupRanges,
+  { passes, grouping, rule, format }: RangeSearch,
   limits: GroupRanges,
   candidates: readonly Candidate[],
-  rule: ParameterRule,
-  format: IntegerFormat,
 ): GroupRanges {
-  const all = [
-    { low: 1, high: 1 },
-    ...candidates.filter(({ low, high }) => low !== 1 || high !== 1),
-  ];
-  const best = { min: present.min.slice(), max: present.max.slice() };
+  const { from } = candidates[0]!;
+  const isSame = (each: Candidate): boolean =>
+    each.from === from && each.low === 1 && each.high === 1;
+  const all = [{ from, low: 1, high: 1 }, ...candidates.filter((each) => !isSame(each))];
+  const best = { min: from.min.slice(), max: from.max.slice() };
   const atOnce = Math.max(1, Math.floor(CELLS / all.length));
   for (let first = 0; first < grouping.groups; first += atOnce) {
     const groups = Math.min(atOnce, grouping.groups - first);
-    const { low, high, cells } = candidateCells(present, limits, all, first, groups, rule);
+    const { low, high, cells } = candidateCells(limits, all, first, groups, rule);
     passes.addCandidateErrors(grouping, first, cells, format);
     for (let group = 0; group < groups; group++) {
       let least = group;
@@ -88,7 +101,6 @@ function searchRound(
 }
 
 function candidateCells(
-  present: GroupRanges,
   limits: GroupRanges,
   candidates: readonly Candidate[],
   first: number,
@@ -101,10 +113,10 @@ function candidateCells(
   const scale = new Float64Array(count);
   const zeroPoint = new Int32Array(count);
   let cell = 0;
-  for (const candidate of candidates) {
+  for (const { from, ...factor } of candidates) {
     for (let group = first; group < first + groups; group++, cell++) {
-      low[cell] = Math.max(limits.min[group]!, present.min[group]! * candidate.low);
-      high[cell] = Math.min(limits.max[group]!, present.max[group]! * candidate.high);
+      low[cell] = Math.max(limits.min[group]!, from.min[group]! * factor.low);
+      high[cell] = Math.min(limits.max[group]!, from.max[group]! * factor.high);
       const found = rule(low[cell]!, high[cell]!);
       scale[cell] = found.scale;
       zeroPoint[cell] = found.zeroPoint;

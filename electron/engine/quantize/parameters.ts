@@ -2,10 +2,12 @@ import { roundHalfEven } from '../../../shared/rounding.ts';
 import {
   computeBlockScaleZeroPoint,
   computeScaleZeroPoint,
+  computeSignedScaleZeroPoint,
   float16Scale,
   narrowScale,
 } from '../../../shared/affine.ts';
 import type { ScaleZeroPoint } from '../../../shared/affine.ts';
+import { hasSignedScale } from '../../../shared/scheme.ts';
 import { fixedPointScale, shiftedScale } from './fixed-point.ts';
 import type { IntegerFormat } from './integer-format.ts';
 import type { Grouping } from './layout.ts';
@@ -59,6 +61,8 @@ function float32Rule(
   const { symmetric } = scheme;
   if (scheme.narrowRange && symmetric && kind !== 'block')
     return (low, high) => narrowScale(low, high, format.clip.qmax);
+  if (kind === 'block' && hasSignedScale(scheme))
+    return (low, high) => computeSignedScaleZeroPoint(low, high, format.span);
   if (kind === 'block')
     return (low, high) => computeBlockScaleZeroPoint(low, high, format.span, symmetric);
   return (low, high) => computeScaleZeroPoint(low, high, format.span, symmetric);

@@ -1,7 +1,7 @@
 import { entropyRanges } from './entropy.ts';
 import type { IntegerFormat } from './integer-format.ts';
 import type { Grouping } from './layout.ts';
-import { leastErrorRanges } from './mse.ts';
+import { leastErrorRanges, rangesOfEitherScale } from './mse.ts';
 import type { ParameterRule } from './parameters.ts';
 import type { GroupRanges, Passes } from './passes.ts';
 import { percentileOfTensor, percentilesOfGroups, type PercentileRange } from './percentile.ts';
@@ -12,18 +12,20 @@ import { finiteCount, groupRanges, type TensorStatistics } from './statistics.ts
 export function rangesOf(
   passes: Passes,
   grouping: Grouping,
-  { range, symmetric }: Pick<Scaling, 'range' | 'symmetric'>,
+  scaling: Pick<Scaling, 'range' | 'symmetric' | 'signedScale'>,
   known: TensorStatistics,
   rule: ParameterRule,
   format: IntegerFormat,
 ): GroupRanges {
+  const { range, symmetric, signedScale = false } = scaling;
   if (typeof range === 'object' && 'percentile' in range)
     return percentileRanges(passes, grouping, range.percentile, symmetric, known);
   const full = minMaxRanges(passes, grouping, known);
-  if (range === 'minmax') return full;
+  if (range === 'minmax')
+    return signedScale ? rangesOfEitherScale({ passes, grouping, full, rule, format }) : full;
   if (typeof range === 'object') return clippedRanges(full, range.clip, grouping);
   if (range === 'entropy') return entropyRanges(passes, grouping, full, 2 ** (format.bits - 1));
-  return leastErrorRanges(passes, grouping, full, symmetric, rule, format);
+  return leastErrorRanges({ passes, grouping, full, rule, format }, symmetric, signedScale);
 }
 
 function percentileRanges(

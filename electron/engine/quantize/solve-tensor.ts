@@ -6,7 +6,7 @@ import { integerFormatOf } from './integer-format.ts';
 import type { Grouping } from './layout.ts';
 import { parameterRule } from './parameters.ts';
 import { prepareTensor, type QuantizeInput } from './quantize-tensor.ts';
-import { scalingOf } from '../../../shared/scheme.ts';
+import { hasSignedScale, scalingOf } from '../../../shared/scheme.ts';
 import type { ValueSource } from './values.ts';
 
 /** What a solution is worth beside the nearest codes. */
@@ -43,6 +43,7 @@ export function solveTensor(
   const problem = {
     ...{ values: valuesOf(values), matrix, job, format, moments, check },
     rule: isSearched ? parameterRule(scheme, job.grouping.kind, format) : null,
+    signedScale: hasSignedScale(scheme),
   };
   const solution = gptq(problem);
   return solution === null ? null : { solution, nearest: nearest(problem).error };

@@ -3,7 +3,13 @@ import type { ModelSummary } from '../../../shared/protocol.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import type { Scheme, SchemeFields } from '../../../shared/scheme.ts';
 import { integer } from '../../format/numbers.ts';
-import { granularityWord, rangeLabel, sameScheme, schemeWords } from '../../format/schemes.ts';
+import {
+  granularityWord,
+  rangeLabel,
+  sameScheme,
+  schemeWords,
+  symmetryWord,
+} from '../../format/schemes.ts';
 import type { Figures } from '../../state/figures.ts';
 import { differingFields, type BandField, type RecipePair } from '../../state/recipes.ts';
 
@@ -26,7 +32,7 @@ const FIELDS: readonly {
   {
     field: 'symmetry',
     label: 'Symmetry',
-    write: ofDefault(({ symmetric }) => (symmetric ? 'symmetric' : 'asymmetric')),
+    write: ofDefault(symmetryWord),
   },
   {
     field: 'granularity',

@@ -47,6 +47,10 @@ const STUDY_ONLY = new Set(['q31']);
 const MORE: readonly Recipe[] = Object.entries({
   'q7 per channel': { dtype: 'q7', symmetric: false },
   'q15 shifted in blocks': { dtype: 'q15', powerOfTwo: true, granularity: { block: 16 } },
+  'int4 in blocks, scales positive': { dtype: 'int4', granularity: { block: 16 } },
+  'uint4 in blocks, scales signed': {
+    ...{ dtype: 'uint4', granularity: { block: 16 }, range: 'mse', signedScale: true },
+  },
   'int4 narrow in blocks': { dtype: 'int4', narrowRange: true, granularity: { block: 16 } },
 } satisfies Record<string, Partial<SchemeFields>>).map(([name, fields]) => ({
   ...findPreset('int8')!,

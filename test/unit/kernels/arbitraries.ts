@@ -114,6 +114,7 @@ export const integerScheme: fc.Arbitrary<Scheme> = fc
       symmetric: fc.boolean(),
       granularity: fc.constantFrom<Granularity>('tensor', 'channel', { block: 16 }),
       range: fc.constantFrom<RangeMethod>('minmax', { percentile: 90 }),
+      signedScale: fc.boolean(),
     }),
     fc.record({
       dtype: fc.constantFrom('int8', 'int4'),

@@ -133,7 +133,7 @@ describe('SIMD kernels equal their reference implementation on random shapes, al
           const groups = grouping.groups - first;
           const cells = (): Cells => {
             const made = [1, 0.5, 0.3].flatMap((factor) =>
-              Array.from({ length: groups }, () => rule(-limit * factor, limit * factor)),
+              Array.from({ length: groups }, () => rule(-limit * factor ** 2, limit * factor)),
             );
             return {
               candidates: 3,

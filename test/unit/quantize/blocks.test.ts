@@ -23,6 +23,16 @@ interface GoldenCase {
     readonly codes: string;
     readonly restored: string;
   }[];
+  readonly signed: {
+    readonly dtype: 'int4' | 'uint4';
+    readonly axis: number;
+    readonly block: number;
+    readonly range: 'minmax' | 'mse';
+    readonly scale: string;
+    readonly zeroPoint: number[];
+    readonly codes: string;
+    readonly restored: string;
+  }[];
 }
 
 const { cases } = readGolden<{ cases: GoldenCase[] }>('blocks.json');
@@ -59,6 +69,35 @@ describe("blocks for DequantizeLinear equal onnxruntime's in scale, zero point, 
     expect(Float32Array.from(firstValues)).toEqual(
       float32Of(expected.restored).subarray(0, firstValues.length),
     );
+  });
+});
+
+const signed = cases.flatMap((given) =>
+  given.signed.map((expected) => ({
+    title: `${expected.dtype}, ${expected.range}, along ${expected.axis}: ${given.name}`,
+    given,
+    expected,
+  })),
+);
+
+describe('blocks with scales of either sign equal the plain reference, and restore as onnxruntime does', () => {
+  test.each(signed)('$title', ({ given, expected }) => {
+    const { dtype, axis, block, range } = expected;
+    const fields = { dtype, granularity: { block }, range } as const;
+    const { input, result, bytes } = quantize(
+      given,
+      schemeOf({ ...fields, signedScale: true }),
+      1 - axis,
+    );
+    expect(Float32Array.from(result.scale)).toEqual(float32Of(expected.scale));
+    expect(result.zeroPoint).toEqual(expected.zeroPoint);
+    expect(bytes.equals(bytesOf(expected.codes))).toBe(true);
+    const { firstValues } = describeSide(input, 4).side;
+    const restored = float32Of(expected.restored).subarray(0, firstValues.length);
+    // -0 of a negative scale is the 0 that its code stands for.
+    expect(Float32Array.from(firstValues)).toEqual(restored.map((each) => each + 0));
+    const plain = quantize(given, schemeOf({ ...fields, range: 'minmax' }), 1 - axis).result;
+    expect(result.noise).toBeLessThanOrEqual(plain.noise);
   });
 });
 

@@ -19,6 +19,7 @@ interface Case {
   readonly block: number;
   readonly bits: number;
   readonly search: boolean;
+  readonly signed: boolean;
   readonly weights: string;
   readonly moments: string;
   readonly codes: string;
@@ -46,11 +47,12 @@ function solve(
   return solveTensor(input, source, { rows, columns, isColumns }, moments, check)!;
 }
 
-function fieldsOf({ bits, block, columns, search }: Case): Partial<SchemeFields> {
+function fieldsOf({ bits, block, columns, search, signed }: Case): Partial<SchemeFields> {
   return {
     dtype: bits === 4 ? 'int4' : 'int8',
     granularity: block === columns ? 'channel' : { block },
     range: search ? 'mse' : 'minmax',
+    signedScale: signed,
   };
 }
 
@@ -153,6 +155,7 @@ describe('GPTQ', () => {
       job: prepareTensor({ name: 'w', source, shape, axis: 0, scheme, statistics }),
       format: integerFormatOf(scheme),
       rule: null,
+      signedScale: false,
       moments: Float32Array.from({ length: 64 }, (_, at) => (at % 9 === 0 ? powers[at / 9]! : 0)),
       check: () => undefined,
     };

@@ -25,6 +25,7 @@ const anyFields: fc.Arbitrary<SchemeFields> = fc
       granularity: fc.constantFrom<Granularity>('tensor', 'channel', { block: 32 }),
       range: fc.constantFrom<RangeMethod>('minmax', 'mse', { percentile: 99 }, { clip: [-1, 1] }),
       narrowRange: fc.boolean(),
+      signedScale: fc.boolean(),
       algorithm: fc.constantFrom(...ALGORITHMS),
       powerOfTwo: fc.boolean(),
       rounding: fc.constantFrom<'even' | 'zero'>('even', 'zero'),
@@ -57,6 +58,18 @@ describe('a scheme has the fields that say something of its kind', () => {
       { dtype: 'uint4', ...scaling },
       { kind: 'block', dtype: 'uint4', symmetric, range, narrowRange: false, block: 32 },
     ],
+    [
+      { dtype: 'int4', granularity: { block: 32 }, signedScale: true },
+      {
+        kind: 'block',
+        dtype: 'int4',
+        symmetric: true,
+        range: 'minmax',
+        narrowRange: false,
+        block: 32,
+        signedScale: true,
+      },
+    ],
     // Fixed point has its format's scale, unless it is shifted.
     [
       { dtype: 'q7', ...scaling, rounding: 'zero' },
@@ -74,6 +87,16 @@ describe('a scheme has the fields that say something of its kind', () => {
     const isNarrow = dtype === 'int8' || dtype === 'int4';
     expect(schemeOf({ dtype, narrowRange: true })).toMatchObject({ narrowRange: isNarrow });
   });
+});
+
+test.each<Partial<SchemeFields>>([
+  { dtype: 'int8', granularity: { block: 32 } },
+  { dtype: 'int4', granularity: 'channel' },
+  { dtype: 'int4', granularity: { block: 32 }, symmetric: false },
+  { dtype: 'int4', granularity: { block: 32 }, narrowRange: true },
+  { dtype: 'int4', granularity: { block: 32 }, range: { percentile: 99 } },
+])('scales of either sign mean nothing of %o', (fields) => {
+  expect(schemeOf({ ...fields, signedScale: true })).toEqual(schemeOf(fields));
 });
 
 test('the fields of a scheme make the same scheme', () => {

@@ -46,7 +46,8 @@ export function integerCoder(
           if (exact < least || exact > greatest) clipped++;
           const code = exact < qmin ? qmin : exact > qmax ? qmax : exact;
           codes[index] = code;
-          restored[index] = restoredValue(code, unit, zero);
+          // A negative scale makes -0 of the code for 0.
+          restored[index] = restoredValue(code, unit, zero) + 0;
         }
       });
       return clipped;
@@ -71,7 +72,7 @@ export function chosenCoder(
         for (let index = from, group = first; index < to; index++, group += step) {
           const code = chosen[start + index]!;
           codes[index] = code;
-          restored[index] = restoredValue(code, scale[group]!, zeroPoint[group]!);
+          restored[index] = restoredValue(code, scale[group]!, zeroPoint[group]!) + 0;
         }
       });
       return clipped;

@@ -21,6 +21,8 @@ export interface Problem {
   readonly format: IntegerFormat;
   /** The rule of the scheme for new scales; null where scales stay as they are. */
   readonly rule: ParameterRule | null;
+  /** Whether the rule has another scale for a range that is not as wide below 0 as above. */
+  readonly signedScale: boolean;
   /**
    * Mean of the products of the inputs of two columns, over all positions of all samples: columns x columns,
    * symmetric, row-major (X^T X / positions).

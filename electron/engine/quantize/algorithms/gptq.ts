@@ -131,7 +131,7 @@ class Solver {
 
   /** Searches the scale of one row's span. @param base where the row begins in the tile's lists */
   private chooseScale(row: number, base: number, span: Span): void {
-    const { matrix, job, rule } = this.problem;
+    const { matrix, job, rule, signedScale } = this.problem;
     if (rule === null || !isByRow(job, matrix)) return;
     const group = matrix.group(row, this.order[span[0]]!);
     const isLong = span[1] - span[0] > LONGEST_PART;
@@ -141,13 +141,17 @@ class Solver {
         ? this.costByColumn(base, span, scale, zeroPoint)
         : this.tryCodes(base, span, scale, zeroPoint, limit);
     let least = Infinity;
-    for (const share of SHARES) {
-      const { scale, zeroPoint } = rule(low * share, high * share);
-      const cost = costOf(scale, zeroPoint, least);
-      if (!(cost < least)) continue;
-      least = cost;
-      this.scale[group] = scale;
-      this.zeroPoint[group] = zeroPoint;
+    const widest = Math.max(high, -low);
+    const ranges = signedScale ? [[-widest, widest] as const, [low, high] as const] : [[low, high]];
+    for (const [from, to] of ranges) {
+      for (const share of SHARES) {
+        const { scale, zeroPoint } = rule(from * share, to * share);
+        const cost = costOf(scale, zeroPoint, least);
+        if (!(cost < least)) continue;
+        least = cost;
+        this.scale[group] = scale;
+        this.zeroPoint[group] = zeroPoint;
+      }
     }
   }
 

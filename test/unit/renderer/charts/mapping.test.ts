@@ -106,3 +106,11 @@ describe('rangeLanes', () => {
     expect(lanes.some(({ isChosen }) => isChosen)).toBe(false);
   });
 });
+
+test('a negative scale turns the codes around, and its range still goes upwards', () => {
+  const scheme = schemeOf({ dtype: 'int4', granularity: { block: 32 }, signedScale: true });
+  const mapping = mappingWith([0.25, -0.5], [], { scheme })!;
+  expect(mapping).toMatchObject({ group: 1, scale: -0.5, lo: -3.5, hi: 4 });
+  expect(valueOf(mapping, -8)).toBe(4);
+  expect(levelValues(mapping, 0.01)).toHaveLength(16);
+});

@@ -10,6 +10,9 @@ import {
   recipeTitle,
   sameScheme,
   schemeSentence,
+  symmetriesOf,
+  symmetryFields,
+  symmetryWord,
 } from '../../../../renderer/format/schemes.ts';
 import { defaultMode, whyIdle } from '../../../../renderer/format/modes.ts';
 import { milliseconds } from '../../../../renderer/format/numbers.ts';
@@ -118,6 +121,9 @@ test('schemes are the same when they do the same: fields that say nothing of a d
   expect(same({ dtype: 'q7' }, { dtype: 'q7', granularity: 'tensor' })).toBe(true);
   expect(same({ dtype: 'q7', powerOfTwo: true }, { dtype: 'q7' })).toBe(false);
   expect(same({ dtype: 'q7', rounding: 'zero' }, { dtype: 'q7' })).toBe(false);
+  const int4 = { dtype: 'int4', granularity: { block: 32 } } as const;
+  expect(same(int4, { ...int4, signedScale: true })).toBe(false);
+  expect(same({}, { signedScale: true })).toBe(true);
   expect(same({}, { narrowRange: false })).toBe(true);
   expect(same({}, { narrowRange: true })).toBe(false);
   expect(same({}, { range: { percentile: 99.9 } })).toBe(false);
@@ -132,6 +138,17 @@ test('a scheme is told in one sentence, as far as it is given', () => {
   expect(schemeSentence({ dtype: 'float16' })).toBe('float16');
   expect(schemeSentence({ granularity: { block: 32 } })).toBe('per block 32');
   expect(schemeSentence(null)).toBe('keep as it is');
+  expect(schemeSentence(findPreset('int4-block32')!.default)).toBe(
+    'int4 symmetric, signed scale, per block 32, minmax',
+  );
+});
+
+test('scales of either sign are offered for 4 bits in blocks, and a word is what it asks for', () => {
+  const fields = { ...BASE_SCHEME, dtype: 'int4', granularity: { block: 64 } } as const;
+  expect(symmetriesOf(BASE_SCHEME)).toEqual(['symmetric', 'asymmetric']);
+  const words = symmetriesOf(fields);
+  expect(words).toEqual(['symmetric', 'signed scale', 'asymmetric']);
+  for (const word of words) expect(symmetryWord({ ...fields, ...symmetryFields(word) })).toBe(word);
 });
 
 test.each<[SchemeFields['dtype'], boolean, number, number]>([
