@@ -92,11 +92,12 @@ function encodeColumns(input: QuantizeInput, codes: PartPlace, place: EncodePlac
   writePart(place.zeroPoint, () => columnZeroPoints(shape, zeroPoint, bias));
 }
 
-function nbitsShape({ shape, scheme }: QuantizeInput): NBitsShape {
-  const [k, n] = shape;
-  if (k === undefined || n === undefined || scheme.kind !== 'block')
+function nbitsShape({ shape, axis, scheme }: QuantizeInput): NBitsShape {
+  if (shape.length !== 2 || axis === null || scheme.kind !== 'block')
     throw new RangeError('MatMulNBits takes a matrix in blocks');
-  return { k, n, block: scheme.block, bits: scheme.dtype.endsWith('int4') ? 4 : 8 };
+  const [n, k] = [shape[axis]!, shape[1 - axis]!];
+  const bits = scheme.dtype.endsWith('int4') ? 4 : 8;
+  return { k, n, block: scheme.block, bits, isTransposed: axis === 0 };
 }
 
 function writePart(place: EncodePlace['scale'], bytes: () => Uint8Array): void {

@@ -1,6 +1,6 @@
 import type { Numbers } from '../../../shared/lists.ts';
 /**
- * com.microsoft.MatMulNBits' way of storing a weight [K, N] in blocks along K: codes as
+ * com.microsoft.MatMulNBits' way of storing a weight [K, N], or [N, K], in blocks along K: codes as
  * uint8 [N, ceil(K / block), block * bits / 8], unsigned, the first of two 4-bit codes in the low
  * nibble; scales [N, ceil(K / block)]; zero points packed per row of N, each row to whole bytes.
  */
@@ -9,6 +9,8 @@ export interface NBitsShape {
   readonly n: number;
   readonly block: number;
   readonly bits: 4 | 8;
+  /** Whether the weight is [N, K], as a Gemm with transB takes it, so that it has its columns one after the other. */
+  readonly isTransposed: boolean;
 }
 
 export function blocksOf({ k, block }: NBitsShape): number {
@@ -25,7 +27,7 @@ export function zeroPointColumnBytes(shape: NBitsShape): number {
   return Math.ceil((blocksOf(shape) * shape.bits) / 8);
 }
 
-/** Turns codes that come row by row of [K, N] into whole columns, for the columns [from, to). */
+/** Turns codes that come row by row of the weight into whole columns, for the columns [from, to). */
 export class ColumnCodes {
   readonly bytes: Uint8Array;
   private readonly shape: NBitsShape;
@@ -47,15 +49,17 @@ export class ColumnCodes {
 
   /** Take the packed codes of the next elements. */
   push(packed: Uint8Array): void {
-    const { n, k, bits } = this.shape;
+    const { n, k, bits, isTransposed } = this.shape;
     const total = n * k;
     const perByte = 8 / bits;
     const mask = 2 ** bits - 1;
     for (const byte of packed)
       for (let part = 0; part < perByte && this.at < total; part++, this.at++) {
-        const column = this.at % n;
+        const place = this.at % (isTransposed ? k : n);
+        const line = (this.at - place) / (isTransposed ? k : n);
+        const [row, column] = isTransposed ? [place, line] : [line, place];
         if (column < this.from || column >= this.to) continue;
-        this.put((this.at - column) / n, column, ((byte >> (part * bits)) + this.bias) & mask);
+        this.put(row, column, ((byte >> (part * bits)) + this.bias) & mask);
       }
   }
 
@@ -70,22 +74,27 @@ export class ColumnCodes {
   }
 }
 
-/** Scales from [blocks, N] to [N, blocks]. */
+/** Scales of [blocks, N], or of a transposed weight's [N, blocks], as [N, blocks]. */
 export function columnScales(shape: NBitsShape, scales: Numbers): Float64Array {
   const blocks = blocksOf(shape);
   return Float64Array.from({ length: blocks * shape.n }, (_, index) => {
     const [column, block] = [Math.floor(index / blocks), index % blocks];
-    return scales[block * shape.n + column]!;
+    return scales[groupAt(shape, column, block)]!;
   });
 }
 
-/** Zero points from [blocks, N] to N rows of packed codes. */
+/** Where the scale of a block of a column is among those of the weight. */
+function groupAt(shape: NBitsShape, column: number, block: number): number {
+  return shape.isTransposed ? column * blocksOf(shape) + block : block * shape.n + column;
+}
+
+/** Zero points of [blocks, N], or of a transposed weight's [N, blocks], as N rows of packed codes. */
 export function columnZeroPoints(shape: NBitsShape, zeroPoints: Numbers, bias: number): Uint8Array {
   const [blocks, width] = [blocksOf(shape), zeroPointColumnBytes(shape)];
   const bytes = new Uint8Array(width * shape.n);
   for (let column = 0; column < shape.n; column++)
     for (let block = 0; block < blocks; block++) {
-      const code = zeroPoints[block * shape.n + column]! + bias;
+      const code = zeroPoints[groupAt(shape, column, block)]! + bias;
       const index = column * width + Math.floor((block * shape.bits) / 8);
       bytes[index] = bytes[index]! | (shape.bits === 4 && block % 2 === 1 ? code << 4 : code);
     }

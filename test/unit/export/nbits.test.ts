@@ -2,7 +2,11 @@ import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { parseRecipe } from '../../../shared/recipe-file.ts';
 import type { SchemeFields } from '../../../shared/scheme.ts';
-import { ColumnCodes, columnZeroPoints } from '../../../electron/engine/export/nbits-layout.ts';
+import {
+  ColumnCodes,
+  columnScales,
+  columnZeroPoints,
+} from '../../../electron/engine/export/nbits-layout.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
 import {
@@ -65,6 +69,46 @@ describe.each<[string, SchemeFields, number]>([
   });
 });
 
+describe('a Gemm', () => {
+  const gemm = (attribute: onnx.IAttributeProto[], inputs = ['x', 'w', 'b'], opset = 13) => {
+    const isTransposed = attribute.some(({ name }) => name === 'transB');
+    const graph = {
+      node: [node('Gemm', inputs, ['y'], { attribute })],
+      initializer: [
+        floatTensor('w', isTransposed ? [31, 72] : [72, 31], randomValues(72 * 31, 4)),
+        floatTensor('b', [31], randomValues(31, 5)),
+      ],
+      input: [value('x', [3, 72])],
+      output: [value('y', [3, 31])],
+    };
+    return writeFile(folder, model(graph, { opset }));
+  };
+  const transB = { name: 'transB', type: 2, i: 1 } as onnx.IAttributeProto;
+  const wanted = recipe('int4-block32', { minElements: 0 });
+  const typesOf = (bytes: Uint8Array) =>
+    onnx.ModelProto.decode(bytes).graph!.node!.map(({ opType }) => opType);
+
+  test.each([
+    ['as it is', [], ['x', 'w', 'b'], ['MatMulNBits', 'Add']],
+    ['with its weight transposed', [transB], ['x', 'w', 'b'], ['MatMulNBits', 'Add']],
+    ['without a bias', [transB], ['x', 'w'], ['MatMulNBits']],
+  ])(
+    '%s becomes MatMulNBits, of the codes that DequantizeLinear restores',
+    async (_, attribute, inputs, types) => {
+      const file = gemm(attribute, inputs);
+      const feeds = { x: { shape: [3, 72], dtype: 'float32' } } as const;
+      const [nbits, qdq] = [
+        await exported(file, wanted, 'nbits'),
+        await exported(file, wanted, 'qdq'),
+      ];
+      expect(typesOf(nbits.bytes)).toEqual(types);
+      const [made, restored] = [await runOnnx(nbits.out, feeds), await runOnnx(qdq.out, feeds)];
+      expect(outputSqnr(restored['y']!, made['y']!)).toBeGreaterThan(45);
+      expect(outputSqnr((await runOnnx(file, feeds))['y']!, made['y']!)).toBeGreaterThan(12);
+    },
+  );
+});
+
 test('a weight that something else takes as well stays as the tensor is', async () => {
   const graph = {
     node: [
@@ -108,24 +152,48 @@ test('the float mode leaves integer schemes alone, and says so', async () => {
 describe('the layout', () => {
   test('turns rows into columns of blocks, the first of two codes low, whatever runs the codes come in', () => {
     // [K, N] = [3, 2], codes 1..6 row by row; one block of 4 along K.
-    const columns = new ColumnCodes({ k: 3, n: 2, block: 4, bits: 4 }, 0, 2, 0);
+    const columns = new ColumnCodes(
+      { k: 3, n: 2, block: 4, bits: 4, isTransposed: false },
+      0,
+      2,
+      0,
+    );
     columns.push(Uint8Array.of(0x21));
     columns.push(Uint8Array.of(0x43, 0x65));
     expect([...columns.bytes]).toEqual([0x31, 0x05, 0x42, 0x06]);
-    const second = new ColumnCodes({ k: 3, n: 2, block: 4, bits: 4 }, 1, 2, 0);
+    const second = new ColumnCodes({ k: 3, n: 2, block: 4, bits: 4, isTransposed: false }, 1, 2, 0);
     second.push(Uint8Array.of(0x21, 0x43, 0x65));
     expect([...second.bytes]).toEqual([0x42, 0x06]);
   });
 
+  test('has the columns of a transposed weight one after the other already', () => {
+    const shape = { k: 3, n: 2, block: 4, bits: 4, isTransposed: true } as const;
+    const columns = new ColumnCodes(shape, 0, 2, 0);
+    columns.push(Uint8Array.of(0x21, 0x43, 0x65));
+    expect([...columns.bytes]).toEqual([0x21, 0x03, 0x54, 0x06]);
+    const wide = { ...shape, k: 5 };
+    expect([...columnScales(wide, [1, 2, 3, 4])]).toEqual([1, 2, 3, 4]);
+    expect([...columnZeroPoints(wide, [1, 2, 3, 4], 0)]).toEqual([0x21, 0x43]);
+  });
+
   test('makes signed codes unsigned, and pads the last block with the zero point', () => {
-    const columns = new ColumnCodes({ k: 1, n: 1, block: 4, bits: 4 }, 0, 1, 8);
+    const columns = new ColumnCodes(
+      { k: 1, n: 1, block: 4, bits: 4, isTransposed: false },
+      0,
+      1,
+      8,
+    );
     columns.push(Uint8Array.of(0x0f));
     expect([...columns.bytes]).toEqual([0x87, 0x88]);
   });
 
   test('packs the zero points of each column to whole bytes', () => {
     expect([
-      ...columnZeroPoints({ k: 48, n: 2, block: 16, bits: 4 }, [1, 2, 3, 4, 5, 6], 0),
+      ...columnZeroPoints(
+        { k: 48, n: 2, block: 16, bits: 4, isTransposed: false },
+        [1, 2, 3, 4, 5, 6],
+        0,
+      ),
     ]).toEqual([0x31, 0x05, 0x42, 0x06]);
   });
 });

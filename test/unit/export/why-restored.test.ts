@@ -72,7 +72,7 @@ describe('a weight that is restored to float in a mode that runs operators on co
       'nbits',
       21,
       block32,
-      'restored to float: MatMulNBits takes the place of MatMul, not of Gather',
+      'restored to float: MatMulNBits takes the place of MatMul and Gemm, not of Gather',
     ],
   ])('%s in mode %s at opset %i', async (op, mode, opset, scheme, reason) => {
     const session = Session.open(modelOf(op, opset), pool);

@@ -180,6 +180,12 @@ describe('an export keeps a weight, or restores it, with the reason', () => {
         recipe({ ...block32, dtype: 'int4' }),
         fileOf([node('MatMul', ['w', 'x'], ['y'])]),
       ],
+      [
+        `${restored}MatMulNBits takes the place of a Gemm that scales and transposes nothing but its weight`,
+        'nbits',
+        recipe({ ...block32, dtype: 'int4' }),
+        fileOf([node('Gemm', ['x', 'w'], ['y'], real('alpha', 2))]),
+      ],
     ].map(([reason, mode, wanted, file]) => [reason, mode, wanted, file] as never),
   )('%s', (reason, mode, wanted, file = '') => {
     const session = Session.open(file, pool);

@@ -119,23 +119,30 @@ function isPlainLstm({ record, input, isDirect }: Use): boolean {
 }
 
 /**
- * How a weight is stored for MatMulNBits, or null where it cannot be: a float32 or float16
- * matrix [K, N] in blocks along K of a power of two from 16, with codes of 4 or 8 bits (com.microsoft.MatMulNBits).
+ * How a weight is stored for MatMulNBits, or null where it cannot be: a float32 or float16 matrix [K, N], or the
+ * [N, K] of a Gemm, in blocks along K of a power of two from 16, with codes of 4 or 8 bits (com.microsoft.MatMulNBits).
  */
 export function nbitsShape({ ref }: OnnxTensor, scheme: Block): NBitsShape | null {
-  const [k, n] = ref.shape;
-  if (ref.shape.length !== 2 || ref.axis !== 1) return null;
+  if (ref.shape.length !== 2 || ref.axis === null) return null;
   if (ref.dtype !== 'float32' && ref.dtype !== 'float16') return null;
-  if (k === undefined || n === undefined) return null;
+  const isTransposed = ref.axis === 0;
+  const [n, k] = [ref.shape[ref.axis]!, ref.shape[1 - ref.axis]!];
   const { block } = scheme;
   if (block < 16 || (block & (block - 1)) !== 0) return null;
-  if (scheme.dtype === 'int4' || scheme.dtype === 'uint4') return { k, n, block, bits: 4 };
-  return scheme.dtype === 'int8' || scheme.dtype === 'uint8' ? { k, n, block, bits: 8 } : null;
+  const shape = { k, n, block, isTransposed };
+  if (scheme.dtype === 'int4' || scheme.dtype === 'uint4') return { ...shape, bits: 4 };
+  return scheme.dtype === 'int8' || scheme.dtype === 'uint8' ? { ...shape, bits: 8 } : null;
 }
 
-/** Whether a use is the right-hand side of a plain MatMul, which MatMulNBits stands in for. */
-export function isMatMulWeight(use: Use): boolean {
-  return use.op === 'MatMul' && isRightHand(use);
+/** Broadcasting by shape alone came with this opset: an Add of an older one takes no Gemm's bias. */
+export const BROADCAST_OPSET = 7;
+
+/** Whether a use is the right-hand side of a MatMul, or of a Gemm that is x W + C, which MatMulNBits stands in for. */
+export function isNBitsWeight(use: Use, { ref }: OnnxTensor, opset: number): boolean {
+  if (!isRightHand(use) || use.axis !== ref.axis) return false;
+  if (use.op === 'MatMul') return ref.axis === 1;
+  const hasBias = (use.record.inputs[2] ?? '') !== '';
+  return use.op === 'Gemm' && isPlainGemm(use.record) && (!hasBias || opset >= BROADCAST_OPSET);
 }
 
 /** Whether a use is the second input of an operator of ai.onnx that has all that an operator must have. */

@@ -6,7 +6,7 @@ import type { NodeRecord } from '../read/records.ts';
 import type { OnnxTensor, Stored, Use } from '../read/stored.ts';
 import {
   integerForm,
-  isMatMulWeight,
+  isNBitsWeight,
   nbitsShape,
   type IntegerUse,
   type PlannedWeight,
@@ -27,7 +27,7 @@ export function usesTakenOver(
   opset: number,
 ): IntegerUse[] {
   if (request.mode === 'dynamic') return integerUses(request, weight, opset);
-  return request.mode === 'nbits' ? nbitsUses(weight.tensor, weight.scheme) : [];
+  return request.mode === 'nbits' ? nbitsUses(weight, opset) : [];
 }
 
 /**
@@ -58,11 +58,15 @@ function operatorOf(graph: OnnxGraph, node: NodeRecord): number | undefined {
 }
 
 /** MatMulNBits wants codes in an order that no other operator takes: all uses or none. */
-export function nbitsUses(tensor: OnnxTensor, scheme: Scheme): IntegerUse[] {
+export function nbitsUses(
+  { tensor, scheme }: PlannedWeight & { readonly scheme: Scheme },
+  opset: number,
+): IntegerUse[] {
   if (scheme.kind !== 'block') return [];
   const { ref, stored } = tensor;
   const nbits = nbitsShape(tensor, scheme);
-  if (nbits === null || isNeeded(tensor) || !stored.uses.every(isMatMulWeight)) return [];
+  if (nbits === null || isNeeded(tensor)) return [];
+  if (!stored.uses.every((use) => isNBitsWeight(use, tensor, opset))) return [];
   return stored.uses.map(({ record, graph, input }) => ({
     form: 'MatMulNBits',
     node: record,

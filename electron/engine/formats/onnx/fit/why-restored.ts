@@ -63,7 +63,8 @@ function whyNotInteger(
 }
 
 function whyNotNbits({ ref }: OnnxTensor, scheme: Scheme, ops: string): string {
-  if (ops !== 'MatMul') return `MatMulNBits takes the place of MatMul, not of ${ops}`;
+  if (ops !== 'MatMul' && ops !== 'Gemm')
+    return `MatMulNBits takes the place of MatMul and Gemm, not of ${ops}`;
   const granularity = granularityOf(scheme);
   if (typeof granularity !== 'object' || granularity.block < 16 || !isPower(granularity.block))
     return 'MatMulNBits takes blocks of 16, 32, 64 ... along the inputs';
@@ -72,7 +73,9 @@ function whyNotNbits({ ref }: OnnxTensor, scheme: Scheme, ops: string): string {
   if (ref.shape.length !== 2) return `MatMulNBits takes a matrix, not ${ref.shape.length} axes`;
   if (ref.dtype !== 'float32' && ref.dtype !== 'float16')
     return `onnxruntime's MatMulNBits takes float32 and float16, not ${ref.dtype}`;
-  return 'MatMulNBits takes a weight as the second input of MatMul, with blocks along its rows';
+  return ops === 'Gemm'
+    ? 'MatMulNBits takes the place of a Gemm that scales and transposes nothing but its weight'
+    : 'MatMulNBits takes a weight as the second input of MatMul, with blocks along its rows';
 }
 
 function isPower(value: number): boolean {

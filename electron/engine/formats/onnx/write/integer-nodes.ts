@@ -79,7 +79,11 @@ export class IntegerNodes {
 
   private matMulNBits({ node, hasZeroPoint, nbits }: IntegerUse, parts: PartNames): void {
     const { k, n, bits, block } = nbits!;
-    this.add(node.outputs[0]!, {
+    const output = node.outputs[0]!;
+    // A MatMul has no third input; a Gemm's is added as it is, of any shape that the output takes.
+    const bias = node.inputs[2] ?? '';
+    const product = bias === '' ? output : this.names.make(`${output}_product`);
+    this.add(product, {
       opType: 'MatMulNBits',
       domain: 'com.microsoft',
       inputs: [
@@ -93,6 +97,7 @@ export class IntegerNodes {
         ...(this.accuracyLevel === 0 ? {} : { accuracy_level: this.accuracyLevel }),
       },
     });
+    if (bias !== '') this.add(output, { opType: 'Add', inputs: [product, bias] });
   }
 
   /** com.microsoft's one operator for it, which any opset takes. */

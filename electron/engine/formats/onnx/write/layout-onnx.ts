@@ -17,7 +17,7 @@ import { entryMessage, field } from './messages.ts';
 import { FreshNames } from './names.ts';
 import { attributeEdits, REWRITTEN } from './attribute-inputs.ts';
 import { Opsets, STATIC_OPSETS, type WantedOpsets } from './opsets.ts';
-import { DYNAMIC_OPSET } from '../fit/integer-uses.ts';
+import { BROADCAST_OPSET, DYNAMIC_OPSET } from '../fit/integer-uses.ts';
 import { IntegerNodes, type LstmWeight } from './integer-nodes.ts';
 import { inlineExternal, SideFile } from './side-file.ts';
 import { replaceWeight, type ReplacedWeight } from './replace-weight.ts';
@@ -269,8 +269,10 @@ function wantedOpsets(request: OnnxExport, ownerOf: OwnerOf): WantedOpsets {
     const versions = wanted.get(owner) ?? new Set();
     wanted.set(owner, versions);
     if (request.mode === 'dynamic') versions.add(DYNAMIC_OPSET);
-    const isTaken =
-      request.mode === 'nbits' && nbitsUses(request.tensors[tensor]!, scheme).length > 0;
+    const weight = { tensor: request.tensors[tensor]!, scheme };
+    const uses = request.mode === 'nbits' ? nbitsUses(weight, BROADCAST_OPSET) : [];
+    const isTaken = uses.length > 0;
+    if (uses.some(({ node }) => node.opType === 'Gemm')) versions.add(BROADCAST_OPSET);
     if (!isTaken) for (const version of usefulOpsets(scheme, ref)) versions.add(version);
     const stored = isTaken ? 'uint8' : storageDtype(scheme.dtype);
     if (owner !== null) versions.add(constantOpset(stored));
