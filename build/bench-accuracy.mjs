@@ -38,8 +38,8 @@ const RECIPES = {
   '8-static-int8': ['static', 'static-int8'],
   '8-ours': ['static', 'static-int8-best'],
   '4-nearest': ['nbits', matMuls({ range: 'minmax' })],
-  '4-nearest, mse': ['nbits', matMuls({ range: 'mse' })],
-  '4-ours': ['nbits', matMuls({ range: 'mse', algorithm: 'gptq' })],
+  '4-nearest, signed scale': ['nbits', matMuls({ signedScale: true })],
+  '4-ours': ['nbits', matMuls({ range: 'mse', signedScale: true, algorithm: 'gptq' })],
 };
 
 /** Ours are made anew each time: they are what is measured. */

@@ -1,4 +1,4 @@
-import type { ChosenRange } from './ranges.ts';
+import type { BestRange, ChosenRange } from './ranges.ts';
 import type { ActivationScheme } from './recipe.ts';
 import type { Histogram, RangeCandidate } from './report.ts';
 
@@ -69,6 +69,8 @@ export interface StaticOutline {
   readonly operators: number;
   /** Most operators first. */
   readonly float: readonly FloatGroup[];
+  /** As in Plan. */
+  readonly bestRange?: BestRange;
 }
 
 /** What a calibration found. */

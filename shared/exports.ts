@@ -1,11 +1,12 @@
 import type { StaticOutline } from './activations.ts';
+import type { BestRange } from './ranges.ts';
 import type { KeptGroup } from './report.ts';
 
 /**
  * qdq: weights only, float arithmetic. dynamic: MatMul, Gemm and Conv on integers, their inputs
  * quantized as they run. static: the same with ranges of activations that calibration found, so that
  * operators hand on codes. float: float types only. float16: the graph computes in float16, between
- * float32 inputs and outputs. nbits: MatMul on weights of 4 or 8 bits in blocks. cast: every float
+ * float32 inputs and outputs. nbits: MatMul and Gemm on weights of 4 or 8 bits in blocks. cast: every float
  * tensor in the recipe's float type, biases and norms too, as a checkpoint's model.to(dtype) makes it.
  */
 export const EXPORT_MODES = [
@@ -51,6 +52,8 @@ export interface ExportResult {
   readonly nearest?: readonly KeptGroup[];
   /** Mode static: values between operators that are quantized, and those that stay in float. */
   readonly activations?: { readonly quantized: number; readonly kept: number };
+  /** Mode static: the range method of activations, where the recipe has it chosen by the model's outputs. */
+  readonly bestRange?: BestRange;
   /** Modes that run operators on codes (dynamic, static, nbits): how many do. */
   readonly integerOperators?: number;
   /** Mode float16: the operators that compute in float32; mode static: those that stay in float. */

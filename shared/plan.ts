@@ -9,7 +9,7 @@ import {
   withFields,
   type Scheme,
 } from './scheme.ts';
-import type { ChosenRange } from './ranges.ts';
+import type { BestRange, ChosenRange } from './ranges.ts';
 import { compileRules, type SearchTime } from './rule-matcher.ts';
 
 /** Scales and zero points, one for the tensor or one for each channel of an axis. */
@@ -100,6 +100,8 @@ export interface Plan {
   readonly operators: readonly OperatorPlan[];
   /** The type of the model's inputs and outputs that are quantized, where it is not float. */
   readonly io?: 'int8' | 'uint8' | 'int16';
+  /** The range method of activations, where the recipe has it chosen by the model's outputs. */
+  readonly bestRange?: BestRange;
 }
 
 /** A plan that leaves activations in float. */

@@ -57,7 +57,11 @@ export const PRESETS: readonly Recipe[] = [
   preset('ort-dynamic', { dtype: 'int8', granularity: 'tensor' }, { minElements: 0 }),
   // Mode static quantizes the activations as well.
   preset('static-int8', {}, { activations: BASE_ACTIVATIONS }),
-  preset('static-int8-best', { algorithm: 'gptq' }, { activations: BASE_ACTIVATIONS }),
+  preset(
+    'static-int8-best',
+    { algorithm: 'gptq' },
+    { activations: { ...BASE_ACTIVATIONS, rangeByOutputs: true } },
+  ),
   // onnxruntime's quantize_static by default.
   preset(
     'ort-static',
@@ -113,7 +117,7 @@ export const PRESET_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'static-int8':
     'Weights in int8 per channel and, in mode static, activations in uint8: onnxruntime computes on integers.',
   'static-int8-best':
-    'As static-int8, with codes of weights chosen for the outputs of each layer (GPTQ); needs samples.',
+    "As static-int8, with codes of weights chosen for the outputs of each layer (GPTQ), and ranges for the model's; needs samples.",
   'ort-static':
     "onnxruntime's quantize_static by default: int8 weights and activations, per tensor, of most operators.",
   'litert-full-integer':

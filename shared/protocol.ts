@@ -147,7 +147,13 @@ export interface Requests {
    * moments of their inputs.
    */
   calibrate: {
-    params: { handle: Handle; mode: ExportMode; choosesCodes: boolean } & SampleInputs;
+    params: {
+      handle: Handle;
+      mode: ExportMode;
+      choosesCodes: boolean;
+      /** The recipe whose range method of activations is chosen by the outputs, where one asks for that. */
+      rangeOf?: Recipe | undefined;
+    } & SampleInputs;
     reply: Calibrated;
   };
   /** Plan mode static by the ranges of a file. */

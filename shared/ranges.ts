@@ -1,5 +1,30 @@
+import type { RangeMethod } from './scheme.ts';
+
 /** Bins of an observed histogram; two of them are one of onnxruntime's 2048. */
 export const HISTOGRAM_BINS = 4096;
+
+/** The range methods of activations that are compared with one another. */
+export const RANGE_METHODS: readonly RangeMethod[] = [
+  'minmax',
+  { percentile: 99.999 },
+  { percentile: 99.99 },
+  { percentile: 99.9 },
+  'mse',
+  'entropy',
+];
+
+/** A range method in words. */
+export function rangeName(range: RangeMethod): string {
+  if (typeof range === 'string') return range;
+  return 'clip' in range ? 'clip' : `percentile ${range.percentile}`;
+}
+
+/** The range method that lost least of a model's outputs, and what each that was tried left of them. */
+export interface BestRange {
+  readonly range: RangeMethod;
+  /** SQNR of the outputs, dB; null where they are exact. */
+  readonly tried: readonly { readonly range: RangeMethod; readonly sqnrDb: number | null }[];
+}
 
 /** What calibration observed of one value, over all samples. */
 export interface ObservedValue {
@@ -32,6 +57,8 @@ export interface Ranges {
   readonly values: readonly ObservedValue[];
   /** Values that could not be observed, and why. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+  /** Where a recipe has the range method chosen by the model's outputs. */
+  readonly best?: BestRange | undefined;
 }
 
 /** The part of the number line that codes are to span. */

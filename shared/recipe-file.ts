@@ -58,10 +58,14 @@ const activationFields = {
   dtype: v.picklist(ACTIVATION_DTYPES),
   symmetric: v.boolean(),
   range: schemeFields.range,
+  rangeByOutputs: v.optional(v.boolean()),
   biasCorrection: v.optional(v.boolean()),
   operators: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(200))), v.maxLength(1000))),
   io: v.optional(v.picklist(BORDER_TYPES)),
 };
+
+/** A rule that names a range has it; what outputs lose is measured for the whole model. */
+const { rangeByOutputs: _, ...ruleActivationFields } = activationFields;
 
 const recipeSchema = v.strictObject({
   version: v.literal(1),
@@ -81,7 +85,7 @@ const recipeSchema = v.strictObject({
           role: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
         }),
         scheme: v.optional(v.nullable(v.partial(schemeSchema))),
-        activations: v.optional(v.nullable(v.partial(v.strictObject(activationFields)))),
+        activations: v.optional(v.nullable(v.partial(v.strictObject(ruleActivationFields)))),
       }),
     ),
     [],

@@ -11,6 +11,11 @@ export interface ActivationScheme {
   readonly symmetric: boolean;
   /** How a range is chosen of what calibration observed. */
   readonly range: RangeMethod;
+  /**
+   * Whether calibration exports by each range method and takes the one that loses least of the model's outputs; `range`
+   * stands where that was not measured. Of a recipe's activations, not of rules, which name a range of their own.
+   */
+  readonly rangeByOutputs?: boolean | undefined;
   /** Whether biases make up for what rounded weights add on average; not where operators are named. */
   readonly biasCorrection?: boolean | undefined;
   /**
@@ -76,6 +81,18 @@ export function choosesCodes({
   return [fields, ...rules.map(({ scheme }) => scheme)].some(
     (each) => (each?.algorithm ?? 'nearest') !== 'nearest',
   );
+}
+
+/** Whether a recipe has the range method of activations chosen by the model's outputs. */
+export function choosesRange({ activations }: Pick<Recipe, 'activations'>): boolean {
+  return activations?.rangeByOutputs === true;
+}
+
+/** A recipe with the range method that calibration found to be the best, where the recipe leaves that to it. */
+export function withBestRange(recipe: Recipe, best: RangeMethod | undefined): Recipe {
+  const { activations } = recipe;
+  if (activations?.rangeByOutputs !== true || best === undefined) return recipe;
+  return { ...recipe, activations: { ...activations, range: best, rangeByOutputs: false } };
 }
 
 /**

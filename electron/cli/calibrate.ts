@@ -10,6 +10,7 @@ import {
   calibrated,
   calibrationInputs,
   IMAGES_OPTION,
+  withMethod,
   SAMPLES_OPTION,
   SEED_OPTION,
 } from './calibration.ts';
@@ -65,9 +66,14 @@ async function calibrate({ positionals, values }: CommandInput): Promise<void> {
     const inputs = [...tools.session.opened.files, ...recipeFiles(values['recipe'])];
     checkWritable(out, inputs);
     await withPrepared(tools, async (prepared) => {
-      const ranges = await calibrated(prepared, calibrationInputs(values, 'inputs', recipe), tools);
+      const samples = calibrationInputs(values, 'inputs', recipe);
+      const observed = await calibrated(prepared, samples, tools);
+      prepared.use(observed);
+      const ranges =
+        recipe === null ? observed : await withMethod(observed, samples, recipe, prepared, tools);
       writeWhole(out, rangesToText(ranges), inputs);
-      const report = reportOf(ranges, scheme, prepared.session.opened.graph());
+      const range = ranges.best?.range ?? scheme.range;
+      const report = reportOf(ranges, { ...scheme, range }, prepared.session.opened.graph());
       if (values['json'] === true) printJson(report);
       else printReport(out, report);
     });

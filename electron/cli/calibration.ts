@@ -3,9 +3,10 @@ import type { ExportMode } from '../../shared/exports.ts';
 import type { CalibrationSettings } from '../../shared/calibration-settings.ts';
 import { parseRecipe } from '../../shared/recipe-file.ts';
 import type { SamplesDescription } from '../../shared/samples.ts';
-import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
-import type { Ranges } from '../../shared/ranges.ts';
+import { choosesCodes, choosesRange, type Recipe } from '../../shared/recipe.ts';
+import { rangeName, type Ranges } from '../../shared/ranges.ts';
 import { preparationInWords } from '../engine/calibrate/data/describe.ts';
+import { findBestRange } from '../engine/best-range.ts';
 import { observeWeightMoments } from '../engine/calibrate/moments.ts';
 import type { CalibrationInputs, PreparedModel } from '../engine/calibrate/prepared.ts';
 import { assertRangesOf, readRanges } from '../engine/calibrate/ranges-file.ts';
@@ -101,6 +102,25 @@ export async function calibrated(
   const { description, ...ranges } = await prepared.calibrate(inputs, options);
   printUnderstood(description);
   return ranges;
+}
+
+/** Ranges with the method that loses least of the outputs, where a recipe has it chosen and samples are given. */
+export async function withMethod(
+  ranges: Ranges,
+  inputs: CalibrationInputs | null,
+  recipe: Recipe,
+  { session }: PreparedModel,
+  options: RunOptions,
+): Promise<Ranges> {
+  if (!choosesRange(recipe) || ranges.best !== undefined) return ranges;
+  if (inputs === null) {
+    printError(
+      `quantscope: warning: no range method was chosen by the outputs of this model, so ranges are by ${rangeName(recipe.activations!.range)}; give samples with --calibrate DIR, or to quantscope calibrate with --recipe`,
+    );
+    return ranges;
+  }
+  const best = await findBestRange(session, currentRuntime(), recipe, inputs, options);
+  return { ...ranges, best };
 }
 
 /** Observe what a recipe's algorithm needs to choose codes; nothing where it takes the nearest. @throws UsageError without samples */

@@ -7,6 +7,7 @@ import {
   type KeptOperator,
 } from '../../shared/exports.ts';
 import type { ModelSummary } from '../../shared/protocol.ts';
+import { rangeName, type BestRange } from '../../shared/ranges.ts';
 import {
   ACCURACY_LEVELS,
   BORDER_TYPES,
@@ -32,7 +33,13 @@ import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { FORMATS } from '../engine/formats/registry.ts';
 import { checkWritable } from '../files/atomic-file.ts';
 import type { ExportOptions } from '../engine/exporting.ts';
-import { IMAGES_OPTION, observeForCodes, rangesFor } from './calibration.ts';
+import {
+  calibrationInputs,
+  IMAGES_OPTION,
+  observeForCodes,
+  rangesFor,
+  withMethod,
+} from './calibration.ts';
 import { assertMode } from '../engine/planning.ts';
 import { withPrepared } from './with-prepared.ts';
 import { withSession, type Tools } from './with-session.ts';
@@ -147,6 +154,7 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     for (const { tensors, reason } of result.nearest ?? [])
       print(`nearest codes: ${tensors} ${tensors === 1 ? 'tensor' : 'tensors'}: ${reason}`);
     printIntegerOperators(result);
+    if (result.bestRange !== undefined) print(bestRangeLine(result.bestRange));
     if (result.arena !== undefined)
       print(
         `memory for values between operators: ${kilobytes(result.arena.before)} -> ${kilobytes(result.arena.after)}`,
@@ -222,8 +230,12 @@ async function exportStatic(
   assertMode(tools.session.opened, 'static');
   const inputs = [...tools.session.opened.files, ...(options.inputs ?? [])];
   return withPrepared(tools, async (prepared) => {
-    prepared.use(await rangesFor(values, recipe, prepared, tools));
+    const ranges = await rangesFor(values, recipe, prepared, tools);
+    prepared.use(ranges);
     await observeForCodes(values, recipe, prepared.session, 'static', tools);
+    const samples =
+      values['calibrate'] === undefined ? null : calibrationInputs(values, 'calibrate', recipe);
+    prepared.use(await withMethod(ranges, samples, recipe, prepared, tools));
     const result = await prepared.session.export(recipe, 'static', out, { ...options, inputs });
     return { ...result, bytesBefore: tools.session.bytes };
   });
@@ -253,6 +265,15 @@ function printIntegerOperators({ mode, integerOperators, quantized }: ExportResu
     printError(
       `quantscope: warning: no operator takes codes, so this ${mode} export computes in float; quantscope analyze --mode ${mode} says why`,
     );
+}
+
+/** The range method that was chosen, and what all left of the outputs. */
+export function bestRangeLine({ range, tried }: BestRange): string {
+  const figures = tried.map(
+    (each) =>
+      `${rangeName(each.range)} ${each.sqnrDb === null ? 'exact' : `${each.sqnrDb.toFixed(1)} dB`}`,
+  );
+  return `ranges of activations by ${rangeName(range)}, which loses least of the outputs: ${figures.join(', ')}`;
 }
 
 /** One line for each reason, with how many operators of each kind it keeps. */

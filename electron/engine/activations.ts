@@ -11,12 +11,13 @@ import { valueKey, type ModelGraph, type Operand, type OperatorRef } from '../..
 import type { Plan, ValuePlan } from '../../shared/plan.ts';
 import {
   HISTOGRAM_BINS,
+  RANGE_METHODS,
+  rangeName,
   type ChosenRange,
   type ObservedValue,
   type Ranges,
 } from '../../shared/ranges.ts';
 import { BASE_ACTIVATIONS, type ActivationScheme, type Recipe } from '../../shared/recipe.ts';
-import type { RangeMethod } from '../../shared/scheme.ts';
 import type { Histogram } from '../../shared/report.ts';
 import { chooseRange, sqnrOfParameters } from './calibrate/choose-range.ts';
 import { activationParameters } from './quantize/activation-parameters.ts';
@@ -28,14 +29,7 @@ const RESTORING = 'DEQUANTIZE';
 const ROW_BINS = 24;
 
 /** The methods that the inspector compares. */
-const METHODS: readonly (readonly [string, RangeMethod])[] = [
-  ['minmax', 'minmax'],
-  ['percentile 99.999', { percentile: 99.999 }],
-  ['percentile 99.99', { percentile: 99.99 }],
-  ['percentile 99.9', { percentile: 99.9 }],
-  ['mse', 'mse'],
-  ['entropy', 'entropy'],
-];
+const METHODS = RANGE_METHODS.map((range) => [rangeName(range), range] as const);
 
 /** The outputs of weights' operators under a plan of mode static, by what was observed of them. */
 export class Activations {
@@ -207,5 +201,6 @@ export function outlineOf(plan: Plan, { operators }: ModelGraph): StaticOutline 
     operators: plan.operators.filter(({ isInteger, reason }) => isInteger || reason !== null)
       .length,
     float: float.sort((a, b) => b.operators - a.operators),
+    ...(plan.bestRange === undefined ? {} : { bestRange: plan.bestRange }),
   };
 }

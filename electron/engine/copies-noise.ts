@@ -18,6 +18,8 @@ export interface Copying {
   readonly inputs: Inputs;
   /** What writes the copies; the session itself where it is missing. */
   readonly exporter?: NonNullable<Under['exporter']>;
+  /** What progress says of each copy; layers are measured where it is missing. */
+  readonly progress?: { readonly what: string; readonly unit: string };
 }
 
 /** What the outputs of copies of a model lose, each exported under a recipe of its own. */
@@ -52,16 +54,20 @@ export class CopiesNoise {
    * @throws AppError RUNTIME where no output can be compared
    */
   async noises(recipes: readonly Recipe[]): Promise<readonly number[]> {
+    return (await this.comparableNoises(recipes)).map((each) => this.compared(each));
+  }
+
+  /** The same, with null where no output can be compared. */
+  async comparableNoises(recipes: readonly Recipe[]): Promise<readonly (number | null)[]> {
     const size = Math.max(1, Math.floor(BATCH_BYTES / this.session.bytes));
-    const found: number[] = [];
+    const found: (number | null)[] = [];
     for (let at = 0; at < recipes.length; at += size) {
       const folder = temporaryFolder();
       try {
         const files: string[] = [];
         for (const [index, recipe] of recipes.slice(at, at + size).entries())
           files.push(await this.export(recipe, path.join(folder, String(index))));
-        const noise = await this.run(files, at, recipes.length);
-        for (const each of noise) found.push(this.compared(each));
+        found.push(...(await this.run(files, at, recipes.length)));
       } finally {
         fs.rmSync(folder, { recursive: true, force: true });
       }
@@ -80,13 +86,14 @@ export class CopiesNoise {
 
   private run(files: readonly string[], from: number, of: number): Promise<(number | null)[]> {
     const { onProgress } = this.options;
+    const { what, unit } = this.copying.progress ?? { what: 'Measuring layer', unit: 'layers' };
     return runNoise(this.session, this.runtime, files, this.copying.inputs, {
       ...this.options,
       onProgress: (progress) => {
         const inBatch = Math.floor((progress.fraction ?? 0) * files.length);
         onProgress?.({
           ...progress,
-          ...{ what: 'Measuring layer', item: '', unit: 'layers' },
+          ...{ what, item: '', unit },
           ...{ done: Math.min(of, from + inBatch + 1), of },
           fraction: (from + (progress.fraction ?? 0) * files.length) / of,
           secondsLeft: null,

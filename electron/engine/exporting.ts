@@ -162,6 +162,7 @@ export class Exporting {
       ...activationCounts(mode, plan),
       keptByReason: this.keptByReason(plan, layout),
       ...this.nearestByReason(recipe, mode),
+      ...(plan.bestRange === undefined ? {} : { bestRange: plan.bestRange }),
       ...(layout.arena === undefined ? {} : { arena: layout.arena }),
       ...(operators === undefined ? {} : { operators }),
       ...(layout.integerOperators === undefined

@@ -1,6 +1,8 @@
 import type { Calibrated, Calibrations } from '../../shared/activations.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { ExportMode } from '../../shared/exports.ts';
+import type { Recipe } from '../../shared/recipe.ts';
+import { findBestRange } from './best-range.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import { writeWhole } from '../files/atomic-file.ts';
 import { AnswerStore } from './answers/answer-store.ts';
@@ -21,6 +23,8 @@ import type { WeightMoments } from './weight-moments.ts';
 interface CalibrationWanted extends CalibrationInputs {
   readonly mode: ExportMode;
   readonly choosesCodes: boolean;
+  /** The recipe whose range method of activations is chosen by the outputs, where one asks for that. */
+  readonly rangeOf?: Recipe | undefined;
 }
 
 /** A model that a page has open: its session and, once it was asked for, its prepared copy and what calibration found. */
@@ -77,7 +81,7 @@ export class OpenModel {
    * @throws AppError UNSUPPORTED for a format without the mode, or without layers that are observed
    */
   async calibrate(
-    { mode, choosesCodes, ...wanted }: CalibrationWanted,
+    { mode, choosesCodes, rangeOf, ...wanted }: CalibrationWanted,
     options: RunOptions,
   ): Promise<Calibrated> {
     assertMode(this.session.opened, mode);
@@ -94,9 +98,14 @@ export class OpenModel {
       : null;
     if (codes !== null) prepared.session.useMoments(codes.moments);
     const weights = codes?.weights ?? this.found.static?.weights ?? 0;
+    prepared.use(ranges);
+    const best =
+      rangeOf === undefined
+        ? undefined
+        : await findBestRange(prepared.session, this.runtime, rangeOf, wanted, options);
     const isRandom = wanted.inputs === null;
     const { warnings } = description;
-    return this.planBy(prepared, ranges, { weights, isRandom, warnings });
+    return this.planBy(prepared, { ...ranges, best }, { weights, isRandom, warnings });
   }
 
   /** Plan mode static by ranges that were saved before. @throws AppError IO, BAD_USAGE for a file of something else */

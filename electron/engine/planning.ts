@@ -252,7 +252,9 @@ export class Planning {
   /** The plan of weights, with that of activations and operators where the mode has one. */
   private computing(weights: WeightPlans, mode: ExportMode, recipe: Recipe): Plan {
     if (mode !== 'static' || this.opened.planStatic === undefined) return weightsOnly(weights);
-    return this.opened.planStatic(weights, this.calibration.facts(recipe));
+    const plan = this.opened.planStatic(weights, this.calibration.facts(recipe));
+    const bestRange = this.calibration.bestRange(recipe);
+    return bestRange === undefined ? plan : { ...plan, bestRange };
   }
 
   private get tensors(): readonly TensorRef[] {

@@ -1,7 +1,12 @@
 import type { ChosenRange, ObservedValue, Ranges } from '../../shared/ranges.ts';
 import { valueKey } from '../../shared/graph.ts';
 import { planWeights, type PlannedTensor, type TensorPlan } from '../../shared/plan.ts';
-import type { ActivationScheme, Recipe } from '../../shared/recipe.ts';
+import {
+  choosesRange,
+  withBestRange,
+  type ActivationScheme,
+  type Recipe,
+} from '../../shared/recipe.ts';
 import type { Scheme } from '../../shared/scheme.ts';
 import type { TensorReport } from '../../shared/report.ts';
 import { chooseRange } from './calibrate/choose-range.ts';
@@ -13,6 +18,7 @@ export class StaticKnowledge {
   private readonly opened: OpenedModel;
   private readonly planned: readonly PlannedTensor[];
   private observed: ReadonlyMap<string, ObservedValue> | null = null;
+  private best: Ranges['best'];
   private skipped: ReadonlyMap<string, string> = new Map();
   /** By tensor and scheme. */
   private measured = new Map<string, WeightParameters>();
@@ -32,11 +38,17 @@ export class StaticKnowledge {
   }
 
   /** Plan from these ranges from now on. */
-  use({ values, skipped }: Ranges): void {
+  use({ values, skipped, best }: Ranges): void {
+    this.best = best;
     this.observed = new Map(values.map((value) => [value.name, value]));
     this.skipped = new Map(skipped.map(({ name, reason }) => [name, reason]));
     this.chosen = new Map();
     this.excess = new Map();
+  }
+
+  /** The range method that a recipe leaves to calibration, where it was measured. */
+  bestRange(recipe: Recipe): Ranges['best'] {
+    return choosesRange(recipe) ? this.best : undefined;
   }
 
   /** Weights are to be measured again, as their codes may be others now. */
@@ -93,7 +105,7 @@ export class StaticKnowledge {
   facts(recipe: Recipe): StaticFacts {
     const { model, files } = this.opened;
     return {
-      recipe,
+      recipe: withBestRange(recipe, this.best?.range),
       rangeOf: (value, scheme, part) =>
         this.rangeOf(valueKey(this.opened.graph().values[value]!), scheme, part),
       parametersOf: (tensor, scheme) => this.measured.get(keyOf(tensor, scheme)) ?? null,

@@ -156,19 +156,23 @@ export function sameActivations(
     a.dtype === b.dtype &&
     a.symmetric === b.symmetric &&
     sameRange(a.range, b.range) &&
+    (a.rangeByOutputs ?? false) === (b.rangeByOutputs ?? false) &&
     (a.biasCorrection ?? false) === (b.biasCorrection ?? false) &&
     a.operators?.join() === b.operators?.join()
   );
 }
 
+/** A range method of activations that calibration chooses, as the window calls it. */
+export const BY_OUTPUTS = 'best for outputs';
+
 /** What a rule or recipe asks of activations: "int8 symmetric, minmax". */
 export function activationSentence(scheme: Partial<ActivationScheme> | null): string {
   if (scheme === null) return 'float';
-  const { dtype = '', symmetric, range, biasCorrection } = scheme;
+  const { dtype = '', symmetric, range, rangeByOutputs, biasCorrection } = scheme;
   const symmetry = symmetric === undefined ? '' : symmetric ? 'symmetric' : 'asymmetric';
   const parts = [
     `${dtype} ${symmetry}`.trim(),
-    range === undefined ? '' : rangeLabel(range),
+    rangeByOutputs === true ? BY_OUTPUTS : range === undefined ? '' : rangeLabel(range),
     biasCorrection === true ? 'biases corrected' : '',
   ];
   return parts.filter((part) => part !== '').join(', ');

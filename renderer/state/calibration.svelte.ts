@@ -9,7 +9,7 @@ import type { ImageSettings } from '../../shared/calibration-settings.ts';
 import { toErrorData, type ErrorData } from '../../shared/errors.ts';
 import type { ChosenFile } from '../../shared/ipc.ts';
 import type { Progress, Requests, SampleInputs, Side } from '../../shared/protocol.ts';
-import { choosesCodes } from '../../shared/recipe.ts';
+import { choosesCodes, choosesRange } from '../../shared/recipe.ts';
 import type { RangeMethod } from '../../shared/scheme.ts';
 import { counted } from '../format/numbers.ts';
 import { withActivationRange, withImages } from './activation-rules.ts';
@@ -213,11 +213,20 @@ export class Calibration {
 
   /** Observe the samples. */
   async run(): Promise<void> {
-    const { file, client, announcer, exportMode } = this.#workbench;
+    const { file, client, announcer, exportMode, recipes, compare } = this.#workbench;
     const mode = exportMode.calibrated;
     if (file === null || this.job !== null) return;
     const { choosesCodes } = this;
-    const params = { handle: file.handle, mode, choosesCodes, ...this.#wanted() };
+    const { a, b } = recipes;
+    const asking = choosesRange(a) || !compare ? a : b;
+    const isAsked = mode === 'static' && choosesRange(asking);
+    const params = {
+      handle: file.handle,
+      mode,
+      choosesCodes,
+      ...this.#wanted(),
+      ...(isAsked ? { rangeOf: plain(asking) } : {}),
+    };
     const found = await this.#work('Calibrating', (options) =>
       client.request('calibrate', params, options),
     );

@@ -10,6 +10,12 @@ const MAX_RANGES_BYTES = 1 << 30;
 const finite = v.pipe(v.number(), v.finite());
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
+const method = v.union([
+  v.picklist(['minmax', 'mse', 'entropy']),
+  v.strictObject({ percentile: v.pipe(v.number(), v.gtValue(0), v.maxValue(100)) }),
+  v.strictObject({ clip: v.tuple([finite, finite]) }),
+]);
+
 const schema = v.strictObject({
   version: v.literal(1),
   samples: count,
@@ -31,17 +37,23 @@ const schema = v.strictObject({
     }),
   ),
   skipped: v.array(v.strictObject({ name: v.string(), reason: v.string() })),
+  best: v.optional(
+    v.strictObject({
+      range: method,
+      tried: v.array(v.strictObject({ range: method, sqnrDb: v.nullable(finite) })),
+    }),
+  ),
 });
 
 /** Ranges as a file holds them: bins before the first and after the last in use are left out. */
-export function rangesToText({ samples, values, skipped }: Ranges): string {
+export function rangesToText({ samples, values, skipped, best }: Ranges): string {
   const written = values.map(({ histogram, ...facts }) => {
     const first = histogram.findIndex((each) => each > 0);
     const end = histogram.findLastIndex((each) => each > 0) + 1;
     const counts = histogram.slice(Math.max(0, first), end);
     return { ...facts, histogram: { first: Math.max(0, first), counts } };
   });
-  return `${JSON.stringify({ version: 1, samples, values: written, skipped })}\n`;
+  return `${JSON.stringify({ version: 1, samples, values: written, skipped, best })}\n`;
 }
 
 /** The ranges that a file holds. @throws AppError IO, and as rangesFromText does */
@@ -88,8 +100,9 @@ export function rangesFromText(text: string, file: string): Ranges {
     const field = v.getDotPath(issue) ?? 'ranges';
     throw notRanges(file, field, issue.received, issue.expected ?? issue.message);
   }
-  const { samples, values, skipped } = result.output;
-  return { samples, skipped, values: values.map((value) => wholeValue(value, file)) };
+  const { samples, values, skipped, best } = result.output;
+  const whole = values.map((value) => wholeValue(value, file));
+  return { samples, skipped, values: whole, ...(best === undefined ? {} : { best }) };
 }
 
 type WrittenValue = v.InferOutput<typeof schema>['values'][number];

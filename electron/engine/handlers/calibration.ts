@@ -21,9 +21,10 @@ export function calibrationHandlers({
   return {
     describeSamples: async ({ handle, ...wanted }, call) =>
       models.model(handle).describeSamples(await calibrationInputs(grants, wanted), call),
-    calibrate: async ({ handle, mode, choosesCodes, ...wanted }, call) => {
+    calibrate: async ({ handle, mode, choosesCodes, rangeOf: asked, ...wanted }, call) => {
       const inputs = await calibrationInputs(grants, wanted);
-      return models.model(handle).calibrate({ ...inputs, mode, choosesCodes }, call);
+      const rangeOf = asked && parseRecipe(asked);
+      return models.model(handle).calibrate({ ...inputs, mode, choosesCodes, rangeOf }, call);
     },
     openRanges: async ({ handle, file }, call) =>
       models.model(handle).openRanges(await grants.path(file, 'read'), call),

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import type { SampleSource } from '../calibrate/data/listing.ts';
 import type { CalibrationSettings } from '../../../shared/calibration-settings.ts';
 import type { LayerErrors } from '../../../shared/layer-errors.ts';
 import type { ExportMode } from '../../../shared/exports.ts';
@@ -19,7 +20,9 @@ import type { RunProgress } from './run-progress.ts';
 export interface Inputs {
   readonly samples: number;
   readonly seed: number;
-  readonly inputs: string | null;
+  readonly inputs: SampleSource | null;
+  /** How many samples of files to take at most; all where it is missing. */
+  readonly limit?: number | undefined;
   /** How pictures and sounds become inputs; what is left out is guessed. */
   readonly settings?: CalibrationSettings | undefined;
   /** Where outputs are kept to be shown. */

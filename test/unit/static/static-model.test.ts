@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { reducedHistogram } from '../../../electron/engine/activations.ts';
 import type { Runtime } from '../../../electron/engine/runtime/host.ts';
 import { EngineServer } from '../../../electron/engine/server.ts';
-import { HISTOGRAM_BINS } from '../../../shared/ranges.ts';
+import { HISTOGRAM_BINS, RANGE_METHODS } from '../../../shared/ranges.ts';
 import type { ExportMode } from '../../../shared/exports.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import type { TensorFigures } from '../../../shared/report.ts';
@@ -263,6 +263,38 @@ describe('mode static in the window', () => {
     );
     fs.writeFileSync(file, '{"version": 2}');
     await expect(second.page.ask('openRanges', asked)).rejects.toThrow('holds no ranges');
+  });
+
+  test('the range method that loses least of the outputs is chosen, told and saved', async () => {
+    const best = recipe('static-int8-best', { minElements: 0 });
+    const first = await opened();
+    const params = { ...forStatic, ...random, choosesCodes: true, recipe: best, rangeOf: best };
+    await first.page.ask('calibrate', params);
+    const of = { handle: 'model', recipe: best, mode: 'static' } as const;
+    const { outline } = await first.page.ask('previewExport', of);
+    const { range, tried } = outline!.bestRange!;
+    expect(tried.map((each) => each.range)).toEqual(
+      expect.arrayContaining(RANGE_METHODS.map((each) => each)),
+    );
+    const least = Math.max(...tried.map(({ sqnrDb }) => sqnrDb!));
+    expect(tried.find((each) => each.sqnrDb === least)!.range).toEqual(range);
+    const layersOf = (page: Page, wanted: Recipe) =>
+      page.ask('activations', { handle: 'model', recipe: wanted });
+    const chosen = await layersOf(first.page, best);
+    const named = { ...best.activations!, range, rangeByOutputs: false };
+    expect(chosen).toEqual(await layersOf(first.page, { ...best, activations: named }));
+
+    const file = path.join(folder, 'best.ranges.json');
+    first.grant('target', file, 'write');
+    await first.page.ask('saveRanges', { handle: 'model', target: 'target' });
+    const second = await opened();
+    second.grant('ranges', file);
+    await second.page.ask('openRanges', { handle: 'model', file: 'ranges' });
+    expect(await layersOf(second.page, best)).toEqual(chosen);
+    // A recipe that names its range is not moved by the choice.
+    expect(
+      (await second.page.ask('previewExport', { ...of, recipe: int8 })).outline,
+    ).not.toHaveProperty('bestRange');
   });
 
   test('a runtime that dies is an error, and the model can be calibrated afterwards', async () => {
