@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { AppError } from '../../shared/errors.ts';
 import type { ExportMode } from '../../shared/exports.ts';
+import { append } from '../../shared/lists.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { RunOptions } from './run-options.ts';
 import { runInRuntime, type Runtime } from './runtime/host.ts';
@@ -67,7 +68,7 @@ export class CopiesNoise {
         const files: string[] = [];
         for (const [index, recipe] of recipes.slice(at, at + size).entries())
           files.push(await this.export(recipe, path.join(folder, String(index))));
-        found.push(...(await this.run(files, at, recipes.length)));
+        append(found, await this.run(files, at, recipes.length));
       } finally {
         fs.rmSync(folder, { recursive: true, force: true });
       }

@@ -38,15 +38,15 @@ export function widestMapping({
   const codes = codeRange(scheme);
   if (codes === null || scales.widest === null) return null;
   const { group, scale, zeroPoint } = scales.widest;
-  const ends = [codes.lo, codes.hi].map((code) => (code - zeroPoint) * scale);
+  const [low, high] = [(codes.lo - zeroPoint) * scale, (codes.hi - zeroPoint) * scale];
   return {
     scale,
     zeroPoint,
     codeLo: codes.lo,
     codeHi: codes.hi,
     // A negative scale turns the codes around.
-    lo: Math.min(...ends),
-    hi: Math.max(...ends),
+    lo: Math.min(low, high),
+    hi: Math.max(low, high),
     group,
     groups: scales.count,
     unit: groupUnit(scheme),
