@@ -1,3 +1,8 @@
+/** What of an export is measured by itself. */
+export const LAYER_PARTS = ['weights', 'activations'] as const;
+
+export type LayerPart = (typeof LAYER_PARTS)[number];
+
 /** How far a layer's output is from the original's, as SQNR in dB: Infinity when equal, null where there is none. */
 export interface LayerError {
   /** The operator's name in the original, or that of its first output where it has none. */

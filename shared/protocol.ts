@@ -9,7 +9,7 @@ import type { Computer } from './computer.ts';
 import type { DotProduct } from './dot-product.ts';
 import type { ErrorData } from './errors.ts';
 import type { FormatFacts, RuntimeName } from './formats.ts';
-import type { LayerErrors } from './layer-errors.ts';
+import type { LayerErrors, LayerPart } from './layer-errors.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { ModelProperties } from './properties.ts';
 import type { WeightPlans } from './plan.ts';
@@ -267,6 +267,8 @@ export interface Requests {
     params: {
       handle: Handle;
       of: { readonly exported: Handle } | { readonly recipe: Recipe; readonly mode: ExportMode };
+      /** What of the export is measured alone; null for all of it. */
+      only: LayerPart | null;
     } & RunInputs;
     reply: LayerErrors;
   };

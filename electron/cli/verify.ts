@@ -1,6 +1,6 @@
 import { AppError, printable } from '../../shared/errors.ts';
 import { ABOUT_TIMES } from '../../shared/formats.ts';
-import type { LayerErrors } from '../../shared/layer-errors.ts';
+import { LAYER_PARTS, type LayerErrors, type LayerPart } from '../../shared/layer-errors.ts';
 import { kernelLines, ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/verification.ts';
 import { differenceInWords } from '../../shared/judgement.ts';
@@ -9,8 +9,10 @@ import { measureLayersOf, runBeside } from '../engine/runtime/run-models.ts';
 import {
   JSON_OPTION,
   MODEL_ARGUMENT,
+  UsageError,
   type CommandDefinition,
   type CommandInput,
+  type Values,
 } from './command.ts';
 import { calibrationSettings, IMAGES_OPTION, printPreparation } from './calibration.ts';
 import { ANSWERS_OPTIONS, answerFields, answersWanted, printAnswers } from './answers.ts';
@@ -40,6 +42,12 @@ export const verifyCommand: CommandDefinition = {
       name: 'layers',
       description: 'Measure the error of each layer too: local and accumulated SQNR of its output.',
     },
+    {
+      name: 'only',
+      value: LAYER_PARTS.join('|'),
+      description:
+        'With --layers, of a static export: the error that its weights alone make, or its activations alone.',
+    },
     ...ANSWERS_OPTIONS,
     JSON_OPTION,
   ],
@@ -47,6 +55,7 @@ export const verifyCommand: CommandDefinition = {
     'quantscope verify model.onnx model.int8.onnx',
     'quantscope verify model.onnx model.int8.onnx --inputs samples --samples 16',
     'quantscope verify model.onnx model.int8.onnx --layers',
+    'quantscope verify model.onnx model.static.onnx --layers --only activations --inputs samples',
     'quantscope verify ocr.onnx ocr.int8.onnx --inputs lines --answers ctc --labels keys.txt',
     'quantscope verify model.tflite model.dynamic.tflite',
   ],
@@ -61,6 +70,7 @@ async function verify({ positionals, values }: CommandInput): Promise<void> {
   // Of a folder all samples are taken unless fewer are asked for.
   const limit = values['samples'] === undefined ? undefined : samples;
   const answersAsked = answersWanted(values);
+  const only = partOf(values);
   await withSession(model, async ({ session, signal, onProgress }) => {
     const [wanted, options] = [
       { samples, seed, inputs, limit, settings: calibrationSettings(values, 'inputs', null) },
@@ -75,7 +85,7 @@ async function verify({ positionals, values }: CommandInput): Promise<void> {
       answered?.result ?? (await runBeside(session, runtime, exported, wanted, options));
     const measured =
       values['layers'] === true
-        ? await measureLayersOf(session, runtime, exported, wanted, options)
+        ? await measureLayersOf(session, runtime, exported, wanted, options, only)
         : null;
     const answers = answered === null ? {} : answerFields(answered);
     printPreparation({ images: result.images, audio: null });
@@ -88,6 +98,18 @@ async function verify({ positionals, values }: CommandInput): Promise<void> {
     assertFinite(exported, result);
     for (const warning of poorOutputs(result)) printError(`quantscope: warning: ${warning}`);
   });
+}
+
+/** What --only asks for; undefined for all. @throws UsageError */
+function partOf(values: Values): LayerPart | undefined {
+  const text = values['only'];
+  if (text === undefined) return undefined;
+  if (values['layers'] !== true) throw new UsageError('--only needs --layers');
+  const found = LAYER_PARTS.find((each) => each === text);
+  if (found !== undefined) return found;
+  throw new UsageError(
+    `--only must be ${LAYER_PARTS.join(' or ')}, found ${printable(String(text))}`,
+  );
 }
 
 function layerFields(measured: LayerErrors | null): object {

@@ -4,6 +4,7 @@ import { calibrationFields } from '../../shared/calibration-settings.ts';
 import { MAX_DOT_LENGTH } from '../../shared/dot-product.ts';
 import { AppError } from '../../shared/errors.ts';
 import { EXPORT_MODES } from '../../shared/exports.ts';
+import { LAYER_PARTS } from '../../shared/layer-errors.ts';
 import type { RequestKind, Requests, ToEngine } from '../../shared/protocol.ts';
 import type { Recipe, Rule } from '../../shared/recipe.ts';
 import { LEFT_IN_FLOAT } from '../../shared/sensitivity.ts';
@@ -132,6 +133,7 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
   layerErrors: v.strictObject({
     handle,
     of: v.union([v.strictObject({ exported: handle }), v.strictObject({ recipe, mode })]),
+    only: v.nullable(v.picklist(LAYER_PARTS)),
     ...runInputs,
   }),
   running: v.null(),

@@ -1,7 +1,7 @@
 import type { ErrorData } from '../../shared/errors.ts';
 import { toErrorData } from '../../shared/errors.ts';
 import type { ChosenFile } from '../../shared/ipc.ts';
-import type { LayerError, LayerErrors } from '../../shared/layer-errors.ts';
+import type { LayerError, LayerErrors, LayerPart } from '../../shared/layer-errors.ts';
 import type { ExportMode } from '../../shared/exports.ts';
 import type { AnswerSlot, Handle, RunInputs, Side } from '../../shared/protocol.ts';
 import type { VerifyResult } from '../../shared/verification.ts';
@@ -60,6 +60,8 @@ export class Runs {
   /** A folder of samples; null for random ones. */
   inputs = $state.raw<ChosenFile | null>(null);
   /** The modes that A and B are exported in; null for the format's first. */
+  /** What of an export the errors of layers are of; null for all of it. */
+  part = $state<LayerPart | null>(null);
   readonly #modes: Record<Side, ExportMode | null> = $state({ a: null, b: null });
   outcomes = $state.raw<Outcomes<VerifyResult>>({});
   /** The errors of the layers, where they were measured. */
@@ -95,6 +97,7 @@ export class Runs {
     this.answers.reset();
     this.inputs = null;
     this.#modes.a = this.#modes.b = null;
+    this.part = null;
   }
 
   mode(side: Side): ExportMode {
@@ -129,6 +132,21 @@ export class Runs {
     });
   }
 
+  /** Whether weights and activations can be measured apart: those of static exports, and of files that may be such. */
+  get hasParts(): boolean {
+    if (this.#workbench.model?.runtime !== 'onnxruntime') return false;
+    return (
+      this.outcomes.file !== undefined || this.#sides().some((side) => this.mode(side) === 'static')
+    );
+  }
+
+  /** Measure a part of the rounding alone. */
+  async setPart(part: LayerPart | null): Promise<void> {
+    if (this.part === part) return;
+    this.part = part;
+    await this.measureLayers();
+  }
+
   /** Measure the layers of the sides that are shown, and of the file that ran. */
   async measureLayers(): Promise<void> {
     const { client } = this.#workbench;
@@ -148,7 +166,7 @@ export class Runs {
             ? { exported: exported! }
             : { recipe: plain(under.recipe), mode: under.mode };
         const what = under === null ? { ...file!, exported } : under.what;
-        const params = { handle, of, ...this.wanted };
+        const params = { handle, of, only: this.part, ...this.wanted };
         return { ...what, answer: client.request('layerErrors', params, listeners) };
       },
       keep,

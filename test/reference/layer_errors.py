@@ -198,6 +198,63 @@ def layer_errors(original, exported, samples):
     ]
 
 
+def weights_only(exported):
+    """The export with its values between operators in float: what restores rounded values hands on the exact ones."""
+    exact = copy.deepcopy(exported)
+    makers = made_by(exact.graph)
+    for node in exact.graph.node:
+        quantize = makers.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        if quantize is not None and quantize.op_type == "QuantizeLinear":
+            node.CopyFrom(helper.make_node("Identity", [quantize.input[0]], list(node.output), name=node.name))
+    return exact
+
+
+def activations_only(original, exported):
+    """The original with the export's rounding of values, before the operators that take them rounded in the export."""
+    stands, makers, stored = stands_for(original, exported), made_by(exported.graph), stored_of(exported.graph)
+    rounded = copy.deepcopy(original)
+    takers, pairs = {}, {}
+    for node in exported.graph.node:
+        quantize = makers.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        origin = stands.get(node.output[0])
+        if quantize is None or quantize.op_type != "QuantizeLinear" or origin is None or origin in pairs:
+            continue
+        parameters = [stored[name] for name in node.input[1:]]
+        rounded.graph.initializer.extend(parameters)
+        pairs[origin] = pair(origin, f"{origin}/rounded", parameters)
+        # A value of the same name is rounded for all that take it.
+        taking = [each for each in exported.graph.node if node.output[0] in each.input]
+        takers[origin] = None if node.output[0] == origin else {stands.get(each.output[0]) for each in taking}
+        users = {each.output[0] for each in original.graph.node if origin in each.input}
+        # Of operators that others were folded into, the original's make another value.
+        if takers[origin] is not None and not takers[origin] & users:
+            takers[origin] = users
+    nodes = [each for value in rounded.graph.input for each in pairs.get(value.name, [])]
+    for node in rounded.graph.node:
+        for at, name in enumerate(node.input):
+            if name in pairs and (takers[name] is None or node.output[0] in takers[name]):
+                node.input[at] = f"{name}/rounded"
+        nodes += [node, *(each for name in node.output for each in pairs.get(name, []))]
+    # What is rounded for all has its own name, as in the export.
+    for node in nodes:
+        for names in (node.input, node.output):
+            for at, name in enumerate(names):
+                origin = name.removesuffix("/rounded")
+                if takers.get(origin, 0) is None:
+                    names[at] = origin if name != origin else f"{origin}/exact"
+    del rounded.graph.node[:]
+    rounded.graph.node.extend(nodes)
+    return rounded
+
+
+def pair(source, target, parameters):
+    names = [tensor.name for tensor in parameters]
+    return [
+        helper.make_node("QuantizeLinear", [source, *names], [f"{target}/codes"]),
+        helper.make_node("DequantizeLinear", [f"{target}/codes", *names], [target]),
+    ]
+
+
 def read_samples(folder):
     files = sorted(Path(folder).glob("*.npz"))
     return [dict(np.load(file)) for file in files]
@@ -314,6 +371,10 @@ def main():
         for at, sample in enumerate(samples):
             np.savez_compressed(folder / f"{at}.npz", **sample)
         golden[name] = {mode: exported_errors(model, file, folder, mode) for mode in EXPORTS}
+        static = onnx.load(OUT / f"{name}.static.onnx")
+        parts = {"weights": weights_only(static), "activations": activations_only(model, static)}
+        for part, copied in parts.items():
+            golden[name][f"static, {part}"] = figures(layer_errors(model, copied, read_samples(folder)))
     (OUT / "layers.json").write_text(json.dumps(golden, indent=1).replace("Infinity", "1e999") + "\n")
 
 
@@ -327,6 +388,10 @@ def exported_errors(model, file, folder, mode):
         if mode == "static":
             (OUT / f"{file.stem}.static.onnx").write_bytes(out.read_bytes())
         errors = layer_errors(model, onnx.load(out), read_samples(folder))
+    return figures(errors)
+
+
+def figures(errors):
     return {error["name"]: [round(error["local"], 3), round(error["accumulated"], 3)] for error in errors}
 
 

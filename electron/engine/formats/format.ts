@@ -8,7 +8,7 @@ import type { ModelProperties } from '../../../shared/properties.ts';
 import type { Plan, WeightPlans } from '../../../shared/plan.ts';
 import type { ChosenRange, ObservedChannels, Ranges } from '../../../shared/ranges.ts';
 import type { Statistics } from '../../../shared/report.ts';
-import type { ActivationScheme, Recipe } from '../../../shared/recipe.ts';
+import type { ActivationDtype, ActivationScheme, Recipe } from '../../../shared/recipe.ts';
 import type { Scheme } from '../../../shared/scheme.ts';
 import type { RunHints } from '../runtime/inputs.ts';
 import type { SumsOfWeight } from '../quantize/weight-excess.ts';
@@ -62,6 +62,10 @@ export interface OpenedModel {
    * SHAPE_SUFFIX; absent where no runtime runs the format. Of bodies it gives what `observable` names.
    */
   withOutputs?(values: readonly string[], what: 'values' | 'shapes'): Layout;
+  /** Values that are rounded to codes between operators; absent where these are not told apart from weights. */
+  activationCodes?(): readonly ActivationCodes[];
+  /** A copy without some of those roundings; absent where activationCodes is. */
+  withExactActivations?(codes: readonly ActivationCodes[]): Layout;
   /** A copy that holds parts of the main graph only; absent where no runtime runs the format. */
   withLayers?(layers: readonly LayerCopy[]): Layout;
   close(): void;
@@ -105,6 +109,18 @@ export interface Patches {
   readonly dilations: readonly number[];
   readonly pads: readonly number[];
   readonly autoPad: string;
+}
+
+/** A value that is rounded to codes of one scale, and taken as what they stand for. */
+export interface ActivationCodes {
+  /** OperatorRef.id of what restores it. */
+  readonly operator: number;
+  /** ValueRef.id of what is rounded, and of what it becomes. */
+  readonly exact: number;
+  readonly restored: number;
+  readonly scale: number;
+  readonly zeroPoint: number;
+  readonly dtype: ActivationDtype;
 }
 
 /** A part of a model's main graph that a copy computes by itself. */

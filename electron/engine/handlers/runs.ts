@@ -47,10 +47,10 @@ export function runHandlers({
         .model(handle)
         .answers.run(slot)
         .totals(await wantedAnswers(grants, shown), signal),
-    layerErrors: async ({ handle, of, ...inputs }, call) => {
+    layerErrors: async ({ handle, of, only, ...inputs }, call) => {
       const [session, wanted] = [models.session(handle), await runInputs(grants, inputs)];
       const measure = (exported: string): Promise<LayerErrors> =>
-        measureLayersOf(session, runtime, exported, wanted, call);
+        measureLayersOf(session, runtime, exported, wanted, call, only ?? undefined);
       if ('exported' in of) return measure(await grants.path(of.exported, 'read', 'write'));
       const { recipe, mode } = of;
       const under = { recipe: parseRecipe(recipe), mode, exporter: models.in(handle, mode) };

@@ -1,7 +1,12 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { DtypeName } from '../../../shared/dtypes.ts';
-import type { LayerError, LayerErrors, SkippedLayer } from '../../../shared/layer-errors.ts';
+import type {
+  LayerError,
+  LayerErrors,
+  LayerPart,
+  SkippedLayer,
+} from '../../../shared/layer-errors.ts';
 import { append } from '../../../shared/lists.ts';
 import { nextFeeds } from '../calibrate/data/next-feeds.ts';
 import { samplesFor, type Samples, type WantedSamples } from '../calibrate/data/samples-for.ts';
@@ -13,12 +18,15 @@ import type { RunnableModel } from '../runtime/runnable.ts';
 import { preparing, SampleClock, type RunProgress } from '../runtime/run-progress.ts';
 import { findLayers, type Layer } from './find-layers.ts';
 import { LocalModels, type LocalLayer } from './local-models.ts';
+import { partCopies } from './part-copies.ts';
 
 export interface LayersRequest extends WantedSamples {
   readonly original: string;
   readonly exported: string;
   /** A folder of the program's own, where copies are put for a while. */
   readonly folder: string;
+  /** What of the export is measured alone; all of it where it is missing. */
+  readonly only?: LayerPart | undefined;
   /** Bytes of values that one run may give; OBSERVED_BYTES where it is missing. */
   readonly observedBytes?: number;
 }
@@ -34,37 +42,55 @@ export async function measureLayers(
   onProgress: (progress: RunProgress) => void,
 ): Promise<LayerErrors> {
   onProgress(preparing('Finding the layers'));
+  const { only, hints } = request;
   const [original, exported] = [copiesOf(request, 'original'), copiesOf(request, 'exported')];
   try {
-    const found = findLayers(asGraphed(original), asGraphed(exported));
-    const { types, samples } = await original.withOutputs(
-      namesOf(found.layers, 'original'),
-      'values',
-      async (model) => ({ types: typesOf(model), samples: await samplesFor(model, request) }),
-    );
-    const taken = await exported.withOutputs(namesOf(found.layers, 'exported'), 'values', (model) =>
-      Promise.resolve(typesOf(model)),
-    );
-    const skipped: SkippedLayer[] = [...found.skipped];
-    const layers = found.layers.flatMap((layer, at) => {
-      const local = localLayer(layer, `quantscope.layer${at}/`, types, taken);
-      if ('reason' in local) skipped.push({ name: layer.name, reason: local.reason });
-      return 'reason' in local ? [] : [local];
-    });
-    onProgress(preparing('Finding the sizes of activations', samples.count));
-    const parts = await partsOfLayers(layers, original, samples, request);
-    const clock = new SampleClock(onProgress, 'Measuring sample', parts.length, samples.count);
-    const measured: LayerError[] = [];
-    for (const part of parts) {
-      const measuring = new Measuring(part, samples, clock);
-      append(measured, await measuring.run(original, exported));
-      clock.nextRound();
+    if (only === undefined) return await measureBetween(original, exported, request, onProgress);
+    const folder = path.join(request.folder, only);
+    const { copies, skipped } = await partCopies(original, exported, { only, folder, hints });
+    try {
+      const found = await measureBetween(original, copies, request, onProgress);
+      return { ...found, skipped: [...found.skipped, ...skipped] };
+    } finally {
+      copies.close();
     }
-    return { samples: samples.count, layers: measured, skipped };
   } finally {
     original.close();
     exported.close();
   }
+}
+
+async function measureBetween(
+  original: ModelCopies,
+  exported: ModelCopies,
+  request: LayersRequest,
+  onProgress: (progress: RunProgress) => void,
+): Promise<LayerErrors> {
+  const found = findLayers(asGraphed(original), asGraphed(exported));
+  const { types, samples } = await original.withOutputs(
+    namesOf(found.layers, 'original'),
+    'values',
+    async (model) => ({ types: typesOf(model), samples: await samplesFor(model, request) }),
+  );
+  const taken = await exported.withOutputs(namesOf(found.layers, 'exported'), 'values', (model) =>
+    Promise.resolve(typesOf(model)),
+  );
+  const skipped: SkippedLayer[] = [...found.skipped];
+  const layers = found.layers.flatMap((layer, at) => {
+    const local = localLayer(layer, `quantscope.layer${at}/`, types, taken);
+    if ('reason' in local) skipped.push({ name: layer.name, reason: local.reason });
+    return 'reason' in local ? [] : [local];
+  });
+  onProgress(preparing('Finding the sizes of activations', samples.count));
+  const parts = await partsOfLayers(layers, original, samples, request);
+  const clock = new SampleClock(onProgress, 'Measuring sample', parts.length, samples.count);
+  const measured: LayerError[] = [];
+  for (const part of parts) {
+    const measuring = new Measuring(part, samples, clock);
+    append(measured, await measuring.run(original, exported));
+    clock.nextRound();
+  }
+  return { samples: samples.count, layers: measured, skipped };
 }
 
 function copiesOf(

@@ -29,7 +29,7 @@ export class ModelCopies {
   constructor(file: string, folder: string, hints: RunHints) {
     [this.file, this.folder, this.hints] = [file, folder, hints];
     this.opened = openModel(file);
-    for (const { path: from } of this.opened.files.slice(1)) this.bring(from);
+    for (const { path: from } of this.opened.files.slice(1)) bringBeside(file, from, folder);
   }
 
   close(): void {
@@ -82,12 +82,7 @@ export class ModelCopies {
       });
     const target = path.join(this.folder, `observed-${this.count++}${this.opened.extension}`);
     try {
-      await writeModel({
-        ...{ layout, files: this.opened.files, target, replaced: [] },
-        signal: new AbortController().signal,
-        encode: () => Promise.resolve(),
-        onProgress: () => undefined,
-      });
+      await writeCopy(this.opened, layout, target);
       return await this.load(target, work);
     } finally {
       fs.rmSync(target, { force: true });
@@ -102,17 +97,32 @@ export class ModelCopies {
       await model.release();
     }
   }
+}
 
-  /**
-   * onnxruntime takes external data from the folder of the model only, and follows no symbolic links out of it; a hard
-   * link would change the time of the user's file.
-   */
-  private bring(from: string): void {
-    const target = path.join(this.folder, path.relative(path.dirname(this.file), from));
-    if (target === from) return;
-    fs.mkdirSync(path.dirname(target), { recursive: true });
-    fs.copyFileSync(from, target, fs.constants.COPYFILE_FICLONE);
-  }
+/** Write a copy that holds no weights but those of its source. */
+export async function writeCopy(
+  { files }: OpenedModel,
+  layout: Layout,
+  target: string,
+): Promise<void> {
+  await writeModel({
+    ...{ layout, files, target, replaced: [] },
+    signal: new AbortController().signal,
+    encode: () => Promise.resolve(),
+    onProgress: () => undefined,
+  });
+}
+
+/**
+ * Copy a file of a model's external data to a folder, where it is as it is to the model. onnxruntime takes such files
+ * from the folder of the model only, and follows no symbolic links out of it; a hard link would change the time of the
+ * user's file.
+ */
+export function bringBeside(model: string, from: string, folder: string): void {
+  const target = path.join(folder, path.relative(path.dirname(model), from));
+  if (target === from) return;
+  fs.mkdirSync(path.dirname(target), { recursive: true });
+  fs.copyFileSync(from, target, fs.constants.COPYFILE_FICLONE);
 }
 
 /** Of a shape, or of one of each iteration along the axes before the last. */

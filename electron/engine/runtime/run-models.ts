@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { SampleSource } from '../calibrate/data/listing.ts';
 import type { CalibrationSettings } from '../../../shared/calibration-settings.ts';
-import type { LayerErrors } from '../../../shared/layer-errors.ts';
+import type { LayerErrors, LayerPart } from '../../../shared/layer-errors.ts';
 import type { ExportMode } from '../../../shared/exports.ts';
 import type { VerifyResult } from '../../../shared/verification.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
@@ -81,6 +81,7 @@ export async function runBeside(
 
 /**
  * Measure the error of each layer of an exported copy, local and accumulated.
+ * @param only what of the export is measured alone; all of it where it is missing
  * @throws AppError UNSUPPORTED for a format that no runtime runs, RUNTIME with the runtime's own words.
  */
 export async function measureLayersOf(
@@ -89,6 +90,7 @@ export async function measureLayersOf(
   exported: string,
   inputs: Inputs,
   { signal, onProgress }: RunOptions,
+  only?: LayerPart,
 ): Promise<LayerErrors> {
   session.assertUnchanged();
   const hints = runHintsOf(session.opened);
@@ -100,6 +102,7 @@ export async function measureLayersOf(
         ...{ kind: 'layers', original: session.opened.files[0]!.path, exported, folder },
         ...inputs,
         hints,
+        only,
       },
       signal,
       (progress) => onProgress?.({ ...progress, item, unit: 'samples', bytesDone: 0, bytesOf: 0 }),

@@ -32,7 +32,7 @@ const REQUESTS: Record<string, unknown> = {
   computer: null,
   verify: { handle: 'model', exported: 'none', samples: 1, seed: 0, inputs: null },
   layerErrors: {
-    ...{ handle: 'model', of: { exported: 'none' } },
+    ...{ handle: 'model', of: { exported: 'none' }, only: null },
     ...{ samples: 1, seed: 0, inputs: null },
   },
   run: { ...model, samples: 1, seed: 0, inputs: null },

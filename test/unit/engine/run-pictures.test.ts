@@ -53,7 +53,7 @@ test('pictures become inputs as the recipe says in every run of a model', async 
   expect(run.outputs).not.toEqual(guessed.outputs);
 
   const layers = (settings: object) =>
-    page.ask('layerErrors', { ...wanted, of: { exported: 'copy' }, ...settings });
+    page.ask('layerErrors', { ...wanted, of: { exported: 'copy' }, only: null, ...settings });
   expect(await layers({ calibration })).not.toEqual(await layers({}));
   const budget = (settings: object) =>
     page.ask('budget', {

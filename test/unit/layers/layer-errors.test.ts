@@ -8,7 +8,7 @@ import {
 import { measureLayersOf } from '../../../electron/engine/runtime/run-models.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { NO_HINTS } from '../../../electron/engine/runtime/inputs.ts';
-import type { LayerErrors } from '../../../shared/layer-errors.ts';
+import { LAYER_PARTS, type LayerErrors, type LayerPart } from '../../../shared/layer-errors.ts';
 import type { ExportMode } from '../../../shared/exports.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { writeExternalModel } from '../../helpers/external-model.ts';
@@ -63,6 +63,33 @@ async function measure(name: string, mode: ExportMode): Promise<LayerErrors> {
   return await measureLayers(await exported(name, mode), () => undefined);
 }
 
+function expectEqual(
+  layers: LayerErrors['layers'],
+  reference: Record<string, readonly [number, number]>,
+): void {
+  for (const layer of layers) {
+    const [local, accumulated] = reference[layer.name]!;
+    for (const [ours, theirs] of [
+      [layer.localSqnrDb, local],
+      [layer.accumulatedSqnrDb, accumulated],
+    ] as const)
+      if (Math.min(ours!, theirs) < SURE_DB)
+        expect(Math.abs(ours! - theirs), `${layer.name} ${ours} ${theirs}`).toBeLessThan(0.1);
+  }
+}
+
+/** The layers that weights, and activations, alone make an error of. */
+const PARTS: Record<string, Record<LayerPart, readonly string[]>> = {
+  pictures: {
+    weights: ['stem', 'body', 'squeeze', 'head'],
+    activations: ['stem', 'relu', 'body', 'squeeze', 'head'],
+  },
+  words: {
+    weights: ['e', 'q', 'k', 'v', 'o', 'u', 'y'],
+    activations: ['q', 'k', 'v', 'o', 'u', 'y'],
+  },
+};
+
 describe.each(Object.keys(golden))('%s', (name) => {
   test.each(Object.keys(RECIPES) as ExportMode[])(
     'mode %s: local and accumulated errors equal the reference to 0.1 dB',
@@ -71,17 +98,42 @@ describe.each(Object.keys(golden))('%s', (name) => {
       expect(samples).toBe(3);
       expect(skipped).toEqual([]);
       expect(layers.length).toBeGreaterThan(0);
-      for (const layer of layers) {
-        const [local, accumulated] = golden[name]![mode]![layer.name]!;
-        for (const [ours, theirs] of [
-          [layer.localSqnrDb, local],
-          [layer.accumulatedSqnrDb, accumulated],
-        ] as const)
-          if (Math.min(ours!, theirs) < SURE_DB)
-            expect(Math.abs(ours! - theirs), `${layer.name} ${ours} ${theirs}`).toBeLessThan(0.1);
-      }
+      expectEqual(layers, golden[name]![mode]!);
     },
   );
+});
+
+describe.each(Object.keys(golden))('%s', (name) => {
+  test.each(LAYER_PARTS)(
+    'the errors that %s of a static export alone make equal the reference to 0.1 dB',
+    async (only) => {
+      const { layers, skipped } = await measureLayers(
+        { ...(await exported(name, 'static')), only },
+        () => undefined,
+      );
+      expect(skipped).toEqual([]);
+      expectEqual(layers, golden[name]![`static, ${only}`]!);
+      expect(layers.map((layer) => layer.name)).toEqual(PARTS[name]![only]);
+    },
+  );
+});
+
+test.each(['dynamic', 'qdq'] as const)(
+  'of mode %s activations are not measured alone',
+  async (mode) => {
+    const request = { ...(await exported('words', mode)), only: 'activations' } as const;
+    await expect(measureLayers(request, () => undefined)).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringContaining(
+        'has no activations that can be measured by themselves',
+      ) as string,
+    });
+  },
+);
+
+test('the weights of an export that stores weights alone are all of it', async () => {
+  const request = { ...(await exported('pictures', 'qdq')), only: 'weights' } as const;
+  expect(await measureLayers(request, () => undefined)).toEqual(await measured('pictures', 'qdq'));
 });
 
 test('layers are those that the mode quantizes, in the order of execution', async () => {

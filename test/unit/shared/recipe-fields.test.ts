@@ -79,8 +79,16 @@ test.each<[string, object, RegExp]>([
     { dtype: 'int9' },
     /default\.dtype: .*found "int9", expected one such as int8 or int4\)/,
   ],
-  ['a dtype in capitals', { dtype: 'BFloat16' }, /default\.dtype: .*expected one such as bfloat16\)/],
-  ['a granularity', { granularity: 'chanel' }, /default\.granularity: .*expected one such as channel\)/],
+  [
+    'a dtype in capitals',
+    { dtype: 'BFloat16' },
+    /default\.dtype: .*expected one such as bfloat16\)/,
+  ],
+  [
+    'a granularity',
+    { granularity: 'chanel' },
+    /default\.granularity: .*expected one such as channel\)/,
+  ],
   ['a range', { range: 'minmx' }, /default\.range: .*expected one such as minmax\)/],
   ['a dtype like none', { dtype: 'brick' }, /found "brick", expected \("int8" \| /],
 ])('of %s that is misspelt the nearest valid values are named', (_, field, message) => {

@@ -5,12 +5,19 @@ import type { FileSource } from '../../source.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
 import { channelAxes } from './fit/static/bias-correction.ts';
 import { observable } from './fit/static/observable.ts';
+import { activationCodes } from './read/activation-codes.ts';
+import { exactActivations } from './write/exact-activations.ts';
 import { planStatic } from './fit/static/plan.ts';
 import { weightInputs } from './fit/weight-inputs.ts';
 import { layersCopy } from './write/layers-copy.ts';
 import { observedCopy } from './write/observed-copy.ts';
 import { staticOpset } from './write/opsets.ts';
-import { SHAPE_SUFFIX, type FormatAdapter, type OpenedModel } from '../format.ts';
+import {
+  SHAPE_SUFFIX,
+  type ActivationCodes,
+  type FormatAdapter,
+  type OpenedModel,
+} from '../format.ts';
 import { sumsOf } from '../sums.ts';
 import { kernelsOf } from './kernels/kernels.ts';
 import { ExternalFiles, type ExternalRange } from './read/external-data.ts';
@@ -72,6 +79,8 @@ function openOnnx(source: FileSource): OpenedModel {
     const model = describe(index, files, tensors);
     let graph: OnnxGraph | undefined;
     const graphOf = (): OnnxGraph => (graph ??= buildGraph(index, tensors));
+    const codesOf = (): ActivationCodes[] =>
+      activationCodes(graphOf(), tensors, ({ ref }) => readNumbers(files, ref));
     return {
       model,
       files,
@@ -99,6 +108,8 @@ function openOnnx(source: FileSource): OpenedModel {
           values,
           what === 'shapes' ? SHAPE_SUFFIX : null,
         ),
+      activationCodes: codesOf,
+      withExactActivations: (codes) => exactActivations(graphOf(), files, codes),
       withLayers: (layers) => layersCopy({ index, graph: graphOf(), tensors }, files, layers),
       close: () => {
         source.close();

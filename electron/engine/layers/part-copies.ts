@@ -1,0 +1,128 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { AppError } from '../../../shared/errors.ts';
+import type { LayerPart, SkippedLayer } from '../../../shared/layer-errors.ts';
+import type { OperatorRef } from '../../../shared/graph.ts';
+import type { ValuePlan, ValueTaker } from '../../../shared/plan.ts';
+import type { Layout } from '../export/layout.ts';
+import type { ActivationCodes, OpenedModel } from '../formats/format.ts';
+import { bringBeside, ModelCopies, writeCopy } from '../runtime/model-copies.ts';
+import type { RunHints } from '../runtime/inputs.ts';
+import { Matching } from './matching.ts';
+
+/** Operators that compute on codes of values, or make them on every run. */
+const ON_CODES = /^DynamicQuantize|^Q(Linear|Gemm|Attention|MoE|Ordered)|Integer(ToFloat)?$/;
+
+/** What a copy that holds a part of an export's rounding is made in. */
+export interface PartRequest {
+  readonly only: LayerPart;
+  /** A folder of its own. */
+  readonly folder: string;
+  readonly hints: RunHints;
+}
+
+/**
+ * A model that rounds as an export does, but in its weights or its activations alone: the export with its values in
+ * float, or the original with its values rounded to the export's codes.
+ * @throws AppError UNSUPPORTED where the export does not hold both apart
+ */
+export async function partCopies(
+  original: ModelCopies,
+  exported: ModelCopies,
+  request: PartRequest,
+): Promise<{ readonly copies: ModelCopies; readonly skipped: readonly SkippedLayer[] }> {
+  const codes = exported.opened.activationCodes?.() ?? [];
+  assertApart(exported.opened, codes, request.only);
+  if (request.only === 'weights') {
+    const layout = exported.opened.withExactActivations!(codes);
+    return { copies: await copiesBy(exported.opened, layout, request), skipped: [] };
+  }
+  const { values, skipped } = inOriginal(original.opened, exported.opened, codes);
+  const layout = withValues(original.opened, values);
+  return { copies: await copiesBy(original.opened, layout, request), skipped };
+}
+
+function assertApart(
+  opened: OpenedModel,
+  codes: readonly ActivationCodes[],
+  only: LayerPart,
+): void {
+  const onCodes = opened.graph().operators.find(({ op }) => ON_CODES.test(op));
+  const isApart = opened.withExactActivations !== undefined && onCodes === undefined;
+  // Of an export that stores weights alone, they are all of it.
+  if (isApart && (codes.length > 0 || only === 'weights')) return;
+  throw new AppError('UNSUPPORTED', `has no ${only} that can be measured by themselves`, {
+    ...{ file: opened.files[0]!.path, field: 'only' },
+    found:
+      onCodes === undefined ? `${opened.model.format} without activations in codes` : onCodes.op,
+    expected: 'an ONNX export of mode static, with QuantizeLinear and DequantizeLinear',
+  });
+}
+
+async function copiesBy(
+  opened: OpenedModel,
+  layout: Layout,
+  { folder, hints }: PartRequest,
+): Promise<ModelCopies> {
+  fs.mkdirSync(folder, { recursive: true });
+  for (const { path: from } of opened.files.slice(1))
+    bringBeside(opened.files[0]!.path, from, folder);
+  const target = path.join(folder, `part${opened.extension}`);
+  await writeCopy(opened, layout, target);
+  return new ModelCopies(target, folder, hints);
+}
+
+/** The original with its values rounded, and its weights as they are. */
+function withValues(opened: OpenedModel, activations: readonly ValuePlan[]): Layout {
+  const weights = opened.model.tensors.map(({ id }) => ({
+    ...{ tensor: id, scheme: null, reason: null, byRule: false },
+  }));
+  const recipe = { version: 1, name: '', default: null, minElements: 0, rules: [] } as const;
+  const plan = { weights, activations, operators: [] };
+  return opened.layout(plan, 'static', recipe, 'part', new Map());
+}
+
+/** The values of the original that an export rounds, each once. */
+function inOriginal(
+  original: OpenedModel,
+  exported: OpenedModel,
+  codes: readonly ActivationCodes[],
+): { readonly values: readonly ValuePlan[]; readonly skipped: readonly SkippedLayer[] } {
+  const [graph, other] = [original.graph(), exported.graph()];
+  const matching = new Matching(graph, other);
+  const known = new Map(
+    graph.values.flatMap(({ id, name, graph: home }) => (home === '' ? [[name, id]] : [])),
+  );
+  const [values, skipped]: [ValuePlan[], SkippedLayer[]] = [[], []];
+  for (const { restored, scale, zeroPoint, dtype } of codes) {
+    const origin = matching.originOf(restored);
+    const value = origin === null ? undefined : known.get(origin);
+    if (value === undefined) {
+      const { name } = other.values[restored]!;
+      skipped.push({ name, reason: 'is rounded to codes, and the original does not have it' });
+      continue;
+    }
+    const takers = takersOf(restored, value);
+    const scheme = { dtype, symmetric: false, range: 'minmax' } as const;
+    values.push({ ...{ value, scheme, scale, zeroPoint, takers }, reason: null });
+  }
+  return { values, skipped };
+
+  /** The original's name of what an operator of the export makes. */
+  function originOf({ outputs }: OperatorRef): string | null {
+    const output = outputs[0] ?? null;
+    return output === null ? null : matching.originOf(output);
+  }
+
+  /** All that take a value of its name; of another name, the operators that take it in the export. */
+  function takersOf(restored: number, value: number): 'all' | readonly ValueTaker[] {
+    const { name, consumers } = other.values[restored]!;
+    if (name === graph.values[value]!.name) return 'all';
+    const made = new Set(consumers.map(({ operator }) => originOf(other.operators[operator]!)));
+    const taking = graph.values[value]!.consumers.filter(({ operator }) => {
+      const output = graph.operators[operator]!.outputs[0] ?? null;
+      return output !== null && made.has(graph.values[output]!.name);
+    });
+    return taking.length === 0 ? 'all' : taking;
+  }
+}
