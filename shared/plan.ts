@@ -86,6 +86,8 @@ export interface OperatorPlan {
   readonly bias?: BiasPlan;
   /** Whether its bias, which is computed, is added by an operator behind it: integer kernels take stored ones only. */
   readonly addsBias?: true;
+  /** The operator before it that clips its results as this one does: it is not run by itself then. */
+  readonly fusedInto?: number;
   /** Why it stays in float; null where it does not. */
   readonly reason: string | null;
 }

@@ -118,7 +118,7 @@ export class Activations {
   }
 
   /** How a value is quantized, or what the one operator behind it makes of it, whose codes stand for both. */
-  private planned(output: number, { activations }: Plan): ValuePlan | null {
+  private planned(output: number, { activations, operators }: Plan): ValuePlan | null {
     const of = (value: number): ValuePlan | null =>
       activations.find((each) => each.value === value && each.scheme !== null) ?? null;
     const own = of(output);
@@ -128,7 +128,9 @@ export class Activations {
     if (consumer === undefined || consumers.length > 1 || consumer.isInner) return null;
     const { op, outputs } = this.graph.operators[consumer.operator]!;
     const behind = outputs[0] ?? null;
-    return behind !== null && (op === 'Relu' || op === 'Clip') ? of(behind) : null;
+    const clips =
+      op === 'Relu' || op === 'Clip' || operators[consumer.operator]?.fusedInto !== undefined;
+    return behind !== null && clips ? of(behind) : null;
   }
 
   private whyFloat({ id, op }: OperatorRef, { operators }: Plan): string {

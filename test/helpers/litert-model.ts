@@ -27,6 +27,8 @@ export const OPERATORS = {
   FULLY_CONNECTED: 9,
   LOGISTIC: 14,
   MUL: 18,
+  RELU: 19,
+  RELU6: 21,
   RESHAPE: 22,
   TANH: 28,
   SVDF: 27,

@@ -4,14 +4,9 @@ import { findPreset } from '../../../shared/presets.ts';
 import type { Recipe, Rule } from '../../../shared/recipe.ts';
 import { schemeOf, withFields } from '../../../shared/scheme.ts';
 import { testPool } from '../../helpers/engine.ts';
-import { i8, table, u8 } from '../../helpers/flatbuffer.ts';
-import {
-  bytesOf,
-  litertModel,
-  type OperatorSpec,
-  type TensorSpec,
-} from '../../helpers/litert-model.ts';
-import { normalValues } from '../../helpers/random.ts';
+import { table, u8 } from '../../helpers/flatbuffer.ts';
+import type { OperatorSpec, TensorSpec } from '../../helpers/litert-model.ts';
+import { dense, other, smallModel } from '../../helpers/small-litert.ts';
 import { sameRanges } from '../../helpers/ranges.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
@@ -24,36 +19,11 @@ const ruled = (rule: Omit<Rule, 'match'>, op = 'FULLY_CONNECTED'): Recipe => ({
   rules: [{ match: { op }, ...rule }],
 });
 
-/** x [4, 4], w [4, 4] and b [4], which buffers hold, and values from 3 on. */
-function open(
-  operators: readonly OperatorSpec[],
-  changes: Record<number, Partial<TensorSpec>> = {},
-  others: readonly (readonly OperatorSpec[])[] = [],
-): Session {
-  const tensors: TensorSpec[] = ['x', 'w', 'b', 'y', 'z'].map((name, at) => ({
-    ...{ name, shape: at === 2 ? [4] : [4, 4] },
-    ...(at === 1 || at === 2 ? { buffer: at } : {}),
-    ...changes[at],
-  }));
-  const output = operators.at(-1)!.outputs[0]!;
-  const main = { tensors, operators, inputs: [0], outputs: [output] };
-  const graphs = [main, ...others.map((each) => ({ ...main, operators: each, outputs: [3] }))];
-  const buffers = [normalValues(16, 1), normalValues(4, 2)].map(bytesOf);
-  const session = Session.open(
-    writeFile(folder, litertModel({ graphs, buffers }).bytes, 'a.tflite'),
-    pool,
-  );
+function open(...parts: Parameters<typeof smallModel>): Session {
+  const session = Session.open(writeFile(folder, smallModel(...parts), 'a.tflite'), pool);
   session.useRanges(sameRanges(session));
   return session;
 }
-
-const dense = (inputs = [0, 1, 2], outputs = [3], fused = 0): OperatorSpec => ({
-  ...{ op: 'FULLY_CONNECTED', inputs, outputs },
-  options: [8, table({ 0: i8(fused) })],
-});
-const other = (op: OperatorSpec['op'], inputs: number[], outputs: number[]): OperatorSpec => ({
-  ...{ op, inputs, outputs },
-});
 
 describe('an operator of LiteRT computes in float with the reason', () => {
   test('it is in a subgraph, whose values are not observed', () => {

@@ -1,6 +1,7 @@
 import { piecesLength, type Layout, type Piece } from '../../../export/layout.ts';
+import { clippingOf } from '../fit/static/fused.ts';
 import { integerRule } from '../fit/static/rules.ts';
-import { makeTable, tablesOf, withFields } from '../read/nodes.ts';
+import { makeTable, tablesOf, withFields, type Changes } from '../read/nodes.ts';
 import { unionMember } from '../read/schema.ts';
 import type { OperatorRecord } from '../read/records.ts';
 import { arenaOf } from './arena.ts';
@@ -33,7 +34,7 @@ export function layoutStatic(request: LitertExport, computing: Computing): Layou
     replaceWeight(weight, { edits, codes, hybrid, options: new Map() });
   for (const [operator, { form, isPerChannel }] of hybrid)
     codes.raise(operator.opcode, operator.op, form.version(operator, isPerChannel));
-  if (isWideModel(computing)) anyScale(edits[0]!, hybrid);
+  changeOptions(edits[0]!, computing);
   const outputs = new Set(index.graphs[0]!.outputs);
   new StaticGraph(edits[0]!, codes, computing, outputs).place(computing.activations);
   const buffers: BiasBuffers = {
@@ -77,8 +78,8 @@ function integerOperators(
 ): ReadonlyMap<OperatorRecord, HybridOperator> {
   const found = new Map<OperatorRecord, HybridOperator>();
   const isWide = isWideModel(computing);
-  for (const { operator, isInteger } of computing.operators) {
-    const record = isInteger ? records[operator]! : null;
+  for (const { operator, isInteger, fusedInto } of computing.operators) {
+    const record = isInteger && fusedInto === undefined ? records[operator]! : null;
     const rule = record === null ? null : integerRule(record);
     if (record === null || rule === null) continue;
     const version = isWide ? rule.int16! : rule.int8;
@@ -97,17 +98,29 @@ function isWideModel({ activations }: Computing): boolean {
 }
 
 /** Options that say whether int16 operands have scales that are powers of two, which is their default. */
-const OPTIONS_OF: Readonly<Record<string, string>> = { ADD: 'AddOptions', SUB: 'SubOptions' };
+const POWERS: Readonly<Record<string, string>> = { ADD: 'AddOptions', SUB: 'SubOptions' };
 
-/** Let ADD and SUB take int16 operands of any scale. */
-function anyScale(edit: GraphEdit, hybrid: ReadonlyMap<OperatorRecord, HybridOperator>): void {
-  for (const [at, record] of edit.graph.operators.entries()) {
-    const table = OPTIONS_OF[record.op];
-    if (table === undefined || !hybrid.has(record)) continue;
-    const options = record.options?.table === table ? record.options : makeTable(table, {});
-    edit.changeOperator(at, {
+/** Let ADD and SUB take int16 operands of any scale, and operators clip for those that are fused into them. */
+function changeOptions(edit: GraphEdit, computing: Computing): void {
+  const { operators: records } = edit.graph;
+  const changes = new Map<number, Changes>();
+  if (isWideModel(computing))
+    for (const { operator, isInteger } of computing.operators)
+      if (isInteger && POWERS[records[operator]!.op] !== undefined)
+        changes.set(operator, { pot_scale_int16: 0 });
+  for (const { operator, fusedInto } of computing.operators)
+    if (fusedInto !== undefined)
+      changes.set(fusedInto, {
+        ...changes.get(fusedInto),
+        fused_activation_function: clippingOf(records[operator]!)!,
+      });
+  for (const [operator, fields] of changes) {
+    const { op, options } = records[operator]!;
+    const table = POWERS[op] ?? options!.table;
+    const before = options?.table === table ? options : makeTable(table, {});
+    edit.changeOperator(operator, {
       builtin_options_type: unionMember('BuiltinOptions', table),
-      builtin_options: withFields(options, { pot_scale_int16: 0 }),
+      builtin_options: withFields(before, fields),
     });
   }
 }

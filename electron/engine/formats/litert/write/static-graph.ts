@@ -39,6 +39,11 @@ export class StaticGraph {
 
   /** @param plans in the order of the plan: what all take comes before what some do */
   place(plans: readonly ValuePlan[]): void {
+    for (const { operator, fusedInto } of this.computing.operators)
+      if (fusedInto !== undefined) {
+        this.edit.setOutput(fusedInto, 0, this.edit.graph.operators[operator]!.outputs[0]!);
+        this.edit.drop(operator);
+      }
     for (const plan of plans)
       if (plan.takers === 'all') this.placeForAll(plan);
       else this.placeForSome(plan, plan.takers);
@@ -72,9 +77,8 @@ export class StaticGraph {
   private heldApart(plan: ValuePlan, tensor: number, producer: number): Held {
     const dtype = plan.scheme!.dtype;
     const own = this.edit.addTensor(tensor, '_quantized', { ...FRESH, ...this.form(plan) });
-    const { outputs } = this.edit.graph.operators[producer]!;
-    for (const [output, made] of outputs.entries())
-      if (made === tensor) this.edit.setOutput(producer, output, own);
+    for (const { operator, output } of this.makersOf(producer, tensor))
+      this.edit.setOutput(operator, output, own);
     const held = { tensor: own, dtype };
     if (this.computing.io === undefined)
       this.convert('DEQUANTIZE', held, { tensor, dtype: 'float32' }, plan.value);
@@ -84,6 +88,19 @@ export class StaticGraph {
       this.convert('QUANTIZE', held, { tensor, dtype: 'uint8' }, plan.value);
     }
     return held;
+  }
+
+  /** Where a tensor is made: by its producer, or by the one that clips in its place. */
+  private makersOf(
+    producer: number,
+    tensor: number,
+  ): readonly { operator: number; output: number }[] {
+    const { fusedInto } = this.computing.operators[producer]!;
+    if (fusedInto !== undefined) return [{ operator: fusedInto, output: 0 }];
+    const { outputs } = this.edit.graph.operators[producer]!;
+    return outputs.flatMap((made, output) =>
+      made === tensor ? [{ operator: producer, output }] : [],
+    );
   }
 
   /** A QUANTIZE makes the codes that some operators take, of float values or of other codes. */

@@ -16,6 +16,7 @@ import { placeBiases, type BiasFacts } from '../../../static/biases.ts';
 import { FLOAT32 } from '../../read/tensor-types.ts';
 import { Decisions, useOf, type Decision } from './decide.ts';
 import { GraphView, type FloatOperand, type PlanningFacts } from './facts.ts';
+import { fusedClips } from './fused.ts';
 import { Groups, type Group } from './groups.ts';
 import type { OperatorRule } from './rules.ts';
 import { kernelActivations } from './schemes.ts';
@@ -53,6 +54,8 @@ class StaticPlanner {
   private readonly asked: WeightPlans;
   private readonly weights: TensorPlan[];
   private readonly integers = new Map<number, Integer>();
+  /** Operators that the one before them clips for, and that one. */
+  private fused: ReadonlyMap<number, number> = new Map();
   private readonly groups = new Groups();
   private readonly known = new Map<Group, ScaleZeroPoint>();
   private readonly base: ActivationScheme | null;
@@ -75,6 +78,10 @@ class StaticPlanner {
       this.integers.set(id, decision);
       return { operator: id, isInteger: true, reason: null };
     });
+    const { graph } = this.facts;
+    this.fused = fusedClips(graph, this.view.main, (id) => this.integers.has(id));
+    for (const [operator, fusedInto] of this.fused)
+      operators[operator] = { ...operators[operator]!, fusedInto };
     for (const id of this.integers.keys()) this.fixParameters(id);
     for (const id of this.integers.keys()) this.shareParameters(id);
     for (const id of this.integers.keys()) this.centreParameters(id);
@@ -261,11 +268,16 @@ class StaticPlanner {
   }
 
   private planValues(): ValuePlan[] {
-    return this.facts.graph.values.flatMap(({ id, producer, graph }) => {
-      if (graph !== '' || this.view.storedBehind(id) !== null) return [];
+    return this.facts.graph.values.flatMap(({ id, producer, graph, consumers }) => {
+      if (graph !== '' || this.isFused(consumers) || this.view.storedBehind(id) !== null) return [];
       const isMade = producer !== null && this.integers.has(producer);
       return this.plansOf(id, isMade);
     });
+  }
+
+  /** Whether a value is that between an operator and the one that clips it, which become one. */
+  private isFused([only]: readonly ValueTaker[]): boolean {
+    return only !== undefined && this.fused.has(only.operator);
   }
 
   /** How a value is quantized for the operators that take it; again where one wants other parameters. */
