@@ -1,7 +1,8 @@
-// npm run bench:start: the packaged app's time to the Welcome screen and to the first histogram of a
-// model, beside an empty window of the same Electron; medians of five, taken in turns. Wants the
-// binary of npm run test:package in QUANTSCOPE_PACKAGED.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+// npm run bench:start: the packaged app's time to the Welcome screen and to the first histogram of
+// models of 0.6, 88 and 900 MB, beside an empty window of the same Electron; medians of five, taken in
+// turns. Wants the binary of npm run test:package in QUANTSCOPE_PACKAGED, and 1 GB for temporary files.
+import { randomFillSync } from 'node:crypto';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { _electron } from '@playwright/test';
@@ -21,11 +22,34 @@ writeFileSync(
 );
 writeFileSync(path.join(work, 'main.js'), EMPTY);
 
+/** A checkpoint of square layers of random float32: the top byte keeps them finite and below 1. */
+function writeCheckpoint(name, layers, side) {
+  const bytes = 4 * side * side;
+  const entries = Array.from({ length: layers }, (_, layer) => [
+    `layer.${layer}.weight`,
+    { dtype: 'F32', shape: [side, side], data_offsets: [layer * bytes, (layer + 1) * bytes] },
+  ]);
+  const header = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  const values = randomFillSync(Buffer.alloc(bytes));
+  for (let at = 3; at < bytes; at += 4) values[at] = (values[at] & 0x80) | 0x3c;
+  const file = path.join(work, name);
+  const fd = openSync(file, 'w');
+  writeSync(fd, Buffer.concat([length, header]));
+  for (let layer = 0; layer < layers; layer++) writeSync(fd, values);
+  closeSync(fd);
+  return file;
+}
+
+const HISTOGRAM = '[role=row] svg path, [role=row] canvas';
 const packaged = process.env['QUANTSCOPE_PACKAGED'];
 const cases = [
   ['empty window', electronPath(), [work], 'h1'],
   ['Welcome screen', packaged, [], '.welcome button'],
-  ['first histogram', packaged, [path.join(root, MODEL)], '[role=row] svg path, [role=row] canvas'],
+  ['first histogram, 0.6 MB', packaged, [path.join(root, MODEL)], HISTOGRAM],
+  ['first histogram, 88 MB', packaged, [writeCheckpoint('88.safetensors', 21, 1024)], HISTOGRAM],
+  ['first histogram, 900 MB', packaged, [writeCheckpoint('900.safetensors', 54, 2041)], HISTOGRAM],
 ];
 
 async function once([, executablePath, args, selector], env) {

@@ -1,3 +1,4 @@
+import * as fs from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { printable } from '../../shared/errors.ts';
 import { TOOL_VERSION } from '../engine/export/version.ts';
@@ -33,6 +34,11 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     if (!(error instanceof CommanderError)) throw error;
     // Help and the version are errors of status 0 to commander.
     if (error.exitCode === 0) return 0;
+    const [first = ''] = args;
+    if (error.code === 'commander.unknownCommand' && fs.existsSync(first))
+      throw new UsageError(
+        `${printable(first)} is not a command: a command must come before a file, as in quantscope inspect ${printable(first)}; see quantscope --help`,
+      );
     const message = error.message
       .replace(/^error: /, '')
       .replace(/\s*\n\s*/g, ' ')

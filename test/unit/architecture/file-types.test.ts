@@ -1,3 +1,4 @@
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
@@ -25,6 +26,8 @@ test('every package opens recipes and the files of every format by a double clic
   const own = FORMATS.map(({ extensions }) => extensions[0]);
   expect(associated.sort()).toEqual([...own, RECIPE_EXTENSION].sort());
   for (const ext of associated) expect(MIME_TYPES).toContain(`<glob pattern="*.${ext}"/>`);
+  const command = fs.readFileSync(path.join(root, 'build/bin/quantscope'), 'utf8');
+  for (const ext of associated) expect(command).toMatch(new RegExp(`1:\\*\\.${ext}[ )]`));
   expect(DESKTOP_ENTRY).toContain('application/x-quantscope-recipe;');
   // So that an editor of JSON opens it, too.
   expect(MIME_TYPES).toMatch(/x-quantscope-recipe">.*<sub-class-of type="application\/json"\/>/);

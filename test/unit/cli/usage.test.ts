@@ -42,6 +42,10 @@ describe('wrong usage is one line that names the help to read, and status 2', ()
     [['analyze', model], '--recipe is missing; see quantscope analyze --help'],
     [['verify', model], 'EXPORTED is missing; see quantscope verify --help'],
     [['frobnicate'], "unknown command 'frobnicate'; see quantscope --help"],
+    [
+      [model],
+      `${model} is not a command: a command must come before a file, as in quantscope inspect ${model}; see quantscope --help`,
+    ],
     [['exprot', model], "unknown command 'exprot' (Did you mean export?); see quantscope --help"],
     [
       ['analyze', model, '--recipee', 'int8'],
