@@ -73,23 +73,27 @@ export function calibrationInputs(
   };
 }
 
-/** Ranges from a file, or observed on the samples of a folder. @throws UsageError when neither is given */
+/** Before anything is read. @throws UsageError when the command line gives neither ranges nor samples */
+export function assertRangesGiven(values: Values): void {
+  if (typeof values['ranges'] === 'string' || typeof values['calibrate'] === 'string') return;
+  throw new UsageError(
+    'mode static quantizes activations: give samples with --calibrate DIR, or ranges with --ranges FILE',
+  );
+}
+
+/** Ranges from a file, or observed on the samples of a folder. */
 export async function rangesFor(
   values: Values,
   recipe: Recipe,
   prepared: PreparedModel,
   options: RunOptions,
 ): Promise<Ranges> {
-  const [file, folder] = [values['ranges'], values['calibrate']];
+  const file = values['ranges'];
   if (typeof file === 'string') {
     const ranges = readRanges(file);
     assertRangesOf(prepared.session.opened.graph(), ranges, file);
     return ranges;
   }
-  if (typeof folder !== 'string')
-    throw new UsageError(
-      'mode static quantizes activations: give samples with --calibrate DIR, or ranges with --ranges FILE',
-    );
   return calibrated(prepared, calibrationInputs(values, 'calibrate', recipe), options);
 }
 

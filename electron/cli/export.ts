@@ -34,6 +34,7 @@ import { FORMATS } from '../engine/formats/registry.ts';
 import { checkWritable } from '../files/atomic-file.ts';
 import type { ExportOptions } from '../engine/exporting.ts';
 import {
+  assertRangesGiven,
   calibrationInputs,
   IMAGES_OPTION,
   observeForCodes,
@@ -228,6 +229,7 @@ async function exportStatic(
 ): Promise<ExportResult> {
   // Before samples are run.
   assertMode(tools.session.opened, 'static');
+  assertRangesGiven(values);
   const inputs = [...tools.session.opened.files, ...(options.inputs ?? [])];
   return withPrepared(tools, async (prepared) => {
     const ranges = await rangesFor(values, recipe, prepared, tools);

@@ -1,8 +1,15 @@
 import { printable } from '../../shared/errors.ts';
-import { EXPORT_MODES } from '../../shared/exports.ts';
-import { candidateSchemes, type Goal } from '../../shared/budget-plan.ts';
-import { defaultCandidates, measureBudget, planFile } from '../engine/budget.ts';
+import { EXPORT_MODES, type ExportMode } from '../../shared/exports.ts';
+import { candidateSchemes, type FilePlan, type Goal } from '../../shared/budget-plan.ts';
+import {
+  defaultCandidates,
+  measureBudget,
+  planFile,
+  type BudgetRequest,
+} from '../engine/budget.ts';
+import { assertMode } from '../engine/planning.ts';
 import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
+import { StaticModel, type Budgeted } from '../engine/static-model.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
 import {
   JSON_OPTION,
@@ -17,10 +24,12 @@ import { warnOfIdleRules } from './idle-rules.ts';
 import { printJson, toJson } from './json.ts';
 import { inDecibels, megabytes, print, printError } from './output.ts';
 import type { Inputs } from '../engine/runtime/run-models.ts';
-import { planByOutputs } from '../engine/sensitivity.ts';
+import { planByOutputs, type OutputPlan } from '../engine/sensitivity.ts';
 import { currentRuntime } from './runtime.ts';
 import { byteSize, loadRecipe, modeOf, recipeFiles, required, wholeNumber } from './usage.ts';
-import { withSession } from './with-session.ts';
+import { assertRangesGiven, calibrationInputs, rangesFor, withMethod } from './calibration.ts';
+import { withPrepared } from './with-prepared.ts';
+import { withSession, type Tools } from './with-session.ts';
 
 export const planCommand: CommandDefinition = {
   name: 'plan',
@@ -66,6 +75,17 @@ export const planCommand: CommandDefinition = {
       description: `Plan for an export in this mode: ${EXPORT_MODES.join(', ')}. Default: the first that the format has.`,
     },
     {
+      name: 'calibrate',
+      value: 'DIR',
+      description:
+        'Mode static: a folder of samples, on which the ranges of activations are found.',
+    },
+    {
+      name: 'ranges',
+      value: 'FILE',
+      description: 'Mode static: ranges that quantscope calibrate found.',
+    },
+    {
       name: 'candidates',
       value: 'S,S,...',
       description:
@@ -79,6 +99,7 @@ export const planCommand: CommandDefinition = {
     'quantscope plan model.onnx --recipe int8 --min-sqnr 35',
     'quantscope plan model.onnx --recipe int8 --max-bytes 24MiB --candidates int8,int4-block32',
     'quantscope plan model.onnx --recipe int8 --by outputs --inputs samples --min-sqnr 30',
+    'quantscope plan model.onnx --recipe static-int8 --mode static --ranges ranges.json --max-bytes 25MB',
     'quantscope plan model.onnx --recipe int8 --by outputs --candidates none --min-sqnr 30',
   ],
   run: plan,
@@ -86,17 +107,17 @@ export const planCommand: CommandDefinition = {
 
 /** @returns 1 when no plan meets the goal */
 async function plan({ positionals, values }: CommandInput): Promise<number> {
-  const model = positionals[0]!;
   const base = loadRecipe(required(values, 'recipe'));
   const goal = goalOf(values);
   const out = values['out'] === undefined ? null : required(values, 'out');
   const asked = modeOf(values);
   const names = values['candidates'] === undefined ? null : required(values, 'candidates');
-  const runsOn = inputsOf(values, base);
+  const inputs = inputsOf(values, base);
   let status = 0;
-  await withSession(model, async ({ session, signal, onProgress }) => {
-    const inputs = [...session.opened.files, ...recipeFiles(values['recipe'])];
-    if (out !== null) checkWritable(out, inputs);
+  await withSession(positionals[0]!, async (tools) => {
+    const { session } = tools;
+    const read = [...session.opened.files, ...recipeFiles(values['recipe'])];
+    if (out !== null) checkWritable(out, read);
     const mode = asked ?? session.opened.modes[0]!;
     warnOfIdleRules(required(values, 'recipe'), base, session);
     if (choosesCodes(base))
@@ -104,31 +125,71 @@ async function plan({ positionals, values }: CommandInput): Promise<number> {
         `quantscope: warning: a plan chooses schemes with the nearest codes, not by GPTQ as recipe ${printable(base.name)} does`,
       );
     const candidates = candidateSchemes(candidateNames(names) ?? defaultCandidates(session));
-    const options = { signal, onProgress };
-    const budget = await measureBudget(session, { base, mode, candidates }, options);
-    const { recipe, total, meets, fileBytes, outputSqnrDb } =
-      runsOn === null
-        ? { ...(await planFile(session, budget, goal, mode, options)), outputSqnrDb: undefined }
-        : await planByOutputs(
-            session,
-            currentRuntime(),
-            { budget, goal, mode, inputs: runsOn },
-            options,
-          );
-    if (!meets) status = 1;
-    if (out !== null) writeWhole(out, `${toJson(recipe)}\n`, inputs);
-    if (values['json'] === true) {
-      const measured = outputSqnrDb === undefined ? {} : { outputSqnrDb };
-      printJson({ recipe, total, meets, fileBytes, mode, ...measured });
-      return;
-    }
-    print(
-      `${meets ? 'meets the goal' : 'no plan meets the goal; the nearest'}: file ${megabytes(fileBytes.before)} -> ${megabytes(fileBytes.after)}, ` +
-        `${outputSqnrDb === undefined ? `SQNR ${inDecibels(total.sqnrDb)}` : `SQNR of the outputs ${inDecibels(outputSqnrDb)}`}, ${total.quantized} quantized, ${total.kept} kept, ` +
-        `${recipe.rules.length} ${recipe.rules.length === 1 ? 'rule' : 'rules'}`,
-    );
+    const found = await withBudgeted(tools, values, { base, mode }, async (model) => {
+      const request = { base, mode, candidates };
+      return solve(tools, model, request, { goal, inputs });
+    });
+    if (!found.meets) status = 1;
+    if (out !== null) writeWhole(out, `${toJson(found.recipe)}\n`, read);
+    printPlan(found, mode, values['json'] === true);
   });
   return status;
+}
+
+/** Work with the model itself, or in mode static with its calibrated copy. @throws UsageError where that has no ranges */
+async function withBudgeted<T>(
+  tools: Tools,
+  values: Values,
+  { base, mode }: Pick<BudgetRequest, 'base' | 'mode'>,
+  work: (model: Budgeted) => Promise<T>,
+): Promise<T> {
+  assertMode(tools.session.opened, mode);
+  if (mode === 'static') {
+    assertRangesGiven(values);
+    return await withPrepared(tools, async (prepared) => {
+      const ranges = await rangesFor(values, base, prepared, tools);
+      prepared.use(ranges);
+      const samples =
+        values['calibrate'] === undefined ? null : calibrationInputs(values, 'calibrate', base);
+      const chosen = await withMethod(ranges, samples, base, prepared, tools);
+      prepared.use(chosen);
+      return work(new StaticModel(tools.session, prepared, chosen));
+    });
+  }
+  for (const name of ['calibrate', 'ranges'])
+    if (values[name] !== undefined)
+      throw new UsageError(`--${name} is for --mode static, found ${mode}`);
+  return await work(tools.session);
+}
+
+type Found = FilePlan & Partial<Pick<OutputPlan, 'outputSqnrDb'>>;
+
+async function solve(
+  { session, signal, onProgress }: Tools,
+  model: Budgeted,
+  request: BudgetRequest,
+  { goal, inputs }: { readonly goal: Goal; readonly inputs: Inputs | null },
+): Promise<Found> {
+  const options = { signal, onProgress };
+  const { mode } = request;
+  const budget = await measureBudget(model, request, options);
+  if (inputs === null) return planFile(model, budget, goal, mode, options);
+  const wanted = { budget, goal, mode, inputs, exporter: model };
+  return planByOutputs(session, currentRuntime(), wanted, options);
+}
+
+function printPlan(found: Found, mode: ExportMode, isJson: boolean): void {
+  const { recipe, total, meets, fileBytes, outputSqnrDb } = found;
+  if (isJson) {
+    const measured = outputSqnrDb === undefined ? {} : { outputSqnrDb };
+    printJson({ recipe, total, meets, fileBytes, mode, ...measured });
+    return;
+  }
+  print(
+    `${meets ? 'meets the goal' : 'no plan meets the goal; the nearest'}: file ${megabytes(fileBytes.before)} -> ${megabytes(fileBytes.after)}, ` +
+      `${outputSqnrDb === undefined ? `SQNR ${inDecibels(total.sqnrDb)}` : `SQNR of the outputs ${inDecibels(outputSqnrDb)}`}, ${total.quantized} quantized, ${total.kept} kept, ` +
+      `${recipe.rules.length} ${recipe.rules.length === 1 ? 'rule' : 'rules'}`,
+  );
 }
 
 /** The candidates asked for; null for those of the format. */

@@ -18,6 +18,7 @@ import { describeScheme, fieldsOf, type Scheme } from '../../shared/scheme.ts';
 import type { TensorReport } from '../../shared/report.ts';
 import type { RunOptions } from './run-options.ts';
 import type { Session } from './session.ts';
+import type { Budgeted } from './static-model.ts';
 
 /** Longer names do not fit the pattern of a rule when each character is escaped. */
 const MAX_NAME = 2000;
@@ -47,17 +48,18 @@ const CLOSE = 1e-3;
  * The mix of schemes that reaches a goal: the least noise in a file of so many bytes, or the fewest
  * bytes for so many dB. A file is more than its tensors (operators, names, the recipe itself), so that
  * the limit on tensors is moved until the file, laid out, meets its own.
+ * @param model the session, or in mode static its calibrated copy
  * @throws AppError as Session.previewExport does
  */
 export async function planFile(
-  session: Session,
+  model: Budgeted,
   budget: Budget,
   goal: Goal,
   mode: ExportMode,
   options: RunOptions,
 ): Promise<FilePlan> {
   const sized = async (plan: BudgetPlan): Promise<FilePlan> => {
-    const { bytesBefore, bytesAfter } = await session.previewExport(plan.recipe, mode, options);
+    const { bytesBefore, bytesAfter } = await model.previewExport(plan.recipe, mode, options);
     const meets = 'maxBytes' in goal ? bytesAfter <= goal.maxBytes : plan.meets;
     return { ...plan, meets, fileBytes: { before: bytesBefore, after: bytesAfter } };
   };
@@ -89,13 +91,13 @@ function noiseOf({ total }: BudgetPlan): number {
  * on purpose (by a rule, by its minimum size, or for want of a default) stays.
  */
 export async function measureBudget(
-  session: Session,
+  model: Budgeted,
   request: BudgetRequest,
   options: RunOptions,
 ): Promise<Budget> {
-  const { kept, measured } = await measure(session, request, options);
-  const elements = (tensor: number): number => session.tensors[tensor]!.elements;
-  const names = freeNames(session, request.base).map(({ name, tensors }) => ({
+  const { kept, measured } = await measure(model, request, options);
+  const elements = (tensor: number): number => model.tensors[tensor]!.elements;
+  const names = freeNames(model, request.base).map(({ name, tensors }) => ({
     name,
     tensors,
     options: optionsOf(tensors, kept, measured, elements),
@@ -110,12 +112,12 @@ type Reports = readonly TensorReport[];
 
 /** Every tensor as it is, under the recipe, and under each candidate. */
 async function measure(
-  session: Session,
+  model: Budgeted,
   { base, mode, candidates }: BudgetRequest,
   options: RunOptions,
 ): Promise<{ kept: Reports; measured: readonly Reports[] }> {
   const run = async (recipe: Recipe, what: string): Promise<Reports> => {
-    const { reports } = await session.analyze(recipe, {
+    const { reports } = await model.analyze(recipe, {
       signal: options.signal,
       mode,
       withScales: false,
@@ -142,11 +144,11 @@ interface NamedTensors {
 }
 
 /** The names whose tensors may all change, and which a rule can tell. */
-function freeNames(session: Session, base: Recipe): readonly NamedTensors[] {
+function freeNames({ tensors }: Budgeted, base: Recipe): readonly NamedTensors[] {
   const groups = new Map<string, number[]>();
   const staying = new Set<string>();
-  for (const { tensor, scheme, byRule } of planWeights(session.tensors, base)) {
-    const ref = session.tensors[tensor]!;
+  for (const { tensor, scheme, byRule } of planWeights(tensors, base)) {
+    const ref = tensors[tensor]!;
     if (!isQuantizable(ref)) continue;
     const onPurpose = byRule || base.default === null || ref.elements < base.minElements;
     if ((scheme === null && onPurpose) || ref.name.length > MAX_NAME) staying.add(ref.name);
@@ -154,7 +156,7 @@ function freeNames(session: Session, base: Recipe): readonly NamedTensors[] {
   }
   return [...groups]
     .filter(([name]) => !staying.has(name))
-    .map(([name, tensors]) => ({ name, tensors }));
+    .map(([name, named]) => ({ name, tensors: named }));
 }
 
 /** The ways to store tensors of one name: as they are, and under each scheme that suits them. */

@@ -16,7 +16,7 @@ import { runHintsOf } from './runtime/run-hints.ts';
 import type { DescribedSamples } from './calibrate/describe-request.ts';
 import type { RunOptions } from './run-options.ts';
 import type { Session } from './session.ts';
-import { StaticModel, type Measurable } from './static-model.ts';
+import { StaticModel, type Budgeted } from './static-model.ts';
 import type { WeightMoments } from './weight-moments.ts';
 
 /** What to observe: for which mode's plans, and whether codes are to be chosen by it. */
@@ -46,7 +46,7 @@ export class OpenModel {
   }
 
   /** What answers in a mode. @throws AppError UNSUPPORTED in mode static before the model is calibrated */
-  in(mode: ExportMode): Measurable {
+  in(mode: ExportMode): Budgeted {
     return mode === 'static' ? this.calibratedModel() : this.session;
   }
 

@@ -43,7 +43,7 @@ export async function sensitivityTable(
       ? namedNoises(asked, await copies.estimates(recipe))
       : new Map<string, number>();
   const chosen = worstOf(asked, estimates, most);
-  const only = inFloat === 'it' ? [] : chosen.map((each) => recipeOf([each]));
+  const only = inFloat === 'it' ? [] : chosen.map((each) => recipeOf([each], recipe));
   const without = inFloat === 'others' ? [] : chosen.map((each) => withoutName(recipe, each.name));
   const [all, ...noises] = (await copies.noises([recipe, ...only, ...without])).map(decibels);
   const places = new Map(chosen.map(({ name }, at) => [name, at]));

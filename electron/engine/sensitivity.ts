@@ -16,6 +16,7 @@ import type { Runtime } from './runtime/host.ts';
 import { runHintsOf } from './runtime/run-hints.ts';
 import { withExport, type Inputs } from './runtime/run-models.ts';
 import type { Session } from './session.ts';
+import type { Budgeted } from './static-model.ts';
 
 /** What the outputs lose when one name alone is quantized. */
 export interface Sensitivity {
@@ -34,6 +35,8 @@ export const MOST_MEASURED = 64;
 export interface SensitivityRequest {
   readonly mode: ExportMode;
   readonly inputs: Inputs;
+  /** What writes the copies: the session where it is missing, and in mode static its calibrated copy. */
+  readonly exporter?: Budgeted;
   /** Layers that are measured; MOST_MEASURED where it is missing. */
   readonly most?: number;
 }
@@ -48,18 +51,18 @@ export async function measureSensitivity(
   session: Session,
   runtime: Runtime,
   budget: Budget,
-  { mode, inputs, most = MOST_MEASURED }: SensitivityRequest,
+  { most = MOST_MEASURED, ...request }: SensitivityRequest,
   options: RunOptions,
 ): Promise<readonly Sensitivity[]> {
   runHintsOf(session.opened);
   const asked = budget.names.flatMap((each) => coarsest(each) ?? []);
-  const copies = new CopiesNoise(session, runtime, { mode, inputs }, options);
+  const copies = new CopiesNoise(session, runtime, request, options);
   const estimates =
     asked.length > most
-      ? namedNoises(asked, await copies.estimates(recipeOf(asked)))
+      ? namedNoises(asked, await copies.estimates(recipeOf(asked, budget.base)))
       : new Map<string, number>();
   const chosen = worstOf(asked, estimates, most);
-  const measured = await copies.noises(chosen.map((each) => recipeOf([each])));
+  const measured = await copies.noises(chosen.map((each) => recipeOf([each], budget.base)));
   const known = new Map(chosen.map(({ name }, at) => [name, measured[at]!]));
   const passedOn = median(
     chosen.flatMap(({ name }) => {
@@ -92,10 +95,10 @@ export async function outputSqnr(
   session: Session,
   runtime: Runtime,
   recipe: Recipe,
-  { mode, inputs }: SensitivityRequest,
+  { mode, inputs, exporter = session }: SensitivityRequest,
   options: RunOptions,
 ): Promise<number | null> {
-  const noise = await withExport(session, { recipe, mode }, options, (exported) =>
+  const noise = await withExport(session, { recipe, mode, exporter }, options, (exported) =>
     runNoise(session, runtime, [exported], inputs, options),
   );
   return noise[0] === null || noise[0] === undefined ? null : -10 * Math.log10(noise[0]);
@@ -126,7 +129,7 @@ export async function planByOutputs(
   const found = await measureSensitivity(session, runtime, weights, request, options);
   const budget = budgetByOutputs(weights, found);
   const solved = async (wanted: Goal): Promise<OutputPlan> => {
-    const plan = await planFile(session, budget, wanted, request.mode, options);
+    const plan = await planFile(request.exporter ?? session, budget, wanted, request.mode, options);
     const outputSqnrDb = await outputSqnr(session, runtime, plan.recipe, request, options);
     return { ...plan, outputSqnrDb };
   };
@@ -178,15 +181,21 @@ function coarsest({ name, tensors, options }: BudgetName): Asked | null {
   return most.scheme === null ? null : { name, scheme: most.scheme, tensors };
 }
 
-/** A recipe that quantizes these names and nothing else. */
-export function recipeOf(asked: readonly Asked[]): Recipe {
+/** A recipe that quantizes these names and nothing else; in mode static with the activations of the base. */
+export function recipeOf(
+  asked: readonly Asked[],
+  { activations }: Pick<Recipe, 'activations'>,
+): Recipe {
   const rules = asked.flatMap(({ name, scheme }) =>
     patternsOf([name]).map((pattern) => ({
       match: { name: pattern },
       scheme: fieldsOf(scheme),
     })),
   );
-  return { version: 1, name: 'sensitivity', default: null, minElements: 0, rules };
+  return {
+    ...{ version: 1, name: 'sensitivity', default: null, minElements: 0, rules },
+    ...(activations === undefined ? {} : { activations }),
+  };
 }
 
 function median(values: readonly number[]): number {

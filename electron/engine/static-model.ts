@@ -32,8 +32,11 @@ export type Measurable = Pick<
   | 'replacedBy'
 >;
 
+/** What a budget is measured of, and its plans are written with. */
+export type Budgeted = Pick<Session, 'tensors'> & Measurable;
+
 /** A calibrated model: the prepared copy is measured and written, and told of by the tensors of its source. */
-export class StaticModel implements Measurable {
+export class StaticModel implements Budgeted {
   /** Those that the prepared model's plans go by. */
   readonly ranges: Ranges;
   private readonly source: Session;
@@ -48,6 +51,10 @@ export class StaticModel implements Measurable {
     this.ranges = ranges;
     this.activations = new Activations(prepared.session.opened.graph(), ranges);
     this.whyGone = whyGone(source.opened);
+  }
+
+  get tensors(): Session['tensors'] {
+    return this.source.tensors;
   }
 
   /** As Session.analyze: one report for each tensor of the source, in its order. */

@@ -63,6 +63,8 @@ export class Budgeting {
   candidates = $state.raw<readonly string[] | null>(null);
   /** The names that were measured. */
   measured = $state.raw<readonly string[]>([]);
+  /** The export mode that was measured. */
+  measuredMode = $state.raw<ExportMode | null>(null);
   /** The plan for the goal; the one before it stays until the engine has solved the new one. */
   plan = $state.raw<FilePlan | null>(null);
   /** Of the exports of A and B. */
@@ -168,16 +170,9 @@ export class Budgeting {
     await this.measure();
   }
 
-  /** A budget is of weights: mode static, which quantizes activations as well, has none of its own. */
-  get #mode(): ExportMode {
-    const { mode, model } = this.#workbench;
-    return mode === 'static' ? (model?.modes[0] ?? 'qdq') : mode;
-  }
-
   /** Ask how large the exports of A and B are. */
-  async #sizeSides(): Promise<void> {
+  async #sizeSides(mode: ExportMode): Promise<void> {
     const { file, recipes, compare, client } = this.#workbench;
-    const mode = this.#mode;
     if (file === null) return;
     const sides: readonly Side[] = compare ? ['a', 'b'] : ['a'];
     const sizes = await Promise.all(
@@ -207,8 +202,7 @@ export class Budgeting {
 
   /** Measure under recipe A, whose exceptions and minimum size the plan keeps. */
   async measure(): Promise<void> {
-    const { file, recipes, client, jobs, model } = this.#workbench;
-    const mode = this.#mode;
+    const { file, recipes, client, jobs, model, mode } = this.#workbench;
     if (file === null || model === null) return;
     this.#abort?.abort();
     const abort = new AbortController();
@@ -236,10 +230,11 @@ export class Budgeting {
         ),
       );
       if (this.#workbench.file !== file) return;
-      await this.#sizeSides();
+      await this.#sizeSides(mode);
       if (this.maxBytes === model.fileBytes) this.maxBytes = this.fileBytes.a ?? model.fileBytes;
       this.budget = budget;
       this.measured = candidates;
+      this.measuredMode = mode;
       await this.solve();
     } catch (error) {
       if (this.#abort === abort && !isCancelled(error)) this.error = toErrorData(error);
@@ -251,12 +246,12 @@ export class Budgeting {
   /** Measure the plan again for each layer, with that layer in float. */
   async leaveOut(): Promise<void> {
     const { file, client, jobs, runs } = this.#workbench;
-    const { plan } = this;
-    if (file === null || plan === null || this.isLeavingOut) return;
+    const { plan, measuredMode: mode } = this;
+    if (file === null || plan === null || mode === null || this.isLeavingOut) return;
     const abort = new AbortController();
     const job = new Job('Leaving out each layer', () => abort.abort());
     const params = {
-      ...{ handle: file.handle, recipe: plain(plan.recipe), mode: this.#mode },
+      ...{ handle: file.handle, recipe: plain(plan.recipe), mode },
       ...runs.wanted,
       inFloat: 'it' as const,
     };

@@ -6,6 +6,7 @@ import { defaultCandidates, measureBudget, planFile } from '../budget.ts';
 import { budgetByOutputs, measureSensitivity } from '../sensitivity.ts';
 import { sensitivityTable } from '../sensitivity-table.ts';
 import type { Session } from '../session.ts';
+import type { Budgeted } from '../static-model.ts';
 import type { Context, Handlers } from './handler.ts';
 import { runInputs } from './runs.ts';
 
@@ -16,19 +17,21 @@ export function budgetHandlers({
   runtime,
 }: Context): Pick<Handlers, 'budget' | 'budgetPlan' | 'sensitivity'> {
   /** What was measured last of each model, which goals are solved in. */
-  const measured = new WeakMap<Session, { budget: Budget; mode: ExportMode }>();
+  const measured = new WeakMap<Session, { budget: Budget; mode: ExportMode; model: Budgeted }>();
   return {
     budget: async ({ handle, recipe, mode, candidates, outputs }, call) => {
       const session = models.session(handle);
+      const model = models.in(handle, mode);
       const names = candidates ?? defaultCandidates(session);
       const request = { base: parseRecipe(recipe), mode, candidates: candidateSchemes(names) };
-      let budget = await measureBudget(session, request, call);
+      let budget = await measureBudget(model, request, call);
       if (outputs !== null) {
-        const wanted = { mode, inputs: await runInputs(grants, outputs) };
+        const inputs = await runInputs(grants, outputs);
+        const wanted = { mode, inputs, exporter: model };
         const found = await measureSensitivity(session, runtime, budget, wanted, call);
         budget = budgetByOutputs(budget, found);
       }
-      measured.set(session, { budget, mode });
+      measured.set(session, { budget, mode, model });
       return { budget, candidates: names };
     },
     budgetPlan: ({ handle, goal }, call) => {
@@ -39,7 +42,7 @@ export function budgetHandlers({
           field: 'handle',
           found: handle,
         });
-      return planFile(session, found.budget, goal, found.mode, call);
+      return planFile(found.model, found.budget, goal, found.mode, call);
     },
     sensitivity: async ({ handle, recipe, mode, inFloat, ...outputs }, call) => {
       const [inputs, exporter] = [await runInputs(grants, outputs), models.in(handle, mode)];

@@ -5,7 +5,7 @@ import { OpenModel } from '../open-model.ts';
 import type { WorkerPool } from '../pool.ts';
 import type { Runtime } from '../runtime/host.ts';
 import { Session } from '../session.ts';
-import type { Measurable } from '../static-model.ts';
+import type { Budgeted } from '../static-model.ts';
 
 /** The models that pages have open, by handle. */
 export class OpenModels {
@@ -51,7 +51,7 @@ export class OpenModels {
   }
 
   /** What answers for a model in a mode. */
-  in(handle: Handle, mode: ExportMode): Measurable {
+  in(handle: Handle, mode: ExportMode): Budgeted {
     return this.model(handle).in(mode);
   }
 

@@ -127,3 +127,41 @@ describe('plan', () => {
     },
   );
 });
+
+describe('plan --mode static', () => {
+  const ranges = path.join(folder, 'ranges.json');
+  const wanted = ['--recipe', 'static-int8', '--mode', 'static'];
+
+  test('counts the bytes of the static export', async () => {
+    expect((await run('calibrate', sample, '--samples', '2', '--out', ranges)).status).toBe(0);
+    const out = path.join(folder, 'static.json');
+    const limit = ['--max-bytes', '240kB', '--out', out];
+    const plan = await totalOf('plan', sample, ...wanted, '--ranges', ranges, ...limit);
+    expect(plan.meets).toBe(true);
+    const target = path.join(folder, 'static.onnx');
+    const options = ['--mode', 'static', '--ranges', ranges, '--out', target];
+    expect((await run('export', sample, '--recipe', out, ...options)).status).toBe(0);
+    expect(fs.statSync(target).size).toBe(plan.fileBytes.after);
+    expect(plan.fileBytes.before).toBe(fs.statSync(sample).size);
+  });
+
+  test('by outputs counts what quantized activations lose, too', async () => {
+    const few = ['--by', 'outputs', '--samples', '1', '--candidates', 'none', '--min-sqnr', '45'];
+    const plan = await totalOf('plan', sample, ...wanted, '--ranges', ranges, ...few);
+    const { outputSqnrDb } = plan as Planned & { readonly outputSqnrDb: number };
+    expect(outputSqnrDb).toBeGreaterThanOrEqual(45);
+    // Layers that cost too much stay in float, and a file of them is larger.
+    expect(plan.fileBytes.after).toBeLessThan(plan.fileBytes.before);
+  });
+
+  test('wants ranges, which other modes do not take', async () => {
+    const limit = ['--max-bytes', '240kB'];
+    const without = await run('plan', sample, ...wanted, ...limit);
+    expect(without.stderr).toContain('--calibrate DIR');
+    const other = await run('plan', sample, '--recipe', 'int8', '--ranges', ranges, ...limit);
+    expect([other.status, other.stderr]).toEqual([
+      2,
+      'quantscope: --ranges is for --mode static, found qdq; see quantscope plan --help\n',
+    ]);
+  });
+});

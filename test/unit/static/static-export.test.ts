@@ -122,9 +122,10 @@ describe('a small network', () => {
   });
 });
 
-test('a Slice whose limits are attributes takes them as inputs at the opset that integer kernels need', async () => {
+/** x -> Slice -> Conv at opset 9, where a Slice has its limits as attributes. */
+function slicedModel(): string {
   const limits = (name: string, ints: number[]) => ({ name, type: 7, ints });
-  const file = writeFile(
+  return writeFile(
     folder,
     model(
       {
@@ -145,12 +146,22 @@ test('a Slice whose limits are attributes takes them as inputs at the opset that
       { opset: 9, irVersion: 4 },
     ),
   );
+}
+
+test('a Slice whose limits are attributes takes them as inputs at the opset that integer kernels need', async () => {
+  const file = slicedModel();
   const { out, proto } = await exported(file, recipe('static-int8'));
   expect(Number(proto.opsetImport.find(({ domain }) => domain === '')!.version)).toBeGreaterThan(9);
   expect(proto.opsetImport.map(({ domain }) => domain)).toEqual(['']);
   const feeds = { x: { shape: [1, 3, 8, 8], dtype: 'float32' as const } };
   const [before, after] = [await runOnnx(file, feeds), await runOnnx(out, feeds)];
   expect(outputSqnr(before['y']!, after['y']!)).toBeGreaterThan(30);
+});
+
+test('a copy in which nothing is quantized keeps its opset and its attributes', async () => {
+  const { out, proto } = await exported(slicedModel(), recipe('static-int8', { default: null }));
+  expect(Number(proto.opsetImport.find(({ domain }) => domain === '')!.version)).toBe(9);
+  expect(await runOnnx(out, { x: { shape: [1, 3, 8, 8], dtype: 'float32' } })).toHaveProperty('y');
 });
 
 test('a Conv in float between two on integers loads below opset 13, where Clip has attributes', async () => {

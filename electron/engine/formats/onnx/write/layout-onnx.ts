@@ -90,8 +90,9 @@ export function layoutOnnx(request: OnnxExport): Layout {
           restores,
           irVersion: index.irVersion,
         });
-  if (placed !== null) append(edits, placed.edits);
-  if (placed !== null) append(edits, attributeEdits(index, names, opsets));
+  const isEdited = quantized.length > 0 || (placed !== null && placed.edits.length > 0);
+  if (placed !== null && isEdited)
+    append(edits, [...placed.edits, ...attributeEdits(index, names, opsets)]);
   const nodes = new IntegerNodes(names, request.recipe.accuracyLevel ?? 0);
   const onCodes = new Set(integers.map(({ use }) => use.node));
   integers.sort((a, b) => a.use.node.frame.start - b.use.node.frame.start);
@@ -126,8 +127,8 @@ export function layoutOnnx(request: OnnxExport): Layout {
         tensor.ref.bytes <= (request.inlineBytes ?? 0) ? inlineExternal(tensor) : side.move(tensor),
       );
   const { size } = files[0]!;
-  if (placed !== null && quantized.length > 0) append(edits, opsets.dropUnused());
-  if (quantized.length > 0) append(edits, [...opsets.edits(size), ...metadataEdits(request)]);
+  if (placed !== null && isEdited) append(edits, opsets.dropUnused());
+  if (isEdited) append(edits, [...opsets.edits(size), ...metadataEdits(request)]);
   const pieces = applyEdits(edits, size);
   const beside = side.layout();
   const bytes = beside.reduce((sum, file) => sum + piecesLength(file.pieces), piecesLength(pieces));
