@@ -77,7 +77,7 @@ function groupsOf(
 export function storedParts(
   exported: Session,
   { name, shape }: TensorRef,
-  { scheme, scale, zeroPoint }: TensorReport,
+  { scheme, scale, zeroPoint, axis }: TensorReport,
 ): StoredParts {
   const find = (...names: string[]): TensorRef | undefined =>
     exported.tensors.find((tensor) => names.includes(tensor.name));
@@ -95,7 +95,7 @@ export function storedParts(
   };
   const isNbits = codes.consumers.some(({ op }) => op === 'MatMulNBits');
   if (isNbits && scales !== undefined)
-    return inTensorOrder(exported, { codes, scales, zeros }, shape, scheme!);
+    return inTensorOrder(exported, { codes, scales, zeros }, { shape, blockAxis: axis! }, scheme!);
   const elements = shape.reduce((product, size) => product * size, 1);
   return {
     // Biases of LiteRT's operators on int16 have 64 bits.
@@ -115,13 +115,15 @@ interface NBitsTensors {
   readonly zeros: TensorRef | undefined;
 }
 
-/** MatMulNBits stores unsigned codes of [K, N] by columns: scales [N, blocks], zero points in rows of whole bytes. */
+/** MatMulNBits stores unsigned codes of [K, N], or of a Gemm's [N, K], by columns: scales [N, blocks], zero points in rows of whole bytes. */
 function inTensorOrder(
   exported: Session,
   { codes, scales, zeros }: NBitsTensors,
-  [k = 0, n = 0]: readonly number[],
+  { shape, blockAxis }: { readonly shape: readonly number[]; readonly blockAxis: number },
   scheme: Scheme,
 ): StoredParts {
+  const [k, n] = [shape[blockAxis]!, shape[1 - blockAxis]!];
+  const isTransposed = blockAxis === 1;
   const { dtype } = scheme;
   const unsigned = dtype.endsWith('4') ? 'uint4' : 'uint8';
   const bias = dtype.startsWith('int') ? 2 ** (dtypeOf(dtype).bits - 1) : 0;
@@ -133,16 +135,20 @@ function inTensorOrder(
   const rowOfZeros = unsigned === 'uint4' ? Math.ceil(blocks / 2) * 2 : blocks;
   const storedZeros =
     zeros === undefined ? null : unpacked(bytesOf(exported, zeros), unsigned, n * rowOfZeros);
-  const group = Array.from({ length: blocks * n }, (_, at) => [at % n, Math.floor(at / n)]);
+  const group = Array.from({ length: blocks * n }, (_, at) =>
+    isTransposed ? [Math.floor(at / blocks), at % blocks] : [at % n, Math.floor(at / n)],
+  );
   return {
     codes: Int32Array.from({ length: k * n }, (_, at) => {
-      const [row, col] = [Math.floor(at / n), at % n];
+      const [row, col] = isTransposed ? [at % k, Math.floor(at / k)] : [Math.floor(at / n), at % n];
       return packed[col * column + row]! - bias;
     }),
     scale: group.map(([col, at]) => stored[col! * blocks + at!]!),
     // Zero points that are left out are the middle of the unsigned codes, which is 0 of the signed ones.
     zeroPoint: group.map(([col, at]) =>
-      storedZeros === null ? 0 : storedZeros[col! * rowOfZeros + at!]! - bias,
+      storedZeros === null
+        ? 2 ** (dtypeOf(unsigned).bits - 1) - bias
+        : storedZeros[col! * rowOfZeros + at!]! - bias,
     ),
   };
 }

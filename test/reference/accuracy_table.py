@@ -92,13 +92,15 @@ def four_bits(model, calibration, out):
 
 
 def lifted(model, out):
-    """Constant nodes become initializers, which is where the quantizers look for weights."""
+    """Constant nodes become initializers, where the quantizers look for weights; each node gets a name, which some go by."""
     proto = onnx.load(model)
     for node in [each for each in proto.graph.node if each.op_type == "Constant" and each.attribute[0].name == "value"]:
         tensor = proto.graph.initializer.add()
         tensor.CopyFrom(node.attribute[0].t)
         tensor.name = node.output[0]
         proto.graph.node.remove(node)
+    for at, node in enumerate(proto.graph.node):
+        node.name = f"{node.op_type}_{at}"
     onnx.save(proto, out)
 
 
