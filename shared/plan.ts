@@ -1,4 +1,4 @@
-import { dtypeOf, packedBytes } from './dtypes.ts';
+import { dtypeOf, packedBytes, type DtypeName } from './dtypes.ts';
 import { isQuantizable, type TensorRef } from './model.ts';
 import type { ActivationScheme, Recipe, Rule } from './recipe.ts';
 import {
@@ -29,6 +29,8 @@ export interface TensorPlan {
   readonly byRule: boolean;
   /** The type of the scales where the tensor is stored; float32 where it is not named. */
   readonly scaleDtype?: ScaleDtype;
+  /** The type that codes are stored in where it is wider than that of the scheme. */
+  readonly codesDtype?: 'int64';
   /** Scales and zero points that the plan fixes, in place of those that the values give. */
   readonly parameters?: FixedParameters;
   /** Codes that the plan chooses for all elements, in place of the nearest ones; only beside parameters. */
@@ -266,14 +268,13 @@ export function blockAxisOf(shape: readonly number[], axis: number): number {
 export function schemeBytes(
   scheme: Scheme,
   tensor: Pick<TensorRef, 'shape' | 'axis' | 'elements' | 'quantization'>,
-  scaleDtype: ScaleDtype = 'float32',
+  plan: Pick<TensorPlan, 'scaleDtype' | 'codesDtype' | 'parameters'> = {},
 ): number {
-  const stored = storageDtype(scheme.dtype);
+  const stored: DtypeName = plan.codesDtype ?? storageDtype(scheme.dtype);
   const codes = packedBytes(stored, tensor.elements);
   // The model has the parameters of codes that it makes itself.
   if (scheme.kind === 'cast' || tensor.quantization?.pending !== undefined) return codes;
-  const scales = scaleCount(scheme, tensor);
-  return (
-    codes + packedBytes(scaleDtype, scales) + (isCentred(scheme) ? 0 : packedBytes(stored, scales))
-  );
+  const scales = plan.parameters?.scale.length ?? scaleCount(scheme, tensor);
+  const scaleBytes = packedBytes(plan.scaleDtype ?? 'float32', scales);
+  return codes + scaleBytes + (isCentred(scheme) ? 0 : packedBytes(stored, scales));
 }

@@ -51,7 +51,7 @@ export function reportOf(
       : { reason: `finite values stored as infinity: ${measures.clipped}; ${overflow}` }),
     ...measures,
     quantized: true,
-    bytesAfter: schemeBytes(entry.scheme, ref, entry.scaleDtype),
+    bytesAfter: schemeBytes(entry.scheme, ref, entry),
   };
 }
 

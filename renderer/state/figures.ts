@@ -57,7 +57,7 @@ export function figuresOf(
   const reason = plan?.reason ?? null;
   if (scheme === null)
     return { scheme, reason, byRule, bytes: tensor.bytes, db: Infinity, stale: false };
-  const bytes = schemeBytes(scheme, tensor, plan?.scaleDtype);
+  const bytes = schemeBytes(scheme, tensor, plan);
   const old = entry?.report.quantized === true ? entry.report.sqnrDb : undefined;
   return { scheme, reason, byRule, bytes, db: old, stale: old !== undefined };
 }

@@ -122,7 +122,10 @@ describe('parameters that are not those of a value alone have the reason', () =>
 
   test('a bias of an operator on int16', async () => {
     const session = open([dense()]);
-    await session.analyze(WIDE, { signal: new AbortController().signal, mode: 'static' });
+    const { signal } = new AbortController();
+    const { reports } = await session.analyze(WIDE, { signal, mode: 'static' });
+    // Four codes of 64 bits, and a float32 scale for each.
+    expect(reports[1]!.bytesAfter).toBe(4 * 8 + 4 * 4);
     const { weights, activations } = session.plan(WIDE, 'static');
     session.close();
     expect(weights[1]!.reason).toBe(

@@ -165,6 +165,7 @@ class StaticPlanner {
         const { reason, ...entry } = this.weights[bias]!;
         this.weights[bias] = {
           ...entry,
+          codesDtype: 'int64',
           reason: `${reason}; in 64 bits, as int16 kernels take it`,
         };
       }
