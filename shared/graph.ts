@@ -10,6 +10,10 @@ export interface ValueRef {
   readonly consumers: readonly ValueConsumer[];
   /** Whether it is an output of its graph. */
   readonly isOutput: boolean;
+  /** Whether it holds codes of one scale. Absent where it does not, and where codes have operators of their own. */
+  readonly isCodes?: true;
+  /** Whether it is kept from run to run. Absent where it is not. */
+  readonly isState?: true;
 }
 
 /** What a value is called among all of a model's: its name, after the graph that it is in where that is a subgraph. */

@@ -61,7 +61,7 @@ export interface OpenedModel {
    * A copy that gives values as outputs, named by valueKey, or their shapes as int64 tensors whose names end with
    * SHAPE_SUFFIX; absent where no runtime runs the format. Of bodies it gives what `observable` names.
    */
-  withOutputs?(values: readonly string[], what: 'values' | 'shapes'): Layout;
+  withOutputs?(values: readonly string[], what: ObservedKind): Layout;
   /** Values that are rounded to codes between operators; absent where these are not told apart from weights. */
   activationCodes?(): readonly ActivationCodes[];
   /** A copy without some of those roundings; absent where activationCodes is. */
@@ -110,6 +110,9 @@ export interface Patches {
   readonly pads: readonly number[];
   readonly autoPad: string;
 }
+
+/** What a copy gives of values: themselves, with floats in place of codes, or their shapes. */
+export type ObservedKind = 'values' | 'floats' | 'shapes';
 
 /** A value that is rounded to codes of one scale, and taken as what they stand for. */
 export interface ActivationCodes {

@@ -1,4 +1,4 @@
-import type { ModelGraph, Operand, OperatorRef } from '../../../shared/graph.ts';
+import type { ModelGraph, Operand, OperatorRef, ValueRef } from '../../../shared/graph.ts';
 import type { SkippedLayer } from '../../../shared/layer-errors.ts';
 import { addTo } from '../../../shared/lists.ts';
 import type { TensorRef } from '../../../shared/model.ts';
@@ -34,7 +34,7 @@ export interface LayerValue {
 
 /** What quantizes, or computes on what is quantized. */
 const QUANTIZING =
-  /^(Dynamic)?Quantize|^Dequantize|^Q(Linear|Gemm|Attention|MoE|Ordered)|Quantized|^MatMul(NBits|Integer)|^ConvInteger/;
+  /^(Dynamic)?Quantize|^Dequantize|^Q(Linear|Gemm|Attention|MoE|Ordered)|Quantized|^MatMul(NBits|Integer)|^ConvInteger|^(DE)?QUANTIZE$/;
 
 /** Operators whose bodies take values of the graph around them by name. */
 const HAS_BODY: ReadonlySet<string> = new Set(['If', 'Loop', 'Scan', 'SequenceMap']);
@@ -73,12 +73,12 @@ class Finder {
     this.matching = new Matching(original.graph(), exported.graph());
     const inMain = original.model.tensors.filter(({ graph }) => graph === '');
     this.tensors = new Map(inMain.map((tensor) => [tensor.name, tensor]));
-    for (const { id, role, consumers } of inMain)
-      if (role === 'weight' || role === 'embedding')
-        for (const { op, node } of consumers) {
-          const key = `${op} ${node}`;
-          addTo(this.weights, key, id);
-        }
+    for (const { id, role, op, layer, consumers } of inMain) {
+      if (role !== 'weight' && role !== 'embedding') continue;
+      // Behind an operator that restores it, a weight is its layer's as well.
+      const keys = [...consumers.map((each) => `${each.op} ${each.node}`), `${op} ${layer}`];
+      for (const key of new Set(keys)) addTo(this.weights, key, id);
+    }
     this.operators = new Map(
       mainOperators(original.graph()).map((each) => [`${each.op} ${each.name}`, each]),
     );
@@ -110,18 +110,31 @@ class Finder {
   }
 
   private isQuantized({ op, outputs }: OperatorRef, cut: Cut): boolean {
-    const { operators } = this.exported.graph();
-    if (cut.isRenamed) return true;
+    const { operators, values } = this.exported.graph();
+    if (cut.isRenamed || this.makesCodes(outputs, values)) return true;
     const isOwn = (each: OperatorRef): boolean =>
       each.op === op && each.outputs.length === outputs.length;
     return [...cut.changing].some((id) => {
       const each = operators[id]!;
-      if (!isOwn(each) && (QUANTIZING.test(each.op) || each.op === 'Cast')) return true;
+      // What restores a stored tensor counts where that is not the original's.
+      const isRestore = each.op === 'DEQUANTIZE' && each.inputs[0]?.kind === 'tensor';
+      if (!isRestore && !isOwn(each) && (QUANTIZING.test(each.op) || each.op === 'Cast'))
+        return true;
       return each.inputs.some((input) => {
         if (input?.kind !== 'tensor') return false;
         const tensor = this.exported.model.tensors[input.tensor]!;
         return isFloatOrCodes(tensor) && differs(tensor, this.tensors.get(tensor.name));
       });
+    });
+  }
+
+  /** Whether outputs are codes that are floats in the original. */
+  private makesCodes(outputs: OperatorRef['outputs'], values: readonly ValueRef[]): boolean {
+    return outputs.some((output) => {
+      if (output === null) return false;
+      const { name, isCodes } = this.original.graph().values[output]!;
+      const exported = this.matching.counterpartOf(name);
+      return isCodes !== true && exported !== null && values[exported]!.isCodes === true;
     });
   }
 
@@ -244,7 +257,7 @@ class Cut {
       const { value } = next;
       if (seen.has(value)) continue;
       seen.add(value);
-      const isOthers = next.isOthers || this.isOthers(value);
+      const isOthers = next.isOthers || this.isOthers(value) || this.restoresOthers(value);
       const producer = this.within(value);
       if (producer === null) {
         this.take(value, isOthers);
@@ -269,13 +282,28 @@ class Cut {
     return origin === this.graph.values[value]!.name && !this.own.has(origin);
   }
 
+  /** Whether a value is what the codes of another layer's output stand for. */
+  private restoresOthers(value: number): boolean {
+    const { producer } = this.graph.values[value]!;
+    if (producer === null || !this.matching.isStep(producer)) return false;
+    const [input] = this.graph.operators[producer]!.inputs;
+    return input?.kind === 'value' && this.isOthers(input.value);
+  }
+
+  /** Whether an operator computes from stored tensors alone. */
+  private isConstant(operator: number): boolean {
+    const { inputs } = this.graph.operators[operator]!;
+    return inputs.length > 0 && inputs.every((input) => input?.kind !== 'value');
+  }
+
   /** The operator that makes a value, where it belongs to the layer; null where the value is an input of it. */
   private within(value: number): number | null {
     const { producer } = this.graph.values[value]!;
     const origin = this.matching.originOf(value);
     const isOwn = origin !== null && this.own.has(origin);
     if (producer === null) return null;
-    return origin === null || isOwn || this.matching.isStep(producer) ? producer : null;
+    if (origin === null || isOwn || this.matching.isStep(producer)) return producer;
+    return this.isConstant(producer) ? producer : null;
   }
 
   /** Note what a cast of the layer's own output takes. */
@@ -286,7 +314,8 @@ class Cut {
   }
 
   private take(value: number, isOthers: boolean): void {
-    const { name } = this.graph.values[value]!;
+    const { name, isState } = this.graph.values[value]!;
+    if (isState === true) this.problem ??= `keeps ${name} from run to run`;
     const origin = this.matching.originOf(value);
     if (origin === null) {
       this.problem ??= `takes ${name}, which the original does not have`;

@@ -1,7 +1,10 @@
 import type { ModelGraph, OperatorRef, ValueRef } from '../../../shared/graph.ts';
 
 /** Operators that hand a value on in other numbers: as codes, from codes, or in another float type. */
-const PASSES: ReadonlySet<string> = new Set(['QuantizeLinear', 'DequantizeLinear', 'Cast']);
+const PASSES: ReadonlySet<string> = new Set([
+  ...['QuantizeLinear', 'DequantizeLinear', 'Cast'],
+  ...['QUANTIZE', 'DEQUANTIZE'],
+]);
 
 /**
  * Which values of an export's main graph stand for which values of the original's. Exports keep names; a value whose

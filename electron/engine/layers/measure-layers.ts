@@ -69,10 +69,10 @@ async function measureBetween(
   const found = findLayers(asGraphed(original), asGraphed(exported));
   const { types, samples } = await original.withOutputs(
     namesOf(found.layers, 'original'),
-    'values',
+    'floats',
     async (model) => ({ types: typesOf(model), samples: await samplesFor(model, request) }),
   );
-  const taken = await exported.withOutputs(namesOf(found.layers, 'exported'), 'values', (model) =>
+  const taken = await exported.withOutputs(namesOf(found.layers, 'exported'), 'floats', (model) =>
     Promise.resolve(typesOf(model)),
   );
   const skipped: SkippedLayer[] = [...found.skipped];
@@ -134,7 +134,7 @@ function localLayer(
   for (const { original, exported } of layer.inputs) {
     const wanted = taken.get(exported);
     if (wanted === undefined || !types.has(original))
-      return { reason: `takes ${original}, which onnxruntime's Node interface cannot pass` };
+      return { reason: `takes ${original}, which the runtime cannot pass` };
     inputs.push({ name: exported, dtype: wanted as DtypeName });
   }
   const given = [...outputs.map(({ exported }) => exported), ...layer.rounded];
@@ -184,8 +184,8 @@ class Measuring {
   async run(original: ModelCopies, exported: ModelCopies): Promise<LayerError[]> {
     const locals = new LocalModels(exported);
     const [values, others] = [namesOf(this.layers, 'original'), namesOf(this.layers, 'exported')];
-    await original.withOutputs(values, 'values', (before) =>
-      exported.withOutputs(others, 'values', (after) =>
+    await original.withOutputs(values, 'floats', (before) =>
+      exported.withOutputs(others, 'floats', (after) =>
         locals.with(this.layers, () => this.all(before, after, locals)),
       ),
     );

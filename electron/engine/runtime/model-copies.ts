@@ -4,7 +4,12 @@ import { AppError } from '../../../shared/errors.ts';
 import type { Feeds } from '../calibrate/data/sample-group.ts';
 import { writeModel } from '../export/write-model.ts';
 import type { Layout } from '../export/layout.ts';
-import { SHAPE_SUFFIX, type LayerCopy, type OpenedModel } from '../formats/format.ts';
+import {
+  SHAPE_SUFFIX,
+  type LayerCopy,
+  type ObservedKind,
+  type OpenedModel,
+} from '../formats/format.ts';
 import { openModel } from '../formats/registry.ts';
 import { runOnce } from './compare-outputs.ts';
 import type { RunHints } from './inputs.ts';
@@ -27,8 +32,9 @@ export class ModelCopies {
 
   /** @param folder of the program's own; the model's files of external data are copied into it */
   constructor(file: string, folder: string, hints: RunHints) {
-    [this.file, this.folder, this.hints] = [file, folder, hints];
+    [this.file, this.folder] = [file, folder];
     this.opened = openModel(file);
+    this.hints = { ...hints, ...codesOfInputs(this.opened) };
     for (const { path: from } of this.opened.files.slice(1)) bringBeside(file, from, folder);
   }
 
@@ -39,7 +45,7 @@ export class ModelCopies {
   /** Work with the model, which gives values, or their shapes, besides its outputs. */
   async withOutputs<T>(
     values: readonly string[],
-    what: 'values' | 'shapes',
+    what: ObservedKind,
     work: (model: RunnableModel) => Promise<T>,
   ): Promise<T> {
     if (values.length === 0) return await this.load(this.file, work);
@@ -56,7 +62,7 @@ export class ModelCopies {
         file: this.file,
         field: 'format',
         found: this.opened.model.format,
-        expected: 'ONNX',
+        expected: 'ONNX or LiteRT',
       });
     return await this.copy(this.opened.withLayers(layers), work);
   }
@@ -97,6 +103,12 @@ export class ModelCopies {
       await model.release();
     }
   }
+}
+
+/** How numbers become the codes of a model's own inputs; outputs that are observed are given as they are. */
+function codesOfInputs({ runHints }: OpenedModel): Pick<RunHints, 'quantized'> {
+  const inputs = runHints?.quantized?.inputs;
+  return inputs === undefined ? {} : { quantized: { inputs, outputs: {} } };
 }
 
 /** Write a copy that holds no weights but those of its source. */

@@ -2,11 +2,10 @@ import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { writeModel } from '../../../electron/engine/export/write-model.ts';
 import { SHAPE_SUFFIX } from '../../../electron/engine/formats/format.ts';
-import { findPreset } from '../../../shared/presets.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { PreparedModel } from '../../../electron/engine/calibrate/prepared.ts';
 import type { ObserveResult } from '../../../electron/engine/calibrate/observe.ts';
-import { measureLayersOf, runBeside } from '../../../electron/engine/runtime/run-models.ts';
+import { runBeside } from '../../../electron/engine/runtime/run-models.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { table, tables, text, i32 } from '../../helpers/flatbuffer.ts';
@@ -128,19 +127,6 @@ describe('calibration of LiteRT models', () => {
     const shown = opened.properties().signatures.shown[0]!.outputs.shown.map(({ name }) => name);
     opened.close();
     expect(shown.slice(0, 3)).toEqual(['regressors', 'classificators', `input${SHAPE_SUFFIX}`]);
-  });
-
-  test('the error of each layer is refused with the reason', async () => {
-    const file = LITERT_MODELS.faceShort;
-    const int8 = findPreset('litert-dynamic')!;
-    const session = Session.open(file, pool);
-    const out = path.join(folder, 'dynamic.tflite');
-    await session.export(int8, 'dynamic', out, options);
-    const wanted = { samples: 1, seed: 0, inputs: null };
-    await expect(measureLayersOf(session, sharedRuntime, out, wanted, options)).rejects.toThrow(
-      /layers do not run by themselves \(found litert, expected ONNX/,
-    );
-    session.close();
   });
 
   test('a model with sparse weights is refused, as LiteRT would compute other values', async () => {

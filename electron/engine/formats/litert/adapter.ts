@@ -3,6 +3,7 @@ import type { FileSource } from '../../source.ts';
 import { planStatic } from './fit/static/plan.ts';
 import { weightInputs } from './fit/weight-inputs.ts';
 import { layoutLitert } from './write/layout-litert.ts';
+import { layersCopy } from './write/layers-copy.ts';
 import { observedCopy } from './write/observed-copy.ts';
 import { MAX_WORD, MIN_RUNTIME_VERSION } from './write/runtime-versions.ts';
 import type { FormatAdapter, OpenedModel } from '../format.ts';
@@ -57,6 +58,7 @@ function openLitert(source: FileSource): OpenedModel {
     observable: () => ({ values: mainValues(graphOf()), inBodies: [], skipped: [] }),
     weightInputs: () => weightInputs(graphOf(), index, tensors),
     withOutputs: (values, what) => observedCopy(index, bytes, values, what),
+    withLayers: (layers) => layersCopy(index, bytes, graphOf(), layers),
     close: () => source.close(),
   };
 }

@@ -5,7 +5,8 @@ import type {
   ValueConsumer,
   ValueRef,
 } from '../../../../../shared/graph.ts';
-import type { GraphRecord, LitertIndex } from './records.ts';
+import type { GraphRecord, LitertIndex, TensorRecord } from './records.ts';
+import { dtypeOfType } from './tensor-types.ts';
 import type { LitertTensor } from './tensors.ts';
 
 /** A graph that tells where its values are in the file. */
@@ -38,7 +39,8 @@ function addGraph(
   stored: ReadonlyMap<number, number>,
   { values, operators, tensorOf }: Made,
 ): void {
-  const outputs = new Set(record.outputs);
+  const [inputs, outputs] = [new Set(record.inputs), new Set(record.outputs)];
+  const made = new Set(record.operators.flatMap((operator) => operator.outputs));
   const numbers = new Map<number, number>();
   const valueOf = (tensor: number, producer: number | null): number => {
     const known = numbers.get(tensor);
@@ -46,13 +48,17 @@ function addGraph(
     const id = values.length;
     const name = record.tensors[tensor]!.name;
     const isOutput = outputs.has(tensor);
-    values.push({ id, name, graph: record.path, producer, consumers: [], isOutput });
+    values.push({
+      ...{ id, name, graph: record.path, producer, consumers: [], isOutput },
+      ...(holdsCodes(record.tensors[tensor]!) ? { isCodes: true } : {}),
+      ...(inputs.has(tensor) || made.has(tensor) ? {} : { isState: true }),
+    });
     tensorOf.push(tensor);
     numbers.set(tensor, id);
     return id;
   };
   for (const input of record.inputs) if (input >= 0) valueOf(input, null);
-  for (const { op, isCustom, inputs, outputs: made } of record.operators) {
+  for (const { op, isCustom, inputs: taken, outputs: given } of record.operators) {
     const id = operators.length;
     const operand = (tensor: number, input: number): Operand => {
       if (tensor < 0) return null;
@@ -65,12 +71,18 @@ function addGraph(
     operators.push({
       id,
       // A first output may be absent, which is -1.
-      name: record.tensors[made[0] ?? -1]?.name ?? op,
+      name: record.tensors[given[0] ?? -1]?.name ?? op,
       op,
       domain: isCustom ? 'custom' : '',
       graph: record.path,
-      inputs: inputs.map(operand),
-      outputs: made.map((tensor) => (tensor < 0 ? null : valueOf(tensor, id))),
+      inputs: taken.map(operand),
+      outputs: given.map((tensor) => (tensor < 0 ? null : valueOf(tensor, id))),
     });
   }
+}
+
+/** Whether a tensor holds codes of one scale. */
+export function holdsCodes({ type, scale }: Pick<TensorRecord, 'type' | 'scale'>): boolean {
+  const dtype = dtypeOfType(type);
+  return (dtype === 'int8' || dtype === 'uint8' || dtype === 'int16') && scale.length === 1;
 }

@@ -57,7 +57,7 @@ export interface Assembled {
 export function assembleModel(
   { index, source, told, limit, signatures, added = [] }: Assembled,
   stored: ReadonlyMap<number, Piece>,
-  edits: readonly GraphEdit[],
+  edits: readonly Pick<GraphEdit, 'finish'>[],
   codes: OperatorCodes,
 ): Piece[] | null {
   const buffers = new Buffers(index, stored);

@@ -12,22 +12,25 @@ import {
   type TableNode,
 } from '../read/nodes.ts';
 import type { PagedBytes } from '../read/paged-bytes.ts';
-import type { LitertIndex } from '../read/records.ts';
+import { holdsCodes } from '../read/graph.ts';
+import type { LitertIndex, TensorRecord } from '../read/records.ts';
 import { unionMember } from '../read/schema.ts';
 import { RANDOM_OPERATORS } from '../read/operators.ts';
 import { firstSignature, type NamedTensor } from '../read/signature.ts';
-import { typeOfDtype } from '../read/tensor-types.ts';
+import { dtypeOfType, typeOfDtype } from '../read/tensor-types.ts';
 import { assembleModel } from './assemble.ts';
 import { GraphEdit } from './graph-edit.ts';
 import { OperatorCodes } from './operator-codes.ts';
+import { DEQUANTIZE, FLOAT_FORM } from './static-graph.ts';
 
 /** What the name of an output ends with when a value that is observed has its name. */
 const OUTPUT_SUFFIX = '/quantscope.output';
 const COPY_SUFFIX = '/quantscope.copy';
+const FLOAT_SUFFIX = '/quantscope.float';
 
 /**
  * A copy of a model that gives some of its first graph's values as outputs, or their shapes, besides its own; nothing
- * else is changed. Values that are computed from constants alone are left out: LiteRT computes them once, and does not
+ * else is changed. `floats` are values with what their codes stand for in the codes' place. Values that are computed from constants alone are left out: LiteRT computes them once, and does not
  * write them when they are outputs. It has one signature, which names inputs as the model's first does and values by their tensors.
  * @throws AppError UNSUPPORTED where the first signature runs another graph, and for sparse weights
  */
@@ -35,7 +38,7 @@ export function observedCopy(
   index: LitertIndex,
   source: PagedBytes,
   values: readonly string[],
-  what: 'values' | 'shapes',
+  what: 'values' | 'floats' | 'shapes',
 ): Layout {
   const signature = firstSignature(index, source);
   if (signature.graph.index !== 0)
@@ -53,7 +56,10 @@ export function observedCopy(
   const added = values.flatMap((name): NamedTensor[] => {
     const tensor = observed.tensorOf(name);
     if (tensor === undefined || constants.has(tensor)) return [];
-    return what === 'shapes' ? observed.shapeOf(name, tensor) : observed.valueOf(name, tensor);
+    if (what === 'shapes') return observed.shapeOf(name, tensor);
+    return what === 'floats' && holdsCodes(index.graphs[0]!.tensors[tensor]!)
+      ? [observed.floatOf(name, tensor)]
+      : observed.valueOf(name, tensor);
   });
   const taken = new Set(added.map(({ name }) => name));
   const outputs = signature.outputs.map(({ name, tensor }) => ({
@@ -133,6 +139,12 @@ class Observed {
     return [this.made(name, tensor, 'RESHAPE', options, COPY_SUFFIX, {})];
   }
 
+  /** What the codes of a value stand for. */
+  floatOf(name: string, tensor: number): NamedTensor {
+    const options = makeTable('DequantizeOptions', {});
+    return this.made(name, tensor, 'DEQUANTIZE', options, FLOAT_SUFFIX, FLOAT_FORM);
+  }
+
   /** None for a scalar: LiteRT cannot return an empty tensor. */
   shapeOf(name: string, tensor: number): NamedTensor[] {
     const rank = this.edit.graph.tensors[tensor]!.shape.length;
@@ -155,7 +167,7 @@ class Observed {
     const fresh = { buffer: undefined, is_variable: undefined, shape_signature: undefined };
     const tensor = this.edit.addTensor(from, suffix, { ...fresh, ...changes });
     this.edit.add('after', this.edit.graph.operators.length - 1, from, tensor, {
-      opcode_index: this.codes.of(op, 1),
+      opcode_index: this.codes.of(op, versionOf(op, this.edit.graph.tensors[from]!)),
       builtin_options_type: unionMember('BuiltinOptions', options.table),
       builtin_options: options,
     });
@@ -164,7 +176,16 @@ class Observed {
   }
 }
 
-function signatureOf(inputs: readonly NamedTensor[], outputs: readonly NamedTensor[]): TableNode {
+function versionOf(op: string, { type }: TensorRecord): number {
+  const dtype = dtypeOfType(type);
+  return op === 'DEQUANTIZE' ? DEQUANTIZE[dtype as keyof typeof DEQUANTIZE] : 1;
+}
+
+/** The one signature of a copy. */
+export function signatureOf(
+  inputs: readonly NamedTensor[],
+  outputs: readonly NamedTensor[],
+): TableNode {
   const maps = (named: readonly NamedTensor[]): ReturnType<typeof makeTables> =>
     makeTables(
       named.map(({ name, tensor }) =>

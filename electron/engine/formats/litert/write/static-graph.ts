@@ -8,8 +8,8 @@ import type { Computing } from './request.ts';
 import type { Zeros } from './stored-form.ts';
 
 /** Versions of QUANTIZE and DEQUANTIZE for codes of 8 bits and of 16 (tensorflow's op_version.cc). */
-const QUANTIZE = { int8: 1, uint8: 1, int16: 2 } as const;
-const DEQUANTIZE = { int8: 2, uint8: 1, int16: 3 } as const;
+export const QUANTIZE = { int8: 1, uint8: 1, int16: 2 } as const;
+export const DEQUANTIZE = { int8: 2, uint8: 1, int16: 3 } as const;
 
 /** A tensor that holds a value, and its form. */
 interface Held {
@@ -145,8 +145,8 @@ export class StaticGraph {
 }
 
 /** What a new tensor of a value does not take over from the one that it is like. */
-const FRESH: Changes = { buffer: undefined, is_variable: undefined };
-const FLOAT_FORM: Changes = { ...FRESH, type: FLOAT32, quantization: undefined };
+export const FRESH: Changes = { buffer: undefined, is_variable: undefined };
+export const FLOAT_FORM: Changes = { ...FRESH, type: FLOAT32, quantization: undefined };
 
 /** Scales and zero points of a bias's codes. */
 export function biasQuantization({ scale }: BiasPlan, zeros: Zeros): TableNode {
