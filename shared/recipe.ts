@@ -58,6 +58,8 @@ export interface Recipe {
   readonly minElements: number;
   /** What MatMulNBits nodes of an export in mode nbits compute in; 0, unset, where it is left out. */
   readonly accuracyLevel?: AccuracyLevel | undefined;
+  /** Whether an ONNX export leaves out what exporters note of nodes, values and tensors. */
+  readonly dropMetadata?: boolean | undefined;
   readonly rules: readonly Rule[];
 }
 

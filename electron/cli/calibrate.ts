@@ -1,6 +1,8 @@
 import { printable } from '../../shared/errors.ts';
-import { BASE_ACTIVATIONS, type ActivationScheme } from '../../shared/recipe.ts';
+import { findPreset } from '../../shared/presets.ts';
+import { BASE_ACTIVATIONS, type ActivationScheme, type Recipe } from '../../shared/recipe.ts';
 import type { Ranges } from '../../shared/ranges.ts';
+import type { PreparedModel } from '../engine/calibrate/prepared.ts';
 import { chooseRange } from '../engine/calibrate/choose-range.ts';
 import { rangesToText } from '../engine/calibrate/ranges-file.ts';
 import { valueKey, type ModelGraph } from '../../shared/graph.ts';
@@ -73,14 +75,30 @@ async function calibrate({ positionals, values }: CommandInput): Promise<void> {
         recipe === null ? observed : await withMethod(observed, samples, recipe, prepared, tools);
       writeWhole(out, rangesToText(ranges), inputs);
       const range = ranges.best?.range ?? scheme.range;
-      const report = reportOf(ranges, { ...scheme, range }, prepared.session.opened.graph());
+      const { opened } = prepared.session;
+      const report = {
+        ...reportOf(ranges, { ...scheme, range }, opened.graph()),
+        withoutRange: withoutRange(
+          prepared,
+          recipe ??
+            findPreset(opened.model.format === 'litert' ? 'litert-full-integer' : 'static-int8')!,
+          ranges,
+        ),
+      };
       if (values['json'] === true) printJson(report);
       else printReport(out, report);
     });
   });
 }
 
-type Report = ReturnType<typeof reportOf>;
+/** Operators that would compute on integers and stay in float under a recipe, as a value of theirs was not observed. */
+function withoutRange({ session }: PreparedModel, recipe: Recipe, { skipped }: Ranges): number {
+  const missing = new Set(skipped.map(({ name, reason }) => `${name}: ${reason}`));
+  const { operators } = session.plan(recipe, 'static');
+  return operators.filter(({ reason }) => reason !== null && missing.has(reason)).length;
+}
+
+type Report = ReturnType<typeof reportOf> & { readonly withoutRange: number };
 
 function reportOf(
   { samples, values, skipped }: Ranges,
@@ -107,7 +125,7 @@ function reportOf(
   };
 }
 
-function printReport(out: string, { samples, values, skipped }: Report): void {
+function printReport(out: string, { samples, values, skipped, withoutRange }: Report): void {
   const rows = values.map(({ name, op, min, max, scale, zeroPoint }) => [
     printable(name),
     printable(op),
@@ -119,5 +137,15 @@ function printReport(out: string, { samples, values, skipped }: Report): void {
   const header = ['value', 'operator', 'min', 'max', 'scale', 'zero point'];
   print(toTable([header, ...rows], new Set([2, 3, 4, 5])));
   for (const { name, reason } of skipped) print(`${printable(name)}: ${printable(reason)}`);
-  print(`${printable(out)}: ranges of ${values.length} values, observed on ${samples} samples`);
+  const of = skipped.length === 0 ? '' : ` of ${values.length + skipped.length}`;
+  print(
+    `${printable(out)}: ranges of ${values.length}${of} values, observed on ${samples} ${samples === 1 ? 'sample' : 'samples'}`,
+  );
+  const reasons = new Map<string, number>();
+  for (const { reason } of skipped) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  for (const [reason, count] of reasons) print(`${count} not observed: ${printable(reason)}`);
+  if (withoutRange > 0)
+    print(
+      `${withoutRange} ${withoutRange === 1 ? 'operator stays' : 'operators stay'} in float for want of a range; give samples that reach ${withoutRange === 1 ? 'it' : 'them'}`,
+    );
 }

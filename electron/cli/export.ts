@@ -82,6 +82,11 @@ export const exportCommand: CommandDefinition = {
         'Mode static of LiteRT: the type of inputs and outputs. Default: that of the recipe, or float32.',
     },
     {
+      name: 'drop-metadata',
+      description:
+        'ONNX: leave out what the exporter noted of nodes, values and tensors, such as source lines and shapes. What the file says of the whole model stays.',
+    },
+    {
       name: 'integer-only',
       description:
         'Mode static: write no file where an operator would stay in float, and list those that would.',
@@ -111,7 +116,11 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
   const model = positionals[0]!;
   const read = loadRecipe(required(values, 'recipe'));
   const level = accuracyLevel(values);
-  const recipe = level === null ? read : { ...read, accuracyLevel: level };
+  const recipe: Recipe = {
+    ...read,
+    ...(level === null ? {} : { accuracyLevel: level }),
+    ...(values['drop-metadata'] === true ? { dropMetadata: true } : {}),
+  };
   const out = required(values, 'out');
   const asked = modeOf(values);
   await withSession(model, async (tools) => {
@@ -138,7 +147,7 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
         ? await exportStatic(
             tools,
             values,
-            border === null ? read : withBorder(read, border),
+            border === null ? recipe : withBorder(recipe, border),
             out,
             options,
           )

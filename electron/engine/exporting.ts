@@ -128,6 +128,9 @@ export class Exporting {
       kept: this.keptByReason(plan, layout),
       opset: layout.opset ?? null,
       usesMicrosoft: layout.usesMicrosoft ?? false,
+      ...(layout.exporterMetadata === undefined
+        ? {}
+        : { exporterMetadata: layout.exporterMetadata() }),
       ...(layout.arena === undefined ? {} : { arena: layout.arena }),
       ...(mode === 'static' ? { outline: outlineOf(plan, this.opened.graph()) } : {}),
     };

@@ -102,6 +102,7 @@ export function sameRecipe(a: Recipe, b: Recipe): boolean {
     sameActivations(a, b) &&
     borderOf(a) === borderOf(b) &&
     a.accuracyLevel === b.accuracyLevel &&
+    (a.dropMetadata ?? false) === (b.dropMetadata ?? false) &&
     JSON.stringify(a.calibration) === JSON.stringify(b.calibration) &&
     JSON.stringify(a.rules) === JSON.stringify(b.rules)
   );

@@ -58,6 +58,8 @@ export interface Layout {
   readonly integerOperators?: number;
   /** LiteRT, mode static: bytes of memory for the values between operators. */
   readonly arena?: ArenaSizes;
+  /** ONNX: bytes of what exporters note of nodes, values and tensors, which a recipe may leave out. */
+  readonly exporterMetadata?: () => number;
   /** ONNX: the version of ai.onnx that the written file has. */
   readonly opset?: number;
   /** ONNX: whether the written file has operators of com.microsoft. */

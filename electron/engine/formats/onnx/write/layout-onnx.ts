@@ -8,6 +8,7 @@ import { piecesLength, type CodeLayout, type Layout, type Piece } from '../../..
 import { TOOL_VERSION } from '../../../export/version.ts';
 import { NO_SMALLER_EXPORT, noGain } from '../../no-gain.ts';
 import { applyEdits, type Edit } from './edits.ts';
+import { besides, exporterMetadata, spanBytes } from './exporter-metadata.ts';
 import { constantOpset, irVersionOf, usefulOpsets } from '../fit/dequantize.ts';
 import { HalfNodes } from './half-nodes.ts';
 import { fitWeight } from '../fit/fit-weight.ts';
@@ -129,6 +130,8 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const { size } = files[0]!;
   if (placed !== null && isEdited) append(edits, opsets.dropUnused());
   if (isEdited) append(edits, [...opsets.edits(size), ...metadataEdits(request)]);
+  if (request.recipe.dropMetadata === true)
+    append(edits, besides(exporterMetadata(index, files[0]!), edits));
   const pieces = applyEdits(edits, size);
   const beside = side.layout();
   const bytes = beside.reduce((sum, file) => sum + piecesLength(file.pieces), piecesLength(pieces));
@@ -139,6 +142,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
     quantized,
     refused,
     opset: opsets.version(null),
+    exporterMetadata: () => spanBytes(exporterMetadata(index, files[0]!)),
     usesMicrosoft: opsets.usesMicrosoft(),
     ...keptNodes(plannedHalf),
     ...(RUNS_ON_CODES.has(request.mode) ? { integerOperators: onCodes.size } : {}),
