@@ -59,7 +59,7 @@ test.each(MODES)(
     const { graph, docString, metadataProps } = onnx.ModelProto.decode(lean!);
     expect(graph!.valueInfo).toEqual([]);
     expect(docString).toBe('a model');
-    expect(metadataProps![0]).toMatchObject({ key: 'stride', value: '32' });
+    expect(metadataProps[0]).toMatchObject({ key: 'stride', value: '32' });
     const feeds = { x: { shape: [4, 64], dtype: 'float32' as const } };
     expect(await runOnnx(dropped!, feeds)).toEqual(await runOnnx(kept!, feeds));
   },
