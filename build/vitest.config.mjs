@@ -10,6 +10,7 @@ export default defineConfig({
     include: ['test/unit/**/*.test.ts'],
     globalSetup: 'build/unit-setup.mjs',
     environment: 'node',
+    setupFiles: 'test/helpers/fast-equality.ts',
     // Worker threads share one process's memory; a test that crashes natively must not take others along.
     pool: 'forks',
     // The files of a process share its modules, which loads and compiles them once: a test restores what it changes.

@@ -22,9 +22,8 @@ export const PLANTED: Readonly<Record<string, (file: string) => void>> = {
       used = user + system;
     }
   },
-  hang: () => {
-    for (;;);
-  },
+  // As a loop without end, but for the processor time.
+  hang: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
   memory: () => void new Uint8Array(500 << 20).fill(1),
   outside: () => void fs.readFileSync('/etc/hosts'),
   temporary: (file) => fs.writeFileSync(path.join(path.dirname(file), OUT, '.x.tmp'), ''),

@@ -38,10 +38,10 @@ export function exporter(
       expect(bytes.length).toBe(preview.bytesAfter);
       expect(result.bytesAfter).toBe(preview.bytesAfter);
       expect(result.bytesAfter).toBeLessThanOrEqual(result.bytesBefore);
-      const { reports } = await session.analyze(wanted, { signal: never });
-      const names = reports
-        .filter((report) => report.quantized)
-        .map((report) => session.tensors[report.tensor]!.name);
+      const names = session
+        .plan(wanted)
+        .weights.filter(({ scheme }) => scheme !== null)
+        .map(({ tensor }) => session.tensors[tensor]!.name);
       return { out, bytes, names, refused: preview.kept.map((group) => group.reason) };
     } finally {
       session.close();

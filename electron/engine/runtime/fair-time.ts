@@ -13,13 +13,14 @@ const MAX_EXTRA_MS = 2000;
 export async function timeFairly(
   { original, exported, samples }: Pair,
   clock: RunClock,
+  runs = TIMED_RUNS,
 ): Promise<void> {
   const started = performance.now();
   const sides = [
     ['original', original],
     ['exported', exported],
   ] as const;
-  for (let round = clock.times.original.length; round < TIMED_RUNS; round++) {
+  for (let round = clock.times.original.length; round < runs; round++) {
     if (performance.now() - started > MAX_EXTRA_MS) return;
     const feeds = await samples.at(round % samples.count);
     for (const [side, model] of round % 2 === 0 ? sides : [...sides].reverse())

@@ -27,6 +27,8 @@ export interface Inputs {
   readonly settings?: CalibrationSettings | undefined;
   /** Where outputs are kept to be shown. */
   readonly keep?: Keeping;
+  /** Runs of each model that its time is the median of; 15 where it is missing. */
+  readonly timedRuns?: number;
 }
 
 /**

@@ -26,6 +26,7 @@ export interface VerifyRequest extends WantedSamples {
   readonly exportedHints: RunHints;
   /** Where outputs are kept to be shown; absent where nobody looks at them. */
   readonly keep?: Keeping | undefined;
+  readonly timedRuns?: number | undefined;
 }
 
 /**
@@ -88,7 +89,7 @@ interface Comparison extends Pair {
 }
 
 async function compare(
-  { seed, hints, keep }: VerifyRequest,
+  { seed, hints, keep, timedRuns }: VerifyRequest,
   comparison: Comparison,
 ): Promise<VerifyModelsResult> {
   const { original, exported, samples, reference, again, clock } = comparison;
@@ -110,7 +111,7 @@ async function compare(
     },
   );
   assertCompared(exported.file, checks);
-  await timeFairly(comparison, clock);
+  await timeFairly(comparison, clock, timedRuns);
   const results = (compared: Checks): VerifyResult['outputs'] =>
     [...compared.values()].map((check) => check.result(unseeded(hints)));
   const weightsOnly = await compareWeights(comparison, clock.next('Weights alone, sample'));

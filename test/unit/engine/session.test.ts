@@ -248,7 +248,10 @@ describe('inspect', () => {
 
 describe('faults', () => {
   const big = path.join(folder, 'big.onnx');
-  beforeAll(() => writeBigModel(big, 8, 2048, 2048, (layer) => noise(2048 * 2048, layer)));
+  beforeAll(() => {
+    const weights = noise(2048 * 2048, 1);
+    writeBigModel(big, 8, 2048, 2048, () => weights);
+  });
 
   test('cancel ends analysis and export at once, and leaves no file', async () => {
     const session = Session.open(big, pool);

@@ -19,7 +19,7 @@ import {
 } from '../../helpers/onnx-model.ts';
 import { concat, integer, message, splitFields, text } from '../../helpers/protobuf.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
-import { ONE_THREAD, outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
+import { answersOf, ONE_THREAD, outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -40,14 +40,15 @@ function rest(bytes: Uint8Array, skip: (field: number, payload: Uint8Array) => b
 const graphOf = (bytes: Uint8Array): Uint8Array =>
   splitFields(bytes).find(({ field }) => field === 7)!.payload;
 
-describe.each(REAL_MODELS)('$name', ({ file, feeds }) => {
+describe.each(REAL_MODELS)('$name', (real) => {
+  const { file, feeds } = real;
   test.each(['int8', 'uint8', 'float16', 'bfloat16'])(
     'exports as %s, loads in onnxruntime and answers nearly the same',
     async (name) => {
       const before = digest(file);
       const { out, bytes } = await exported(file, recipe(name));
       expect(digest(file)).toBe(before);
-      const [source, answer] = [await runOnnx(file, feeds), await runOnnx(out, feeds)];
+      const [source, answer] = [await answersOf(real), await runOnnx(out, feeds)];
       expect(Object.keys(answer)).toEqual(Object.keys(source));
       for (const output of Object.keys(source)) {
         expect(answer[output]).toHaveLength(source[output]!.length);

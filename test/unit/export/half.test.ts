@@ -27,7 +27,7 @@ import {
   value,
 } from '../../helpers/onnx-model.ts';
 import { REAL_MODELS } from '../../helpers/real-models.ts';
-import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
+import { answersOf, outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -221,15 +221,12 @@ test('other types than float16 are refused by name', async () => {
   expect(Buffer.compare(bytes, fs.readFileSync(file))).toBe(0);
 });
 
-test.each(REAL_MODELS)(
-  '$name computes in float16 and answers nearly the same',
-  async ({ file, feeds: inputs }) => {
-    const { out } = await exported(file, recipe('float16'), 'float16');
-    const [source, result] = [await runOnnx(file, inputs), await runOnnx(out, inputs)];
-    for (const [name, numbers] of Object.entries(source))
-      expect(outputSqnr(numbers, result[name]!), name).toBeGreaterThan(25);
-  },
-);
+test.each(REAL_MODELS)('$name computes in float16 and answers nearly the same', async (real) => {
+  const { out } = await exported(real.file, recipe('float16'), 'float16');
+  const [source, result] = [await answersOf(real), await runOnnx(out, real.feeds)];
+  for (const [name, numbers] of Object.entries(source))
+    expect(outputSqnr(numbers, result[name]!), name).toBeGreaterThan(25);
+});
 
 function rangeOf(
   source: FileSource,
