@@ -13,7 +13,8 @@ function sameList(a: unknown, b: unknown): true | undefined {
       ? (list as ArrayLike<unknown>)
       : null,
   );
-  if (first == null || second == null || first.length < LONG) return undefined;
+  if (first === null || second === null) return undefined;
+  if (first === undefined || second === undefined || first.length < LONG) return undefined;
   if (first.length !== second.length || first.constructor !== second.constructor) return undefined;
   for (let at = 0; at < first.length; at++)
     if (!Object.is(first[at], second[at]) || !isPlain(first[at])) return undefined;
