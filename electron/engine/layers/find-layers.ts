@@ -146,10 +146,23 @@ class Finder {
     const { operators } = this.exported.graph();
     const found = [...cut.operators]
       .reverse()
-      .map((id) => this.operators.get(`${operators[id]!.op} ${operators[id]!.name}`))
+      .map((id) => this.namesake(operators[id]!))
       .find((each) => each !== undefined);
     const { id, name, op } = found ?? operator;
     return { name, op, operator: id, tensors: this.weights.get(`${op} ${name}`) ?? [] };
+  }
+
+  /** The original's operator of an export's: by its name, or by its weight where it has taken the name of what was folded in. */
+  private namesake({ op, name, inputs }: OperatorRef): OperatorRef | undefined {
+    const found = this.operators.get(`${op} ${name}`);
+    if (found !== undefined) return found;
+    const weights = inputs.flatMap((input) =>
+      input?.kind === 'tensor'
+        ? (this.tensors.get(this.exported.model.tensors[input.tensor]!.name) ?? [])
+        : [],
+    );
+    const weight = weights.find(({ role }) => role === 'weight' || role === 'embedding');
+    return weight?.op === op ? this.operators.get(`${op} ${weight.layer}`) : undefined;
   }
 
   /** Operators on codes that no layer has. */
