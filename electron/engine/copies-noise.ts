@@ -25,6 +25,8 @@ export interface Copying {
 
 /** What the outputs of copies of a model lose, each exported under a recipe of its own. */
 export class CopiesNoise {
+  /** Recipes whose copies quantize nothing, as of few weights alone they would be no smaller than the model. */
+  readonly unchanged = new Set<Recipe>();
   private readonly session: Session;
   private readonly runtime: Runtime;
   private readonly copying: Copying;
@@ -81,7 +83,9 @@ export class CopiesNoise {
     const { mode, exporter = this.session } = this.copying;
     fs.mkdirSync(folder);
     const file = path.join(folder, `model${this.session.opened.extension}`);
-    await exporter.export(recipe, mode, file, { signal: this.options.signal });
+    const { signal } = this.options;
+    const { quantized, activations } = await exporter.export(recipe, mode, file, { signal });
+    if (quantized === 0 && (activations?.quantized ?? 0) === 0) this.unchanged.add(recipe);
     return file;
   }
 

@@ -49,7 +49,9 @@ export async function sensitivityTable(
   const places = new Map(chosen.map(({ name }, at) => [name, at]));
   const layers = asked.map(({ name, tensors, scheme }) => {
     const at = places.get(name) ?? NaN;
-    const onlySqnrDb = (only.length === 0 ? null : noises[at]) ?? null;
+    // A copy that quantizes nothing says nothing of its layer.
+    const isOnly = only.length > 0 && !copies.unchanged.has(only[at]!);
+    const onlySqnrDb = (isOnly ? noises[at] : null) ?? null;
     const withoutSqnrDb = (without.length === 0 ? null : noises[only.length + at]) ?? null;
     return { name, tensors, scheme, onlySqnrDb, withoutSqnrDb };
   });

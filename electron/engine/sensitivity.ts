@@ -62,19 +62,50 @@ export async function measureSensitivity(
       ? namedNoises(asked, await copies.estimates(recipeOf(asked, budget.base)))
       : new Map<string, number>();
   const chosen = worstOf(asked, estimates, most);
-  const measured = await copies.noises(chosen.map((each) => recipeOf([each], budget.base)));
-  const known = new Map(chosen.map(({ name }, at) => [name, measured[at]!]));
-  const passedOn = median(
-    chosen.flatMap(({ name }) => {
-      const estimate = estimates.get(name) ?? 0;
-      return estimate > 0 ? known.get(name)! / estimate : [];
-    }),
+  const recipes = chosen.map((each) => recipeOf([each], budget.base));
+  const measured = await copies.noises(recipes);
+  // A copy that quantizes nothing says nothing of its layer.
+  const known = new Map(
+    chosen.flatMap(({ name }, at) =>
+      copies.unchanged.has(recipes[at]!) ? [] : [[name, measured[at]!]],
+    ),
   );
+  const estimated = estimatesBy(known, [estimates, relativeNoises(budget, asked)]);
   return asked.map(({ name, scheme }) => {
     const noise = known.get(name);
-    const estimate = (estimates.get(name) ?? 0) * passedOn;
-    return { name, scheme, noise: noise ?? estimate, isMeasured: noise !== undefined };
+    return { name, scheme, noise: noise ?? estimated(name), isMeasured: noise !== undefined };
   });
+}
+
+/** What a name without a measured noise has, by the first that tells of it, as far as measured ones pass that on. */
+function estimatesBy(
+  known: ReadonlyMap<string, number>,
+  sources: readonly ReadonlyMap<string, number>[],
+): (name: string) => number {
+  const passedOn = sources.map((source) =>
+    median(
+      [...known].flatMap(([name, noise]) => {
+        const estimate = source.get(name) ?? 0;
+        return estimate > 0 ? noise / estimate : [];
+      }),
+    ),
+  );
+  return (name) => {
+    const at = sources.findIndex((source) => source.has(name));
+    return at < 0 ? 0 : sources[at]!.get(name)! * passedOn[at]!;
+  };
+}
+
+/** Noise over signal of the weights of each name under its scheme. */
+function relativeNoises(budget: Budget, asked: readonly Asked[]): ReadonlyMap<string, number> {
+  const options = new Map(budget.names.map(({ name, options: own }) => [name, own]));
+  return new Map(
+    asked.flatMap(({ name, scheme }) => {
+      const key = JSON.stringify(scheme);
+      const own = options.get(name)!.find((option) => JSON.stringify(option.scheme) === key)!;
+      return own.sums.signal > 0 ? [[name, own.sums.noise / own.sums.signal]] : [];
+    }),
+  );
 }
 
 /** The budget in which noise is what the outputs lose: that of a weight, as far as its layer passes it on. */

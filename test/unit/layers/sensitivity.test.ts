@@ -11,6 +11,7 @@ import type { Recipe } from '../../../shared/recipe.ts';
 import { gainOf } from '../../../shared/sensitivity.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
+import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import { npyFile } from '../../helpers/npy.ts';
 import { layersModel, plantedModel, randomValues } from '../../helpers/onnx-model.ts';
 import { sharedRuntime } from '../../helpers/shared-runtime.ts';
@@ -219,4 +220,31 @@ test('without candidates a plan keeps the layers in float that a floor of dB at 
   expect(meets).toBe(true);
   expect(outputSqnrDb).toBeGreaterThanOrEqual(35);
   expect(found.rules.map(({ match }) => match.name)).toEqual(['^w0$', '^w2$', '^w3$']);
+});
+
+test('a layer so small that its copy would quantize nothing is estimated, and not taken for harmless', async () => {
+  const session = Session.open(LITERT_MODELS.faceShort, pool);
+  const base = { ...recipe('litert-dynamic'), minElements: 2000 };
+  const keeps = ['conv2d_4', 'conv2d_16'].map((layer) => ({ match: { layer: `^${layer}$` } }));
+  const rules = [
+    { match: { name: '.' }, scheme: null },
+    ...keeps.map(({ match }) => ({ match, scheme: base.default })),
+  ];
+  const wanted = {
+    base: { ...base, default: null, rules },
+    mode: 'dynamic',
+    candidates: [],
+  } as const;
+  const inputs = { inputs: null, samples: 1, seed: 0 };
+  const found = await measureSensitivity(
+    ...([session, sharedRuntime, await measureBudget(session, wanted, options)] as const),
+    ...([{ mode: 'dynamic', inputs }, options] as const),
+  );
+  session.close();
+  expect(found.map(({ name, isMeasured }) => [name, isMeasured])).toEqual([
+    ['conv2d_4/Kernel', false],
+    ['conv2d_16/Kernel', true],
+  ]);
+  // The one that is measured passes as much of its noise on.
+  expect(found[0]!.noise / found[1]!.noise).toBeGreaterThan(0.1);
 });
