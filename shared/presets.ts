@@ -123,7 +123,7 @@ export const PRESET_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'litert-full-integer':
     'In mode static of LiteRT: int8 weights and activations, int32 biases, as microcontrollers need them.',
   'litert-16x8':
-    'Full integer with int16 activations, in mode static of LiteRT: nearly the accuracy of int8 weights alone, slower.',
+    'Full integer with int16 activations, in mode static of LiteRT: the accuracy is nearly that of all weights in int8 alone; slower.',
   q7: 'CMSIS-DSP fixed point of 8 bits: values outside [-1, 1) saturate.',
   q15: 'CMSIS-DSP fixed point of 16 bits: values outside [-1, 1) saturate.',
   q31: 'CMSIS-DSP fixed point of 32 bits: values outside [-1, 1) saturate.',
