@@ -200,7 +200,8 @@ function encodeOne(pointer: usize, scale: f32, zero: f32): void {
   if (width == 1) store<u8>(codes + at, u8(whole));
   else if (width == 2) store<u16>(codes + (at << 1), u16(whole));
   else if (width == 4) store<i32>(codes + (at << 2), whole);
-  if (restored != 0) store<f32>(restored + (at << 2), back);
+  // Adding 0 makes of -0 the 0 that an integer stands for, as output does.
+  if (restored != 0) store<f32>(restored + (at << 2), back + 0);
 }
 
 function roundedOne(value: f32, scale: f32, zero: f32): f32 {
