@@ -1,8 +1,8 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { root } from '../helpers/root.ts';
 import { expect, figuresSettle, SAMPLE, test, type App } from './app.ts';
+import { violations } from './axe.ts';
 
 /** Chooses a command of the menu bar by its id. */
 async function chooseInMenu({ electron }: App, id: string): Promise<void> {
@@ -12,16 +12,7 @@ async function chooseInMenu({ electron }: App, id: string): Promise<void> {
   }, id);
 }
 
-/** What axe-core finds wrong with the open dialog, by rule and place. */
-async function faults({ page }: App): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page })
-    .setLegacyMode()
-    .include('[role=dialog]')
-    .analyze();
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ target }) => `${id}: ${target.join(' ')}`),
-  );
-}
+const faults = ({ page }: App): Promise<string[]> => violations(page, { part: '[role=dialog]' });
 
 test('About names the versions and has every licence in full', async ({ open }) => {
   const app = await open();
