@@ -3,7 +3,9 @@ import * as path from 'node:path';
 import { writeBigModel } from '../helpers/big-model.ts';
 import { writeExternalModel } from '../helpers/external-model.ts';
 import { floats, safetensorsFile } from '../helpers/safetensors.ts';
+import type { Locator } from '@playwright/test';
 import { enginePids, expect, figuresSettle, test, type App } from './app.ts';
+import { stopOnceExporting, temporaryIn } from './stopped-export.ts';
 
 const BIG = 'big.onnx';
 
@@ -23,42 +25,49 @@ async function answerQuestions(
   return () => electron.evaluate(() => (globalThis as unknown as { questions: number }).questions);
 }
 
-async function startExport(app: App, target: string): Promise<void> {
+/** Opens the export dialog and gives the button that starts the export to a file. */
+async function readyToExport(app: App, target: string): Promise<Locator> {
   await app.answerSave(target);
   await app.page.getByRole('button', { name: 'Export…' }).click();
-  const dialog = app.page.getByRole('dialog');
-  await dialog.getByRole('button', { name: 'Export', exact: true }).click();
+  const button = app.page.getByRole('dialog').getByRole('button', { name: 'Export', exact: true });
+  await expect(button).toBeEnabled();
+  return button;
 }
 
-const temporaryIn = (folder: string): string[] =>
-  fs.readdirSync(folder).filter((name) => name.startsWith('.'));
+/** A model that is being exported by an engine that stands still in the middle of it. */
+interface Exporting {
+  readonly app: App;
+  readonly where: string;
+  readonly engine: number;
+}
 
-/** A large model that is being exported: its temporary file is there. */
 async function exporting(
-  launch: (args: string[], profile?: string) => Promise<App>,
+  start: (file: string) => Promise<App>,
   folder: string,
-): Promise<{ app: App; where: string; profile: string }> {
-  const [where, profile] = [path.join(folder, 'models'), path.join(folder, 'profile')];
+): Promise<Exporting> {
+  const where = path.join(folder, 'models');
   fs.mkdirSync(where);
-  writeBigModel(path.join(where, BIG), 16, 4096, 4096);
-  const app = await launch([path.join(where, BIG)], profile);
+  writeBigModel(path.join(where, BIG), 8, 2048, 2048);
+  const app = await start(path.join(where, BIG));
   await figuresSettle(app);
-  await startExport(app, path.join(where, 'out.onnx'));
-  await expect.poll(() => temporaryIn(where), { intervals: [5] }).toHaveLength(1);
-  return { app, where, profile };
+  const [engine] = await enginePids(app);
+  const button = await readyToExport(app, path.join(where, 'out.onnx'));
+  await stopOnceExporting(engine!, where, () => button.click());
+  return { app, where, engine: engine! };
 }
 
 const closeWindow = ({ electron }: App): Promise<void> =>
   electron.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.close());
 
 test('closing the window during an export asks, and may go on with it', async ({
-  launch,
+  open,
   folder,
 }) => {
-  const { app, where } = await exporting(launch, folder);
+  const { app, where, engine } = await exporting(open, folder);
   const questions = await answerQuestions(app, 0);
   await closeWindow(app);
   await expect.poll(questions).toBe(1);
+  process.kill(engine, 'SIGCONT');
   await expect(app.page.getByText('Exported: out.onnx')).toBeVisible({ timeout: 60_000 });
   expect(fs.readdirSync(where).sort()).toEqual([BIG, 'out.onnx']);
 });
@@ -67,10 +76,12 @@ test('closing the window during an export may stop it, and leaves nothing of it'
   launch,
   folder,
 }) => {
-  const { app, where } = await exporting(launch, folder);
-  await answerQuestions(app, 1);
+  const { app, where, engine } = await exporting((file) => launch([file]), folder);
+  const questions = await answerQuestions(app, 1);
   const ended = app.electron.waitForEvent('close');
   await closeWindow(app);
+  await expect.poll(questions).toBe(1);
+  process.kill(engine, 'SIGCONT');
   await ended;
   expect(fs.readdirSync(where)).toEqual([BIG]);
 });
@@ -79,20 +90,20 @@ test('what a killed app leaves of an export is gone after the next start', async
   launch,
   folder,
 }) => {
-  const { app, where, profile } = await exporting(launch, folder);
-  for (const pid of [app.electron.process().pid!, ...(await enginePids(app))])
-    process.kill(pid, 'SIGKILL');
+  const profile = path.join(folder, 'profile');
+  const { app, where, engine } = await exporting((file) => launch([file], profile), folder);
+  for (const pid of [app.electron.process().pid!, engine]) process.kill(pid, 'SIGKILL');
   expect(temporaryIn(where)).toHaveLength(1);
   await launch([], profile);
   await expect.poll(() => fs.readdirSync(where)).toEqual([BIG]);
 });
 
 test('what a killed engine leaves of an export is gone when it was started again', async ({
-  launch,
+  open,
   folder,
 }) => {
-  const { app, where } = await exporting(launch, folder);
-  process.kill((await enginePids(app))[0]!, 'SIGKILL');
+  const { where, engine } = await exporting(open, folder);
+  process.kill(engine, 'SIGKILL');
   await expect.poll(() => fs.readdirSync(where)).toEqual([BIG]);
 });
 
@@ -106,7 +117,7 @@ test('an export that replaces more than the chosen file names it first', async (
   fs.writeFileSync(path.join(out, 'o.onnx.data'), 'mine');
   const app = await open(model);
   await figuresSettle(app);
-  await startExport(app, path.join(out, 'o.onnx'));
+  await (await readyToExport(app, path.join(out, 'o.onnx'))).click();
   const dialog = app.page.getByRole('dialog');
   await expect(dialog.getByRole('alert')).toHaveText(/also replaces 1 file: o\.onnx\.data/);
   expect(fs.readdirSync(out)).toEqual(['o.onnx.data']);
