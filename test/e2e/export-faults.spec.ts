@@ -92,6 +92,9 @@ test('what a killed app leaves of an export is gone after the next start', async
 }) => {
   const profile = path.join(folder, 'profile');
   const { app, where, engine } = await exporting((file) => launch([file], profile), folder);
+  // The next start looks where this one noted that it exports.
+  const noted = path.join(profile, 'unfinished.json');
+  await expect.poll(() => fs.existsSync(noted) && fs.readFileSync(noted, 'utf8')).toContain(where);
   for (const pid of [app.electron.process().pid!, engine]) process.kill(pid, 'SIGKILL');
   expect(temporaryIn(where)).toHaveLength(1);
   await launch([], profile);
