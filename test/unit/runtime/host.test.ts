@@ -116,11 +116,11 @@ describe('the process of onnxruntime', () => {
 
   test('an inference without end is a limit', async () => {
     const running = runInRuntime(RUNTIME_SCRIPT, request(endless), never, () => undefined, {
-      silenceMs: 1500,
+      silenceMs: 700,
     });
     await expect(running).rejects.toMatchObject({
       code: 'LIMIT',
-      message: expect.stringMatching(/takes too long.*over 1\.5 s/) as string,
+      message: expect.stringMatching(/takes too long.*over 0\.7 s/) as string,
     });
   }, 60_000);
 });
@@ -133,7 +133,7 @@ describe('quantscope verify', () => {
     await until(() => runtimesOf(cli.pid!).length === 1);
     const [runtime] = runtimesOf(cli.pid!);
     // Until it is in the middle of the inference.
-    await sleep(1500);
+    await sleep(600);
     return { cli, runtime: runtime! };
   }
   const ended = (cli: ChildProcess): Promise<[number | null, string | null]> =>
