@@ -59,6 +59,12 @@ test('a folder of shards opens, is compared and exported, and the export opens a
   await expect(row).toContainText('int8 channel');
   await row.click();
   await expect(page.getByRole('complementary')).toContainText('Linear · 64×64');
+  // In a small window too: nothing at the end of the bar is cut off.
+  await page.setViewportSize({ width: 1024, height: 640 });
+  const tools = page.locator('.tools');
+  await expect(page.getByRole('button', { name: 'Select in all 12 blocks' })).toBeVisible();
+  expect(await tools.evaluate((bar) => bar.scrollWidth - bar.clientWidth)).toBe(0);
+  await page.setViewportSize({ width: 1280, height: 800 });
   await page.getByRole('button', { name: 'Select in all 12 blocks' }).click();
   await expect(page.getByRole('status').filter({ hasText: 'selected' })).toContainText('12');
   await page.getByRole('button', { name: 'Set scheme…' }).click();
