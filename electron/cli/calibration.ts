@@ -36,16 +36,28 @@ export const IMAGES_OPTION: OptionDefinition = {
     'How pictures among the samples become the input, as calibration.images of a recipe; what is left out is guessed and said.',
 };
 
+export const CALIBRATE_OPTION: OptionDefinition = {
+  name: 'calibrate',
+  value: 'DIR',
+  description:
+    'A folder of samples: mode static finds the ranges of activations on them, and recipes of the algorithm gptq their codes.',
+};
+
+export const RANGES_OPTION: OptionDefinition = {
+  name: 'ranges',
+  value: 'FILE',
+  description: 'Mode static: ranges that quantscope calibrate found.',
+};
+
 /** How pictures become the input: as the command line says, and else as the recipe does. @throws AppError BAD_RECIPE, UsageError */
 export function calibrationSettings(
   values: Values,
-  folder: string,
   recipe: Recipe | null,
 ): CalibrationSettings | undefined {
   const text = values['images'];
   if (typeof text !== 'string') return recipe?.calibration;
-  if (values[folder] === undefined)
-    throw new UsageError(`--images is for pictures of a folder: give one with --${folder} DIR`);
+  if (values['inputs'] === undefined && values['calibrate'] === undefined)
+    throw new UsageError('--images is for pictures of a folder of samples, and none is given');
   let images: unknown;
   try {
     images = JSON.parse(text);
@@ -69,7 +81,7 @@ export function calibrationInputs(
     inputs: typeof values[folder] === 'string' ? values[folder] : null,
     samples: wholeNumber(values, 'samples', 16, 1, 1000),
     seed: wholeNumber(values, 'seed', 0, 0, 0xffffffff),
-    settings: calibrationSettings(values, folder, recipe),
+    settings: calibrationSettings(values, recipe),
   };
 }
 

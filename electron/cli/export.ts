@@ -36,8 +36,10 @@ import type { ExportOptions } from '../engine/exporting.ts';
 import {
   assertRangesGiven,
   calibrationInputs,
+  CALIBRATE_OPTION,
   IMAGES_OPTION,
   observeForCodes,
+  RANGES_OPTION,
   rangesFor,
   withMethod,
 } from './calibration.ts';
@@ -63,18 +65,9 @@ export const exportCommand: CommandDefinition = {
       description:
         'What MatMulNBits nodes compute in, mode nbits only: 4 quantizes their inputs to int8, which is faster and less accurate; 1 keeps float32; 0 lets the runtime choose. Default: the level of the recipe, or 0.',
     },
-    {
-      name: 'calibrate',
-      value: 'DIR',
-      description:
-        'A folder of samples: mode static finds the ranges of activations on them, and recipes of the algorithm gptq their codes.',
-    },
+    CALIBRATE_OPTION,
     IMAGES_OPTION,
-    {
-      name: 'ranges',
-      value: 'FILE',
-      description: 'Mode static: ranges that quantscope calibrate found.',
-    },
+    RANGES_OPTION,
     {
       name: 'io',
       value: BORDER_TYPES.join('|'),

@@ -26,8 +26,16 @@ import { inDecibels, megabytes, print, printError } from './output.ts';
 import type { Inputs } from '../engine/runtime/run-models.ts';
 import { planByOutputs, type OutputPlan } from '../engine/sensitivity.ts';
 import { currentRuntime } from './runtime.ts';
-import { byteSize, loadRecipe, modeOf, recipeFiles, required, wholeNumber } from './usage.ts';
-import { assertRangesGiven, calibrationInputs, rangesFor, withMethod } from './calibration.ts';
+import { byteSize, loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
+import {
+  assertRangesGiven,
+  calibrationInputs,
+  calibrationSettings,
+  RANGES_OPTION,
+  rangesFor,
+  withMethod,
+} from './calibration.ts';
+import { RUN_OPTIONS, runInputs } from './run-inputs.ts';
 import { withPrepared } from './with-prepared.ts';
 import { withSession, type Tools } from './with-session.ts';
 
@@ -52,23 +60,9 @@ export const planCommand: CommandDefinition = {
       name: 'by',
       value: 'weights|outputs',
       description:
-        "What counts as error: that of the weights, or what the model's outputs lose on samples. Default: weights.",
+        "What counts as error: that of the weights, or what the model's outputs lose on samples (--inputs, --samples, --seed). Default: weights.",
     },
-    {
-      name: 'inputs',
-      value: 'DIR',
-      description: 'With --by outputs: a folder of samples to run instead of random inputs.',
-    },
-    {
-      name: 'samples',
-      value: 'N',
-      description: 'With --by outputs: number of random samples, 1 to 1000. Default: 4.',
-    },
-    {
-      name: 'seed',
-      value: 'S',
-      description: 'With --by outputs: seed of the random samples. Default: 0.',
-    },
+    ...RUN_OPTIONS,
     {
       name: 'mode',
       value: 'MODE',
@@ -80,11 +74,7 @@ export const planCommand: CommandDefinition = {
       description:
         'Mode static: a folder of samples, on which the ranges of activations are found.',
     },
-    {
-      name: 'ranges',
-      value: 'FILE',
-      description: 'Mode static: ranges that quantscope calibrate found.',
-    },
+    RANGES_OPTION,
     {
       name: 'candidates',
       value: 'S,S,...',
@@ -205,14 +195,11 @@ function inputsOf(values: Values, recipe: Recipe): Inputs | null {
   if (by === 'weights') {
     for (const name of ['inputs', 'samples', 'seed'])
       if (values[name] !== undefined) throw new UsageError(`--${name} needs --by outputs`);
+    // Calibration reads --images where it has a folder, and else nothing does.
+    calibrationSettings(values, recipe);
     return null;
   }
-  return {
-    samples: wholeNumber(values, 'samples', 4, 1, 1000),
-    seed: wholeNumber(values, 'seed', 0, 0, 0xffffffff),
-    inputs: typeof values['inputs'] === 'string' ? values['inputs'] : null,
-    settings: recipe.calibration,
-  };
+  return runInputs(values, recipe);
 }
 
 /** @throws UsageError */

@@ -10,7 +10,8 @@ import {
 } from '../../shared/sensitivity.ts';
 import { assertMode } from '../engine/planning.ts';
 import { sensitivityTable, type TableRequest } from '../engine/sensitivity-table.ts';
-import { observeForCodes, rangesFor } from './calibration.ts';
+import { CALIBRATE_OPTION, observeForCodes, RANGES_OPTION, rangesFor } from './calibration.ts';
+import { RUN_OPTIONS, runInputs } from './run-inputs.ts';
 import {
   JSON_OPTION,
   MODEL_ARGUMENT,
@@ -42,17 +43,7 @@ export const sensitivityCommand: CommandDefinition = {
       description:
         'What stays in float while a layer is measured: the others (it alone is quantized), or it (all but it are quantized). Default: others.',
     },
-    {
-      name: 'inputs',
-      value: 'DIR',
-      description: 'A folder of samples to run instead of random inputs.',
-    },
-    {
-      name: 'samples',
-      value: 'N',
-      description: 'Number of random samples, 1 to 1000. Default: 4.',
-    },
-    { name: 'seed', value: 'S', description: 'Seed of the random samples. Default: 0.' },
+    ...RUN_OPTIONS,
     {
       name: 'layers',
       value: 'N',
@@ -64,17 +55,8 @@ export const sensitivityCommand: CommandDefinition = {
       value: 'MODE',
       description: `Measure exports in this mode: ${EXPORT_MODES.join(', ')}. Default: the first that the format has.`,
     },
-    {
-      name: 'calibrate',
-      value: 'DIR',
-      description:
-        'A folder of samples: mode static finds the ranges of activations on them, and recipes of the algorithm gptq their codes.',
-    },
-    {
-      name: 'ranges',
-      value: 'FILE',
-      description: 'Mode static: ranges that quantscope calibrate found.',
-    },
+    CALIBRATE_OPTION,
+    RANGES_OPTION,
     JSON_OPTION,
   ],
   examples: [
@@ -88,11 +70,7 @@ export const sensitivityCommand: CommandDefinition = {
 async function sensitivity({ positionals, values }: CommandInput): Promise<void> {
   const recipe = loadRecipe(required(values, 'recipe'));
   const inFloat = inFloatOf(values);
-  const inputs = {
-    samples: wholeNumber(values, 'samples', 4, 1, 1000),
-    seed: wholeNumber(values, 'seed', 0, 0, 0xffffffff),
-    inputs: typeof values['inputs'] === 'string' ? values['inputs'] : null,
-  };
+  const inputs = runInputs(values, recipe);
   const most = wholeNumber(values, 'layers', 64, 1, 10_000);
   const asked = modeOf(values);
   await withSession(positionals[0]!, async (tools) => {

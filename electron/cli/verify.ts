@@ -14,13 +14,13 @@ import {
   type CommandInput,
   type Values,
 } from './command.ts';
-import { calibrationSettings, IMAGES_OPTION, printPreparation } from './calibration.ts';
+import { printPreparation } from './calibration.ts';
 import { ANSWERS_OPTIONS, answerFields, answersWanted, printAnswers } from './answers.ts';
 import { printJson } from './json.ts';
 import { decibels, megabytes, print, printError } from './output.ts';
 import { currentRuntime } from './runtime.ts';
 import { toTable } from './table.ts';
-import { wholeNumber } from './usage.ts';
+import { RUN_OPTIONS, runInputs } from './run-inputs.ts';
 import { withSession } from './with-session.ts';
 
 export const verifyCommand: CommandDefinition = {
@@ -29,15 +29,7 @@ export const verifyCommand: CommandDefinition = {
     'Run a model and its export, ONNX in onnxruntime and LiteRT in LiteRT, and compare their outputs.',
   arguments: [MODEL_ARGUMENT, { name: 'EXPORTED', description: 'The quantized copy.' }],
   options: [
-    { name: 'samples', value: 'N', description: 'Number of samples, 1 to 1000. Default: 4.' },
-    { name: 'seed', value: 'S', description: 'Seed of the random inputs. Default: 0.' },
-    {
-      name: 'inputs',
-      value: 'DIR',
-      description:
-        'A folder of samples (arrays, pictures, sounds) to run instead of random inputs.',
-    },
-    IMAGES_OPTION,
+    ...RUN_OPTIONS,
     {
       name: 'layers',
       description: 'Measure the error of each layer too: local and accumulated SQNR of its output.',
@@ -64,18 +56,11 @@ export const verifyCommand: CommandDefinition = {
 
 async function verify({ positionals, values }: CommandInput): Promise<void> {
   const [model, exported] = positionals as [string, string];
-  const samples = wholeNumber(values, 'samples', 4, 1, 1000);
-  const seed = wholeNumber(values, 'seed', 0, 0, 0xffffffff);
-  const inputs = typeof values['inputs'] === 'string' ? values['inputs'] : null;
-  // Of a folder all samples are taken unless fewer are asked for.
-  const limit = values['samples'] === undefined ? undefined : samples;
+  const wanted = runInputs(values, null);
   const answersAsked = answersWanted(values);
   const only = partOf(values);
   await withSession(model, async ({ session, signal, onProgress }) => {
-    const [wanted, options] = [
-      { samples, seed, inputs, limit, settings: calibrationSettings(values, 'inputs', null) },
-      { signal, onProgress },
-    ];
+    const options = { signal, onProgress };
     const runtime = currentRuntime();
     const answered =
       answersAsked === null
@@ -92,7 +77,7 @@ async function verify({ positionals, values }: CommandInput): Promise<void> {
     if (values['json'] === true) printJson({ ...result, ...layerFields(measured), ...answers });
     else {
       printTable(result);
-      if (answered !== null) printAnswers(answered, inputs === null);
+      if (answered !== null) printAnswers(answered, wanted.inputs === null);
       if (measured !== null) printLayers(measured);
     }
     assertFinite(exported, result);
