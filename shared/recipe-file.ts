@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { calibrationFields, imageFields } from './calibration-settings.ts';
+import { anObject, calibrationFields, imageFields } from './calibration-settings.ts';
 import { AppError } from './errors.ts';
 import { JsonReader } from './json-reader.ts';
 import { nearestOf } from './nearest-word.ts';
@@ -28,6 +28,21 @@ export function recipeFileStem(name: string): string {
   return name.replace(ENDINGS, '');
 }
 
+/** Checks RangeMethod. */
+export const rangeMethod = v.union([
+  v.picklist(['minmax', 'mse', 'entropy']),
+  v.strictObject({ percentile: v.pipe(v.number(), v.gtValue(0), v.maxValue(100)) }),
+  v.strictObject({
+    clip: v.pipe(
+      v.tuple([
+        v.pipe(v.number(), v.finite('a finite number')),
+        v.pipe(v.number(), v.finite('a finite number')),
+      ]),
+      v.check(([low, high]) => low < high, 'a low end below the high one'),
+    ),
+  }),
+]);
+
 const schemeFields = {
   dtype: v.picklist(SCHEME_DTYPES),
   symmetric: v.boolean(),
@@ -35,16 +50,7 @@ const schemeFields = {
     v.picklist(['tensor', 'channel']),
     v.strictObject({ block: v.pipe(v.number(), v.integer(), v.minValue(16), v.maxValue(65536)) }),
   ]),
-  range: v.union([
-    v.picklist(['minmax', 'mse', 'entropy']),
-    v.strictObject({ percentile: v.pipe(v.number(), v.gtValue(0), v.maxValue(100)) }),
-    v.strictObject({
-      clip: v.pipe(
-        v.tuple([v.pipe(v.number(), v.finite()), v.pipe(v.number(), v.finite())]),
-        v.check(([low, high]) => low < high, 'a low end below the high one'),
-      ),
-    }),
-  ]),
+  range: rangeMethod,
   signedScale: v.optional(v.boolean()),
   narrowRange: v.optional(v.boolean()),
   powerOfTwo: v.optional(v.boolean()),
@@ -71,7 +77,7 @@ const recipeSchema = v.strictObject({
   version: v.literal(1),
   name: v.pipe(v.string(), v.maxLength(200)),
   default: v.nullable(schemeSchema),
-  calibration: v.optional(v.strictObject(calibrationFields)),
+  calibration: v.optional(anObject(v.strictObject(calibrationFields))),
   activations: v.optional(v.nullable(v.strictObject(activationFields))),
   minElements: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 1024),
   accuracyLevel: v.optional(v.picklist(ACCURACY_LEVELS)),
@@ -79,14 +85,18 @@ const recipeSchema = v.strictObject({
   rules: v.optional(
     v.array(
       v.strictObject({
-        match: v.strictObject({
-          name: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
-          layer: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
-          op: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
-          role: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
-        }),
-        scheme: v.optional(v.nullable(v.partial(schemeSchema))),
-        activations: v.optional(v.nullable(v.partial(v.strictObject(ruleActivationFields)))),
+        match: anObject(
+          v.strictObject({
+            name: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
+            layer: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
+            op: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
+            role: v.optional(v.pipe(v.string(), v.maxLength(MAX_PATTERN_LENGTH))),
+          }),
+        ),
+        scheme: v.optional(v.nullable(anObject(v.partial(schemeSchema)))),
+        activations: v.optional(
+          v.nullable(anObject(v.partial(v.strictObject(ruleActivationFields)))),
+        ),
       }),
     ),
     [],
@@ -144,7 +154,10 @@ export function parseRecipe(value: unknown, file?: string): Recipe {
     throw new AppError('BAD_RECIPE', 'is not valid in a recipe', {
       ...{ file, field },
       found: issue.received,
-      expected: nearestValue(issue) ?? issue.expected ?? issue.message,
+      // A message of our own says what valibot's notation, such as >=1, does not.
+      expected:
+        nearestValue(issue) ??
+        (issue.message.startsWith('Invalid ') ? (issue.expected ?? issue.message) : issue.message),
     });
   }
   checkRules(result.output.rules, file);
@@ -203,7 +216,9 @@ const FIELDS = [
 function unknownField(issue: v.BaseIssue<unknown>, file: string | undefined): AppError {
   const field = v.getDotPath(issue) ?? 'recipe';
   const name = field.slice(field.lastIndexOf('.') + 1).slice(0, 40);
-  const expected = nearestOf(name, FIELDS);
+  const nearest = nearestOf(name, FIELDS);
+  // Of a known field in the wrong place that would be the field itself.
+  const expected = nearest === name ? undefined : nearest;
   return new AppError('BAD_RECIPE', 'a recipe has no such field', { file, field, expected });
 }
 

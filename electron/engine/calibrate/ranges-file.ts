@@ -3,18 +3,13 @@ import * as v from 'valibot';
 import { AppError, ioError } from '../../../shared/errors.ts';
 import { valueKey, type ModelGraph } from '../../../shared/graph.ts';
 import { HISTOGRAM_BINS, type ObservedValue, type Ranges } from '../../../shared/ranges.ts';
+import { rangeMethod } from '../../../shared/recipe-file.ts';
 
 /** No file of ranges is near this: it takes some 30 kB for each value. */
 const MAX_RANGES_BYTES = 1 << 30;
 
 const finite = v.pipe(v.number(), v.finite());
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-
-const method = v.union([
-  v.picklist(['minmax', 'mse', 'entropy']),
-  v.strictObject({ percentile: v.pipe(v.number(), v.gtValue(0), v.maxValue(100)) }),
-  v.strictObject({ clip: v.tuple([finite, finite]) }),
-]);
 
 const schema = v.strictObject({
   version: v.literal(1),
@@ -39,8 +34,8 @@ const schema = v.strictObject({
   skipped: v.array(v.strictObject({ name: v.string(), reason: v.string() })),
   best: v.optional(
     v.strictObject({
-      range: method,
-      tried: v.array(v.strictObject({ range: method, sqnrDb: v.nullable(finite) })),
+      range: rangeMethod,
+      tried: v.array(v.strictObject({ range: rangeMethod, sqnrDb: v.nullable(finite) })),
     }),
   ),
 });

@@ -33,6 +33,28 @@ test.each<[string, unknown, RegExp]>([
   expect(() => parseRecipe(recipe)).toThrow(message);
 });
 
+test.each<[string, unknown, RegExp]>([
+  ['an array for pictures', { calibration: { images: [] } }, /images: .*expected an object\)/],
+  ['an array for what a rule matches', { rules: [{ match: [] }] }, /match: .*expected an object\)/],
+  [
+    'a mean of no channel',
+    { calibration: { images: { mean: [] } } },
+    /mean: .*expected a value of each channel, or one for all\)/,
+  ],
+  [
+    'a mean without end',
+    { calibration: { images: { mean: [Infinity] } } },
+    /mean\.0: .*expected a finite number\)/,
+  ],
+  [
+    'a field in the wrong place',
+    { signedScale: true },
+    /^signedScale: a recipe has no such field$/,
+  ],
+])('%s is refused in words', (_, fields, message) => {
+  expect(() => parseRecipe({ ...int8, ...(fields as object) })).toThrow(message);
+});
+
 test('a field that is missing, or that has a wrong value, is named', () => {
   const { symmetric, ...asymmetric } = int8.default!;
   expect(() => parseRecipe({ ...int8, default: asymmetric }, 'r.qrecipe')).toThrow(
