@@ -20,6 +20,8 @@ export interface LayerSensitivity {
 export interface SensitivityTable {
   /** SQNR of the outputs when all layers are quantized. */
   readonly allSqnrDb: number;
+  /** Layers that were left out, as their own outputs lose less than those of the others. */
+  readonly unmeasured: number;
   /** In the order of execution. */
   readonly layers: readonly LayerSensitivity[];
 }

@@ -30,6 +30,8 @@ export interface VerifyResult {
   readonly seed: number;
   /** How pictures became an input; null without pictures. */
   readonly images: SamplesDescription['images'];
+  /** How sounds became an input; null without sounds. */
+  readonly audio: SamplesDescription['audio'];
   readonly outputs: readonly {
     readonly name: string;
     /** Infinity when equal; null when the original is all zero or an output is not finite. */

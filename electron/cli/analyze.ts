@@ -12,7 +12,7 @@ import {
 } from '../../shared/report.ts';
 import { shortName } from '../../shared/short-name.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
-import { observeForCodes } from './calibration.ts';
+import { IMAGES_OPTION, observeForCodes, samplesGiven } from './calibration.ts';
 import {
   JSON_OPTION,
   MODEL_ARGUMENT,
@@ -55,6 +55,7 @@ export const analyzeCommand: CommandDefinition = {
       value: 'DIR',
       description: 'A folder of samples, which recipes of the algorithm gptq choose codes on.',
     },
+    IMAGES_OPTION,
     JSON_OPTION,
     { name: 'csv', value: 'FILE', description: 'Write one row a tensor and recipe to this file.' },
   ],
@@ -81,7 +82,8 @@ async function analyze({ positionals, values }: CommandInput): Promise<void> {
     warnOfIdleRules(required(values, 'recipe'), recipe, session);
     if (versus !== null) warnOfIdleRules(required(values, 'versus'), versus, session);
     const run = async (wanted: Recipe): Promise<Analysis> => {
-      await observeForCodes(values, wanted, session, mode, { signal, onProgress });
+      const samples = samplesGiven(values, wanted);
+      await observeForCodes(samples, wanted, session, mode, { signal, onProgress });
       const { reports, total } = await session.analyze(wanted, { signal, onProgress, mode });
       return {
         recipe: wanted,

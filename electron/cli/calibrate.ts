@@ -1,6 +1,11 @@
 import { printable } from '../../shared/errors.ts';
 import { findPreset } from '../../shared/presets.ts';
-import { BASE_ACTIVATIONS, type ActivationScheme, type Recipe } from '../../shared/recipe.ts';
+import {
+  BASE_ACTIVATIONS,
+  choosesRange,
+  type ActivationScheme,
+  type Recipe,
+} from '../../shared/recipe.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import type { PreparedModel } from '../engine/calibrate/prepared.ts';
 import { chooseRange } from '../engine/calibrate/choose-range.ts';
@@ -9,12 +14,12 @@ import { valueKey, type ModelGraph } from '../../shared/graph.ts';
 import { activationParameters } from '../engine/quantize/activation-parameters.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
 import {
-  calibrated,
   calibrationInputs,
   IMAGES_OPTION,
-  withMethod,
+  observed,
   SAMPLES_OPTION,
   SEED_OPTION,
+  withChoices,
 } from './calibration.ts';
 import {
   JSON_OPTION,
@@ -69,10 +74,12 @@ async function calibrate({ positionals, values }: CommandInput): Promise<void> {
     checkWritable(out, inputs);
     await withPrepared(tools, async (prepared) => {
       const samples = calibrationInputs(values, 'inputs', recipe);
-      const observed = await calibrated(prepared, samples, tools);
-      prepared.use(observed);
+      const found = await observed(prepared, samples, tools);
       const ranges =
-        recipe === null ? observed : await withMethod(observed, samples, recipe, prepared, tools);
+        recipe !== null && choosesRange(recipe)
+          ? await withChoices(prepared, found, { recipe, samples, codes: true }, tools)
+          : found;
+      prepared.use(ranges);
       writeWhole(out, rangesToText(ranges), inputs);
       const range = ranges.best?.range ?? scheme.range;
       const { opened } = prepared.session;
@@ -136,7 +143,6 @@ function printReport(out: string, { samples, values, skipped, withoutRange }: Re
   ]);
   const header = ['value', 'operator', 'min', 'max', 'scale', 'zero point'];
   print(toTable([header, ...rows], new Set([2, 3, 4, 5])));
-  for (const { name, reason } of skipped) print(`${printable(name)}: ${printable(reason)}`);
   const of = skipped.length === 0 ? '' : ` of ${values.length + skipped.length}`;
   print(
     `${printable(out)}: ranges of ${values.length}${of} values, observed on ${samples} ${samples === 1 ? 'sample' : 'samples'}`,
@@ -146,6 +152,6 @@ function printReport(out: string, { samples, values, skipped, withoutRange }: Re
   for (const [reason, count] of reasons) print(`${count} not observed: ${printable(reason)}`);
   if (withoutRange > 0)
     print(
-      `${withoutRange} ${withoutRange === 1 ? 'operator stays' : 'operators stay'} in float for want of a range; give samples that reach ${withoutRange === 1 ? 'it' : 'them'}`,
+      `${withoutRange} ${withoutRange === 1 ? 'operator stays' : 'operators stay'} in float because no range was observed`,
     );
 }

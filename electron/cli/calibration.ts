@@ -2,11 +2,11 @@ import { printable } from '../../shared/errors.ts';
 import type { ExportMode } from '../../shared/exports.ts';
 import type { CalibrationSettings } from '../../shared/calibration-settings.ts';
 import { parseRecipe } from '../../shared/recipe-file.ts';
-import type { SamplesDescription } from '../../shared/samples.ts';
 import { choosesCodes, choosesRange, type Recipe } from '../../shared/recipe.ts';
 import { rangeName, type Ranges } from '../../shared/ranges.ts';
-import { preparationInWords } from '../engine/calibrate/data/describe.ts';
 import { findBestRange } from '../engine/best-range.ts';
+import { assertMode } from '../engine/planning.ts';
+import { StaticModel } from '../engine/static-model.ts';
 import { observeWeightMoments } from '../engine/calibrate/moments.ts';
 import type { CalibrationInputs, PreparedModel } from '../engine/calibrate/prepared.ts';
 import { assertRangesOf, readRanges } from '../engine/calibrate/ranges-file.ts';
@@ -14,8 +14,11 @@ import type { RunOptions } from '../engine/run-options.ts';
 import type { Session } from '../engine/session.ts';
 import { UsageError, type OptionDefinition, type Values } from './command.ts';
 import { printError } from './output.ts';
+import { printUnderstood } from './preparation.ts';
 import { currentRuntime } from './runtime.ts';
 import { wholeNumber } from './usage.ts';
+import { withPrepared } from './with-prepared.ts';
+import type { Tools } from './with-session.ts';
 
 export const SAMPLES_OPTION: OptionDefinition = {
   name: 'samples',
@@ -85,91 +88,133 @@ export function calibrationInputs(
   };
 }
 
-/** Before anything is read. @throws UsageError when the command line gives neither ranges nor samples */
-export function assertRangesGiven(values: Values): void {
-  if (typeof values['ranges'] === 'string' || typeof values['calibrate'] === 'string') return;
-  throw new UsageError(
-    'mode static quantizes activations: give samples with --calibrate DIR, or ranges with --ranges FILE',
-  );
-}
-
-/** Ranges from a file, or observed on the samples of a folder. */
-export async function rangesFor(
+/**
+ * Work with the calibrated copy of a model in mode static: its ranges are those of --ranges, or observed on --calibrate, and
+ * what a recipe has chosen on samples is chosen.
+ * @param choosing.codes whether codes are chosen where the recipe's algorithm does; else they are the nearest ones
+ * @throws UsageError where the command line gives neither ranges nor samples, or none that codes are chosen on
+ */
+export async function withCalibrated<T>(
+  tools: Tools,
   values: Values,
   recipe: Recipe,
-  prepared: PreparedModel,
-  options: RunOptions,
-): Promise<Ranges> {
-  const file = values['ranges'];
-  if (typeof file === 'string') {
-    const ranges = readRanges(file);
-    assertRangesOf(prepared.session.opened.graph(), ranges, file);
-    return ranges;
-  }
-  return calibrated(prepared, calibrationInputs(values, 'calibrate', recipe), options);
+  choosing: { readonly codes: boolean },
+  work: (model: StaticModel, prepared: PreparedModel) => Promise<T>,
+): Promise<T> {
+  const [file, folder] = [values['ranges'], values['calibrate']];
+  // Before anything is read.
+  assertMode(tools.session.opened, 'static');
+  if (file === undefined && folder === undefined)
+    throw new UsageError(
+      'mode static quantizes activations: give samples with --calibrate DIR, or ranges with --ranges FILE',
+    );
+  const samples = samplesGiven(values, recipe);
+  return withPrepared(tools, async (prepared) => {
+    const ranges =
+      typeof file === 'string'
+        ? rangesOfFile(file, prepared)
+        : await observed(prepared, samples!, tools);
+    const chosen = await withChoices(prepared, ranges, { recipe, samples, ...choosing }, tools);
+    return work(new StaticModel(tools.session, prepared, chosen), prepared);
+  });
 }
 
-/** Observe, and say what the result is worth. */
-export async function calibrated(
+function rangesOfFile(file: string, { session }: PreparedModel): Ranges {
+  const ranges = readRanges(file);
+  assertRangesOf(session.opened.graph(), ranges, file);
+  return ranges;
+}
+
+/** Observe ranges, and say what they are worth. */
+export async function observed(
   prepared: PreparedModel,
-  inputs: CalibrationInputs,
+  samples: CalibrationInputs,
   options: RunOptions,
 ): Promise<Ranges> {
-  const { description, ...ranges } = await prepared.calibrate(inputs, options);
+  const { description, ...ranges } = await prepared.calibrate(samples, options);
   printUnderstood(description);
   return ranges;
 }
 
-/** Ranges with the method that loses least of the outputs, where a recipe has it chosen and samples are given. */
-export async function withMethod(
+/** What is chosen on samples; where they are null, what can be had without. */
+interface Choosing {
+  readonly recipe: Recipe;
+  readonly samples: CalibrationInputs | null;
+  readonly codes: boolean;
+}
+
+/** Plan by ranges, and choose codes and then the range method, which is compared with those codes. @returns the ranges with that */
+export async function withChoices(
+  prepared: PreparedModel,
   ranges: Ranges,
-  inputs: CalibrationInputs | null,
+  { recipe, samples, codes }: Choosing,
+  options: RunOptions,
+): Promise<Ranges> {
+  prepared.use(ranges);
+  if (codes) await observeForCodes(samples, recipe, prepared.session, 'static', options);
+  const chosen = await withMethod(ranges, samples, recipe, prepared, options);
+  prepared.use(chosen);
+  return chosen;
+}
+
+/** Ranges with the method that loses least of the outputs, where a recipe has it chosen and samples are given. */
+async function withMethod(
+  ranges: Ranges,
+  samples: CalibrationInputs | null,
   recipe: Recipe,
   { session }: PreparedModel,
   options: RunOptions,
 ): Promise<Ranges> {
   if (!choosesRange(recipe) || ranges.best !== undefined) return ranges;
-  if (inputs === null) {
+  if (samples === null) {
     printError(
       `quantscope: warning: no range method was chosen by the outputs of this model, so ranges are by ${rangeName(recipe.activations!.range)}; give samples with --calibrate DIR, or to quantscope calibrate with --recipe`,
     );
     return ranges;
   }
-  const best = await findBestRange(session, currentRuntime(), recipe, inputs, options);
+  const best = await findBestRange(session, currentRuntime(), recipe, samples, options);
   return { ...ranges, best };
 }
 
 /** Observe what a recipe's algorithm needs to choose codes; nothing where it takes the nearest. @throws UsageError without samples */
 export async function observeForCodes(
-  values: Values,
+  samples: CalibrationInputs | null,
   recipe: Recipe,
   session: Session,
   mode: ExportMode,
   options: RunOptions,
 ): Promise<void> {
   if (!choosesCodes(recipe)) return;
-  if (typeof values['calibrate'] !== 'string')
+  if (samples === null)
     throw new UsageError(
       `recipe ${printable(recipe.name)} chooses codes by GPTQ, which needs samples: give them with --calibrate DIR`,
     );
   session.assertUnchanged();
   const { moments, description } = await observeWeightMoments(
     ...([session.opened, session.wantsMoments(recipe, mode), currentRuntime()] as const),
-    ...([calibrationInputs(values, 'calibrate', recipe), options] as const),
+    ...([samples, options] as const),
   );
   if (description !== null) printUnderstood(description);
   session.useMoments(moments);
 }
 
-/** Say how samples became inputs, and what they are worth. */
-function printUnderstood(description: SamplesDescription): void {
-  printPreparation(description);
-  for (const warning of description.warnings)
-    printError(`quantscope: warning: ${printable(warning)}`);
+/** The samples of --calibrate; null without. @throws as calibrationInputs */
+export function samplesGiven(values: Values, recipe: Recipe): CalibrationInputs | null {
+  return values['calibrate'] === undefined ? null : calibrationInputs(values, 'calibrate', recipe);
 }
 
-/** Say how pictures and sounds became inputs. */
-export function printPreparation(description: Parameters<typeof preparationInWords>[0]): void {
-  for (const sentence of preparationInWords(description))
-    printError(`quantscope: ${printable(sentence)}`);
+/** --ranges and --calibrate where something reads them. @throws UsageError where nothing does */
+export function assertSamplesRead(values: Values, mode: ExportMode, recipe: Recipe): void {
+  const [hasRanges, hasSamples] = [values['ranges'], values['calibrate']].map(
+    (value) => value !== undefined,
+  );
+  if (hasRanges === true && mode !== 'static')
+    throw new UsageError(`--ranges is for --mode static, found ${mode}`);
+  if (hasSamples !== true || choosesCodes(recipe)) return;
+  if (mode !== 'static')
+    throw new UsageError(
+      `--calibrate is for --mode static and for recipes of GPTQ, found ${mode} and ${printable(recipe.name)}`,
+    );
+  if (hasRanges === true)
+    throw new UsageError('--calibrate and --ranges both give ranges: give one of them');
 }

@@ -11,7 +11,6 @@ import { rangeName, type BestRange } from '../../shared/ranges.ts';
 import {
   ACCURACY_LEVELS,
   BORDER_TYPES,
-  choosesCodes,
   withBorder,
   type AccuracyLevel,
   type BorderType,
@@ -34,17 +33,14 @@ import { FORMATS } from '../engine/formats/registry.ts';
 import { checkWritable } from '../files/atomic-file.ts';
 import type { ExportOptions } from '../engine/exporting.ts';
 import {
-  assertRangesGiven,
-  calibrationInputs,
+  assertSamplesRead,
   CALIBRATE_OPTION,
   IMAGES_OPTION,
   observeForCodes,
   RANGES_OPTION,
-  rangesFor,
-  withMethod,
+  samplesGiven,
+  withCalibrated,
 } from './calibration.ts';
-import { assertMode } from '../engine/planning.ts';
-import { withPrepared } from './with-prepared.ts';
 import { withSession, type Tools } from './with-session.ts';
 
 export const exportCommand: CommandDefinition = {
@@ -127,7 +123,9 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     checkExtension(out, session.summary());
     if (mode !== 'static' && values['integer-only'] === true)
       throw new UsageError(`--integer-only is for --mode static, found ${mode}`);
-    checkSampleOptions(values, mode, read);
+    if (values['images'] !== undefined && values['calibrate'] === undefined)
+      throw new UsageError('--images is for pictures of a folder: give one with --calibrate DIR');
+    assertSamplesRead(values, mode, read);
     const border = borderType(values, mode, session.opened.model.format);
     const options = {
       ...{ signal, onProgress, inputs },
@@ -166,24 +164,6 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
   });
 }
 
-/** Options that name samples or ranges are not for every export. @throws UsageError where one would be left unread */
-function checkSampleOptions(values: Values, mode: ExportMode, recipe: Recipe): void {
-  const [hasRanges, hasSamples] = [values['ranges'], values['calibrate']].map(
-    (value) => value !== undefined,
-  );
-  if (values['images'] !== undefined && hasSamples !== true)
-    throw new UsageError('--images is for pictures of a folder: give one with --calibrate DIR');
-  if (hasRanges === true && mode !== 'static')
-    throw new UsageError(`--ranges is for --mode static, found ${mode}`);
-  if (hasSamples !== true || choosesCodes(recipe)) return;
-  if (mode !== 'static')
-    throw new UsageError(
-      `--calibrate is for --mode static and for recipes of GPTQ, found ${mode} and ${printable(recipe.name)}`,
-    );
-  if (hasRanges === true)
-    throw new UsageError('--calibrate and --ranges both give ranges: give one of them');
-}
-
 function kilobytes(bytes: number): string {
   return `${(bytes / 1000).toFixed(1)} kB`;
 }
@@ -217,7 +197,8 @@ async function exportWeights(
   out: string,
   options: ExportOptions,
 ): Promise<ExportResult> {
-  await observeForCodes(values, recipe, session, mode, { signal, onProgress });
+  const samples = samplesGiven(values, recipe);
+  await observeForCodes(samples, recipe, session, mode, { signal, onProgress });
   return session.export(recipe, mode, out, options);
 }
 
@@ -229,18 +210,9 @@ async function exportStatic(
   out: string,
   options: ExportOptions,
 ): Promise<ExportResult> {
-  // Before samples are run.
-  assertMode(tools.session.opened, 'static');
-  assertRangesGiven(values);
   const inputs = [...tools.session.opened.files, ...(options.inputs ?? [])];
-  return withPrepared(tools, async (prepared) => {
-    const ranges = await rangesFor(values, recipe, prepared, tools);
-    prepared.use(ranges);
-    await observeForCodes(values, recipe, prepared.session, 'static', tools);
-    const samples =
-      values['calibrate'] === undefined ? null : calibrationInputs(values, 'calibrate', recipe);
-    prepared.use(await withMethod(ranges, samples, recipe, prepared, tools));
-    const result = await prepared.session.export(recipe, 'static', out, { ...options, inputs });
+  return withCalibrated(tools, values, recipe, { codes: true }, async (_, { session }) => {
+    const result = await session.export(recipe, 'static', out, { ...options, inputs });
     return { ...result, bytesBefore: tools.session.bytes };
   });
 }

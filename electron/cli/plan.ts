@@ -9,7 +9,7 @@ import {
 } from '../engine/budget.ts';
 import { assertMode } from '../engine/planning.ts';
 import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
-import { StaticModel, type Budgeted } from '../engine/static-model.ts';
+import type { Budgeted } from '../engine/static-model.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
 import {
   JSON_OPTION,
@@ -27,16 +27,8 @@ import type { Inputs } from '../engine/runtime/run-models.ts';
 import { planByOutputs, type OutputPlan } from '../engine/sensitivity.ts';
 import { currentRuntime } from './runtime.ts';
 import { byteSize, loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
-import {
-  assertRangesGiven,
-  calibrationInputs,
-  calibrationSettings,
-  RANGES_OPTION,
-  rangesFor,
-  withMethod,
-} from './calibration.ts';
+import { calibrationSettings, RANGES_OPTION, withCalibrated } from './calibration.ts';
 import { RUN_OPTIONS, runInputs } from './run-inputs.ts';
-import { withPrepared } from './with-prepared.ts';
 import { withSession, type Tools } from './with-session.ts';
 
 export const planCommand: CommandDefinition = {
@@ -133,19 +125,8 @@ async function withBudgeted<T>(
   { base, mode }: Pick<BudgetRequest, 'base' | 'mode'>,
   work: (model: Budgeted) => Promise<T>,
 ): Promise<T> {
+  if (mode === 'static') return withCalibrated(tools, values, base, { codes: false }, work);
   assertMode(tools.session.opened, mode);
-  if (mode === 'static') {
-    assertRangesGiven(values);
-    return await withPrepared(tools, async (prepared) => {
-      const ranges = await rangesFor(values, base, prepared, tools);
-      prepared.use(ranges);
-      const samples =
-        values['calibrate'] === undefined ? null : calibrationInputs(values, 'calibrate', base);
-      const chosen = await withMethod(ranges, samples, base, prepared, tools);
-      prepared.use(chosen);
-      return work(new StaticModel(tools.session, prepared, chosen));
-    });
-  }
   for (const name of ['calibrate', 'ranges'])
     if (values[name] !== undefined)
       throw new UsageError(`--${name} is for --mode static, found ${mode}`);

@@ -8,9 +8,16 @@ import {
   type LeftInFloat,
   type SensitivityTable,
 } from '../../shared/sensitivity.ts';
-import { assertMode } from '../engine/planning.ts';
-import { sensitivityTable, type TableRequest } from '../engine/sensitivity-table.ts';
-import { CALIBRATE_OPTION, observeForCodes, RANGES_OPTION, rangesFor } from './calibration.ts';
+import { sensitivityTable } from '../engine/sensitivity-table.ts';
+import type { Budgeted } from '../engine/static-model.ts';
+import {
+  assertSamplesRead,
+  CALIBRATE_OPTION,
+  observeForCodes,
+  RANGES_OPTION,
+  samplesGiven,
+  withCalibrated,
+} from './calibration.ts';
 import { RUN_OPTIONS, runInputs } from './run-inputs.ts';
 import {
   JSON_OPTION,
@@ -27,7 +34,6 @@ import { decibels, inDecibels, print } from './output.ts';
 import { currentRuntime } from './runtime.ts';
 import { toTable } from './table.ts';
 import { loadRecipe, modeOf, required, wholeNumber } from './usage.ts';
-import { withPrepared } from './with-prepared.ts';
 import { withSession, type Tools } from './with-session.ts';
 
 export const sensitivityCommand: CommandDefinition = {
@@ -41,7 +47,7 @@ export const sensitivityCommand: CommandDefinition = {
       name: 'in-float',
       value: LEFT_IN_FLOAT.join('|'),
       description:
-        'What stays in float while a layer is measured: the others (it alone is quantized), or it (all but it are quantized). Default: others.',
+        'What stays in float while a layer is measured: the others (it alone is quantized), or it (all but it are quantized). Default: others, and it in mode static.',
     },
     ...RUN_OPTIONS,
     {
@@ -69,54 +75,47 @@ export const sensitivityCommand: CommandDefinition = {
 
 async function sensitivity({ positionals, values }: CommandInput): Promise<void> {
   const recipe = loadRecipe(required(values, 'recipe'));
-  const inFloat = inFloatOf(values);
   const inputs = runInputs(values, recipe);
   const most = wholeNumber(values, 'layers', 64, 1, 10_000);
   const asked = modeOf(values);
   await withSession(positionals[0]!, async (tools) => {
-    const mode = asked ?? tools.session.opened.modes[0]!;
-    warnOfIdleRules(required(values, 'recipe'), recipe, tools.session);
-    const request = { recipe, mode, inFloat, inputs, most };
-    const table =
-      mode === 'static'
-        ? await inStatic(tools, values, request)
-        : await ofWeights(tools, values, request);
+    const { session } = tools;
+    const mode = asked ?? session.opened.modes[0]!;
+    warnOfIdleRules(required(values, 'recipe'), recipe, session);
+    assertSamplesRead(values, mode, recipe);
+    const request = { recipe, mode, inFloat: inFloatOf(values, mode), inputs, most };
+    const table = await withModel(tools, values, recipe, mode, (exporter) =>
+      sensitivityTable(session, currentRuntime(), { ...request, exporter }, tools),
+    );
     if (values['json'] === true) printJson(jsonOf(recipe, mode, table));
     else printTable(table);
   });
 }
 
-async function ofWeights(
+/** Work with the model itself, or in mode static with its calibrated copy, whose codes are chosen as the recipe says. */
+async function withModel<T>(
   tools: Tools,
   values: Values,
-  request: TableRequest,
-): Promise<SensitivityTable> {
-  const { recipe, mode } = request;
-  await observeForCodes(values, recipe, tools.session, mode, tools);
-  return sensitivityTable(tools.session, currentRuntime(), request, tools);
+  recipe: Recipe,
+  mode: ExportMode,
+  work: (model: Budgeted) => Promise<T>,
+): Promise<T> {
+  if (mode === 'static') return withCalibrated(tools, values, recipe, { codes: true }, work);
+  await observeForCodes(samplesGiven(values, recipe), recipe, tools.session, mode, tools);
+  return work(tools.session);
 }
 
-async function inStatic(
-  tools: Tools,
-  values: Values,
-  request: TableRequest,
-): Promise<SensitivityTable> {
-  // Before samples are run.
-  assertMode(tools.session.opened, 'static');
-  return withPrepared(tools, async (prepared) => {
-    prepared.use(await rangesFor(values, request.recipe, prepared, tools));
-    await observeForCodes(values, request.recipe, prepared.session, 'static', tools);
-    const exporter = prepared.session;
-    return sensitivityTable(tools.session, currentRuntime(), { ...request, exporter }, tools);
-  });
-}
-
-/** @throws UsageError */
-function inFloatOf(values: Values): LeftInFloat {
-  const text = values['in-float'] === undefined ? 'others' : required(values, 'in-float');
+/** Activations between layers belong to none, so that in mode static no layer alone is quantized. @throws UsageError */
+function inFloatOf(values: Values, mode: ExportMode): LeftInFloat {
+  const text = values['in-float'] ?? (mode === 'static' ? 'it' : 'others');
   const found = LEFT_IN_FLOAT.find((each) => each === text);
-  if (found !== undefined) return found;
-  throw new UsageError(`--in-float must be ${LEFT_IN_FLOAT.join(', ')}, found ${printable(text)}`);
+  if (found === undefined)
+    throw new UsageError(
+      `--in-float must be ${LEFT_IN_FLOAT.join(', ')}, found ${printable(String(text))}`,
+    );
+  if (mode === 'static' && found !== 'it')
+    throw new UsageError(`--in-float must be it in mode static, found ${found}`);
+  return found;
 }
 
 function jsonOf(recipe: Recipe, mode: ExportMode, { allSqnrDb, layers }: SensitivityTable): object {
@@ -131,7 +130,7 @@ function jsonOf(recipe: Recipe, mode: ExportMode, { allSqnrDb, layers }: Sensiti
 }
 
 /** What costs most first. */
-function printTable({ allSqnrDb, layers }: SensitivityTable): void {
+function printTable({ allSqnrDb, layers, unmeasured }: SensitivityTable): void {
   const hasOnly = layers.some(({ onlySqnrDb }) => onlySqnrDb !== null);
   const hasWithout = layers.some(({ withoutSqnrDb }) => withoutSqnrDb !== null);
   const rank = ({ onlySqnrDb, withoutSqnrDb }: SensitivityTable['layers'][number]): number =>
@@ -141,7 +140,7 @@ function printTable({ allSqnrDb, layers }: SensitivityTable): void {
     .map((layer) => [
       ...[printable(layer.name), describeScheme(layer.scheme)],
       ...(hasOnly ? [decibels(layer.onlySqnrDb)] : []),
-      ...(hasWithout ? [decibels(layer.withoutSqnrDb), decibels(gainOf(layer, allSqnrDb))] : []),
+      ...(hasWithout ? [decibels(layer.withoutSqnrDb), gain(gainOf(layer, allSqnrDb))] : []),
     ]);
   const header = [
     ...['weights', 'scheme'],
@@ -150,9 +149,13 @@ function printTable({ allSqnrDb, layers }: SensitivityTable): void {
   ];
   print(`SQNR of the outputs: ${inDecibels(allSqnrDb)} with every layer quantized`);
   print(toTable([header, ...rows], new Set([2, 3, 4])));
-  const left = layers.filter(
-    ({ onlySqnrDb, withoutSqnrDb }) => onlySqnrDb === null && withoutSqnrDb === null,
-  ).length;
-  if (left > 0)
-    print(`${left} layers whose own outputs lose less were not measured: give --layers`);
+  if (unmeasured > 0)
+    print(
+      `${unmeasured} ${unmeasured === 1 ? 'layer whose own output loses less was' : 'layers whose own outputs lose less were'} not measured: give --layers`,
+    );
+}
+
+/** What the outputs gain: all that they lost where they are exact without the layer. */
+function gain(db: number | null): string {
+  return db === Infinity ? 'all' : decibels(db);
 }

@@ -91,10 +91,9 @@ function presetLike(word: string): string {
     word.slice(0, 40),
     PRESETS.map(({ name }) => name),
   );
-  return `${nearest === undefined ? '' : `${nearest}, or another `}preset that quantscope recipes lists`.replace(
-    /^preset/,
-    'a preset',
-  );
+  return nearest === undefined
+    ? 'a preset that quantscope recipes lists'
+    : `${nearest}, or another preset that quantscope recipes lists`;
 }
 
 function readText(file: string): string {

@@ -14,7 +14,7 @@ import {
   type CommandInput,
   type Values,
 } from './command.ts';
-import { printPreparation } from './calibration.ts';
+import { printPreparation } from './preparation.ts';
 import { ANSWERS_OPTIONS, answerFields, answersWanted, printAnswers } from './answers.ts';
 import { printJson } from './json.ts';
 import { decibels, megabytes, print, printError } from './output.ts';
@@ -73,7 +73,7 @@ async function verify({ positionals, values }: CommandInput): Promise<void> {
         ? await measureLayersOf(session, runtime, exported, wanted, options, only)
         : null;
     const answers = answered === null ? {} : answerFields(answered);
-    printPreparation({ images: result.images, audio: null });
+    printPreparation(result);
     if (values['json'] === true) printJson({ ...result, ...layerFields(measured), ...answers });
     else {
       printTable(result);

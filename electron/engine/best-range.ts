@@ -1,5 +1,5 @@
 import { RANGE_METHODS, type Ranges } from '../../shared/ranges.ts';
-import { choosesRange, type Recipe } from '../../shared/recipe.ts';
+import type { Recipe } from '../../shared/recipe.ts';
 import { CopiesNoise, type Copying } from './copies-noise.ts';
 import type { RunOptions } from './run-options.ts';
 import type { Runtime } from './runtime/host.ts';
@@ -23,7 +23,7 @@ export async function findBestRange(
   options: RunOptions,
 ): Promise<Ranges['best']> {
   const { activations } = recipe;
-  if (!choosesRange(recipe) || activations === undefined || activations === null) return undefined;
+  if (activations?.rangeByOutputs !== true) return undefined;
   const own = JSON.stringify(activations.range);
   const others = RANGE_METHODS.filter((range) => JSON.stringify(range) !== own);
   const methods = [activations.range, ...others];

@@ -16,15 +16,17 @@ const SHARE = 0.75;
 export function memoryLimit(text = process.env[VARIABLE], total = os.totalmem()): number {
   if (text === undefined || text === '') return Math.floor(total * SHARE);
   const bytes = bytesOfSize(text);
-  const isLess = bytes !== null && bytes > 0 && bytes < LEAST_MEMORY;
-  if (bytes !== null && bytes >= LEAST_MEMORY) return bytes;
-  throw new AppError(
-    'BAD_USAGE',
-    isLess ? 'the memory limit is less than a runtime takes' : 'the memory limit is not a size',
-    {
+  if (bytes === null || bytes === 0)
+    throw new AppError('BAD_USAGE', 'the memory limit is not a size', {
       field: VARIABLE,
       found: text,
-      expected: isLess ? `at least ${LEAST_MEMORY / 1e6}MB` : 'a size such as 4GB or 512MiB',
-    },
-  );
+      expected: 'a size such as 4GB or 512MiB',
+    });
+  if (bytes < LEAST_MEMORY)
+    throw new AppError('BAD_USAGE', 'the memory limit is less than a runtime takes', {
+      field: VARIABLE,
+      found: text,
+      expected: `at least ${LEAST_MEMORY / 1e6}MB`,
+    });
+  return bytes;
 }

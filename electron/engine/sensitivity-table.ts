@@ -9,6 +9,7 @@ import type { RunOptions } from './run-options.ts';
 import type { Runtime } from './runtime/host.ts';
 import { MOST_MEASURED, namedNoises, recipeOf, worstOf, type Asked } from './sensitivity.ts';
 import type { Session } from './session.ts';
+import type { Budgeted } from './static-model.ts';
 
 export interface TableRequest extends Copying {
   readonly recipe: Recipe;
@@ -16,6 +17,8 @@ export interface TableRequest extends Copying {
   readonly inFloat: LeftInFloat;
   /** Layers that are measured; MOST_MEASURED where it is missing. */
   readonly most?: number;
+  /** What writes the copies; the session itself where it is missing, and in mode static the calibrated model. */
+  readonly exporter?: Budgeted;
 }
 
 /**
@@ -27,17 +30,17 @@ export interface TableRequest extends Copying {
 export async function sensitivityTable(
   session: Session,
   runtime: Runtime,
-  { recipe, inFloat, most = MOST_MEASURED, ...copying }: TableRequest,
+  { recipe, inFloat, most = MOST_MEASURED, exporter = session, ...how }: TableRequest,
   options: RunOptions,
 ): Promise<SensitivityTable> {
-  const { mode } = copying;
+  const { mode } = how;
   if (mode === 'static' && inFloat !== 'it')
     throw new AppError('UNSUPPORTED', 'mode static has no layers that alone are quantized', {
       ...{ file: session.opened.files[0]!.path, field: 'inFloat', found: inFloat },
       expected: 'it: all layers but one are quantized',
     });
-  const asked = await quantizedNames(session, recipe, mode, options);
-  const copies = new CopiesNoise(session, runtime, copying, options);
+  const asked = await quantizedNames(exporter, recipe, mode, options);
+  const copies = new CopiesNoise(session, runtime, { ...how, exporter }, options);
   const estimates =
     asked.length > most
       ? namedNoises(asked, await copies.estimates(recipe))
@@ -55,19 +58,17 @@ export async function sensitivityTable(
     const withoutSqnrDb = (without.length === 0 ? null : noises[only.length + at]) ?? null;
     return { name, tensors, scheme, onlySqnrDb, withoutSqnrDb };
   });
-  return { allSqnrDb: all!, layers };
+  return { allSqnrDb: all!, unmeasured: asked.length - chosen.length, layers };
 }
 
 /** The names of weights that a recipe quantizes, each with its scheme. */
 async function quantizedNames(
-  session: Session,
+  model: Budgeted,
   base: Recipe,
   mode: ExportMode,
   options: RunOptions,
 ): Promise<readonly Asked[]> {
-  // The codes of weights are those of the format's first mode.
-  const request = { base, mode: mode === 'static' ? session.opened.modes[0]! : mode };
-  const { names } = await measureBudget(session, { ...request, candidates: [] }, options);
+  const { names } = await measureBudget(model, { base, mode, candidates: [] }, options);
   return names.flatMap(({ name, tensors, base: scheme }) =>
     scheme === null ? [] : [{ name, tensors, scheme }],
   );

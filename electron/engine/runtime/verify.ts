@@ -94,7 +94,7 @@ async function compare(
 ): Promise<VerifyModelsResult> {
   const { original, exported, samples, reference, again, clock } = comparison;
   const keeper = keep === undefined ? null : new OutputKeeper(keep);
-  const { images } = samples.describe();
+  const { images, audio } = samples.describe();
   const checks = await compareOutputs(
     comparison,
     (side, index, work) => clock.run(side, index, work),
@@ -120,6 +120,7 @@ async function compare(
     samples: samples.count,
     seed,
     images,
+    audio,
     outputs: results(checks),
     ...(keeper === null ? {} : { kept: keeper.count }),
     ...(weightsOnly === null ? {} : { weightsOnly: results(weightsOnly) }),

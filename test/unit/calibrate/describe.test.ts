@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { preparationInWords } from '../../../electron/engine/calibrate/data/describe.ts';
+import { preparationInWords } from '../../../electron/cli/preparation.ts';
 import {
   RANDOM_WARNING,
   randomSamples,

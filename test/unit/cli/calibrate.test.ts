@@ -1,7 +1,10 @@
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { expect, test } from 'vitest';
 import { ifModel } from '../../helpers/body-models.ts';
 import { runCommand as run } from '../../helpers/command-line.ts';
+import { npyFile } from '../../helpers/npy.ts';
+import { floats, plantedModel, randomValues } from '../../helpers/onnx-model.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -12,9 +15,26 @@ test('calibrate says how many values were observed, why others were not, and wha
   const { stdout } = await run('calibrate', model, '--samples', '1', '--out', out);
   expect(stdout).toMatch(/ranges of \d+ of \d+ values, observed on 1 sample\n/);
   expect(stdout).toMatch(/^\d+ not observed: was not computed in any sample$/m);
-  expect(stdout).toContain(
-    '2 operators stay in float for want of a range; give samples that reach them',
-  );
+  expect(stdout).toContain('2 operators stay in float because no range was observed');
   const json = await run('calibrate', model, '--samples', '1', '--out', out, '--json');
   expect(JSON.parse(json.stdout)).toMatchObject({ samples: 1, withoutRange: 2 });
+});
+
+test('calibrate compares range methods with the codes that the export chooses', async () => {
+  const model = writeFile(folder, plantedModel(48));
+  const samples = path.join(folder, 'samples');
+  fs.mkdirSync(samples);
+  for (const seed of [1, 2, 3])
+    fs.writeFileSync(
+      path.join(samples, `${seed}.npy`),
+      npyFile('<f4', [2, 48], floats(randomValues(96, seed))),
+    );
+  const best = ['--recipe', 'static-int8-best'];
+  const [out, copy] = [path.join(folder, 'best.json'), path.join(folder, 'best.onnx')];
+  await run('calibrate', model, '--inputs', samples, ...best, '--out', out);
+  const inOneStep = ['--mode', 'static', '--calibrate', samples, '--out', copy, '--json'];
+  const { stdout } = await run('export', model, ...best, ...inOneStep);
+  const { bestRange } = JSON.parse(stdout) as { bestRange: object };
+  const saved = JSON.parse(fs.readFileSync(out, 'utf8')) as { best: object };
+  expect(saved.best).toEqual(bestRange);
 });

@@ -1,3 +1,4 @@
+import * as path from 'node:path';
 import { expect, test } from 'vitest';
 import { runCommand, type Ran } from '../../helpers/command-line.ts';
 import { plantedModel } from '../../helpers/onnx-model.ts';
@@ -37,4 +38,32 @@ test('sensitivity prints what costs most first, and how many layers were not mea
     status: 2,
     stderr: expect.stringContaining('--in-float must be others, it, both, found that') as string,
   });
+});
+
+test('sensitivity in mode static leaves each layer in float in turn, by ranges or samples that are given', async () => {
+  const inStatic = (...args: string[]): Promise<Ran> =>
+    runCommand('sensitivity', model, '--recipe', 'static-int8', '--mode', 'static', ...args);
+  const ranges = path.join(folder, 'ranges.json');
+  await runCommand('calibrate', model, '--samples', '2', '--out', ranges);
+  const { status, stdout } = await inStatic('--ranges', ranges, '--samples', '1', '--json');
+  expect(status).toBe(0);
+  const { layers } = JSON.parse(stdout) as { layers: { withoutSqnrDb: number | null }[] };
+  expect(layers).toHaveLength(4);
+  for (const { withoutSqnrDb } of layers) expect(withoutSqnrDb).toEqual(expect.any(Number));
+  const refused = async (ran: Promise<Ran>) => {
+    const { status: code, stderr } = await ran;
+    return [code, stderr.replace(/; see .*\n/, '')];
+  };
+  expect(await refused(inStatic())).toEqual([
+    2,
+    'quantscope: mode static quantizes activations: give samples with --calibrate DIR, or ranges with --ranges FILE',
+  ]);
+  expect(await refused(inStatic('--ranges', ranges, '--in-float', 'both'))).toEqual([
+    2,
+    'quantscope: --in-float must be it in mode static, found both',
+  ]);
+  expect(await refused(run('--ranges', ranges))).toEqual([
+    2,
+    'quantscope: --ranges is for --mode static, found qdq',
+  ]);
 });

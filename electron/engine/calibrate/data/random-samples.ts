@@ -16,7 +16,7 @@ export interface RandomWanted {
 
 /** Said wherever random samples stand for calibration data. */
 export const RANDOM_WARNING =
-  'random inputs are not representative: ranges of real data differ; give real samples with --inputs DIR';
+  'random inputs are not representative: ranges of real data differ; give real samples';
 
 /**
  * Seeded random samples, with the first of the sizes for free dimensions that the model accepts.
@@ -73,7 +73,7 @@ async function workingInputs(
   const found = (failure instanceof Error ? failure.message : String(failure)).split('\n')[0] ?? '';
   throw new AppError(
     'RUNTIME',
-    `${model.runtime} rejected every generated input; give real ones with --inputs DIR`,
+    `${model.runtime} rejected every generated input; give real ones`,
     { file, found, expected: `for each input a NAME.npy: ${inputs.map(described).join(', ')}` },
     failure,
   );
