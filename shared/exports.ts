@@ -33,7 +33,7 @@ export interface ExportPreview {
   readonly opset: number | null;
   /** ONNX: whether the file has operators of com.microsoft, which only onnxruntime has. */
   readonly usesMicrosoft: boolean;
-  /** ONNX: bytes of what exporters note of nodes, values and tensors, which `dropMetadata` of the recipe leaves out. */
+  /** ONNX: bytes that `dropMetadata` of the recipe saves: what exporters note of nodes, values and tensors. */
   readonly exporterMetadata?: number;
   /** Mode static: what is quantized between operators, and what stays in float. */
   readonly outline?: StaticOutline;

@@ -53,7 +53,10 @@ test.each(MODES)(
     await session.export({ ...wanted, dropMetadata: true }, mode, dropped!, { signal });
     session.close();
     const [whole, lean] = [kept!, dropped!].map((file) => fs.readFileSync(file));
-    expect(preview.exporterMetadata).toBeGreaterThan(3 * NOTE.length);
+    // A length before what got shorter may take a byte less.
+    const saved = whole!.length - lean!.length;
+    expect(saved).toBeGreaterThan(NOTE.length);
+    expect(Math.abs(saved - preview.exporterMetadata!)).toBeLessThan(8);
     expect(whole!.includes(NOTE)).toBe(true);
     expect(lean!.includes(NOTE)).toBe(false);
     const { graph, docString, metadataProps } = onnx.ModelProto.decode(lean!);

@@ -41,6 +41,7 @@ export function besides(edits: readonly Edit[], others: readonly Edit[]): readon
     });
 }
 
+/** Bytes of the file that spans take. */
 export function spanBytes(spans: readonly Span[]): number {
   return spans.reduce((sum, { start, end }) => sum + end - start, 0);
 }

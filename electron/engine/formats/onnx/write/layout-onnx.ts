@@ -130,8 +130,9 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const { size } = files[0]!;
   if (placed !== null && isEdited) append(edits, opsets.dropUnused());
   if (isEdited) append(edits, [...opsets.edits(size), ...metadataEdits(request)]);
-  if (request.recipe.dropMetadata === true)
-    append(edits, besides(exporterMetadata(index, files[0]!), edits));
+  const others = [...edits];
+  const notes = (): readonly Edit[] => besides(exporterMetadata(index, files[0]!), others);
+  if (request.recipe.dropMetadata === true) append(edits, notes());
   const pieces = applyEdits(edits, size);
   const beside = side.layout();
   const bytes = beside.reduce((sum, file) => sum + piecesLength(file.pieces), piecesLength(pieces));
@@ -142,7 +143,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
     quantized,
     refused,
     opset: opsets.version(null),
-    exporterMetadata: () => spanBytes(exporterMetadata(index, files[0]!)),
+    exporterMetadata: () => Math.max(0, spanBytes(notes()) - DROP_IN_RECIPE),
     usesMicrosoft: opsets.usesMicrosoft(),
     ...keptNodes(plannedHalf),
     ...(RUNS_ON_CODES.has(request.mode) ? { integerOperators: onCodes.size } : {}),
@@ -155,6 +156,9 @@ export function layoutOnnx(request: OnnxExport): Layout {
   const kept = quantized.map(({ tensor }) => ({ tensor, reason }));
   return { ...layoutOnnx({ ...request, plan: nothing }), refused: [...refused, ...kept] };
 }
+
+/** Bytes by which a recipe that leaves the notes out is longer in the file. */
+const DROP_IN_RECIPE = '"dropMetadata":true,'.length;
 
 /** Tensors of up to so many bytes are put into the model, step by step; a protobuf file ends at 2 GiB. */
 const INLINE_STEPS = [1 << 10, 1 << 16, 1 << 20, 1 << 24];
