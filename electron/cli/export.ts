@@ -126,6 +126,10 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     if (values['images'] !== undefined && values['calibrate'] === undefined)
       throw new UsageError('--images is for pictures of a folder: give one with --calibrate DIR');
     assertSamplesRead(values, mode, read);
+    if (values['drop-metadata'] === true && session.opened.model.format !== 'onnx')
+      throw new UsageError(
+        `--drop-metadata is for ONNX models, found ${session.summary().formatName}`,
+      );
     const border = borderType(values, mode, session.opened.model.format);
     const options = {
       ...{ signal, onProgress, inputs },
