@@ -54,7 +54,7 @@ function assertApart(
   throw new AppError('UNSUPPORTED', `has no ${only} that can be measured by themselves`, {
     ...{ file: opened.files[0]!.path, field: 'only' },
     found:
-      onCodes === undefined ? `${opened.model.format} without activations in codes` : onCodes.op,
+      opened.model.format === 'onnx' ? (onCodes?.op ?? 'activations in float') : 'another format',
     expected: 'an ONNX export of mode static, with QuantizeLinear and DequantizeLinear',
   });
 }
