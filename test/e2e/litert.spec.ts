@@ -48,6 +48,9 @@ test('a MediaPipe model opens, is compared and exported in dynamic range, and th
   await expect(dialog.getByRole('status')).toHaveText(
     "Exported: selfie.tflite, but its outputs differ visibly from the original's on random inputs",
   );
+  // So long a sentence leaves its buttons within the dialog.
+  const foot = page.locator('.dialog-foot');
+  expect(await foot.evaluate((each) => each.scrollWidth - each.clientWidth)).toBe(0);
   await dialog.getByRole('button', { name: 'Done' }).click();
   expect(fs.statSync(out).size).toBeLessThan(0.75 * fs.statSync(LITERT_MODELS.selfie).size);
   await app.answerOpen(out);
