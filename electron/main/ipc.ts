@@ -271,7 +271,11 @@ function info(): AppInfo {
     litert: __LITERT_VERSION__,
     cores: os.cpus().length,
     memory: os.totalmem(),
-    numberLocale: numberLocale(process.env, app.getSystemLocale()),
+    numberLocale: numberLocale(
+      // Elsewhere the system's settings tell, whatever a terminal has in its environment.
+      process.platform === 'linux' ? process.env : {},
+      app.getSystemLocale(),
+    ),
     sample: file === null ? null : { name: path.basename(file), bytes: fs.statSync(file).size },
   };
 }

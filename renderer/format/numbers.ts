@@ -39,7 +39,9 @@ export function integer(value: number | bigint): string {
 /** A real number with a fixed count of decimals. */
 export function fixed(value: number, digits: number): string {
   if (!Number.isFinite(value)) return notFinite(value);
-  return withMinus(grouped(value.toFixed(digits)));
+  const text = value.toFixed(digits);
+  // A zero has no sign, as what rounds to one.
+  return withMinus(grouped(Number(text) === 0 ? text.replace('-', '') : text));
 }
 
 /** SQNR in dB without its unit: 'exact' where there is no error, a dash where there is no signal. */
@@ -58,8 +60,7 @@ export function decibelsWithUnit(value: number | null, digits = 1): string {
 /** A difference, always with its sign; zero has none. */
 export function change(value: number, digits = 1): string {
   const text = fixed(value, digits);
-  if (Number(value.toFixed(digits)) === 0) return fixed(0, digits);
-  return value > 0 ? `+${text}` : text;
+  return value > 0 && Number(value.toFixed(digits)) !== 0 ? `+${text}` : text;
 }
 
 /** Bytes in kB (1e3 bytes) with one decimal and without the unit, for columns. */
