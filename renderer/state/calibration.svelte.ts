@@ -52,6 +52,8 @@ export class Calibration {
   isOpen = $state(false);
   /** A folder of samples, or files; null for random ones. */
   inputs = $state.raw<readonly ChosenFile[] | null>(null);
+  /** The folder that they are in, where one was chosen. */
+  folder = $state.raw<ChosenFile | null>(null);
   isRandom = $state(false);
   samples = $state(64);
   seed = $state(0);
@@ -77,6 +79,7 @@ export class Calibration {
   reset(found: Calibrations = NEVER): void {
     this.#describing?.abort();
     this.inputs = null;
+    this.folder = null;
     this.isRandom = false;
     this.described = this.error = null;
     this.#found = found;
@@ -120,7 +123,10 @@ export class Calibration {
   async chooseFolder(): Promise<void> {
     const answer = await this.#workbench.api.inputsDialog();
     if (!answer.ok) this.error = answer.error;
-    else if (answer.value !== null) this.#take([answer.value]);
+    else if (answer.value !== null) {
+      this.#take([answer.value]);
+      this.folder = answer.value;
+    }
   }
 
   /** Folders or files that were dropped. */
@@ -173,6 +179,7 @@ export class Calibration {
 
   #take(inputs: readonly ChosenFile[]): void {
     this.inputs = inputs;
+    this.folder = null;
     this.isRandom = false;
     void this.describe();
   }

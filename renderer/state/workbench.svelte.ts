@@ -333,6 +333,9 @@ export class Workbench {
     const mode = this.exportMode.calibrated;
     await (by === 'samples' ? this.calibration.run() : this.calibration.openRanges());
     if (this.calibration.done === done) return;
+    // Who judges the export looks at real samples as well, unless others were chosen.
+    const { folder, isRandom } = this.calibration;
+    if (by === 'samples' && !isRandom) this.runs.inputs ??= folder;
     this.exportMode.ask(mode);
     this.#measureAnew();
   }

@@ -139,6 +139,8 @@ test('a folder of pictures calibrates the model, and its static export runs on i
   await exporting.getByRole('button', { name: 'Verify it now' }).click();
   const outputs = exporting.getByRole('region', { name: 'Outputs in onnxruntime' });
   await expect(outputs).toContainText(/\d+ work on integers/, { timeout: 60_000 });
+  // On the folder that the model was calibrated on.
+  await expect(outputs).toContainText('4 samples');
   await shot(page, 'verified');
   await page.keyboard.press('Escape');
 
