@@ -76,12 +76,17 @@ export class RunClock {
 
 /** Tells how far the runs of all rounds are. */
 export class SampleClock {
+  /** Runs of a round. */
+  readonly samples: number;
   private readonly report: (progress: RunProgress) => void;
   private readonly what: string;
-  private readonly rounds: number;
-  private readonly samples: number;
   private readonly started = performance.now();
-  private round = 0;
+  /** Rounds that have not ended. */
+  private rounds: number;
+  /** Runs of rounds that have ended. */
+  private ended = 0;
+  /** Runs of the current round that have ended. */
+  private index = 0;
 
   /** @param what is done to each sample, such as "Observing sample" */
   constructor(
@@ -96,17 +101,38 @@ export class SampleClock {
     this.samples = samples;
   }
 
+  /** Announce rounds besides those that are known. */
+  addRounds(rounds: number): void {
+    this.rounds += rounds;
+  }
+
   nextRound(): void {
-    this.round++;
+    this.rounds--;
+    this.ended += this.samples;
+    this.index = 0;
+  }
+
+  /** Do work that takes rounds; where it throws, those of them that have not ended are left out. */
+  async take<T>(rounds: number, work: () => Promise<T>): Promise<T> {
+    const after = this.rounds - rounds;
+    try {
+      return await work();
+    } catch (error) {
+      this.rounds = after;
+      this.ended += this.index;
+      this.index = 0;
+      throw error;
+    }
   }
 
   sample(index: number): void {
-    const done = this.round * this.samples + index;
-    const of = this.rounds * this.samples;
+    this.index = index;
+    const done = this.ended + index;
+    const of = this.ended + this.rounds * this.samples;
     const perRun = done === 0 ? null : (performance.now() - this.started) / 1000 / done;
     this.report({
-      ...{ what: this.what, done: index + 1, of: this.samples, fraction: Math.min(1, done / of) },
-      secondsLeft: perRun === null ? null : perRun * Math.max(0, of - done),
+      ...{ what: this.what, done: index + 1, of: this.samples, fraction: done / of },
+      secondsLeft: perRun === null ? null : perRun * (of - done),
     });
   }
 }
