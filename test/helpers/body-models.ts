@@ -112,6 +112,75 @@ export function scanModel(): Uint8Array {
   });
 }
 
+/** A Loop of as many iterations as the input says. */
+export function steppedLoopModel(): Uint8Array {
+  const body = {
+    name: 'body',
+    node: [
+      node('MatMul', ['s', 'w'], ['a']),
+      node('Tanh', ['a'], ['next']),
+      node('Identity', ['go'], ['on']),
+    ],
+    initializer: [floatTensor('w', [32, 32], quiet(1024, 1))],
+    input: [value('i', [], 7), value('go', [], 9), value('s', [1, 32])],
+    output: [value('on', [], 9), value('next', [1, 32])],
+  };
+  return model({
+    node: [
+      node('Loop', ['times', '', 'start'], ['y'], {
+        name: 'cell',
+        attribute: [bodyOf('body', body)],
+      }),
+    ],
+    input: [value('times', [], 7)],
+    output: [value('y', [1, 32])],
+    initializer: [floatTensor('start', [1, 32], quiet(32, 2))],
+  });
+}
+
+/** A Loop that multiplies in each iteration, and a second time in an If that takes its other branch in the first one. */
+export function loopOfIfModel(): Uint8Array {
+  const branches = [
+    bodyOf('then_branch', {
+      name: 'then',
+      node: [node('MatMul', ['a', 'w2'], ['t'])],
+      output: [value('t', [1, 32])],
+    }),
+    bodyOf('else_branch', {
+      name: 'else',
+      node: [node('Neg', ['a'], ['e'])],
+      output: [value('e', [1, 32])],
+    }),
+  ];
+  const body = {
+    name: 'body',
+    node: [
+      node('MatMul', ['s', 'w'], ['a']),
+      node('Greater', ['i', 'none'], ['later']),
+      node('If', ['later'], ['next'], { name: 'choose', attribute: branches }),
+      node('Identity', ['go'], ['on']),
+    ],
+    initializer: [floatTensor('w', [32, 32], quiet(1024, 1))],
+    input: [value('i', [], 7), value('go', [], 9), value('s', [1, 32])],
+    output: [value('on', [], 9), value('next', [1, 32])],
+  };
+  return model({
+    node: [
+      node('Loop', ['times', '', 'x'], ['y'], {
+        name: 'cell',
+        attribute: [bodyOf('body', body)],
+      }),
+    ],
+    input: [value('x', [1, 32])],
+    output: [value('y', [1, 32])],
+    initializer: [
+      { name: 'times', dataType: 7, dims: [], int64Data: [3] },
+      { name: 'none', dataType: 7, dims: [], int64Data: [0] },
+      floatTensor('w2', [32, 32], quiet(1024, 2)),
+    ],
+  });
+}
+
 /** A Loop whose value has a row more in each iteration. */
 export function growingLoopModel(): Uint8Array {
   const body = {

@@ -1,14 +1,16 @@
-import { AppError } from '../../../shared/errors.ts';
 import type { Ranges } from '../../../shared/ranges.ts';
 import type { ObservedInBody } from '../formats/format.ts';
 import type { SamplesDescription } from '../../../shared/samples.ts';
 import { ModelCopies, OBSERVED_BYTES, partsOf } from '../runtime/model-copies.ts';
+import type { Outputs } from '../runtime/compare-outputs.ts';
 import { preparing, SampleClock, type RunProgress } from '../runtime/run-progress.ts';
 import { samplesFor, type Samples, type WantedSamples } from './data/samples-for.ts';
 import { ValueObserver } from './observer.ts';
 import { loadKernels } from '../kernels/load.ts';
 import { simdReductions } from '../kernels/simd-reductions.ts';
 import { runSamples } from './run-samples.ts';
+import { BodySize, type Sized } from './body-size.ts';
+import { isRejection, Trials, UNEVEN, type Skipped } from './trials.ts';
 
 export interface ObserveRequest extends WantedSamples {
   readonly model: string;
@@ -45,8 +47,9 @@ export async function observeModel(
   try {
     const samples = await copies.samples();
     onProgress(preparing('Finding the sizes of activations', samples.count));
-    const { groups, skipped } = await copies.groups(samples);
-    const clock = new SampleClock(onProgress, 'Observing sample', groups.length * 2, samples.count);
+    const { groups, skipped } = await copies.groups(samples, onProgress);
+    const rounds = ROUNDS.length * groups.length;
+    const clock = new SampleClock(onProgress, 'Observing sample', rounds, samples.count);
     const values: Ranges['values'][number][] = [];
     for (const group of groups)
       for (const observed of await copies.observeOrSkip(group, samples, clock))
@@ -58,11 +61,13 @@ export async function observeModel(
   }
 }
 
-type Skipped = Ranges['skipped'][number];
 type Observed = Ranges['values'][number] | { readonly skipped: Skipped };
 
 /** Samples that are run to find the sizes of values of branches that the first ones do not take. */
 const SIZING_SAMPLES = 8;
+
+/** What a round over the samples finds: ranges, and then histograms. */
+const ROUNDS = ['addRange', 'addCounts'] as const;
 
 /** What copies of the model give. */
 class Observing {
@@ -70,11 +75,16 @@ class Observing {
   private readonly copies: ModelCopies;
   /** By value of a body: how many loops run it. */
   private readonly loops: ReadonlyMap<string, number>;
+  private readonly trials: Trials;
+  private readonly observedBytes: number;
 
   constructor(request: ObserveRequest) {
+    const { inBodies = [], observedBytes = OBSERVED_BYTES } = request;
     this.request = request;
     this.copies = new ModelCopies(request.model, request.folder, request.hints);
-    this.loops = new Map((request.inBodies ?? []).map(({ name, loops }) => [name, loops]));
+    this.loops = new Map(inBodies.map(({ name, loops }) => [name, loops]));
+    this.trials = new Trials(inBodies);
+    this.observedBytes = observedBytes;
   }
 
   close(): void {
@@ -85,19 +95,18 @@ class Observing {
     return this.copies.withOutputs([], 'values', (model) => samplesFor(model, this.request));
   }
 
-  /** The float values in parts that one run may give, by their sizes in the first samples. */
+  /** The float values in parts that one run may give: those of the main graph by their sizes in the first sample. */
   async groups(
     samples: Samples,
+    onProgress: (progress: RunProgress) => void,
   ): Promise<{ readonly groups: readonly (readonly string[])[]; readonly skipped: Skipped[] }> {
-    const { values, skipped = [], observedBytes = OBSERVED_BYTES } = this.request;
+    const { values, skipped = [] } = this.request;
     const left: Skipped[] = [...skipped];
     const sized = await this.sizesOfMain(values, samples, left);
-    for (const found of await this.trial([...this.loops.keys()], (names) =>
-      this.sizesInBodies(names, samples),
-    ))
+    for (const found of await this.sizesInBodies(samples, onProgress))
       if ('skipped' in found) left.push(found.skipped);
       else sized.push(found);
-    const parts = partsOf(sized, ({ elements }) => 4 * elements, observedBytes);
+    const parts = partsOf(sized, ({ elements }) => 4 * elements, this.observedBytes);
     return { groups: parts.map((part) => part.map(({ name }) => name)), skipped: left };
   }
 
@@ -122,32 +131,39 @@ class Observing {
     return floats.map((name, at) => ({ name, elements: elements[at]! }));
   }
 
-  /** Sizes in the first samples, until each value was computed in one. */
-  private async sizesInBodies(names: readonly string[], samples: Samples): Promise<Sized[]> {
-    const sized = names.map((name) => ({ name, elements: 0 }));
-    for (let index = 0; index < Math.min(SIZING_SAMPLES, samples.count); index++) {
-      const found = await this.copies.elementsOf(names, await samples.at(index));
-      for (const [at, each] of sized.entries()) each.elements = Math.max(each.elements, found[at]!);
-      if (sized.every(({ elements }) => elements > 1)) break;
-    }
-    return sized;
+  /** The largest sizes of the values of bodies that one run can give in every sample, and why the others cannot be. */
+  private async sizesInBodies(
+    samples: Samples,
+    onProgress: (progress: RunProgress) => void,
+  ): Promise<(Sized | { readonly skipped: Skipped })[]> {
+    const names = [...this.loops.keys()];
+    // A loop may run any number of iterations in a later sample, and its values are stacked.
+    const isStacked = names.some((name) => this.loops.get(name)! > 0);
+    const count = isStacked ? samples.count : Math.min(SIZING_SAMPLES, samples.count);
+    const clock = new SampleClock(onProgress, 'Finding sizes, sample', 1, count);
+    const work = async (part: readonly string[]): Promise<BodySize[]> => {
+      const sizes = part.map((name) => new BodySize(name));
+      const take = (outputs: Outputs): void => sizes.forEach((size) => size.add(outputs));
+      await clock.take(1, () =>
+        this.copies.withOutputs(part, 'shapes', (model) => runSamples(model, samples, clock, take)),
+      );
+      return sizes;
+    };
+    const onSplit = (parts: number): void => clock.addRounds(parts);
+    return (await this.trials.run(names, { work, onSplit })).map((found) => {
+      if ('skipped' in found) return found;
+      const reason = this.whyNot(found);
+      return reason === null ? found : { skipped: { name: found.name, reason } };
+    });
   }
 
-  /** Work with values of bodies, or with half of them where the runtime rejects one, so that only that is left out. */
-  private async trial<T>(
-    names: readonly string[],
-    work: (names: readonly string[]) => Promise<readonly T[]>,
-  ): Promise<(T | { readonly skipped: Skipped })[]> {
-    if (names.length === 0) return [];
-    try {
-      return [...(await work(names))];
-    } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'RUNTIME') throw error;
-      if (names.length === 1) return [{ skipped: { name: names[0]!, reason: whyRejected(error) } }];
-      const half = names.length >> 1;
-      const first = await this.trial(names.slice(0, half), work);
-      return [...first, ...(await this.trial(names.slice(half), work))];
-    }
+  /** Why the values of a size are not observed; null where they are. */
+  private whyNot({ name, isUneven, elements }: BodySize): string | null {
+    if (isUneven) return UNEVEN;
+    const isStacked = this.loops.get(name)! > 0;
+    if (!isStacked || 4 * elements <= this.observedBytes) return null;
+    const most = (this.observedBytes / 1e6).toPrecision(3);
+    return `takes more than ${most} MB over the iterations of a loop`;
   }
 
   /** As observe, without the values of bodies that the runtime rejects in a sample. */
@@ -156,17 +172,18 @@ class Observing {
     samples: Samples,
     clock: SampleClock,
   ): Promise<Observed[]> {
-    const observe = (part: readonly string[]): Promise<Observed[]> =>
+    const work = (part: readonly string[]): Promise<Observed[]> =>
       this.observe(part, samples, clock);
+    const onSplit = (parts: number): void => clock.addRounds(ROUNDS.length * parts);
     const inBodies = names.filter((name) => this.loops.has(name));
+    if (inBodies.length === names.length) return await this.trials.run(names, { work, onSplit });
     try {
-      return await observe(names);
+      return await work(names);
     } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'RUNTIME' || inBodies.length === 0)
-        throw error;
+      if (!isRejection(error) || inBodies.length === 0) throw error;
+      onSplit(2);
       const inMain = names.filter((name) => !this.loops.has(name));
-      const observed = inMain.length === 0 ? [] : await observe(inMain);
-      return [...observed, ...(await this.trial(inBodies, observe))];
+      return [...(await work(inMain)), ...(await this.trials.run(inBodies, { work, onSplit }))];
     }
   }
 
@@ -181,18 +198,20 @@ class Observing {
     const observers = names.map(
       (name) => new ValueObserver(name, reductions, axes.get(name) ?? null),
     );
-    await this.copies.withOutputs(names, 'values', async (model) => {
-      for (const round of ['addRange', 'addCounts'] as const) {
-        await runSamples(model, samples, clock, (outputs) => {
-          for (const observer of observers) {
-            const value = outputs.get(observer.name);
-            if (value === undefined || value.isText || value.data.length === 0) continue;
-            const dims = value.dims.slice(this.loops.get(observer.name) ?? 0);
-            observer[round](value.data as Float32Array, dims);
-          }
-        });
-      }
-    });
+    await clock.take(ROUNDS.length, () =>
+      this.copies.withOutputs(names, 'values', async (model) => {
+        for (const round of ROUNDS) {
+          await runSamples(model, samples, clock, (outputs) => {
+            for (const observer of observers) {
+              const value = outputs.get(observer.name);
+              if (value === undefined || value.isText || value.data.length === 0) continue;
+              const dims = value.dims.slice(this.loops.get(observer.name) ?? 0);
+              observer[round](value.data as Float32Array, dims);
+            }
+          });
+        }
+      }),
+    );
     return observers.map((observer) => {
       const reason = observer.isEmpty
         ? 'was not computed in any sample'
@@ -200,19 +219,4 @@ class Observing {
       return observer.result() ?? { skipped: { name: observer.name, reason } };
     });
   }
-}
-
-interface Sized {
-  readonly name: string;
-  readonly elements: number;
-}
-
-/** What onnxruntime says of an output of a loop that has another shape in an iteration than in the one before. */
-const SHAPES_DIFFER = /Inconsistent shape|Unexpected shape|shape mismatch/i;
-
-function whyRejected({ details, message }: AppError): string {
-  const said = details.found ?? message;
-  return SHAPES_DIFFER.test(said)
-    ? 'its shape differs between the iterations of a loop'
-    : `cannot be observed: ${said}`;
 }

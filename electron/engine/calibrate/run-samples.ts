@@ -4,7 +4,7 @@ import type { SampleClock } from '../runtime/run-progress.ts';
 import { nextFeeds } from './data/next-feeds.ts';
 import type { Samples } from './data/samples-for.ts';
 
-/** Run a model on every sample once, states passed on where samples are steps. */
+/** Run a model once on every sample that its clock counts, states passed on where samples are steps. */
 export async function runSamples(
   model: RunnableModel,
   samples: Samples,
@@ -12,7 +12,7 @@ export async function runSamples(
   take: (outputs: ReadonlyMap<string, OutputValue>) => void,
 ): Promise<void> {
   let before: ReadonlyMap<string, OutputValue> | null = null;
-  for (let index = 0; index < samples.count; index++) {
+  for (let index = 0; index < clock.samples; index++) {
     clock.sample(index);
     const given = await samples.at(index);
     const isNext = before !== null && !samples.startsSequence(index);

@@ -75,7 +75,7 @@ export interface OpenedModel {
 export interface Observable {
   /** Of the main graph. */
   readonly values: readonly string[];
-  /** Of the bodies of operators, and how many loops run them: what is observed has an axis more for each. */
+  /** Of the bodies of operators. */
   readonly inBodies: readonly ObservedInBody[];
   /** Values that operators on integers might take and that are not observed, and why. */
   readonly skipped: Ranges['skipped'];
@@ -83,6 +83,9 @@ export interface Observable {
 
 export interface ObservedInBody {
   readonly name: string;
+  /** The graph that has it, which runs it with its other values or not at all. */
+  readonly body: string;
+  /** How many loops run it: what is observed has an axis more for each. */
   readonly loops: number;
 }
 

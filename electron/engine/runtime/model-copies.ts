@@ -138,7 +138,7 @@ export function bringBeside(model: string, from: string, folder: string): void {
 }
 
 /** Of a shape, or of one of each iteration along the axes before the last. */
-function elementsOfShapes({ data, dims }: OutputValue): number {
+export function elementsOfShapes({ data, dims }: OutputValue): number {
   const rank = dims.at(-1) ?? 0;
   const shapes = dims.slice(0, -1).reduce((product, count) => product * count, 1);
   let elements = 0;

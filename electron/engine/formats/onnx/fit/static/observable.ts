@@ -1,5 +1,5 @@
 import { valueKey } from '../../../../../../shared/graph.ts';
-import type { Observable } from '../../../format.ts';
+import type { Observable, ObservedInBody } from '../../../format.ts';
 import { mainValues } from '../../../main-values.ts';
 import type { OnnxGraph } from '../../read/graph.ts';
 import type { GraphRecord, OnnxIndex } from '../../read/records.ts';
@@ -28,21 +28,22 @@ export function observable(
 ): Observable {
   const names = new FreshNames(index);
   const opset = index.opsets.find(({ domain }) => domain === '')?.version ?? 0;
-  const stacked = new Map<string, number>();
+  const inBodies = new Map<string, ObservedInBody>();
   const skipped = new Map<string, string>();
   for (const id of bodyValues(graph, tensors)) {
-    const key = valueKey(graph.values[id]!);
+    const value = graph.values[id]!;
+    const key = valueKey(value);
     const home = placeOf(graph.homes[id]!, graph, opset);
     // A name that the file has, or that another value is known by, does not tell which value is meant.
     const isTaken = names.make(key) !== key;
     if (isTaken) skipped.set(key, 'another value of the model is known by its name');
     else if ('reason' in home) skipped.set(key, home.reason);
-    else stacked.set(key, home.loops);
+    else inBodies.set(key, { name: key, body: value.graph, loops: home.loops });
   }
-  for (const key of skipped.keys()) stacked.delete(key);
+  for (const key of skipped.keys()) inBodies.delete(key);
   return {
     values: mainValues(graph),
-    inBodies: [...stacked].map(([name, loops]) => ({ name, loops })),
+    inBodies: [...inBodies.values()],
     skipped: [...skipped].map(([name, reason]) => ({ name, reason })),
   };
 }
