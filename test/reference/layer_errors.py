@@ -154,8 +154,11 @@ class Sums:
         return 10 * math.log10(self.signal / self.noise) if self.signal > 0 else -math.inf
 
 
-def layer_errors(original, exported, samples):
+def layer_errors(original, exported, samples, known=None):
+    """`known`: what the values of an export stand for, of which `exported` is a copy."""
     stands = stands_for(original, exported)
+    if known is not None:
+        stands |= {name: known[name] for name in made_by(exported.graph) if name in known}
     passed = {name for name, node in made_by(exported.graph).items() if node.op_type in PASSES}
     counterpart = {}
     for name, origin in stands.items():
@@ -347,6 +350,33 @@ def words_model(random):
     return helper.make_graph(nodes, "words", inputs, outputs, stored), samples
 
 
+def folded_model(random):
+    """Normalizations that are folded into Convs whose outputs are codes: one before a Relu, one before a Conv."""
+    def kernel(name, *shape):
+        return tensor(name, random.normal(size=shape).astype(np.float32) / math.sqrt(math.prod(shape[1:])))
+
+    def norm(name, channels):
+        return [tensor(f"{name}_{part}", random.uniform(0.5, 3, channels).astype(np.float32)) for part in ("s", "b", "m", "v")]
+
+    stored = [
+        *(kernel("one_w", 16, 3, 3, 3), *norm("n1", 16)),
+        *(kernel("two_w", 16, 16, 3, 3), *norm("n2", 16)),
+        kernel("head_w", 16, 16, 1, 1),
+    ]
+    nodes = [
+        helper.make_node("Conv", ["x", "one_w"], ["c1"], name="one", pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["c1", *(f"n1_{part}" for part in "sbmv")], ["b1"], name="norm_one"),
+        helper.make_node("Relu", ["b1"], ["r1"], name="relu"),
+        helper.make_node("Conv", ["r1", "two_w"], ["c2"], name="two", pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["c2", *(f"n2_{part}" for part in "sbmv")], ["b2"], name="norm_two"),
+        helper.make_node("Conv", ["b2", "head_w"], ["y"], name="head"),
+    ]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3, 8, 8])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 16, 8, 8])]
+    samples = [{"x": random.normal(size=(1, 3, 8, 8)).astype(np.float32)} for _ in range(3)]
+    return helper.make_graph(nodes, "folded", inputs, outputs, stored), samples
+
+
 EXPORTS = {
     "qdq": "int8",
     "dynamic": "int8",
@@ -360,7 +390,7 @@ EXPORTS = {
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     golden = {}
-    for build in (pictures_model, words_model):
+    for build in (pictures_model, words_model, folded_model):
         name = build.__name__.removesuffix("_model")
         graph, samples = build(np.random.default_rng(1))
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
@@ -373,8 +403,11 @@ def main():
         golden[name] = {mode: exported_errors(model, file, folder, mode) for mode in EXPORTS}
         static = onnx.load(OUT / f"{name}.static.onnx")
         parts = {"weights": weights_only(static), "activations": activations_only(model, static)}
+        # A value of the export stands in its copy for what it stands for in the export.
+        known = {"weights": stands_for(model, static), "activations": None}
         for part, copied in parts.items():
-            golden[name][f"static, {part}"] = figures(layer_errors(model, copied, read_samples(folder)))
+            errors = layer_errors(model, copied, read_samples(folder), known[part])
+            golden[name][f"static, {part}"] = figures(errors)
     (OUT / "layers.json").write_text(json.dumps(golden, indent=1).replace("Infinity", "1e999") + "\n")
 
 

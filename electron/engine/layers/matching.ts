@@ -61,11 +61,16 @@ export class Matching {
     return operator !== null && PASSES.has(this.exported.operators[operator]!.op);
   }
 
-  /** A value under the name of the original that codes or a cast give: what they are made of stands for it too. */
+  /**
+   * Where codes, a cast or an Identity give a value under a name of the original, what they take stands for that value
+   * too. An Identity replaces both steps in a copy with exact activations: without it, a Conv that a normalization was
+   * folded into would be matched by its operator, with the original's Conv before the normalization.
+   */
   private passBackwards(): void {
     for (const { id, op, inputs, outputs } of mainOperators(this.exported).reverse()) {
       const [input, output] = [inputs[0], outputs[0]];
-      if (!this.isPass(id) || input?.kind !== 'value' || typeof output !== 'number') continue;
+      const isPass = this.isPass(id) || op === 'Identity';
+      if (!isPass || input?.kind !== 'value' || typeof output !== 'number') continue;
       const origin = this.origins[output]!;
       if (origin === null || this.origins[input.value] !== null) continue;
       if (this.producerOf(origin)?.op !== op) this.origins[input.value] = origin;

@@ -88,6 +88,11 @@ const PARTS: Record<string, Record<LayerPart, readonly string[]>> = {
     weights: ['e', 'q', 'k', 'v', 'o', 'u', 'y'],
     activations: ['q', 'k', 'v', 'o', 'u', 'y'],
   },
+  // A normalization is folded into the Conv before it; the activations' copy is the original with both.
+  folded: {
+    weights: ['one', 'two', 'head'],
+    activations: ['one', 'relu', 'norm_two', 'head'],
+  },
 };
 
 describe.each(Object.keys(golden))('%s', (name) => {
