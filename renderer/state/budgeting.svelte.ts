@@ -1,17 +1,10 @@
-import {
-  curveOf,
-  totalOfChoice,
-  type Budget,
-  type FilePlan,
-  type Goal,
-} from '../../shared/budget-plan.ts';
+import { curveOf, type Budget, type FilePlan, type Goal } from '../../shared/budget-plan.ts';
 import { type ErrorData, toErrorData } from '../../shared/errors.ts';
 import type { ExportMode } from '../../shared/exports.ts';
 import type { Side } from '../../shared/protocol.ts';
-import type { Total } from '../../shared/report.ts';
 import { describeScheme, type Scheme } from '../../shared/scheme.ts';
 import { gainOf, type SensitivityTable } from '../../shared/sensitivity.ts';
-import { recipeTitle, sameScheme } from '../format/schemes.ts';
+import { referencesOf } from './budget-marks.ts';
 import { isCancelled } from './engine-client.ts';
 import { Job } from './jobs.svelte.ts';
 import { plain } from './plain.ts';
@@ -19,13 +12,6 @@ import type { Runs } from './runs.svelte.ts';
 import type { StoreHost } from './store-host.ts';
 
 export type GoalKind = 'bytes' | 'decibels';
-
-/** A whole model in one scheme, as a mark beside the curve. */
-export interface Reference {
-  readonly label: string;
-  readonly bytes: number;
-  readonly sqnrDb: number | null;
-}
 
 /** A layer's part of a plan. */
 export interface Share {
@@ -36,6 +22,13 @@ export interface Share {
   readonly sqnrDb: number | null;
   /** Of the plan's squared error, 0 to 1. */
   readonly share: number;
+}
+
+/** What was measured of a plan with each layer in float, and what the plan was solved in. */
+interface LeftOut {
+  readonly budget: Budget;
+  readonly plan: FilePlan;
+  readonly table: SensitivityTable;
 }
 
 /** What this store takes of the workbench. */
@@ -70,9 +63,9 @@ export class Budgeting {
   /** Of the exports of A and B. */
   fileBytes = $state.raw<Readonly<Partial<Record<Side, number>>>>({});
   #solving: AbortController | null = null;
-  /** What the outputs gain when each layer of a plan stays in float. */
-  #leftOut = $state.raw<{ readonly plan: FilePlan; readonly table: SensitivityTable } | null>(null);
-  isLeavingOut = $state(false);
+  /** What the outputs gain when each layer of a plan stays in float, by what was measured. */
+  #leftOut = $state.raw<LeftOut | null>(null);
+  #leavingOut = $state.raw<AbortController | null>(null);
 
   readonly goal = $derived<Goal>(
     this.kind === 'bytes' ? { maxBytes: this.maxBytes } : { minSqnrDb: this.minSqnrDb },
@@ -83,12 +76,12 @@ export class Budgeting {
   );
   /** In bytes of the file, as the goal is. */
   readonly curve = $derived(
-    this.budget === null
+    this.budget === null || this.plan === null
       ? []
       : curveOf(this.budget).map((point) => ({ ...point, bytes: point.bytes + this.#beside })),
   );
   readonly references = $derived(
-    this.budget === null
+    this.budget === null || this.plan === null
       ? []
       : referencesOf(this.budget).map((mark) => ({ ...mark, bytes: mark.bytes + this.#beside })),
   );
@@ -121,10 +114,14 @@ export class Budgeting {
 
   /** Gains of the shown plan's outputs in dB, by number of the weights; null where they were not measured. */
   readonly gains = $derived.by((): Readonly<Record<number, number | null>> | null => {
-    if (this.#leftOut === null || this.#leftOut.plan !== this.plan) return null;
+    if (this.#leftOut === null || !this.#isShown(this.#leftOut)) return null;
     const { allSqnrDb, layers } = this.#leftOut.table;
     return Object.fromEntries(layers.map((layer) => [layer.tensors[0]!, gainOf(layer, allSqnrDb)]));
   });
+  /** Whether gains were measured, of another plan than the one that is shown. */
+  readonly hasGainsOfOther = $derived(
+    this.#leftOut !== null && this.plan !== null && !this.#isShown(this.#leftOut),
+  );
 
   /** The plan by scheme, the largest first. */
   readonly parts = $derived.by(() => {
@@ -142,18 +139,38 @@ export class Budgeting {
     this.#workbench = workbench;
   }
 
+  get isLeavingOut(): boolean {
+    return this.#leavingOut !== null;
+  }
+
   /** Another model is open. */
   reset(): void {
     this.#abort?.abort();
-    this.#solving?.abort();
-    this.budget = null;
+    this.#abort = null;
+    this.isMeasuring = false;
+    this.#forget();
     this.fileBytes = {};
     this.maxBytes = 0;
-    this.plan = null;
     this.candidates = null;
     this.by = 'weights';
     this.error = null;
     this.isCancelled = false;
+  }
+
+  /** Forget what was measured, and every plan of it: the next one is of other errors, schemes or modes. */
+  #forget(): void {
+    this.#solving?.abort();
+    this.#solving = null;
+    this.#leavingOut?.abort();
+    this.#leavingOut = null;
+    this.#leftOut = null;
+    this.budget = null;
+    this.plan = null;
+  }
+
+  /** Plans are solved anew whenever the goal moves: the same choice is the same plan. */
+  #isShown({ budget, plan }: LeftOut): boolean {
+    return budget === this.budget && plan.chosen.join() === this.plan?.chosen.join();
   }
 
   /** Take or leave a candidate scheme, and measure anew. */
@@ -200,6 +217,11 @@ export class Budgeting {
     }
   }
 
+  /** Measure unless that is done, or under way. */
+  async measureOnce(): Promise<void> {
+    if (this.budget === null && !this.isMeasuring) await this.measure();
+  }
+
   /** Measure under recipe A, whose exceptions and minimum size the plan keeps. */
   async measure(): Promise<void> {
     const { file, recipes, client, jobs, model, mode } = this.#workbench;
@@ -207,6 +229,7 @@ export class Budgeting {
     this.#abort?.abort();
     const abort = new AbortController();
     this.#abort = abort;
+    this.#forget();
     this.isMeasuring = true;
     this.isCancelled = false;
     this.error = null;
@@ -229,8 +252,9 @@ export class Budgeting {
           { signal: abort.signal, onProgress: (progress) => job.update(progress) },
         ),
       );
-      if (this.#workbench.file !== file) return;
       await this.#sizeSides(mode);
+      // Another model may have been opened meanwhile, or another measurement started.
+      if (this.#abort !== abort) return;
       if (this.maxBytes === model.fileBytes) this.maxBytes = this.fileBytes.a ?? model.fileBytes;
       this.budget = budget;
       this.measured = candidates;
@@ -246,8 +270,9 @@ export class Budgeting {
   /** Measure the plan again for each layer, with that layer in float. */
   async leaveOut(): Promise<void> {
     const { file, client, jobs, runs } = this.#workbench;
-    const { plan, measuredMode: mode } = this;
-    if (file === null || plan === null || mode === null || this.isLeavingOut) return;
+    const { budget, plan, measuredMode: mode } = this;
+    if (file === null || budget === null || plan === null || mode === null || this.isLeavingOut)
+      return;
     const abort = new AbortController();
     const job = new Job('Leaving out each layer', () => abort.abort());
     const params = {
@@ -255,7 +280,7 @@ export class Budgeting {
       ...runs.wanted,
       inFloat: 'it' as const,
     };
-    this.isLeavingOut = true;
+    this.#leavingOut = abort;
     try {
       const table = await jobs.run(job, () =>
         client.request('sensitivity', params, {
@@ -263,11 +288,11 @@ export class Budgeting {
           onProgress: (progress) => job.update(progress),
         }),
       );
-      if (this.#workbench.file === file) this.#leftOut = { plan, table };
+      if (this.#leavingOut === abort) this.#leftOut = { budget, plan, table };
     } catch (error) {
-      if (this.#workbench.file === file && !isCancelled(error)) this.error = toErrorData(error);
+      if (this.#leavingOut === abort && !isCancelled(error)) this.error = toErrorData(error);
     } finally {
-      this.isLeavingOut = false;
+      if (this.#leavingOut === abort) this.#leavingOut = null;
     }
   }
 
@@ -276,52 +301,3 @@ export class Budgeting {
     if (this.plan !== null) this.#workbench.history.set(side, this.plan.recipe, 'budget');
   }
 }
-
-/** Recipes A and B as they are now, in bytes of the file, as marks beside the curve. */
-export function sidePoints(
-  workbench: Pick<StoreHost, 'recipes' | 'compare'> & {
-    readonly budgeting: Budgeting;
-    readonly sides: Readonly<Record<Side, { readonly total: Total | null }>>;
-  },
-): Readonly<Partial<Record<Side, Reference>>> {
-  // What is known of A and B is the error of their weights.
-  if (workbench.budgeting.budget?.by === 'outputs') return {};
-  const point = (side: Side): Partial<Record<Side, Reference>> => {
-    const bytes = workbench.budgeting.fileBytes[side];
-    if (bytes === undefined) return {};
-    const label = `${side.toUpperCase()}, ${recipeTitle(workbench.recipes[side])}`;
-    return { [side]: { label, bytes, sqnrDb: workbench.sides[side].total?.sqnrDb ?? null } };
-  };
-  return { ...point('a'), ...(workbench.compare ? point('b') : {}) };
-}
-
-/**
- * The whole model in each scheme that most names can have, the others as they are: what a rule gives
- * a few layers is no way to store a model.
- */
-function referencesOf(budget: Budget): readonly Reference[] {
-  const counts: { readonly scheme: Scheme; names: number }[] = [];
-  for (const { options } of budget.names)
-    for (const { scheme } of options) {
-      if (scheme === null) continue;
-      const known = counts.find((count) => sameScheme(count.scheme, scheme));
-      if (known === undefined) counts.push({ scheme, names: 1 });
-      else known.names++;
-    }
-  const schemes = counts
-    .filter(({ names }) => names * 2 > budget.names.length)
-    .map(({ scheme }) => scheme);
-  return schemes.slice(0, MAX_REFERENCES).map((scheme) => {
-    const chosen = budget.names.map(({ options }) =>
-      Math.max(
-        0,
-        options.findIndex((option) => sameScheme(option.scheme, scheme)),
-      ),
-    );
-    const { bytesAfter, sqnrDb } = totalOfChoice(budget, chosen);
-    return { label: describeScheme(scheme), bytes: bytesAfter, sqnrDb };
-  });
-}
-
-/** More marks than this would lie on each other. */
-const MAX_REFERENCES = 8;

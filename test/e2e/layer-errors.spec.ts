@@ -76,6 +76,8 @@ test('a budget by outputs spends its bytes on the layer that breaks the model', 
   const main = page.getByRole('main', { name: 'Budget' });
   await expect(main).toContainText('SQNR of the weights');
   await main.getByRole('button', { name: 'By outputs' }).click();
+  // The plan by weights is no plan for the outputs.
+  await expect(main.getByRole('button', { name: 'Use as A' })).toBeDisabled();
   await expect(main).toContainText('SQNR of the outputs, estimated', { timeout: 60_000 });
   const rows = main.getByRole('region', { name: 'Sensitivity' }).getByRole('row');
   const finer = /int16|float16|kept/;
