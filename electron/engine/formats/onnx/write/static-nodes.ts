@@ -72,52 +72,70 @@ class StaticWriter {
    * QuantizeLinear and DequantizeLinear behind a value, before all that take it or before some. onnxruntime fuses a
    * DequantizeLinear only with an operator of the same graph: operators in bodies have one of their own.
    */
-  quantize({ value, scheme, scale, zeroPoint, takers }: ValuePlan): void {
-    const { graph, operators } = this.writing.computing;
-    const { nodes, graphs } = graph;
-    const { name, producer, consumers } = graph.values[value]!;
-    const home = graph.homes[value]!;
+  quantize(plan: ValuePlan): void {
+    const { value, takers } = plan;
+    const { nodes, values, homes } = this.writing.computing.graph;
+    const { name, producer, consumers } = values[value]!;
+    const home = homes[value]!;
     const { make } = this.namer(name);
-    const dtype = scheme!.dtype;
-    const parameters = [make('scale'), make('zero_point')];
-    const codes = make('codes');
-    const linear = (opType: string, input: string, output: string, of: GraphRecord): Piece[] =>
-      field(nodeField(of), [
-        nodeMessage({
-          ...{ opType, domain: this.domain(OPSETS[dtype]), name: make(opType) },
-          ...{ inputs: [input, ...parameters], outputs: [output], integers: {} },
-        }),
-      ]);
-    const isInHome = ({ operator }: ValueTaker): boolean => graphs[operator] === home;
-    const isAll = takers === 'all' && producer !== null;
-    const [source, restored] = isAll ? [make('float'), name] : [name, make('restored')];
-    const places = takers === 'all' ? consumers : takers;
-    const isRestored = isAll || takers === 'all' || places.some(isInHome);
+    const linear = this.linear(plan, make);
+    const isRenamed = takers === 'all' && producer !== null;
+    const [source, restored] = isRenamed ? [make('float'), name] : [name, make('restored')];
+    const { inside, others } = this.placesOf(takers === 'all' ? consumers : takers, home);
+    const isRestored = takers === 'all' || others.length > 0;
     const pieces = [
-      ...this.stored(home, parameters[0]!, 'float32', [], Float32Array.of(scale)),
-      ...this.stored(home, parameters[1]!, dtype, [], codeArray(dtype, [zeroPoint])),
-      ...linear('QuantizeLinear', source, codes, home),
-      ...(isRestored ? linear('DequantizeLinear', codes, restored, home) : []),
+      ...linear.quantize(source, home),
+      ...(isRestored ? linear.dequantize(restored, home) : []),
     ];
     const at = producer === null ? firstNode(home) : nodes[producer]!.frame.end;
     this.edits.push({ start: at, end: at, pieces, frame: home.frame });
-    const inside = places.filter(
-      (place) =>
-        !isInHome(place) &&
-        operators[place.operator]?.isInteger === true &&
-        !(operators[place.operator]?.addsBias === true && place.input === BIAS),
-    );
-    this.takeInside(
-      inside,
-      (output, body) => linear('DequantizeLinear', codes, output, body),
-      make,
-    );
-    if (isAll) {
+    this.takeInside(inside, linear.dequantize, make);
+    if (isRenamed) {
       const output = nodes[producer]!.outputs.indexOf(name);
       this.rename(nodes[producer]!, nodes[producer]!.outputSpans[output]!, NODE_OUTPUT, source);
       return;
     }
-    for (const place of places) if (!inside.includes(place)) this.takeAs(place, restored);
+    for (const place of others) this.takeAs(place, restored);
+  }
+
+  /** The nodes that make codes of a value, and floats of these. */
+  private linear(
+    { scheme, scale, zeroPoint }: ValuePlan,
+    make: (suffix: string) => string,
+  ): Record<'quantize' | 'dequantize', (name: string, home: GraphRecord) => Piece[]> {
+    const { dtype } = scheme!;
+    const [scaleName, zeroPointName, codes] = [make('scale'), make('zero_point'), make('codes')];
+    const node = (opType: string, input: string, output: string, home: GraphRecord): Piece[] =>
+      field(nodeField(home), [
+        nodeMessage({
+          ...{ opType, domain: this.domain(OPSETS[dtype]), name: make(opType), integers: {} },
+          ...{ inputs: [input, scaleName, zeroPointName], outputs: [output] },
+        }),
+      ]);
+    return {
+      quantize: (input, home) => [
+        ...this.stored(home, scaleName, 'float32', [], Float32Array.of(scale)),
+        ...this.stored(home, zeroPointName, dtype, [], codeArray(dtype, [zeroPoint])),
+        ...node('QuantizeLinear', input, codes, home),
+      ],
+      dequantize: (output, home) => node('DequantizeLinear', codes, output, home),
+    };
+  }
+
+  /** Inputs that take codes of a value of another graph, where they compute on integers, and the others. */
+  private placesOf(
+    places: readonly ValueTaker[],
+    home: GraphRecord,
+  ): Record<'inside' | 'others', ValueTaker[]> {
+    const { operators, graph } = this.writing.computing;
+    const [inside, others]: [ValueTaker[], ValueTaker[]] = [[], []];
+    for (const place of places) {
+      const plan = operators[place.operator];
+      const isInside = graph.graphs[place.operator] !== home && plan?.isInteger === true;
+      const isBias = plan?.addsBias === true && place.input === BIAS;
+      (isInside && !isBias ? inside : others).push(place);
+    }
+    return { inside, others };
   }
 
   /** Restore a weight of a graph around operators on integers in the graphs of those. */
