@@ -173,29 +173,39 @@ class Finder {
       const output = typeof outputs[0] === 'number' ? values[outputs[0]]! : undefined;
       const isOwn = output !== undefined && this.matching.originOf(output.id) === output.name;
       if (covered.has(id) || !QUANTIZING.test(op) || isOwn) continue;
-      const taker = output?.consumers.map((each) => operators[each.operator]!)[0];
-      if (taker !== undefined && taker.graph === '' && QUANTIZING.test(taker.op)) continue;
+      const takers = output?.consumers.map((each) => operators[each.operator]!) ?? [];
+      const taker = takers.find(({ graph }) => graph === '') ?? takers[0];
+      if (taker !== undefined && (taker.graph !== '' || QUANTIZING.test(taker.op))) continue;
       names.set(taker?.name ?? name, whyUncovered(op, taker));
     }
     return [...names].map(([name, reason]) => ({ name, reason }));
   }
 
-  /** Layers in bodies of control flow and functions, whose values are no values of the model. */
+  /** Layers in bodies of control flow and functions. */
   private inBodies(): SkippedLayer[] {
     const before = new Map(
       this.original.model.tensors
         .filter(({ graph }) => graph !== '')
         .map((tensor) => [`${tensor.graph}\n${tensor.name}`, tensor]),
     );
-    const names = new Map<string, string>();
-    for (const tensor of this.exported.model.tensors) {
-      if (tensor.graph === '' || !isFloatOrCodes(tensor)) continue;
-      if (!differs(tensor, before.get(`${tensor.graph}\n${tensor.name}`))) continue;
-      const name = tensor.layer === '' ? tensor.name : tensor.layer;
-      names.set(name, inBody(tensor.graph));
-    }
-    for (const { name, graph } of this.replacedInBodies()) names.set(name, inBody(graph));
-    return [...names].map(([name, reason]) => ({ name, reason }));
+    const differing = this.exported.model.tensors.filter(
+      (tensor) =>
+        tensor.graph !== '' &&
+        isFloatOrCodes(tensor) &&
+        differs(tensor, before.get(`${tensor.graph}\n${tensor.name}`)),
+    );
+    // Bodies may have layers of the same name.
+    const found = new Map(
+      [
+        ...differing.map(({ layer, name, graph }) => ({
+          name: layer === '' ? name : layer,
+          graph,
+        })),
+        ...this.replacedInBodies(),
+        ...this.takingCodesInBodies(),
+      ].map(({ name, graph }) => [JSON.stringify([graph, name]), { name, graph }]),
+    );
+    return [...found.values()].map(({ name, graph }) => ({ name, reason: inBody(graph) }));
   }
 
   /** Operators of bodies that operators on codes replace. */
@@ -209,16 +219,27 @@ class Finder {
       .graph()
       .operators.filter((each) => onCodes.has(each.graph) && !kept.has(placeOf(each)));
   }
+
+  /** Operators of bodies that take what operators on codes give. */
+  private takingCodesInBodies(): OperatorRef[] {
+    const { operators, values } = this.exported.graph();
+    const isRestored = (input: Operand): boolean => {
+      const producer = input?.kind === 'value' ? values[input.value]!.producer : null;
+      return producer !== null && QUANTIZING.test(operators[producer]!.op);
+    };
+    return operators.filter(
+      ({ graph, op, inputs }) => graph !== '' && !QUANTIZING.test(op) && inputs.some(isRestored),
+    );
+  }
 }
 
 function whyUncovered(op: string, taker: OperatorRef | undefined): string {
   if (taker === undefined) return `is ${op}, whose output the original does not have`;
-  if (taker.graph !== '') return inBody(taker.graph);
   return `takes what ${op} gives, and the original has none of its outputs`;
 }
 
 function inBody(graph: string): string {
-  return `is in ${graph}, whose values are not observed`;
+  return `is in ${graph}, and layers of bodies are not measured`;
 }
 
 function placeOf({ graph, op, name }: OperatorRef): string {

@@ -2,13 +2,12 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { AppError } from '../../../shared/errors.ts';
 import type { LayerPart, SkippedLayer } from '../../../shared/layer-errors.ts';
-import type { OperatorRef } from '../../../shared/graph.ts';
-import type { ValuePlan, ValueTaker } from '../../../shared/plan.ts';
+import type { ValuePlan } from '../../../shared/plan.ts';
 import type { Layout } from '../export/layout.ts';
 import type { ActivationCodes, OpenedModel } from '../formats/format.ts';
 import { bringBeside, ModelCopies, writeCopy } from '../runtime/model-copies.ts';
 import type { RunHints } from '../runtime/inputs.ts';
-import { Matching } from './matching.ts';
+import { roundedValues } from './rounded-values.ts';
 
 /** Operators that compute on codes of values, or make them on every run. */
 const ON_CODES = /^DynamicQuantize|^Q(Linear|Gemm|Attention|MoE|Ordered)|Integer(ToFloat)?$/;
@@ -37,7 +36,11 @@ export async function partCopies(
     const layout = exported.opened.withExactActivations!(codes);
     return { copies: await copiesBy(exported.opened, layout, request), skipped: [] };
   }
-  const { values, skipped } = inOriginal(original.opened, exported.opened, codes);
+  const { values, skipped } = roundedValues(
+    original.opened.graph(),
+    exported.opened.graph(),
+    codes,
+  );
   const layout = withValues(original.opened, values);
   return { copies: await copiesBy(original.opened, layout, request), skipped };
 }
@@ -80,49 +83,4 @@ function withValues(opened: OpenedModel, activations: readonly ValuePlan[]): Lay
   const recipe = { version: 1, name: '', default: null, minElements: 0, rules: [] } as const;
   const plan = { weights, activations, operators: [] };
   return opened.layout(plan, 'static', recipe, 'part', new Map());
-}
-
-/** The values of the original that an export rounds, each once. */
-function inOriginal(
-  original: OpenedModel,
-  exported: OpenedModel,
-  codes: readonly ActivationCodes[],
-): { readonly values: readonly ValuePlan[]; readonly skipped: readonly SkippedLayer[] } {
-  const [graph, other] = [original.graph(), exported.graph()];
-  const matching = new Matching(graph, other);
-  const known = new Map(
-    graph.values.flatMap(({ id, name, graph: home }) => (home === '' ? [[name, id]] : [])),
-  );
-  const [values, skipped]: [ValuePlan[], SkippedLayer[]] = [[], []];
-  for (const { restored, scale, zeroPoint, dtype } of codes) {
-    const origin = matching.originOf(restored);
-    const value = origin === null ? undefined : known.get(origin);
-    if (value === undefined) {
-      const { name } = other.values[restored]!;
-      skipped.push({ name, reason: 'is rounded to codes, and the original does not have it' });
-      continue;
-    }
-    const takers = takersOf(restored, value);
-    const scheme = { dtype, symmetric: false, range: 'minmax' } as const;
-    values.push({ ...{ value, scheme, scale, zeroPoint, takers }, reason: null });
-  }
-  return { values, skipped };
-
-  /** The original's name of what an operator of the export makes. */
-  function originOf({ outputs }: OperatorRef): string | null {
-    const output = outputs[0] ?? null;
-    return output === null ? null : matching.originOf(output);
-  }
-
-  /** All that take a value of its name; of another name, the operators that take it in the export. */
-  function takersOf(restored: number, value: number): 'all' | readonly ValueTaker[] {
-    const { name, consumers } = other.values[restored]!;
-    if (name === graph.values[value]!.name) return 'all';
-    const made = new Set(consumers.map(({ operator }) => originOf(other.operators[operator]!)));
-    const taking = graph.values[value]!.consumers.filter(({ operator }) => {
-      const output = graph.operators[operator]!.outputs[0] ?? null;
-      return output !== null && made.has(graph.values[output]!.name);
-    });
-    return taking.length === 0 ? 'all' : taking;
-  }
 }

@@ -173,7 +173,7 @@ test.each(['qdq', 'dynamic'] as const)(
     expect(found.layers).toEqual([]);
     expect(found.skipped).toContainEqual({
       name: 'node_conv1d_2',
-      reason: 'is in node_cond__1.then_branch, whose values are not observed',
+      reason: 'is in node_cond__1.then_branch, and layers of bodies are not measured',
     });
   },
 );
