@@ -1,7 +1,7 @@
 // npm test: sets everything up, then types, lint, format, build, unit tests and end-to-end tests. The linter checks the
 // types of the other layers with its rules, in one program; that of the components is svelte-check's.
 // Stops at the first phase that fails.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { electronPath } from './electron-runtime.mjs';
@@ -11,7 +11,8 @@ import { run } from './run.mjs';
 import { ensureSystemPackages } from './system-packages.mjs';
 
 const node = (script, ...args) => run(process.execPath, [script, ...args]);
-const work = mkdtempSync(path.join(tmpdir(), 'quantscope-npm-test-'));
+const work = mkdtempSync(path.join(inMemory() ?? tmpdir(), 'quantscope-npm-test-'));
+process.env['TMPDIR'] = work; // Of every phase: what a test leaves behind goes with the folder.
 const unitCounts = path.join(work, 'unit.json');
 const e2eCounts = path.join(work, 'e2e.json');
 
@@ -45,6 +46,20 @@ const phases = [
       }),
   ],
 ];
+
+/**
+ * The folder that Linux keeps in memory, where it has room for what tests write at a time: waiting for a disk takes a
+ * quarter of the tests' time, and a tenth of the processor's.
+ */
+function inMemory() {
+  const folder = '/dev/shm';
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize > 8e9 ? folder : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 function readJson(file) {
   try {
