@@ -90,6 +90,8 @@ export interface OperatorPlan {
   readonly addsBias?: true;
   /** The operator before it that clips its results as this one does: it is not run by itself then. */
   readonly fusedInto?: number;
+  /** ValueRef.id of a value that it takes or makes, where it stays in float because that has no range. */
+  readonly missing?: number;
   /** Why it stays in float; null where it does not. */
   readonly reason: string | null;
 }

@@ -89,7 +89,6 @@ async function calibrate({ positionals, values }: CommandInput): Promise<void> {
           prepared,
           recipe ??
             findPreset(opened.model.format === 'litert' ? 'litert-full-integer' : 'static-int8')!,
-          ranges,
         ),
       };
       if (values['json'] === true) printJson(report);
@@ -99,10 +98,9 @@ async function calibrate({ positionals, values }: CommandInput): Promise<void> {
 }
 
 /** Operators that would compute on integers and stay in float under a recipe, as a value of theirs was not observed. */
-function withoutRange({ session }: PreparedModel, recipe: Recipe, { skipped }: Ranges): number {
-  const missing = new Set(skipped.map(({ name, reason }) => `${name}: ${reason}`));
+function withoutRange({ session }: PreparedModel, recipe: Recipe): number {
   const { operators } = session.plan(recipe, 'static');
-  return operators.filter(({ reason }) => reason !== null && missing.has(reason)).length;
+  return operators.filter(({ missing }) => missing !== undefined).length;
 }
 
 type Report = ReturnType<typeof reportOf> & { readonly withoutRange: number };

@@ -72,6 +72,17 @@ describe('an operator of LiteRT computes in float with the reason', () => {
     expect(plan.operators.map((each) => each.reason)).toContain(reason);
   });
 
+  test('a value that it takes has no range', () => {
+    const session = open([other('LOGISTIC', [0], [4]), dense()]);
+    session.useRanges(sameRanges(session, [{ name: 'x', reason: 'held no finite number' }]));
+    const { operators } = session.plan(preset, 'static');
+    const { values } = session.opened.graph();
+    session.close();
+    const [first] = operators;
+    expect(first!.reason).toBe('x: held no finite number');
+    expect(values[first!.missing!]!.name).toBe('x');
+  });
+
   test('and its weight with that of the operator', () => {
     const session = open([dense([0, 1, 2], [3], 4)]);
     const { weights } = session.plan(preset, 'static');

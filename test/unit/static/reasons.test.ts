@@ -105,8 +105,11 @@ describe('an operator computes in float with the reason', () => {
     const skipped = reason.startsWith('x: ') ? [{ name: 'x', reason: reason.slice(3) }] : [];
     session.useRanges(sameRanges(session, skipped));
     const { operators } = session.plan(wanted, 'static');
+    const x = session.opened.graph().values.find(({ name }) => name === 'x')!;
     session.close();
-    expect(operators.map((each) => each.reason)).toContain(reason);
+    const found = operators.find((each) => each.reason === reason);
+    expect(found?.isInteger).toBe(false);
+    expect(found?.missing).toBe(skipped.length === 0 ? undefined : x.id);
   });
 
   test('not calibrated yet', () => {

@@ -1,8 +1,14 @@
-import { scaleCount, type TensorPlan, type WeightPlans } from '../../../../../../shared/plan.ts';
+import {
+  scaleCount,
+  type OperatorPlan,
+  type TensorPlan,
+  type WeightPlans,
+} from '../../../../../../shared/plan.ts';
 import type { ActivationScheme } from '../../../../../../shared/recipe.ts';
 import { numberOf } from '../../read/nodes.ts';
 import type { OperatorRecord } from '../../read/records.ts';
 import { whyNoBias } from '../../../static/biases.ts';
+import { withoutRange } from '../../../static/without-range.ts';
 import { whyUntouchable } from '../untouchable.ts';
 import type { FloatOperand, GraphView, PlanningFacts } from './facts.ts';
 import { integerRule, type OperatorRule } from './rules.ts';
@@ -10,7 +16,7 @@ import { integerRule, type OperatorRule } from './rules.ts';
 /** What becomes of an operator: how it computes on integers; or in float, and why where it computes on floats at all. */
 export type Decision =
   | { readonly rule: OperatorRule; readonly scheme: ActivationScheme }
-  | { readonly rule: null; readonly reason: string | null };
+  | { readonly rule: null; readonly why: Pick<OperatorPlan, 'reason' | 'missing'> };
 
 /** Activation functions, by their numbers in the schema, that integer kernels do not fuse. */
 const FLOAT_ACTIVATIONS: Readonly<Record<number, string>> = { 4: 'TANH', 5: 'SIGN_BIT' };
@@ -37,25 +43,28 @@ export class Decisions {
 
   of(id: number): Decision {
     const operator = this.facts.graph.operators[id]!;
-    if (operator.graph !== '')
-      return { rule: null, reason: 'it is in a subgraph, whose values are not observed' };
+    if (operator.graph !== '') return inFloat('it is in a subgraph, whose values are not observed');
     const inputs = this.view.floatInputs(id);
     const outputs = this.view.floatOutputs(id);
     const isRestoring = outputs.some((output) => this.view.storedBehind(output) !== null);
-    if (isRestoring || inputs.length + outputs.length === 0) return { rule: null, reason: null };
+    if (isRestoring || inputs.length + outputs.length === 0) return inFloat(null);
     const record = this.view.main.operators[id]!;
     const rule = integerRule(record);
-    if (rule === null) return { rule, reason: `LiteRT has no integer kernel of ${operator.op}` };
+    if (rule === null) return inFloat(`LiteRT has no integer kernel of ${operator.op}`);
     const scheme = this.schemeOf(id);
-    if (scheme === null) return { rule: null, reason: 'kept in float by a rule' };
+    if (scheme === null) return inFloat('kept in float by a rule');
+    const taken = inputs.flatMap(({ place }) => (place.kind === 'value' ? [place.value] : []));
     const isWide = scheme.dtype === 'int16';
     const reason =
       (isWide && rule.int16 === null ? `LiteRT has no int16 kernel of ${operator.op}` : null) ??
       whyNotFused(record) ??
       this.whyNotWeighted(rule, id) ??
       this.whyNoConstants(rule, inputs) ??
-      this.whyNoRange(rule, scheme, inputs, outputs);
-    if (reason !== null) return { rule: null, reason };
+      this.whyNoCodes([...taken, ...outputs]);
+    if (reason !== null) return inFloat(reason);
+    const ranged = rule.kind === 'fixed' ? taken : [...taken, ...outputs];
+    const why = withoutRange(ranged, scheme, this.facts);
+    if (why !== null) return { rule: null, why };
     this.take(rule, inputs);
     return { rule, scheme };
   }
@@ -108,22 +117,10 @@ export class Decisions {
     return null;
   }
 
-  /** Why the values that an operator takes and makes have no parameters; null where they have. */
-  private whyNoRange(
-    rule: OperatorRule,
-    scheme: ActivationScheme,
-    inputs: readonly FloatOperand[],
-    outputs: readonly number[],
-  ): string | null {
-    const taken = inputs.flatMap(({ place }) => (place.kind === 'value' ? [place.value] : []));
-    const ranged = rule.kind === 'fixed' ? taken : [...taken, ...outputs];
-    for (const value of [...taken, ...outputs]) {
+  private whyNoCodes(values: readonly number[]): string | null {
+    for (const value of values) {
       const why = this.view.whyNoCodes(value);
       if (why !== null) return why;
-    }
-    for (const value of ranged) {
-      const range = this.facts.rangeOf(value, scheme);
-      if ('missing' in range) return `${this.facts.graph.values[value]!.name}: ${range.missing}`;
     }
     return null;
   }
@@ -134,6 +131,10 @@ export class Decisions {
       if (place.kind === 'tensor' && use !== 'bias') this.taken.set(place.tensor, use);
     }
   }
+}
+
+function inFloat(reason: string | null): Decision {
+  return { rule: null, why: { reason } };
 }
 
 /** What a stored tensor is to an operator. */

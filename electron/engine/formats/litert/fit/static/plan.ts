@@ -73,8 +73,7 @@ class StaticPlanner {
     const decisions = new Decisions(this.facts, this.view, this.asked, this.schemeOf);
     const operators = this.facts.graph.operators.map(({ id }): OperatorPlan => {
       const decision = decisions.of(id);
-      if (decision.rule === null)
-        return { operator: id, isInteger: false, reason: decision.reason };
+      if (decision.rule === null) return { operator: id, isInteger: false, ...decision.why };
       this.integers.set(id, decision);
       return { operator: id, isInteger: true, reason: null };
     });

@@ -6,7 +6,6 @@ import type {
   WeightPlans,
 } from '../../../../../../shared/plan.ts';
 import { scaleCount, whyNotSmaller } from '../../../../../../shared/plan.ts';
-import { valueKey } from '../../../../../../shared/graph.ts';
 import type { ActivationScheme } from '../../../../../../shared/recipe.ts';
 import type { ChosenRange } from '../../../../../../shared/ranges.ts';
 import {
@@ -20,6 +19,7 @@ import { clipLimits, handsOnCodes, isWanted, whyNoKernel } from './operators.ts'
 import { planAsReference } from './reference-plan.ts';
 import { effectiveRange, type ResponseFacts } from './response.ts';
 import { activationSchemes } from '../../../static/activation-schemes.ts';
+import { withoutRange } from '../../../static/without-range.ts';
 
 /**
  * Plan which operators compute on integers and which values are quantized for them. A value that no integer
@@ -68,10 +68,12 @@ class StaticPlanner {
 
   plan(): Plan {
     for (const { id } of this.facts.graph.operators) {
-      const reason = this.isTold(id) ? TOLD : this.whyFloat(id);
+      const why = this.isTold(id) ? TOLD : this.whyFloat(id);
+      const unknown = why === null ? this.withoutRange(id) : null;
+      const reason = why ?? unknown?.reason ?? null;
       const addsBias = reason === null && this.hasComputedBias(id);
       this.operators.push({
-        ...{ operator: id, isInteger: reason === null, reason },
+        ...{ operator: id, isInteger: reason === null, reason, ...unknown },
         ...(addsBias ? { addsBias } : {}),
       });
       if (reason === null) this.quantize(id);
@@ -97,7 +99,7 @@ class StaticPlanner {
     return this.outputOf(id).some((output) => this.values.has(output));
   }
 
-  /** Why an operator computes in float; null where integers are planned. */
+  /** Why an operator computes in float whatever the ranges of its values. */
   private whyFloat(id: number): string | null {
     const { graph } = this.facts;
     const operator = graph.operators[id]!;
@@ -123,12 +125,18 @@ class StaticPlanner {
     const whyBias = bias?.kind === 'tensor' ? this.whyNoBias(bias.tensor, entry) : null;
     if (operator.op === 'Conv' && this.hasComputedBias(id))
       return 'its bias is computed, and the integer Conv takes a stored one';
-    if (whyBias !== null) return whyBias;
-    for (const value of [input.value, ...(operator.op === 'Conv' ? this.outputOf(id) : [])]) {
-      const range = this.facts.rangeOf(value, scheme);
-      if ('missing' in range) return `${valueKey(graph.values[value]!)}: ${range.missing}`;
-    }
-    return null;
+    return whyBias;
+  }
+
+  /** The first value that an operator on integers takes or makes and that has no range. */
+  private withoutRange(id: number): Pick<OperatorPlan, 'missing' | 'reason'> | null {
+    const { op, inputs } = this.facts.graph.operators[id]!;
+    const input = inputs[0]?.kind === 'value' ? [inputs[0].value] : [];
+    return withoutRange(
+      [...input, ...(op === 'Conv' ? this.outputOf(id) : [])],
+      this.schemeOf(id)!,
+      this.facts,
+    );
   }
 
   /**
