@@ -214,11 +214,9 @@ async function exportStatic(
   out: string,
   options: ExportOptions,
 ): Promise<ExportResult> {
-  const inputs = [...tools.session.opened.files, ...(options.inputs ?? [])];
-  return withCalibrated(tools, values, recipe, { codes: true }, async (_, { session }) => {
-    const result = await session.export(recipe, 'static', out, { ...options, inputs });
-    return { ...result, bytesBefore: tools.session.bytes };
-  });
+  return withCalibrated(tools, values, recipe, { codes: true }, (model) =>
+    model.export(recipe, 'static', out, options),
+  );
 }
 
 /** @throws AppError TARGET when programs would not know the format by the file's name */

@@ -34,20 +34,21 @@ export interface ExportOptions extends RunOptions {
   readonly refuseUnchanged?: boolean;
   /** Mode static: whether an export is refused of which an operator stays in float, with the list of those. */
   readonly integerOnly?: boolean;
+  /** Writes what an export that changes nothing leaves; the model itself where it is missing. @returns its bytes */
+  readonly writeUnchanged?: () => Promise<number>;
   /** Other files that are being read, which the target must not be. */
   readonly inputs?: readonly InputFile[];
 }
 
-/** @throws AppError UNSUPPORTED with the reasons, the largest group of tensors first */
-function refuseUnchanged(file: string, mode: ExportMode, groups: readonly KeptGroup[]): never {
-  const reasons = groups.slice(0, 3).map(({ reason, tensors }) => `${tensors} kept: ${reason}`);
+/** @throws AppError UNSUPPORTED with the reasons */
+function refuseUnchanged(file: string, mode: ExportMode, reasons: readonly string[]): never {
   throw new AppError(
     'UNSUPPORTED',
     'is not written, because the export would quantize no tensor; choose another recipe or mode, or allow it with --allow-unchanged',
     {
       file,
       field: `mode ${mode}`,
-      found: reasons.length === 0 ? 'no float tensors' : reasons.join('; '),
+      found: reasons.length === 0 ? 'no float tensors' : reasons.slice(0, 3).join('; '),
     },
   );
 }
@@ -150,16 +151,18 @@ export class Exporting {
     const isChanged =
       layout.quantized.length > 0 || plan.operators.some(({ isInteger }) => isInteger);
     if (options.refuseUnchanged === true && !isChanged)
-      refuseUnchanged(target, mode, this.keptByReason(plan, layout));
+      refuseUnchanged(target, mode, this.whyUnchanged(plan, layout));
     if (options.integerOnly === true) refuseFloat(target, outlineOf(plan, this.opened.graph()));
-    await this.write(target, place, options);
+    let bytesAfter = layout.bytes;
+    if (isChanged || options.writeUnchanged === undefined) await this.write(target, place, options);
+    else bytesAfter = await options.writeUnchanged();
     const operators =
       mode === 'static' ? floatOperators(plan, this.opened.graph()) : layout.operators;
     return {
       out: target,
       mode,
       bytesBefore: bytesOf(this.opened),
-      bytesAfter: layout.bytes,
+      bytesAfter,
       quantized: layout.quantized.length,
       kept: this.opened.model.tensors.length - layout.quantized.length,
       ...activationCounts(mode, plan),
@@ -254,6 +257,15 @@ export class Exporting {
         : [{ reason, bytes: this.opened.model.tensors[entry.tensor]!.bytes }];
     });
     return { nearest: keptByReason(rounded) };
+  }
+
+  /** The reasons of tensors, the largest group first; where none is kept, those of operators. */
+  private whyUnchanged(plan: Plan, layout: Layout): readonly string[] {
+    const tensors = this.keptByReason(plan, layout);
+    if (tensors.length > 0)
+      return tensors.map(({ reason, tensors: count }) => `${count} kept: ${reason}`);
+    const { float } = outlineOf(plan, this.opened.graph());
+    return float.map(({ reason, operators, ops }) => `${operators} ${ops.join(', ')}: ${reason}`);
   }
 
   private keptByReason({ weights }: Plan, layout: Layout): readonly KeptGroup[] {

@@ -148,7 +148,9 @@ export class Planning {
     await this.read(recipe, mode, options);
     const held = asked.map((entry) => this.heldBy(entry, mode));
     const plan = this.computing(held, mode, recipe);
-    return { plan, layoutFor: (name) => this.layoutOf(plan, mode, recipe, name) };
+    const layoutFor = (name: string): Layout => this.layoutOf(plan, mode, recipe, name);
+    if (mode !== 'static') return { plan, layoutFor };
+    return { plan: carriedOut(plan, layoutFor(this.suggestedName(recipe, mode))), layoutFor };
   }
 
   /** Read what the plan of a mode depends on. */
@@ -234,8 +236,9 @@ export class Planning {
   /** A plan as the format's layout carries it out; as it is where the model cannot be exported at all. */
   private fitted(asked: WeightPlans, mode: ExportMode, recipe: Recipe): Plan {
     try {
-      const plan = this.computing(asked, mode, recipe);
-      const layout = this.layoutOf(plan, mode, recipe, this.suggestedName(recipe, mode));
+      const computing = this.computing(asked, mode, recipe);
+      const layout = this.layoutOf(computing, mode, recipe, this.suggestedName(recipe, mode));
+      const plan = carriedOut(computing, layout);
       const weights = fitPlan(plan.weights, layout);
       return { ...plan, weights: weights.map((entry) => this.solutions.applied(entry)) };
     } catch (error) {
@@ -260,6 +263,19 @@ export class Planning {
   private get tensors(): readonly TensorRef[] {
     return this.opened.model.tensors;
   }
+}
+
+/** The activations and operators of a plan as a layout carries them out. */
+function carriedOut(plan: Plan, { idle: reason }: Layout): Plan {
+  if (reason === undefined) return plan;
+  const { weights, activations, operators } = plan;
+  return {
+    weights,
+    activations: activations.map((value) => ({ ...value, scheme: null, reason })),
+    operators: operators.map((each) =>
+      each.isInteger ? { operator: each.operator, isInteger: false, reason } : each,
+    ),
+  };
 }
 
 /** @throws AppError UNSUPPORTED where a format does not have an export mode */

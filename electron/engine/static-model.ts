@@ -35,6 +35,11 @@ export type Measurable = Pick<
 /** What a budget is measured of, and its plans are written with. */
 export type Budgeted = Pick<Session, 'tensors'> & Measurable;
 
+/** A recipe that changes nothing of the model. */
+function keeping(recipe: Recipe): Recipe {
+  return { ...recipe, default: null, rules: [] };
+}
+
 /** A calibrated model: the prepared copy is measured and written, and told of by the tensors of its source. */
 export class StaticModel implements Budgeted {
   /** Those that the prepared model's plans go by. */
@@ -162,10 +167,14 @@ export class StaticModel implements Budgeted {
     options: RunOptions,
   ): Promise<ExportPreview> {
     const preview = await this.session.previewExport(recipe, mode, options);
-    return { ...preview, bytesBefore: this.source.bytes };
+    const { quantized, kept, outline } = preview;
+    if (quantized > 0 || (outline?.integerOperators ?? 0) > 0)
+      return { ...preview, bytesBefore: this.source.bytes };
+    const copied = await this.source.previewExport(keeping(recipe), this.copyMode, options);
+    return { ...copied, mode, kept, ...(outline === undefined ? {} : { outline }) };
   }
 
-  /** As Session.export. The source is never written over. */
+  /** As Session.export. The source is never written over, and copied where nothing changes. */
   async export(
     recipe: Recipe,
     mode: ExportMode,
@@ -173,7 +182,18 @@ export class StaticModel implements Budgeted {
     options: ExportOptions,
   ): Promise<ExportResult> {
     this.source.assertUnchanged();
-    const result = await this.session.export(recipe, mode, target, this.beside(options));
+    const writeUnchanged = async (): Promise<number> => {
+      const copy = this.source.export(keeping(recipe), this.copyMode, target, {
+        ...options,
+        refuseUnchanged: false,
+        integerOnly: false,
+      });
+      return (await copy).bytesAfter;
+    };
+    const result = await this.session.export(recipe, mode, target, {
+      ...this.beside(options),
+      writeUnchanged,
+    });
     return { ...result, bytesBefore: this.source.bytes };
   }
 
@@ -185,6 +205,11 @@ export class StaticModel implements Budgeted {
     options: RunOptions,
   ): Promise<string[]> {
     return this.session.replacedBy(recipe, mode, target, this.beside(options));
+  }
+
+  /** The mode that the source is copied in. */
+  private get copyMode(): ExportMode {
+    return this.source.opened.modes[0]!;
   }
 
   private get session(): Session {

@@ -68,11 +68,11 @@ export function loadedBy(format: string, preview: ExportPreview): string {
   return 'What loads the original loads it.';
 }
 
-/** Why a mode changes nothing in this model: the reason of most of the tensors that it keeps; null where it changes some. */
+/** Why a mode changes nothing in this model: the reason of most of the tensors, or operators, that it keeps; null where it changes some. */
 export function whyIdle({ quantized, kept, outline }: ExportPreview): string | null {
   if (quantized > 0 || (outline?.integerOperators ?? 0) > 0) return null;
   const asked = kept.filter(({ reason }) => !/^a (bias|normalization|constant)/.test(reason));
-  const [first] = asked.length === 0 ? kept : asked;
+  const [first] = [...asked, ...kept, ...(outline?.float ?? [])];
   return `Changes nothing here: ${escaped(first?.reason ?? 'the model has no weights')}.`;
 }
 

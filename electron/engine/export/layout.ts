@@ -54,6 +54,8 @@ export interface Layout {
   }[];
   /** Tensors that the plan wanted to change and this format or mode cannot, or not to a profit. */
   readonly refused: readonly { readonly tensor: number; readonly reason: string }[];
+  /** Mode static: why the layout carries out nothing of the plan; missing where it does. */
+  readonly idle?: string;
   /** In modes that run operators on codes: how many do. */
   readonly integerOperators?: number;
   /** LiteRT, mode static: bytes of memory for the values between operators. */

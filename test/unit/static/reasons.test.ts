@@ -124,7 +124,7 @@ describe('parameters that are not those of the values have the reason', () => {
   test('a value whose codes are handed on', () => {
     const session = open(
       [node('Conv', ['x', 'w'], ['c']), node('Flatten', ['c'], ['y'])],
-      [filters],
+      [floatTensor('w', [64, 8, 3, 3], randomValues(64 * 72, 1))],
     );
     session.useRanges(sameRanges(session));
     const { activations } = session.plan(recipe(), 'static');

@@ -152,12 +152,18 @@ describe('where the reference changes results, ours does not', () => {
 
   test('a rule keeps an operator in float', async () => {
     const rules = [{ match: { op: 'MatMul' }, activations: null }];
-    const nodes = [node('MatMul', ['x', 'w'], ['m']), node('Sigmoid', ['m'], ['y'])];
+    const nodes = [
+      node('MatMul', ['x', 'w'], ['m']),
+      node('Sigmoid', ['m'], ['s']),
+      node('Gemm', ['s', 'v'], ['y']),
+    ];
     const { plan } = await answers(
-      fileOf(nodes, [large('w')]),
+      fileOf(nodes, [large('w'), floatTensor('v', [4096, 8], randomValues(8 * 4096, 2))]),
       recipe('ort-static', { rules, minElements: 0 }),
     );
-    expect(plan.operators.map(({ reason }) => reason)).toEqual(['kept in float by a rule', null]);
+    expect(plan.operators.map(({ reason }) => reason)).toEqual([
+      ...['kept in float by a rule', null, null],
+    ]);
   });
 });
 

@@ -174,8 +174,8 @@ describe('a static export', () => {
         input: [value('x', [1, 3, 8, 8])],
         output: [value('y', ['a', 'b', 'c', 'd'])],
         initializer: [
-          floatTensor('w', [8, 3, 3, 3], randomValues(216, 1)),
-          floatTensor('b', [8], randomValues(8, 2)),
+          floatTensor('w', [64, 3, 3, 3], randomValues(1728, 1)),
+          floatTensor('b', [64], randomValues(64, 2)),
           floatTensor('zero', [], [0]),
         ],
       }),

@@ -208,6 +208,11 @@ test('a mode that changes nothing says why, and a checkpoint in a float type is 
   };
   expect(whyIdle(preview as ExportPreview)).toBe('Changes nothing here: int8 is not a float type.');
   expect(whyIdle({ ...preview, quantized: 1 } as ExportPreview)).toBeNull();
+  const float = [{ reason: 'kept in float by a rule', operators: 2, ops: ['Add'] }];
+  const outline = { activations: 0, integerOperators: 0, operators: 2, float };
+  expect(whyIdle({ ...preview, kept: [], outline } as ExportPreview)).toBe(
+    'Changes nothing here: kept in float by a rule.',
+  );
   const modes = ['qdq', 'float', 'cast'] as const;
   expect(defaultMode(modes, findPreset('bfloat16')!)).toBe('cast');
   expect(defaultMode(modes, findPreset('int8')!)).toBe('qdq');

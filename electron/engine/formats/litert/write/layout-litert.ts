@@ -12,7 +12,7 @@ import { OperatorCodes } from './operator-codes.ts';
 import { replaceWeight } from './replace-weight.ts';
 import { HalfBiases } from './half-biases.ts';
 import { hybridOperators, widenBiases } from './hybrid-operators.ts';
-import type { LitertExport, Replaced } from './request.ts';
+import type { Computing, LitertExport, Replaced } from './request.ts';
 import { storedForm, Zeros } from './stored-form.ts';
 
 /**
@@ -26,8 +26,10 @@ export function layoutLitert(request: LitertExport): Layout {
   if (computing !== null) {
     requireKnown(index, source);
     const isAny = computing.operators.some(({ isInteger }) => isInteger);
-    if (isAny) return layoutStatic(request, computing);
-    return unchanged(source, []);
+    if (!isAny) return unchanged(source, []);
+    const made = layoutStatic(request, computing);
+    if (isWorthwhile(made, request, computing)) return made;
+    return { ...unchanged(source, []), idle: NO_SMALLER_EXPORT };
   }
   const { replaced, refused } = decide(request);
   if (replaced.length === 0) return unchanged(source, refused);
@@ -60,6 +62,21 @@ export function layoutLitert(request: LitertExport): Layout {
   const reason = NO_SMALLER_EXPORT;
   const kept = replaced.map(({ tensor }) => ({ tensor: tensor.ref.id, reason }));
   return unchanged(source, [...refused, ...kept]);
+}
+
+/**
+ * Whether a static export is written: where it is smaller, where it stores weights as codes, whose scales may weigh more
+ * than a small model saves, and where no operator is left in float, as an integer-only device runs no other.
+ */
+function isWorthwhile(
+  { bytes, quantized }: Layout,
+  { source, tensors }: LitertExport,
+  { operators }: Computing,
+): boolean {
+  const hasWeights = quantized.some(({ tensor }) =>
+    ['weight', 'embedding'].includes(tensors[tensor]!.ref.role),
+  );
+  return hasWeights || bytes < source.size || operators.every(({ reason }) => reason === null);
 }
 
 /** What the plan is once it fits this format and mode, and what it asked for in vain. */

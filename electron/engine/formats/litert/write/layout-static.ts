@@ -15,10 +15,7 @@ import { placeStaticBiases, type BiasBuffers } from './static-biases.ts';
 import { StaticGraph } from './static-graph.ts';
 import { storedForm, Zeros } from './stored-form.ts';
 
-/**
- * Lay out a model that computes on integers, as a static plan says. It is written whatever its size: of a small model
- * the scales can weigh more than the codes save, and an integer-only device runs no other.
- */
+/** Lay out a model that computes on integers, as a static plan says, whatever its size. */
 export function layoutStatic(request: LitertExport, computing: Computing): Layout {
   const { index, source, tensors, plan } = request;
   const zeros = new Zeros();

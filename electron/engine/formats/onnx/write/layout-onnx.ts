@@ -149,12 +149,19 @@ export function layoutOnnx(request: OnnxExport): Layout {
     ...(RUNS_ON_CODES.has(request.mode) ? { integerOperators: onCodes.size } : {}),
   };
   const before = files.reduce((sum, file) => sum + file.size, 0);
-  if (bytes < before || (quantized.length === 0 && bytes === before)) return made;
-  if (quantized.length === 0) return smallerSides(request, made);
+  const isStatic = placed !== null && placed.edits.length > 0;
+  const isIdle = quantized.length === 0 && !isStatic;
+  if (bytes < before || (isIdle && bytes === before)) return made;
+  if (isIdle) return smallerSides(request, made);
   const reason = NO_SMALLER_EXPORT;
   const nothing = plan.map((entry) => ({ ...entry, scheme: null }));
   const kept = quantized.map(({ tensor }) => ({ tensor, reason }));
-  return { ...layoutOnnx({ ...request, plan: nothing }), refused: [...refused, ...kept] };
+  // Without codes of weights, codes of activations would only cost time and accuracy.
+  const idle = layoutOnnx({ ...request, plan: nothing, computing: null });
+  return {
+    ...{ ...idle, refused: [...refused, ...kept] },
+    ...(isStatic ? { idle: reason } : {}),
+  };
 }
 
 /** Bytes by which a recipe that leaves the notes out is longer in the file. */
