@@ -2,7 +2,7 @@
 import { frontier, frugalChoice, leastWithin, type Cost } from './budget.ts';
 import { AppError } from './errors.ts';
 import { patternsOf } from './patterns.ts';
-import type { Recipe } from './recipe.ts';
+import { activationRules, type Recipe } from './recipe.ts';
 import { fieldsOf, schemeOf, type Scheme } from './scheme.ts';
 import { sqnrDb, type TensorReport, type Total } from './report.ts';
 
@@ -280,10 +280,10 @@ function recipeOf({ base, names }: Budget, chosen: readonly number[]): Recipe {
     group.names.push(name);
     byScheme.set(key, group);
   }
-  const rules = [...byScheme.values()].flatMap(({ scheme, names: group }) =>
+  const weights = [...byScheme.values()].flatMap(({ scheme, names: group }) =>
     patternsOf(group).map((name) => ({ match: { name }, scheme: fieldsOf(scheme) })),
   );
-  return { version: 1, name: 'budget', default: null, minElements: base.minElements, rules };
+  return { ...base, name: 'budget', default: null, rules: [...activationRules(base), ...weights] };
 }
 
 function reaches(total: Total, goal: Goal): boolean {

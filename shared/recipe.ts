@@ -75,6 +75,13 @@ export function defaultOf({ default: fields }: Pick<Recipe, 'default'>): Scheme 
   return fields === null ? null : schemeOf(fields);
 }
 
+/** What the rules of a recipe say of activations, without what they say of weights. */
+export function activationRules({ rules }: Pick<Recipe, 'rules'>): readonly Rule[] {
+  return rules.flatMap(({ match, activations }) =>
+    activations === undefined ? [] : [{ match, activations }],
+  );
+}
+
 /** Whether a recipe has codes chosen on samples of a model's inputs, of any tensor. */
 export function choosesCodes({
   default: fields,

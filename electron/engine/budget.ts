@@ -13,7 +13,7 @@ import { addTo } from '../../shared/lists.ts';
 import { isQuantizable } from '../../shared/model.ts';
 import { planWeights } from '../../shared/plan.ts';
 import type { ExportMode } from '../../shared/exports.ts';
-import type { Recipe } from '../../shared/recipe.ts';
+import { activationRules, type Recipe } from '../../shared/recipe.ts';
 import { describeScheme, fieldsOf, type Scheme } from '../../shared/scheme.ts';
 import type { TensorReport } from '../../shared/report.ts';
 import type { RunOptions } from './run-options.ts';
@@ -129,7 +129,7 @@ async function measure(
     ...base,
     default: scheme === null ? null : fieldsOf(scheme),
     minElements: 0,
-    rules: [],
+    rules: activationRules(base),
   });
   const kept = await run(only(null), 'Reading');
   const measured = [await run(base, 'Measuring the recipe')];

@@ -4,21 +4,24 @@ import { patternsOf } from '../../shared/patterns.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { LeftInFloat, SensitivityTable } from '../../shared/sensitivity.ts';
 import { measureBudget } from './budget.ts';
-import { CopiesNoise, type Copying } from './copies-noise.ts';
+import { CopiesNoise } from './copies-noise.ts';
 import type { RunOptions } from './run-options.ts';
 import type { Runtime } from './runtime/host.ts';
-import { MOST_MEASURED, namedNoises, recipeOf, worstOf, type Asked } from './sensitivity.ts';
+import {
+  MOST_MEASURED,
+  namedNoises,
+  recipeOf,
+  worstOf,
+  type Asked,
+  type SensitivityRequest,
+} from './sensitivity.ts';
 import type { Session } from './session.ts';
 import type { Budgeted } from './static-model.ts';
 
-export interface TableRequest extends Copying {
+export interface TableRequest extends SensitivityRequest {
   readonly recipe: Recipe;
   /** What stays in float while a layer is measured. */
   readonly inFloat: LeftInFloat;
-  /** Layers that are measured; MOST_MEASURED where it is missing. */
-  readonly most?: number;
-  /** What writes the copies; the session itself where it is missing, and in mode static the calibrated model. */
-  readonly exporter?: Budgeted;
 }
 
 /**

@@ -6,15 +6,14 @@ import {
   type Goal,
 } from '../../shared/budget-plan.ts';
 import { patternsOf } from '../../shared/patterns.ts';
-import type { ExportMode } from '../../shared/exports.ts';
-import type { Recipe } from '../../shared/recipe.ts';
+import { activationRules, type Recipe } from '../../shared/recipe.ts';
 import { fieldsOf, type Scheme } from '../../shared/scheme.ts';
 import { planFile } from './budget.ts';
 import type { RunOptions } from './run-options.ts';
-import { CopiesNoise, runNoise } from './copies-noise.ts';
+import { CopiesNoise, runNoise, type Copying } from './copies-noise.ts';
 import type { Runtime } from './runtime/host.ts';
 import { runHintsOf } from './runtime/run-hints.ts';
-import { withExport, type Inputs } from './runtime/run-models.ts';
+import { withExport } from './runtime/run-models.ts';
 import type { Session } from './session.ts';
 import type { Budgeted } from './static-model.ts';
 
@@ -32,9 +31,7 @@ export interface Sensitivity {
 /** Layers that are measured one by one; where there are more, those of the largest estimates. */
 export const MOST_MEASURED = 64;
 
-export interface SensitivityRequest {
-  readonly mode: ExportMode;
-  readonly inputs: Inputs;
+export interface SensitivityRequest extends Copying {
   /** What writes the copies: the session where it is missing, and in mode static its calibrated copy. */
   readonly exporter?: Budgeted;
   /** Layers that are measured; MOST_MEASURED where it is missing. */
@@ -212,21 +209,16 @@ function coarsest({ name, tensors, options }: BudgetName): Asked | null {
   return most.scheme === null ? null : { name, scheme: most.scheme, tensors };
 }
 
-/** A recipe that quantizes these names and nothing else; in mode static with the activations of the base. */
-export function recipeOf(
-  asked: readonly Asked[],
-  { activations }: Pick<Recipe, 'activations'>,
-): Recipe {
-  const rules = asked.flatMap(({ name, scheme }) =>
+/** A recipe that quantizes these names and no others, and is the base in all but weights. */
+export function recipeOf(asked: readonly Asked[], base: Recipe): Recipe {
+  const weights = asked.flatMap(({ name, scheme }) =>
     patternsOf([name]).map((pattern) => ({
       match: { name: pattern },
       scheme: fieldsOf(scheme),
     })),
   );
-  return {
-    ...{ version: 1, name: 'sensitivity', default: null, minElements: 0, rules },
-    ...(activations === undefined ? {} : { activations }),
-  };
+  const rules = [...activationRules(base), ...weights];
+  return { ...base, name: 'sensitivity', default: null, minElements: 0, rules };
 }
 
 function median(values: readonly number[]): number {

@@ -13,7 +13,15 @@ import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import { npyFile } from '../../helpers/npy.ts';
-import { layersModel, plantedModel, randomValues } from '../../helpers/onnx-model.ts';
+import {
+  floatTensor,
+  layersModel,
+  model,
+  node,
+  plantedModel,
+  randomValues,
+  value,
+} from '../../helpers/onnx-model.ts';
 import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { ONE_THREAD } from '../../helpers/run-onnx.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
@@ -136,6 +144,22 @@ test.each([
     [...gains].sort((a, b) => b[key] - a[key]).map(({ name }) => name);
   expect(order('gain')).toEqual(order('forced'));
   expect(order('gain')[0]).toBe(worst);
+});
+
+test('a copy that quantizes a layer alone computes in what the recipe says', async () => {
+  const weight = floatTensor('w', [256, 64], randomValues(256 * 64, 3));
+  const bytes = model({
+    node: [node('MatMul', ['x', 'w'], ['y'])],
+    input: [value('x', [1, 256])],
+    output: [value('y', [1, 64])],
+    initializer: [weight],
+  });
+  const { session, request } = subject(bytes, [1, 256]);
+  const wanted = { ...recipe('int4-block32'), accuracyLevel: 4 } as const;
+  const asked = { ...request, mode: 'nbits', inFloat: 'others', recipe: wanted } as const;
+  const { layers, allSqnrDb } = await sensitivityTable(session, sharedRuntime, asked, options);
+  session.close();
+  expect(layers.map(({ onlySqnrDb }) => onlySqnrDb)).toEqual([allSqnrDb]);
 });
 
 test('a table of too many layers measures the worst alone, and says nothing of the others', async () => {

@@ -9,6 +9,7 @@ import {
 } from '../../../shared/budget-plan.ts';
 import { planWeights } from '../../../shared/plan.ts';
 import { findPreset } from '../../../shared/presets.ts';
+import type { Recipe } from '../../../shared/recipe.ts';
 import { schemeOf, type Scheme } from '../../../shared/scheme.ts';
 import { randomValues } from '../../helpers/onnx-model.ts';
 
@@ -74,6 +75,22 @@ describe('a plan', () => {
       );
       expect(noiseOf(plan.total, elements(plan.chosen))).toBeLessThanOrEqual(best * 1.02 + 1e-12);
     }
+  });
+
+  test('says of all but weights what the recipe says', () => {
+    const sine = { op: 'Sin' };
+    const base: Recipe = {
+      ...findPreset('static-int8')!,
+      accuracyLevel: 4,
+      dropMetadata: true,
+      calibration: { images: { mean: [0, 0, 0] } },
+      rules: [{ match: sine, scheme: null, activations: null }],
+    };
+    const { recipe } = planWithin({ ...budgetOf(3, 1), base }, { minSqnrDb: 30 });
+    const [first, ...rules] = recipe.rules;
+    expect(first).toEqual({ match: sine, activations: null });
+    expect(rules.map(({ activations }) => activations)).toEqual(rules.map(() => undefined));
+    expect(recipe).toEqual({ ...base, name: 'budget', default: null, rules: recipe.rules });
   });
 
   test('keeps at least so many dB in few bytes, and its recipe says the same of every layer', () => {

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { measureBudget } from '../../../electron/engine/budget.ts';
 import { Session } from '../../../electron/engine/session.ts';
+import { candidateSchemes, planWithin } from '../../../shared/budget-plan.ts';
 import { findPreset } from '../../../shared/presets.ts';
 import type { Recipe, Rule } from '../../../shared/recipe.ts';
 import { schemeOf, withFields } from '../../../shared/scheme.ts';
@@ -91,6 +93,19 @@ describe('an operator of LiteRT computes in float with the reason', () => {
       'FULLY_CONNECTED stays in float: integer kernels do not fuse its TANH',
     );
   });
+});
+
+test('a plan counts a weight as float where a rule of the recipe keeps its operator in float', async () => {
+  const session = open([dense()]);
+  const base = { ...ruled({ activations: null }), minElements: 0 };
+  const { signal } = new AbortController();
+  const candidates = candidateSchemes(['int8']);
+  const budget = await measureBudget(session, { base, mode: 'static', candidates }, { signal });
+  const { recipe, total } = planWithin(budget, { minSqnrDb: 20 });
+  const { reports } = await session.analyze(recipe, { signal, mode: 'static' });
+  session.close();
+  expect(reports.map(({ quantized }) => quantized)).toEqual([false, false]);
+  expect(total.bytesAfter).toBe(reports.reduce((sum, { bytesAfter }) => sum + bytesAfter, 0));
 });
 
 describe('parameters that are not those of a value alone have the reason', () => {
