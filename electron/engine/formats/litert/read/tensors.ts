@@ -33,6 +33,11 @@ export interface LitertTensor {
   readonly buffer: number;
 }
 
+/** Whether a buffer holds values; that of a value between operators holds none. */
+export function isStored({ buffers }: LitertIndex, buffer: number): boolean {
+  return (buffers[buffer] ?? null) !== null;
+}
+
 /** Every tensor that a buffer holds values of, in the order of the graphs. */
 export function buildTensors(index: LitertIndex): LitertTensor[] {
   const groups = new Map<string, StoredTensor[]>();
@@ -40,7 +45,7 @@ export function buildTensors(index: LitertIndex): LitertTensor[] {
   for (const graph of index.graphs) {
     const uses = consumersOf(graph);
     for (const [at, tensor] of graph.tensors.entries()) {
-      if ((index.buffers[tensor.buffer] ?? null) === null) continue;
+      if (!isStored(index, tensor.buffer)) continue;
       const key = `${tensor.buffer} ${tensor.type} ${tensor.shape.join(',')} ${tensor.isSparse}`;
       const group = groups.get(key) ?? [];
       if (group.length === 0) perBuffer.set(tensor.buffer, (perBuffer.get(tensor.buffer) ?? 0) + 1);

@@ -13,14 +13,14 @@ import {
 } from '../read/nodes.ts';
 import type { PagedBytes } from '../read/paged-bytes.ts';
 import type { GraphRecord, LitertIndex } from '../read/records.ts';
-import { unionMember } from '../read/schema.ts';
 import type { NamedTensor } from '../read/signature.ts';
 import { dtypeOfType } from '../read/tensor-types.ts';
+import { isStored } from '../read/tensors.ts';
 import { assembleModel } from './assemble.ts';
+import { conversionFields, FLOAT_FORM, type Conversion } from './conversions.ts';
 import { GraphEdit } from './graph-edit.ts';
-import { signatureOf } from './observed-copy.ts';
 import { OperatorCodes } from './operator-codes.ts';
-import { DEQUANTIZE, FLOAT_FORM, QUANTIZE } from './static-graph.ts';
+import { signatureOf } from './signature.ts';
 
 /**
  * A copy of a model that holds parts of its first graph beside each other, each with inputs and outputs of its own,
@@ -72,7 +72,7 @@ class Parts {
   add({ prefix, operators, inputs, outputs }: LayerCopy): void {
     const own = new Map<number, number>();
     const placeOf = (tensor: number): number => {
-      if (tensor < 0 || this.isStored(tensor)) return tensor;
+      if (tensor < 0 || isStored(this.index, this.record.tensors[tensor]!.buffer)) return tensor;
       const known = own.get(tensor) ?? this.tensor(tensor, prefix, {});
       own.set(tensor, known);
       return known;
@@ -112,10 +112,6 @@ class Parts {
     return { node, moved: new Array<null>(this.record.operators.length).fill(null) };
   }
 
-  private isStored(tensor: number): boolean {
-    return (this.index.buffers[this.record.tensors[tensor]!.buffer] ?? null) !== null;
-  }
-
   private isCodes(tensor: number): boolean {
     return holdsCodes(this.record.tensors[tensor]!);
   }
@@ -125,17 +121,12 @@ class Parts {
     return this.tensors.push(withFields(node, { name: makeString(prefix + name), ...changes })) - 1;
   }
 
-  private convert(op: 'QUANTIZE' | 'DEQUANTIZE', from: number, to: number, like: number): void {
-    const dtype = dtypeOfType(this.record.tensors[like]!.type) as keyof typeof QUANTIZE;
-    const table = op === 'QUANTIZE' ? 'QuantizeOptions' : 'DequantizeOptions';
-    const versions: Readonly<typeof QUANTIZE | typeof DEQUANTIZE> =
-      op === 'QUANTIZE' ? QUANTIZE : DEQUANTIZE;
+  private convert(op: Conversion, from: number, to: number, like: number): void {
+    const dtype = dtypeOfType(this.record.tensors[like]!.type)!;
     this.operators.push(
       makeTable('Operator', {
         ...{ inputs: makeIndices([from]), outputs: makeIndices([to]) },
-        opcode_index: this.codes.of(op, versions[dtype]),
-        builtin_options_type: unionMember('BuiltinOptions', table),
-        builtin_options: makeTable(table, {}),
+        ...conversionFields(this.codes, op, dtype),
       }),
     );
   }

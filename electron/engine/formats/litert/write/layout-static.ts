@@ -4,6 +4,7 @@ import { integerRule } from '../fit/static/rules.ts';
 import { makeTable, tablesOf, withFields, type Changes } from '../read/nodes.ts';
 import { unionMember } from '../read/schema.ts';
 import type { OperatorRecord } from '../read/records.ts';
+import { isStored } from '../read/tensors.ts';
 import { arenaOf } from './arena.ts';
 import { assembleModel, toldBy } from './assemble.ts';
 import { GraphEdit } from './graph-edit.ts';
@@ -61,10 +62,10 @@ export function layoutStatic(request: LitertExport, computing: Computing): Layou
 
 /** Memory for the values between operators, before and after. */
 function arenas({ index, source }: LitertExport, edit: GraphEdit): Pick<Layout, 'arena'> {
-  const isStored = (buffer: number): boolean => (index.buffers[buffer] ?? null) !== null;
+  const isHeld = (buffer: number): boolean => isStored(index, buffer);
   const isAdded = (buffer: number): boolean => buffer >= index.buffers.length;
-  const before = arenaOf(source, index.graphs[0]!.node, isStored);
-  const after = arenaOf(source, edit.finish().node, (each) => isStored(each) || isAdded(each));
+  const before = arenaOf(source, index.graphs[0]!.node, isHeld);
+  const after = arenaOf(source, edit.finish().node, (each) => isHeld(each) || isAdded(each));
   return before === null || after === null ? {} : { arena: { before, after } };
 }
 

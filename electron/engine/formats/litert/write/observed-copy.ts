@@ -1,27 +1,20 @@
 import { AppError } from '../../../../../shared/errors.ts';
 import { piecesLength, type Layout } from '../../../export/layout.ts';
-import { SHAPE_SUFFIX } from '../../format.ts';
-import {
-  makeIndices,
-  makeString,
-  makeTable,
-  makeTables,
-  tablesOf,
-  withFields,
-  type Changes,
-  type TableNode,
-} from '../read/nodes.ts';
+import { SHAPE_SUFFIX, type ObservedKind } from '../../format.ts';
+import { makeIndices, makeTable, tablesOf, type Changes, type TableNode } from '../read/nodes.ts';
 import type { PagedBytes } from '../read/paged-bytes.ts';
 import { holdsCodes } from '../read/graph.ts';
-import type { LitertIndex, TensorRecord } from '../read/records.ts';
+import type { LitertIndex } from '../read/records.ts';
 import { unionMember } from '../read/schema.ts';
 import { RANDOM_OPERATORS } from '../read/operators.ts';
 import { firstSignature, type NamedTensor } from '../read/signature.ts';
 import { dtypeOfType, typeOfDtype } from '../read/tensor-types.ts';
+import { isStored } from '../read/tensors.ts';
 import { assembleModel } from './assemble.ts';
+import { conversionFields, FLOAT_FORM } from './conversions.ts';
 import { GraphEdit } from './graph-edit.ts';
 import { OperatorCodes } from './operator-codes.ts';
-import { DEQUANTIZE, FLOAT_FORM } from './static-graph.ts';
+import { signatureOf } from './signature.ts';
 
 /** What the name of an output ends with when a value that is observed has its name. */
 const OUTPUT_SUFFIX = '/quantscope.output';
@@ -29,16 +22,16 @@ const COPY_SUFFIX = '/quantscope.copy';
 const FLOAT_SUFFIX = '/quantscope.float';
 
 /**
- * A copy of a model that gives some of its first graph's values as outputs, or their shapes, besides its own; nothing
- * else is changed. `floats` are values with what their codes stand for in the codes' place. Values that are computed from constants alone are left out: LiteRT computes them once, and does not
- * write them when they are outputs. It has one signature, which names inputs as the model's first does and values by their tensors.
+ * A copy of a model that gives some of its first graph's values as outputs besides its own; nothing else is changed. It
+ * has one signature, which names inputs as the model's first does and values by their tensors. Values that are computed
+ * from constants alone are left out: LiteRT computes them once, and does not write them when they are outputs.
  * @throws AppError UNSUPPORTED where the first signature runs another graph, and for sparse weights
  */
 export function observedCopy(
   index: LitertIndex,
   source: PagedBytes,
   values: readonly string[],
-  what: 'values' | 'floats' | 'shapes',
+  what: ObservedKind,
 ): Layout {
   const signature = firstSignature(index, source);
   if (signature.graph.index !== 0)
@@ -95,11 +88,11 @@ function assertDense({ graphs }: LitertIndex, { path }: PagedBytes): void {
 const VARYING: ReadonlySet<string> = new Set([...RANDOM_OPERATORS, 'VAR_HANDLE', 'READ_VARIABLE']);
 
 /** Tensors of the first graph that are stored, or computed from stored ones alone. */
-function constantsOf({ graphs, buffers }: LitertIndex): ReadonlySet<number> {
-  const { tensors, operators } = graphs[0]!;
+function constantsOf(index: LitertIndex): ReadonlySet<number> {
+  const { tensors, operators } = index.graphs[0]!;
   const constants = new Set<number>();
   for (const [tensor, { buffer }] of tensors.entries())
-    if ((buffers[buffer] ?? null) !== null) constants.add(tensor);
+    if (isStored(index, buffer)) constants.add(tensor);
   for (const { op, isCustom, inputs, outputs } of operators) {
     const isConstant = inputs.every((input) => input < 0 || constants.has(input));
     if (isConstant && !isCustom && !VARYING.has(op))
@@ -136,13 +129,14 @@ class Observed {
     // RESHAPE takes an empty shape for a missing one.
     if (shape.length === 0) return [];
     const options = makeTable('ReshapeOptions', { new_shape: makeIndices(shape) });
-    return [this.made(name, tensor, 'RESHAPE', options, COPY_SUFFIX, {})];
+    return [this.made(name, tensor, this.fieldsOf('RESHAPE', options), COPY_SUFFIX, {})];
   }
 
   /** What the codes of a value stand for. */
   floatOf(name: string, tensor: number): NamedTensor {
-    const options = makeTable('DequantizeOptions', {});
-    return this.made(name, tensor, 'DEQUANTIZE', options, FLOAT_SUFFIX, FLOAT_FORM);
+    const dtype = dtypeOfType(this.edit.graph.tensors[tensor]!.type)!;
+    const fields = conversionFields(this.codes, 'DEQUANTIZE', dtype);
+    return this.made(name, tensor, fields, FLOAT_SUFFIX, FLOAT_FORM);
   }
 
   /** None for a scalar: LiteRT cannot return an empty tensor. */
@@ -152,50 +146,30 @@ class Observed {
     const type = typeOfDtype('int32')!;
     const options = makeTable('ShapeOptions', { out_type: type });
     const changes = { type, shape: makeIndices([rank]), quantization: undefined };
-    return [this.made(`${name}${SHAPE_SUFFIX}`, tensor, 'SHAPE', options, SHAPE_SUFFIX, changes)];
+    const fields = this.fieldsOf('SHAPE', options);
+    return [this.made(`${name}${SHAPE_SUFFIX}`, tensor, fields, SHAPE_SUFFIX, changes)];
+  }
+
+  private fieldsOf(op: string, options: TableNode): Changes {
+    return {
+      opcode_index: this.codes.of(op, 1),
+      builtin_options_type: unionMember('BuiltinOptions', options.table),
+      builtin_options: options,
+    };
   }
 
   /** What an operator at the end of the graph makes of a tensor, as an output. */
   private made(
     name: string,
     from: number,
-    op: string,
-    options: TableNode,
+    fields: Changes,
     suffix: string,
     changes: Changes,
   ): NamedTensor {
     const fresh = { buffer: undefined, is_variable: undefined, shape_signature: undefined };
     const tensor = this.edit.addTensor(from, suffix, { ...fresh, ...changes });
-    this.edit.add('after', this.edit.graph.operators.length - 1, from, tensor, {
-      opcode_index: this.codes.of(op, versionOf(op, this.edit.graph.tensors[from]!)),
-      builtin_options_type: unionMember('BuiltinOptions', options.table),
-      builtin_options: options,
-    });
+    this.edit.add('after', this.edit.graph.operators.length - 1, from, tensor, fields);
     this.edit.addOutput(tensor);
     return { name, tensor };
   }
-}
-
-function versionOf(op: string, { type }: TensorRecord): number {
-  const dtype = dtypeOfType(type);
-  return op === 'DEQUANTIZE' ? DEQUANTIZE[dtype as keyof typeof DEQUANTIZE] : 1;
-}
-
-/** The one signature of a copy. */
-export function signatureOf(
-  inputs: readonly NamedTensor[],
-  outputs: readonly NamedTensor[],
-): TableNode {
-  const maps = (named: readonly NamedTensor[]): ReturnType<typeof makeTables> =>
-    makeTables(
-      named.map(({ name, tensor }) =>
-        withFields(makeTable('TensorMap', { name: makeString(name) }), { tensor_index: tensor }),
-      ),
-    );
-  return makeTable('SignatureDef', {
-    inputs: maps(inputs),
-    outputs: maps(outputs),
-    signature_key: makeString('serving_default'),
-    subgraph_index: 0,
-  });
 }

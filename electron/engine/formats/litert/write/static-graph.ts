@@ -1,15 +1,12 @@
 import type { BiasPlan, ValuePlan } from '../../../../../shared/plan.ts';
 import type { DtypeName } from '../../../../../shared/dtypes.ts';
 import { makeTable, makeVector, type Changes, type TableNode } from '../read/nodes.ts';
-import { FLOAT32, typeOfDtype } from '../read/tensor-types.ts';
+import { typeOfDtype } from '../read/tensor-types.ts';
+import { conversionFields, FLOAT_FORM, FRESH, type Conversion } from './conversions.ts';
 import type { GraphEdit } from './graph-edit.ts';
 import type { OperatorCodes } from './operator-codes.ts';
 import type { Computing } from './request.ts';
 import type { Zeros } from './stored-form.ts';
-
-/** Versions of QUANTIZE and DEQUANTIZE for codes of 8 bits and of 16 (tensorflow's op_version.cc). */
-export const QUANTIZE = { int8: 1, uint8: 1, int16: 2 } as const;
-export const DEQUANTIZE = { int8: 2, uint8: 1, int16: 3 } as const;
 
 /** A tensor that holds a value, and its form. */
 interface Held {
@@ -114,11 +111,10 @@ export class StaticGraph {
   }
 
   /** An operator between two forms of a value, where it is made: at the beginning for an input of the model. */
-  private convert(op: 'QUANTIZE' | 'DEQUANTIZE', from: Held, to: Held, value: number): void {
-    const versions: Readonly<Record<string, number>> = op === 'QUANTIZE' ? QUANTIZE : DEQUANTIZE;
-    const version = versions[op === 'QUANTIZE' ? to.dtype : from.dtype]!;
+  private convert(op: Conversion, from: Held, to: Held, value: number): void {
+    const { dtype } = op === 'QUANTIZE' ? to : from;
     const { producer } = this.computing.graph.values[value]!;
-    const fields = { opcode_index: this.codes.of(op, version) };
+    const fields = conversionFields(this.codes, op, dtype);
     if (producer === null) this.edit.add('before', 0, from.tensor, to.tensor, fields);
     else this.edit.add('after', producer, from.tensor, to.tensor, fields);
   }
@@ -143,10 +139,6 @@ export class StaticGraph {
     return this.computing.operators[operator]!.isInteger;
   }
 }
-
-/** What a new tensor of a value does not take over from the one that it is like. */
-export const FRESH: Changes = { buffer: undefined, is_variable: undefined };
-export const FLOAT_FORM: Changes = { ...FRESH, type: FLOAT32, quantization: undefined };
 
 /** Scales and zero points of a bias's codes. */
 export function biasQuantization({ scale }: BiasPlan, zeros: Zeros): TableNode {
