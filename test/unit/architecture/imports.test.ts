@@ -91,4 +91,13 @@ describe('imports', () => {
       expect(crossing(`electron/engine/formats/${format}/`, ...others)).toEqual([]);
     }
   });
+
+  test('of a format go from its writer to what it can store, and from that to its reader', () => {
+    for (const format of fs.readdirSync(path.join(root, 'electron/engine/formats'))) {
+      const [read, fit, write] = ['read', 'fit', 'write'].map(
+        (folder) => `electron/engine/formats/${format}/${folder}/`,
+      ) as [string, string, string];
+      expect([...crossing(read, fit, write), ...crossing(fit, write)]).toEqual([]);
+    }
+  });
 });

@@ -8,7 +8,7 @@ import type { ConstantRange } from '../../../electron/engine/formats/onnx/fit/ha
 import { HalfNodes } from '../../../electron/engine/formats/onnx/write/half-nodes.ts';
 import { HalfPlan } from '../../../electron/engine/formats/onnx/fit/half-plan.ts';
 import { floatNodes } from '../../../electron/engine/formats/onnx/fit/half-ranges.ts';
-import { FreshNames } from '../../../electron/engine/formats/onnx/write/names.ts';
+import { FreshNames } from '../../../electron/engine/formats/onnx/read/names.ts';
 import { readIndex } from '../../../electron/engine/formats/onnx/read/read-index.ts';
 import type { GraphRecord } from '../../../electron/engine/formats/onnx/read/records.ts';
 import { inlineData } from '../../../electron/engine/formats/onnx/read/tensors.ts';

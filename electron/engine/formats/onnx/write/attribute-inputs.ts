@@ -2,7 +2,7 @@ import { onnxDataType } from '../read/tensor-types.ts';
 import type { AttributeRecord, GraphRecord, NodeRecord, OnnxIndex } from '../read/records.ts';
 import type { Edit } from './edits.ts';
 import { field, nameField, smallConstant } from './messages.ts';
-import type { FreshNames } from './names.ts';
+import type { FreshNames } from '../read/names.ts';
 import { nodeField } from './replace-weight.ts';
 
 /** NodeProto.input */

@@ -4,7 +4,7 @@ import type { TensorRef } from '../../../../../shared/model.ts';
 import { onnxDataType } from '../read/tensor-types.ts';
 import type { Piece } from '../../../export/layout.ts';
 import { nodeMessage, smallConstant } from './messages.ts';
-import type { FreshNames } from './names.ts';
+import type { FreshNames } from '../read/names.ts';
 
 /** The shapes in which the parts of a tensor in blocks are stored, so that plain arithmetic restores it. */
 export interface BlockShape {

@@ -4,7 +4,7 @@ import { encodeText } from '../read/text.ts';
 import type { Edit } from './edits.ts';
 import type { HalfNode, HalfPlan } from '../fit/half-plan.ts';
 import { bytesPiece, field, nodeMessage } from './messages.ts';
-import type { FreshNames } from './names.ts';
+import type { FreshNames } from '../read/names.ts';
 
 /** Field numbers of NodeProto and GraphProto (onnx.proto). */
 const NODE_INPUT = 1;

@@ -7,7 +7,7 @@ import type { Piece } from '../../../export/layout.ts';
 import type { Edit } from './edits.ts';
 import type { IntegerUse } from '../fit/integer-uses.ts';
 import { field, nodeMessage, smallConstant, type NewNode } from './messages.ts';
-import type { FreshNames } from './names.ts';
+import type { FreshNames } from '../read/names.ts';
 import type { PartNames } from './replace-weight.ts';
 
 /** Field numbers (onnx.proto). */

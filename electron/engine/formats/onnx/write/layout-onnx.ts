@@ -15,7 +15,7 @@ import { fitWeight } from '../fit/fit-weight.ts';
 import type { HalfPlan } from '../fit/half-plan.ts';
 import { planHalf } from '../fit/half-rules.ts';
 import { entryMessage, field } from './messages.ts';
-import { FreshNames } from './names.ts';
+import { FreshNames } from '../read/names.ts';
 import { attributeEdits, REWRITTEN } from './attribute-inputs.ts';
 import { Opsets, STATIC_OPSETS, type WantedOpsets } from './opsets.ts';
 import { BROADCAST_OPSET, DYNAMIC_OPSET } from '../fit/integer-uses.ts';

@@ -9,7 +9,7 @@ import type { GraphRecord, NodeRecord, OnnxIndex } from '../read/records.ts';
 import { onnxDataType } from '../read/tensor-types.ts';
 import { applyEdits, type Edit } from './edits.ts';
 import { bytesPiece, field, nameField, nodeMessage, smallConstant } from './messages.ts';
-import { FreshNames } from './names.ts';
+import { FreshNames } from '../read/names.ts';
 
 /** Field numbers (onnx.proto). */
 const GRAPH_NODE = 1;

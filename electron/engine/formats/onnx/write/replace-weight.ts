@@ -24,7 +24,7 @@ import {
   tensorMessage,
   valueMessage,
 } from './messages.ts';
-import type { FreshNames } from './names.ts';
+import type { FreshNames } from '../read/names.ts';
 import type { SideFile } from './side-file.ts';
 
 /** Field numbers of GraphProto and FunctionProto (onnx.proto). */

@@ -10,7 +10,7 @@ import type { OnnxTensor, Stored } from '../read/stored.ts';
 import { onnxDataType } from '../read/tensor-types.ts';
 import type { Edit } from './edits.ts';
 import { field, initializerMessage, nameField, nodeMessage, smallConstant } from './messages.ts';
-import type { FreshNames } from './names.ts';
+import type { FreshNames } from '../read/names.ts';
 import type { Opsets } from './opsets.ts';
 import { GRAPH_INITIALIZER, nodeField, type ReplacedWeight } from './replace-weight.ts';
 

@@ -4,7 +4,7 @@ import { mainValues } from '../../../main-values.ts';
 import type { OnnxGraph } from '../../read/graph.ts';
 import type { GraphRecord, OnnxIndex } from '../../read/records.ts';
 import type { OnnxTensor } from '../../read/stored.ts';
-import { FreshNames } from '../../write/names.ts';
+import { FreshNames } from '../../read/names.ts';
 
 /** Operators that multiply a value with a stored weight, input 1. */
 const WEIGHTED: ReadonlySet<string> = new Set([

@@ -1,4 +1,4 @@
-import type { GraphRecord, OnnxIndex } from '../read/records.ts';
+import type { GraphRecord, OnnxIndex } from './records.ts';
 
 /** Makes names that no value or node anywhere in the model has, so that nothing is shadowed. */
 export class FreshNames {
