@@ -7,7 +7,16 @@ import { BASE_SCHEME, type SchemeFields } from '../../shared/scheme.ts';
 import { WorkerPool } from '../../electron/engine/pool.ts';
 import { Session } from '../../electron/engine/session.ts';
 import { writeBigModel } from '../helpers/big-model.ts';
-import { compared, limited, median, skipped, milliseconds, round, type Row } from './measure.ts';
+import {
+  compared,
+  limited,
+  median,
+  milliseconds,
+  round,
+  skipped,
+  timedInTurn,
+  type Row,
+} from './measure.ts';
 import { pythonPeer, type ModelPeer } from './peers.ts';
 
 /** A layer of 4M weights, and how many make a checkpoint of 900 MB and a model of 2.5 GB. */
@@ -24,10 +33,14 @@ function recipeOf(scheme: Partial<SchemeFields>): Recipe {
 }
 
 /** The time of a report of the whole model by a fresh session: nothing is known from before. */
-async function reportTime(file: string, pool: WorkerPool): Promise<number> {
+async function reportTime(
+  file: string,
+  pool: WorkerPool,
+  scheme: Partial<SchemeFields> = {},
+): Promise<number> {
   const session = Session.open(file, pool);
   const start = performance.now();
-  await session.analyze(recipeOf({}), { signal: never });
+  await session.analyze(recipeOf(scheme), { signal: never });
   const time = performance.now() - start;
   session.close();
   return time;
@@ -68,6 +81,7 @@ export async function modelRows(root: string, values: Float32Array): Promise<Row
     return [
       ...(await checkpointRows(root, file, raw)),
       await settingRow(root, layer),
+      ...(await searchRows(root, layer)),
       peakRow(root, path.join(folder, 'large.onnx')),
     ];
   } finally {
@@ -123,6 +137,24 @@ async function settingRow(root: string, file: string): Promise<Row> {
   });
   const row = limited('a setting changed on a layer of 4M weights', median(times), 30, 'ms');
   return { ...row, peer: `slowest of ${times.length}: ${round(Math.max(...times))} ms` };
+}
+
+/** Searches for ranges of one layer on one worker, in turns with minmax. */
+async function searchRows(root: string, file: string): Promise<Row[]> {
+  const reach = { mse: 5, entropy: 10 } as const;
+  return withPool(root, 1, async (pool) => {
+    const rows: Row[] = [];
+    for (const [range, most] of Object.entries(reach) as [keyof typeof reach, number][]) {
+      const [searched, plain] = await timedInTurn(
+        () => reportTime(file, pool, { range }),
+        () => reportTime(file, pool),
+        5,
+      );
+      const what = `int8 per-channel report of 4M weights, ranges by ${range}, one worker`;
+      rows.push(compared(what, searched, 'minmax', plain, most));
+    }
+    return rows;
+  });
 }
 
 function peakRow(root: string, file: string): Row {

@@ -1,5 +1,5 @@
-/** What an empty bin counts as (smooth_distribution of onnxruntime and MXNet). */
-const EPSILON = 0.0001;
+import { DivergenceBounds } from './divergence-bounds.ts';
+import { EPSILON, RunningSums, Window } from './running-sums.ts';
 
 /**
  * The half-width, in bins, of the window around the middle of a histogram which, with what lies
@@ -8,131 +8,120 @@ const EPSILON = 0.0001;
  *
  * The reference smooths, normalizes and compares both distributions bin by bin for each window.
  * Here the same sums are taken by level, from running sums, and by count, as many bins have the
- * same: tens of logarithms for a window instead of thousands.
+ * same; and only for windows whose bounds leave it open whether another diverges less.
  *
- * @param counts an even number of bins
+ * @param counts an even number of bins, whole numbers
  * @param levels at least 2 and at most as many as bins
  */
 export function leastDivergence(counts: Float64Array, levels: number): number {
-  const middle = counts.length / 2;
-  const histogram = new RunningSums(counts);
-  const inside = new CountedBins(counts);
-  const merged = new MergedLevels();
-  const first = Math.floor(levels / 2);
-  let [best, least] = [first, Infinity];
-  for (let half = first; half <= middle; half++) {
-    const start = middle - half;
-    const end = Math.min(middle + half + 1, counts.length);
-    inside.widenTo(start + 1, end - 1);
-    const found = divergence(histogram, inside, start, end, levels, merged);
-    if (found < least) [best, least] = [half, found];
-  }
-  return best;
+  return new DivergenceSearch(counts.length, levels).least(counts);
 }
 
-/** Sums of counts, and of bins in use, before each bin. */
-class RunningSums {
-  readonly counts: Float64Array;
-  readonly before: Float64Array;
-  readonly usedBefore: Float64Array;
-  readonly total: number;
+/** leastDivergence of many histograms of the same number of bins. */
+export class DivergenceSearch {
+  private readonly levels: number;
+  private readonly histogram: RunningSums;
+  private readonly bounds: DivergenceBounds;
 
-  constructor(counts: Float64Array) {
-    this.counts = counts;
-    this.before = new Float64Array(counts.length + 1);
-    this.usedBefore = new Float64Array(counts.length + 1);
-    for (let bin = 0; bin < counts.length; bin++) {
-      this.before[bin + 1] = this.before[bin]! + counts[bin]!;
-      this.usedBefore[bin + 1] = this.usedBefore[bin]! + (counts[bin] === 0 ? 0 : 1);
+  constructor(bins: number, levels: number) {
+    this.levels = levels;
+    this.histogram = new RunningSums(bins);
+    this.bounds = new DivergenceBounds(this.histogram, levels);
+  }
+
+  least(counts: Float64Array): number {
+    const { middle } = this.histogram.of(counts);
+    const first = Math.floor(this.levels / 2);
+    const { lower, upper } = this.bounds;
+    this.bounds.update(first);
+    let closest = Infinity;
+    for (let half = first; half <= middle; half++) closest = Math.min(closest, upper[half]!);
+    const open: number[] = [];
+    for (let half = first; half <= middle; half++) if (lower[half]! <= closest) open.push(half);
+    return open.length === 1 ? open[0]! : this.leastOf(open);
+  }
+
+  private leastOf(halves: readonly number[]): number {
+    const divergences = new Divergences(this.histogram, this.levels);
+    let [best, least] = [halves[0]!, Infinity];
+    for (const half of halves) {
+      const found = divergences.of(half);
+      if (found < least) [best, least] = [half, found];
     }
-    this.total = this.before[counts.length]!;
+    return best;
   }
 }
 
-/** How many bins of a growing window have each count. */
-class CountedBins {
-  /** The distinct counts but 0, and how many bins have each. */
-  readonly values: readonly number[];
-  readonly bins: Float64Array;
-  private readonly counts: Float64Array;
-  private readonly places: ReadonlyMap<number, number>;
-  private start: number;
-  private end: number;
+/** The KL divergences of windows of a histogram, less the logarithm of the total, which all have in common. */
+export class Divergences {
+  private readonly histogram: RunningSums;
+  private readonly levels: number;
+  /** The distinct counts but 0, how many bins of a window have each, and the place of each bin's among them. */
+  private readonly values: readonly number[];
+  private readonly bins: Float64Array;
+  private readonly places: Int32Array;
+  private readonly merged = new MergedLevels();
 
-  constructor(counts: Float64Array) {
-    this.counts = counts;
+  constructor(histogram: RunningSums, levels: number) {
+    const { counts } = histogram;
+    [this.histogram, this.levels] = [histogram, levels];
     this.values = [...new Set(counts)].filter((count) => count !== 0);
-    this.places = new Map(this.values.map((count, place) => [count, place]));
+    const places = new Map(this.values.map((count, place) => [count, place]));
     this.bins = new Float64Array(this.values.length);
-    this.start = this.end = counts.length / 2;
+    this.places = Int32Array.from(counts, (count) => places.get(count) ?? -1);
   }
 
-  widenTo(start: number, end: number): void {
-    while (this.start > start) this.add(--this.start);
-    while (this.end < end) this.add(this.end++);
+  /** @param half bins of the window to each side of the middle */
+  of(half: number): number {
+    const { counts, before, usedBefore, total } = this.histogram;
+    const { levels, merged } = this;
+    const window = new Window();
+    this.histogram.setWindow(half, window);
+    const { start, end, size, left, right, newLeft, newRight, used, taken } = window;
+    if (used === 0) return Infinity;
+    const ends = [left + counts[start]!, right + counts[end - 1]!];
+    const own = this.selfTerm(window, ends) + (size - used) * EPSILON * Math.log(EPSILON);
+
+    const width = Math.floor(size / levels);
+    merged.reset(size);
+    for (let level = 0; level < levels; level++) {
+      const from = start + level * width;
+      const to = from + width;
+      const last = level === levels - 1;
+      const outside = (level === 0 ? left : 0) + (last && to === end ? right : 0);
+      const extra = (level === 0 ? newLeft : 0) + (last && to === end ? newRight : 0);
+      const usedHere = usedBefore[to]! - usedBefore[from]! + extra;
+      const merging = before[last ? end : to]! - before[from]!;
+      const sum = before[to]! - before[from]! + outside;
+      const weight = sum - taken * usedHere + EPSILON * (width - usedHere);
+      merged.add(usedHere === 0 ? 0 : Math.floor(merging / usedHere), width, weight);
+    }
+    const tail = start + levels * width;
+    if (tail < end) {
+      const usedHere = usedBefore[end]! - usedBefore[tail]! + newRight;
+      const sum = total - before[tail]!;
+      merged.add(0, end - tail, sum - taken * usedHere + EPSILON * (end - tail - usedHere));
+    }
+    return (own - merged.crossTerm()) / total;
   }
 
-  private add(bin: number): void {
-    const place = this.places.get(this.counts[bin]!);
-    if (place !== undefined) this.bins[place] = this.bins[place]! + 1;
+  /** The sum of c log c over the smoothed counts in use: those inside, and those of the two end bins. */
+  private selfTerm({ start, end, taken }: Window, ends: readonly number[]): number {
+    const { values, bins, places } = this;
+    bins.fill(0);
+    for (let bin = start + 1; bin < end - 1; bin++) {
+      const place = places[bin]!;
+      if (place >= 0) bins[place] = bins[place]! + 1;
+    }
+    let sum = 0;
+    for (let place = 0; place < values.length; place++) {
+      if (bins[place] === 0) continue;
+      const count = values[place]! - taken;
+      sum += bins[place]! * count * Math.log(count);
+    }
+    for (const count of ends) if (count > 0) sum += (count - taken) * Math.log(count - taken);
+    return sum;
   }
-}
-
-/** The KL divergence of a window [start, end), less the logarithm of the total, which all have in common. */
-function divergence(
-  { counts, before, usedBefore, total }: RunningSums,
-  inside: CountedBins,
-  start: number,
-  end: number,
-  levels: number,
-  merged: MergedLevels,
-): number {
-  const size = end - start;
-  const left = before[start]!;
-  const right = total - before[end]!;
-  // An end bin comes into use by what lies outside of it.
-  const newLeft = counts[start] === 0 && left > 0 ? 1 : 0;
-  const newRight = counts[end - 1] === 0 && right > 0 ? 1 : 0;
-  const used = usedBefore[end]! - usedBefore[start]! + newLeft + newRight;
-  if (used === 0) return Infinity;
-  const taken = (EPSILON * (size - used)) / used;
-  const ends = [left + counts[start]!, right + counts[end - 1]!];
-  const own = selfTerm(inside, ends, taken) + (size - used) * EPSILON * Math.log(EPSILON);
-
-  const width = Math.floor(size / levels);
-  merged.reset(size);
-  for (let level = 0; level < levels; level++) {
-    const from = start + level * width;
-    const to = from + width;
-    const last = level === levels - 1;
-    const outside = (level === 0 ? left : 0) + (last && to === end ? right : 0);
-    const extra = (level === 0 ? newLeft : 0) + (last && to === end ? newRight : 0);
-    const usedHere = usedBefore[to]! - usedBefore[from]! + extra;
-    const merging = before[last ? end : to]! - before[from]!;
-    const sum = before[to]! - before[from]! + outside;
-    const weight = sum - taken * usedHere + EPSILON * (width - usedHere);
-    merged.add(usedHere === 0 ? 0 : Math.floor(merging / usedHere), width, weight);
-  }
-  const tail = start + levels * width;
-  if (tail < end) {
-    const usedHere = usedBefore[end]! - usedBefore[tail]! + newRight;
-    const sum = total - before[tail]!;
-    merged.add(0, end - tail, sum - taken * usedHere + EPSILON * (end - tail - usedHere));
-  }
-  return (own - merged.crossTerm()) / total;
-}
-
-/** The sum of c log c over the smoothed counts in use: those inside, and those of the two end bins. */
-function selfTerm(inside: CountedBins, ends: readonly number[], taken: number): number {
-  let sum = 0;
-  for (let place = 0; place < inside.values.length; place++) {
-    const bins = inside.bins[place]!;
-    if (bins === 0) continue;
-    const count = inside.values[place]! - taken;
-    sum += bins * count * Math.log(count);
-  }
-  for (const count of ends) if (count > 0) sum += (count - taken) * Math.log(count - taken);
-  return sum;
 }
 
 /** Levels of at most this many to a bin are gathered by it; there is no room for more, nor need. */

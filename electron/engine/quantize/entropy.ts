@@ -1,4 +1,4 @@
-import { leastDivergence } from './divergence.ts';
+import { DivergenceSearch } from './divergence.ts';
 import type { Grouping } from './layout.ts';
 import type { GroupRanges, Passes } from './passes.ts';
 import type { ValueSource } from './values.ts';
@@ -28,6 +28,7 @@ export function entropyRanges(
 ): GroupRanges {
   if (levels >= ENTROPY_BINS) return full;
   const ranges = { min: full.min.slice(), max: full.max.slice() };
+  const search = new DivergenceSearch(ENTROPY_BINS, levels);
   for (let first = 0; first < grouping.groups; first += GROUPS_AT_ONCE) {
     const groups = Math.min(GROUPS_AT_ONCE, grouping.groups - first);
     const limits = Float64Array.from({ length: groups }, (_, group) =>
@@ -38,7 +39,7 @@ export function entropyRanges(
       const limit = limits[group]!;
       if (limit === 0) continue;
       const own = counts.subarray(group * ENTROPY_BINS, (group + 1) * ENTROPY_BINS);
-      const half = leastDivergence(own, levels);
+      const half = search.least(own);
       const at = first + group;
       ranges.min[at] = Math.max(full.min[at]!, edge(ENTROPY_BINS / 2 - half, limit));
       ranges.max[at] = Math.min(full.max[at]!, edge(ENTROPY_BINS / 2 + half + 1, limit));
