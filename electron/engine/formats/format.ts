@@ -5,7 +5,7 @@ import type { Kernels } from '../../../shared/kernels.ts';
 import type { ModelGraph } from '../../../shared/graph.ts';
 import type { Model } from '../../../shared/model.ts';
 import type { ModelProperties } from '../../../shared/properties.ts';
-import type { Plan, WeightPlans } from '../../../shared/plan.ts';
+import type { Plan, ValuePlan, WeightPlans } from '../../../shared/plan.ts';
 import type { ChosenRange, ObservedChannels, Ranges } from '../../../shared/ranges.ts';
 import type { Statistics } from '../../../shared/report.ts';
 import type { ActivationDtype, ActivationScheme, Recipe } from '../../../shared/recipe.ts';
@@ -66,6 +66,8 @@ export interface OpenedModel {
   activationCodes?(): readonly ActivationCodes[];
   /** A copy without some of those roundings; absent where activationCodes is. */
   withExactActivations?(codes: readonly ActivationCodes[]): Layout;
+  /** A copy that rounds values to codes, and stores weights as they are; absent where activationCodes is. */
+  withRoundedActivations?(activations: readonly ValuePlan[]): Layout;
   /** A copy that holds parts of the main graph only; absent where no runtime runs the format. */
   withLayers?(layers: readonly LayerCopy[]): Layout;
   close(): void;

@@ -2,7 +2,6 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { AppError } from '../../../shared/errors.ts';
 import type { LayerPart, SkippedLayer } from '../../../shared/layer-errors.ts';
-import type { ValuePlan } from '../../../shared/plan.ts';
 import type { Layout } from '../export/layout.ts';
 import type { ActivationCodes, OpenedModel } from '../formats/format.ts';
 import { bringBeside, ModelCopies, writeCopy } from '../runtime/model-copies.ts';
@@ -41,7 +40,7 @@ export async function partCopies(
     exported.opened.graph(),
     codes,
   );
-  const layout = withValues(original.opened, values);
+  const layout = original.opened.withRoundedActivations!(values);
   return { copies: await copiesBy(original.opened, layout, request), skipped };
 }
 
@@ -73,14 +72,4 @@ async function copiesBy(
   const target = path.join(folder, `part${opened.extension}`);
   await writeCopy(opened, layout, target);
   return new ModelCopies(target, folder, hints);
-}
-
-/** The original with its values rounded, and its weights as they are. */
-function withValues(opened: OpenedModel, activations: readonly ValuePlan[]): Layout {
-  const weights = opened.model.tensors.map(({ id }) => ({
-    ...{ tensor: id, scheme: null, reason: null, byRule: false },
-  }));
-  const recipe = { version: 1, name: '', default: null, minElements: 0, rules: [] } as const;
-  const plan = { weights, activations, operators: [] };
-  return opened.layout(plan, 'static', recipe, 'part', new Map());
 }

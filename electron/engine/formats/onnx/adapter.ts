@@ -10,6 +10,7 @@ import { exactActivations } from './write/exact-activations.ts';
 import { planStatic } from './fit/static/plan.ts';
 import { weightInputs } from './fit/weight-inputs.ts';
 import { layersCopy } from './write/layers-copy.ts';
+import { roundedActivations } from './write/rounded-activations.ts';
 import { observedCopy } from './write/observed-copy.ts';
 import { staticOpset } from './write/opsets.ts';
 import {
@@ -110,6 +111,8 @@ function openOnnx(source: FileSource): OpenedModel {
         ),
       activationCodes: codesOf,
       withExactActivations: (codes) => exactActivations(graphOf(), files, codes),
+      withRoundedActivations: (activations) =>
+        roundedActivations({ index, graph: graphOf(), tensors }, files, activations),
       withLayers: (layers) => layersCopy({ index, graph: graphOf(), tensors }, files, layers),
       close: () => {
         source.close();
