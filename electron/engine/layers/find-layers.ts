@@ -208,16 +208,20 @@ class Finder {
     return [...found.values()].map(({ name, graph }) => ({ name, reason: inBody(graph) }));
   }
 
-  /** Operators of bodies that operators on codes replace. */
+  /** Operators of bodies with weights that operators on codes replace. Preparation folds others. */
   private replacedInBodies(): OperatorRef[] {
     const inBodies = this.exported.graph().operators.filter(({ graph }) => graph !== '');
     const kept = new Set(inBodies.map(placeOf));
     const onCodes = new Set(
       inBodies.filter(({ op }) => QUANTIZING.test(op)).map(({ graph }) => graph),
     );
+    const isWeight = (input: Operand): boolean =>
+      input?.kind === 'tensor' && isFloatOrCodes(this.original.model.tensors[input.tensor]!);
     return this.original
       .graph()
-      .operators.filter((each) => onCodes.has(each.graph) && !kept.has(placeOf(each)));
+      .operators.filter(
+        (each) => onCodes.has(each.graph) && !kept.has(placeOf(each)) && each.inputs.some(isWeight),
+      );
   }
 
   /** Operators of bodies that take what operators on codes give. */

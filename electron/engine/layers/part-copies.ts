@@ -30,7 +30,7 @@ export async function partCopies(
   request: PartRequest,
 ): Promise<{ readonly copies: ModelCopies; readonly skipped: readonly SkippedLayer[] }> {
   const codes = exported.opened.activationCodes?.() ?? [];
-  assertApart(exported.opened, codes, request.only);
+  assertApart([original.opened, exported.opened], codes, request.only);
   if (request.only === 'weights') {
     const layout = exported.opened.withExactActivations!(codes);
     return { copies: await copiesBy(exported.opened, layout, request), skipped: [] };
@@ -45,18 +45,18 @@ export async function partCopies(
 }
 
 function assertApart(
-  opened: OpenedModel,
+  [original, exported]: readonly [OpenedModel, OpenedModel],
   codes: readonly ActivationCodes[],
   only: LayerPart,
 ): void {
-  const onCodes = opened.graph().operators.find(({ op }) => ON_CODES.test(op));
-  const isApart = opened.withExactActivations !== undefined && onCodes === undefined;
+  const onCodes = exported.graph().operators.find(({ op }) => ON_CODES.test(op));
+  const isOnnx = [original, exported].every(({ model }) => model.format === 'onnx');
+  const isApart = isOnnx && onCodes === undefined;
   // Of an export that stores weights alone, they are all of it.
   if (isApart && (codes.length > 0 || only === 'weights')) return;
   throw new AppError('UNSUPPORTED', `has no ${only} that can be measured by themselves`, {
-    ...{ file: opened.files[0]!.path, field: 'only' },
-    found:
-      opened.model.format === 'onnx' ? (onCodes?.op ?? 'activations in float') : 'another format',
+    ...{ file: exported.files[0]!.path, field: 'only' },
+    found: isOnnx ? (onCodes?.op ?? 'activations in float') : 'another format',
     expected: 'an ONNX export of mode static, with QuantizeLinear and DequantizeLinear',
   });
 }

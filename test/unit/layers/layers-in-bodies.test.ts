@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { measureLayersOf } from '../../../electron/engine/runtime/run-models.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { LAYER_PARTS, type LayerErrors, type LayerPart } from '../../../shared/layer-errors.ts';
-import { bodyOf, ifModel } from '../../helpers/body-models.ts';
+import { bodyOf, ifModel, loopModel } from '../../helpers/body-models.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { recipe } from '../../helpers/export.ts';
 import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
@@ -103,6 +103,13 @@ test('activations alone are all of the error where no weight loses anything, tho
   const names = ({ skipped }: LayerErrors) =>
     skipped.map(({ name, reason }) => `${name} ${reason}`);
   expect(new Set(names(activations!))).toEqual(new Set(names(all!)));
+});
+
+test('names no operator without a weight that was fused into another', async () => {
+  const [{ skipped }] = (await layersOf(loopModel(), [undefined])) as [LayerErrors];
+  const names = skipped.map(({ name }) => name);
+  expect(names).toEqual(expect.arrayContaining(['MatMul_a', 'Gemm_g']));
+  expect(names).not.toContain('Add_sum');
 });
 
 test('names the layers of each body once, whatever of them is measured', async () => {
