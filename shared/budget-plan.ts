@@ -1,6 +1,7 @@
 // A recipe that reaches a goal, from what each tensor costs under each scheme that it may have.
 import { frontier, frugalChoice, leastWithin, type Cost } from './budget.ts';
 import { AppError } from './errors.ts';
+import type { ExportMode } from './exports.ts';
 import { patternsOf } from './patterns.ts';
 import { activationRules, type Recipe } from './recipe.ts';
 import { fieldsOf, schemeOf, type Scheme } from './scheme.ts';
@@ -47,6 +48,11 @@ export interface Budget {
   readonly fixed: BudgetSums;
   /** What signal and noise are of; the weights where it is missing. */
   readonly by?: 'outputs';
+  /**
+   * Mode static: a plan is the recipe with rules for what it changes, since integer operators take weights of any size
+   * as the recipe says; and no limit of bytes has operators compute in float that the recipe has on integers.
+   */
+  readonly isStatic?: true;
 }
 
 export interface BudgetPlan {
@@ -88,6 +94,7 @@ export const CANDIDATES: readonly Candidate[] = [
   { name: 'litert-int4', scheme: schemeOf({ dtype: 'int4', narrowRange: true }) },
   { name: 'litert-int8', scheme: schemeOf({ dtype: 'int8', narrowRange: true }) },
   { name: 'int8', scheme: schemeOf({ dtype: 'int8' }) },
+  { name: 'int8-tensor', scheme: schemeOf({ dtype: 'int8', granularity: 'tensor' }) },
   block('int8', 128),
   { name: 'int16', scheme: schemeOf({ dtype: 'int16' }) },
   { name: 'float16', scheme: schemeOf({ dtype: 'float16' }) },
@@ -96,6 +103,15 @@ export const CANDIDATES: readonly Candidate[] = [
 
 /** The candidates that are taken where the user chooses none. */
 export const DEFAULT_CANDIDATES: readonly string[] = ['int4-block32', 'int8', 'int16', 'float16'];
+
+/** The same for mode static: what integer kernels take. */
+export const STATIC_CANDIDATES: readonly string[] = ['int8', 'int8-tensor'];
+
+/** The candidates of a mode: in mode static those that integer kernels take. */
+export function candidatesOf(mode: ExportMode): readonly Candidate[] {
+  if (mode !== 'static') return CANDIDATES;
+  return CANDIDATES.filter(({ scheme }) => scheme.kind === 'affine' && scheme.dtype === 'int8');
+}
 
 /** The schemes of candidates by name. @throws AppError BAD_USAGE when a name is not known */
 export function candidateSchemes(names: readonly string[]): readonly Scheme[] {
@@ -241,10 +257,15 @@ export function curveOf({ names, fixed }: Budget): readonly CurvePoint[] {
  * The option of each name. The SQNR pools over quantized tensors, so that a floor of N dB is
  * sum(noise - signal / 10^(N / 10)) <= 0 over them: a sum, as the bytes are.
  */
-function choose({ names, fixed }: Budget, goal: Goal): readonly number[] {
+function choose({ names, fixed, isStatic }: Budget, goal: Goal): readonly number[] {
   if ('maxBytes' in goal) {
-    const costs = byteCosts(names);
-    return leastWithin(costs, goal.maxBytes - fixed.bytesAfter) ?? costs.map(mostFrugal);
+    // The first option of each name is to stay as it is.
+    const skipped = names.map(({ base, options }) =>
+      isStatic === true && base !== null && options.length > 1 ? 1 : 0,
+    );
+    const costs = byteCosts(names).map((options, at) => options.slice(skipped[at]));
+    const chosen = leastWithin(costs, goal.maxBytes - fixed.bytesAfter) ?? costs.map(mostFrugal);
+    return chosen.map((option, at) => option + skipped[at]!);
   }
   const share = 10 ** (-(goal.minSqnrDb - ROUNDING_DB) / 10);
   const costs = names.map(({ options }) =>
@@ -270,19 +291,26 @@ function mostFrugal(options: readonly Cost[]): number {
   );
 }
 
-function recipeOf({ base, names }: Budget, chosen: readonly number[]): Recipe {
-  const byScheme = new Map<string, { scheme: Scheme; names: string[] }>();
-  for (const [index, { name, options }] of names.entries()) {
+function recipeOf({ base, names, isStatic }: Budget, chosen: readonly number[]): Recipe {
+  const byScheme = new Map<string, { scheme: Scheme | null; names: string[] }>();
+  for (const [index, { name, options, base: asBase }] of names.entries()) {
     const { scheme } = options[chosen[index]!]!;
-    if (scheme === null) continue;
     const key = JSON.stringify(scheme);
+    if (key === JSON.stringify(isStatic === true ? asBase : null)) continue;
     const group = byScheme.get(key) ?? { scheme, names: [] };
     group.names.push(name);
     byScheme.set(key, group);
   }
   const weights = [...byScheme.values()].flatMap(({ scheme, names: group }) =>
-    patternsOf(group).map((name) => ({ match: { name }, scheme: fieldsOf(scheme) })),
+    patternsOf(group).map((name) => ({
+      match: { name },
+      scheme: scheme === null ? null : fieldsOf(scheme),
+    })),
   );
+  if (isStatic === true)
+    return weights.length === 0
+      ? base
+      : { ...base, name: 'budget', rules: [...base.rules, ...weights] };
   return { ...base, name: 'budget', default: null, rules: [...activationRules(base), ...weights] };
 }
 

@@ -106,7 +106,7 @@ async function plan({ positionals, values }: CommandInput): Promise<number> {
       printError(
         `quantscope: warning: a plan chooses schemes with the nearest codes, not by GPTQ as recipe ${printable(base.name)} does`,
       );
-    const candidates = candidateSchemes(candidateNames(names) ?? defaultCandidates(session));
+    const candidates = candidateSchemes(candidateNames(names) ?? defaultCandidates(session, mode));
     const found = await withBudgeted(tools, values, { base, mode }, async (model) => {
       const request = { base, mode, candidates };
       return solve(tools, model, request, { goal, inputs });

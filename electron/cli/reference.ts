@@ -114,6 +114,9 @@ layer alone is quantized under the coarsest of its schemes, exported and compare
 in the outputs then stands for that of its weights, and a plan spends its bytes where the outputs lose most. Of models
 with more than 64 layers, the error of each layer's own output is an estimate that tells which 64 are measured.
 \`--candidates none\` finds the layers to keep in float for so many dB at the outputs, by the fewest bytes.
+In mode static a plan is the recipe with rules for the layers that it changes, chosen from schemes that integer kernels
+take (int8 per channel and per tensor). A limit of bytes leaves no operator in float that the recipe has on integers;
+\`--min-sqnr\` may.
 \`outputSqnrDb\` is what the plan's own export gives on the samples; \`--min-sqnr\` is met by that figure. \`total\` has the
 estimate.
 

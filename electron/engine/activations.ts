@@ -8,7 +8,7 @@ import type {
   StaticOutline,
 } from '../../shared/activations.ts';
 import { valueKey, type ModelGraph, type Operand, type OperatorRef } from '../../shared/graph.ts';
-import type { Plan, ValuePlan } from '../../shared/plan.ts';
+import type { OperatorPlan, Plan, ValuePlan } from '../../shared/plan.ts';
 import {
   HISTOGRAM_BINS,
   RANGE_METHODS,
@@ -56,6 +56,14 @@ export class Activations {
     const { producer } = this.graph.values[value]!;
     const operator = producer === null ? undefined : this.graph.operators[producer];
     return operator?.op === RESTORING ? (operator.inputs[0] ?? null) : null;
+  }
+
+  /** What is done to the operator that takes the codes of a stored tensor and computes on integers; null where none does. */
+  integerTaker(tensor: number, { weights, operators }: Plan): OperatorPlan | null {
+    const taker = this.takers.get(tensor);
+    const operator = taker === undefined ? undefined : operators[taker.id];
+    if (operator?.isInteger !== true || weights[tensor]!.scheme === null) return null;
+    return operator;
   }
 
   /**

@@ -1,9 +1,11 @@
 import {
   DEFAULT_CANDIDATES,
+  STATIC_CANDIDATES,
   planOfBase,
   planWithin,
   sumsOf,
   type Budget,
+  type BudgetName,
   type BudgetOption,
   type BudgetPlan,
   type FilePlan,
@@ -33,8 +35,9 @@ export interface BudgetRequest {
   readonly candidates: readonly Scheme[];
 }
 
-/** The names of the candidates that a model's format stores well. */
-export function defaultCandidates(session: Session): readonly string[] {
+/** The names of the candidates that a model's format stores well, and in mode static computes on. */
+export function defaultCandidates(session: Session, mode: ExportMode): readonly string[] {
+  if (mode === 'static') return STATIC_CANDIDATES;
   return session.opened.candidates ?? DEFAULT_CANDIDATES;
 }
 
@@ -59,9 +62,13 @@ export async function planFile(
   options: RunOptions,
 ): Promise<FilePlan> {
   const sized = async (plan: BudgetPlan): Promise<FilePlan> => {
-    const { bytesBefore, bytesAfter } = await model.previewExport(plan.recipe, mode, options);
+    const preview = await model.previewExport(plan.recipe, mode, options);
+    const { bytesBefore, bytesAfter, quantized } = preview;
     const meets = 'maxBytes' in goal ? bytesAfter <= goal.maxBytes : plan.meets;
-    return { ...plan, meets, fileBytes: { before: bytesBefore, after: bytesAfter } };
+    // In mode static the export is of a prepared copy, which has other tensors.
+    const kept = preview.kept.reduce((sum, { tensors }) => sum + tensors, 0);
+    const total = { ...plan.total, ...(mode === 'static' ? { quantized, kept } : {}) };
+    return { ...plan, total, meets, fileBytes: { before: bytesBefore, after: bytesAfter } };
   };
   if (!('maxBytes' in goal)) return sized(planWithin(budget, goal));
   let best = await sized(planWithin(budget, { maxBytes: 0 }));
@@ -69,17 +76,26 @@ export async function planFile(
   const base = await sized(planOfBase(budget));
   if (base.meets && (!best.meets || noiseOf(base) <= noiseOf(best))) best = base;
   let limit = goal.maxBytes - (best.fileBytes.after - best.total.bytesAfter);
+  let [below, above]: [FilePlan, FilePlan | null] = [best, null];
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const plan = planWithin(budget, { maxBytes: limit });
     const next = await sized(plan);
     const spare = goal.maxBytes - next.fileBytes.after;
     if (spare >= 0 && (!best.meets || noiseOf(next) < noiseOf(best))) best = next;
-    // One step down from a limit that was too high, or up from one with much to spare.
     if (spare >= 0 && spare <= goal.maxBytes * CLOSE) break;
     if (!plan.meets) break;
-    limit += spare >= 0 ? spare / 2 : spare;
+    if (spare >= 0) below = next;
+    else above = next;
+    limit = above === null ? limit + spare / 2 : limitBetween(below, above, goal.maxBytes);
   }
   return best;
+}
+
+/** The bytes of tensors at which a file has so many, where both grow alike between one that is smaller and one that is larger. */
+function limitBetween(below: FilePlan, above: FilePlan, maxBytes: number): number {
+  const from = below.total.bytesAfter;
+  const part = (maxBytes - below.fileBytes.after) / (above.fileBytes.after - below.fileBytes.after);
+  return from + part * (above.total.bytesAfter - from);
 }
 
 function noiseOf({ total }: BudgetPlan): number {
@@ -97,33 +113,46 @@ export async function measureBudget(
 ): Promise<Budget> {
   const { kept, measured } = await measure(model, request, options);
   const elements = (tensor: number): number => model.tensors[tensor]!.elements;
-  const names = freeNames(model, request.base).map(({ name, tensors }) => ({
-    name,
-    tensors,
-    options: optionsOf(tensors, kept, measured, elements),
-    base: measured[0]![tensors[0]!]!.scheme,
-  }));
-  const free = new Set(names.flatMap(({ tensors }) => tensors));
-  const fixed = kept.filter((report) => !free.has(report.tensor));
-  return { base: request.base, names, fixed: sumsOf(fixed, elements) };
+  const ofBase = measured[0]!;
+  const names: BudgetName[] = [];
+  const free = new Set<number>();
+  for (const { name, tensors } of freeNames(model, request)) {
+    const biases = tensors.flatMap((tensor) => ofBase.onIntegers.get(tensor) ?? []);
+    const options = optionsOf({ tensors, biases }, kept, measured, elements);
+    names.push({ name, tensors, options, base: ofBase.reports[tensors[0]!]!.scheme });
+    for (const tensor of [...tensors, ...biases]) free.add(tensor);
+  }
+  const isStatic = request.mode === 'static';
+  const fixed = (isStatic ? ofBase.reports : kept).filter((report) => !free.has(report.tensor));
+  return {
+    ...{ base: request.base, names, fixed: sumsOf(fixed, elements) },
+    ...(isStatic ? { isStatic } : {}),
+  };
 }
 
 type Reports = readonly TensorReport[];
+
+/** Every tensor under one recipe. */
+interface Measured {
+  readonly reports: Reports;
+  /** The weights that operators on integers take, with the biases of these; none in modes that compute in float. */
+  readonly onIntegers: ReadonlyMap<number, readonly number[]>;
+}
 
 /** Every tensor as it is, under the recipe, and under each candidate. */
 async function measure(
   model: Budgeted,
   { base, mode, candidates }: BudgetRequest,
   options: RunOptions,
-): Promise<{ kept: Reports; measured: readonly Reports[] }> {
-  const run = async (recipe: Recipe, what: string): Promise<Reports> => {
+): Promise<{ kept: Reports; measured: readonly Measured[] }> {
+  const run = async (recipe: Recipe, what: string): Promise<Measured> => {
     const { reports } = await model.analyze(recipe, {
       signal: options.signal,
       mode,
       withScales: false,
       onProgress: (progress) => options.onProgress?.({ ...progress, what }),
     });
-    return reports;
+    return { reports, onIntegers: model.onIntegers?.(recipe) ?? new Map() };
   };
   const only = (scheme: Scheme | null): Recipe => ({
     ...base,
@@ -131,7 +160,7 @@ async function measure(
     minElements: 0,
     rules: activationRules(base),
   });
-  const kept = await run(only(null), 'Reading');
+  const { reports: kept } = await run(only(null), 'Reading');
   const measured = [await run(base, 'Measuring the recipe')];
   for (const scheme of candidates)
     measured.push(await run(only(scheme), `Measuring ${describeScheme(scheme)}`));
@@ -144,13 +173,22 @@ interface NamedTensors {
 }
 
 /** The names whose tensors may all change, and which a rule can tell. */
-function freeNames({ tensors }: Budgeted, base: Recipe): readonly NamedTensors[] {
+function freeNames(
+  { tensors }: Budgeted,
+  { base, mode }: Pick<BudgetRequest, 'base' | 'mode'>,
+): readonly NamedTensors[] {
   const groups = new Map<string, number[]>();
   const staying = new Set<string>();
-  for (const { tensor, scheme, byRule } of planWeights(tensors, base)) {
+  const isStatic = mode === 'static';
+  // Operators on integers take weights of any size, and what they take of biases and constants no recipe says.
+  const planned = isStatic
+    ? planWeights(tensors, { ...base, minElements: 0 }, 'any')
+    : planWeights(tensors, base);
+  for (const { tensor, scheme, byRule } of planned) {
     const ref = tensors[tensor]!;
     if (!isQuantizable(ref)) continue;
-    const onPurpose = byRule || base.default === null || ref.elements < base.minElements;
+    const onPurpose =
+      byRule || isStatic || base.default === null || ref.elements < base.minElements;
     if ((scheme === null && onPurpose) || ref.name.length > MAX_NAME) staying.add(ref.name);
     addTo(groups, ref.name, tensor);
   }
@@ -159,18 +197,23 @@ function freeNames({ tensors }: Budgeted, base: Recipe): readonly NamedTensors[]
     .map(([name, named]) => ({ name, tensors: named }));
 }
 
-/** The ways to store tensors of one name: as they are, and under each scheme that suits them. */
+/**
+ * The ways to store tensors of one name: as they are, and under each scheme that suits them. One that has operators
+ * compute in float which the recipe has on integers does not: it would be slower, and leave activations in float.
+ */
 function optionsOf(
-  tensors: readonly number[],
+  { tensors, biases }: { readonly tensors: readonly number[]; readonly biases: readonly number[] },
   kept: Reports,
-  measured: readonly Reports[],
+  measured: readonly Measured[],
   elements: (tensor: number) => number,
 ): readonly BudgetOption[] {
-  const asTheyAre = tensors.map((tensor) => kept[tensor]!);
-  const options: BudgetOption[] = [{ scheme: null, sums: sumsOf(asTheyAre, elements) }];
-  for (const all of measured) {
-    const reports = tensors.map((tensor) => all[tensor]!);
-    const schemes = new Set(reports.map(({ scheme }) => JSON.stringify(scheme)));
+  const reportsIn = (all: Reports): Reports => [...tensors, ...biases].map((id) => all[id]!);
+  const options: BudgetOption[] = [{ scheme: null, sums: sumsOf(reportsIn(kept), elements) }];
+  const wanted = tensors.filter((tensor) => measured[0]!.onIntegers.has(tensor));
+  for (const { reports: all, onIntegers } of measured) {
+    if (!wanted.every((tensor) => onIntegers.has(tensor))) continue;
+    const reports = reportsIn(all);
+    const schemes = new Set(tensors.map((tensor) => JSON.stringify(all[tensor]!.scheme)));
     const { scheme } = reports[0]!;
     const isFinite = reports.every(({ noise }) => Number.isFinite(noise));
     if (scheme !== null && schemes.size === 1 && isFinite)

@@ -33,7 +33,11 @@ export type Measurable = Pick<
 >;
 
 /** What a budget is measured of, and its plans are written with. */
-export type Budgeted = Pick<Session, 'tensors'> & Measurable;
+export type Budgeted = Pick<Session, 'tensors'> &
+  Measurable & {
+    /** Mode static: the weights that operators on integers take as codes under a recipe, and the biases of these. */
+    onIntegers?(recipe: Recipe): ReadonlyMap<number, readonly number[]>;
+  };
 
 /** A recipe that changes nothing of the model. */
 function keeping(recipe: Recipe): Recipe {
@@ -141,6 +145,20 @@ export class StaticModel implements Budgeted {
   ): Promise<readonly RangeCandidate[]> {
     const own = this.prepared.counterparts.preparedOf.get(tensor);
     return own === undefined ? [] : this.session.searchRanges(own, recipe, signal, 'static');
+  }
+
+  /** By the numbers of the source: the weights that operators on integers take, with the biases of these. */
+  onIntegers(recipe: Recipe): ReadonlyMap<number, readonly number[]> {
+    const { sourceOf, preparedOf } = this.prepared.counterparts;
+    const plan = this.session.plan(recipe, 'static');
+    const taken = new Map<number, readonly number[]>();
+    for (const [source, own] of preparedOf) {
+      const operator = this.activations.integerTaker(own, plan);
+      if (operator === null) continue;
+      const bias = operator.bias === undefined ? undefined : sourceOf.get(operator.bias.tensor);
+      taken.set(source, bias === undefined ? [] : [bias]);
+    }
+    return taken;
   }
 
   /** The outputs of the operators of all weights, in the source's order. */

@@ -22,7 +22,7 @@ export function budgetHandlers({
     budget: async ({ handle, recipe, mode, candidates, outputs }, call) => {
       const session = models.session(handle);
       const model = models.in(handle, mode);
-      const names = candidates ?? defaultCandidates(session);
+      const names = candidates ?? defaultCandidates(session, mode);
       const request = { base: parseRecipe(recipe), mode, candidates: candidateSchemes(names) };
       let budget = await measureBudget(model, request, call);
       if (outputs !== null) {

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseRecipe } from '../../../shared/recipe-file.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import type { Total } from '../../../shared/report.ts';
 import { runCommand as run } from '../../helpers/command-line.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
@@ -16,6 +17,14 @@ interface Planned {
   readonly meets: boolean;
   readonly recipe: unknown;
   readonly fileBytes: { readonly before: number; readonly after: number };
+}
+
+/** What export tells of a file in mode static. */
+interface Exported {
+  readonly bytesAfter: number;
+  readonly quantized: number;
+  readonly kept: number;
+  readonly integerOperators: number;
 }
 
 async function totalOf(...args: string[]): Promise<Planned> {
@@ -132,17 +141,49 @@ describe('plan --mode static', () => {
   const ranges = path.join(folder, 'ranges.json');
   const wanted = ['--recipe', 'static-int8', '--mode', 'static'];
 
-  test('counts the bytes of the static export', async () => {
+  /** A plan for a goal, the export of its recipe, and that of static-int8. */
+  async function planned(...goal: string[]) {
     expect((await run('calibrate', sample, '--samples', '2', '--out', ranges)).status).toBe(0);
     const out = path.join(folder, 'static.json');
-    const limit = ['--max-bytes', '240kB', '--out', out];
-    const plan = await totalOf('plan', sample, ...wanted, '--ranges', ranges, ...limit);
+    const plan = await totalOf(
+      ...['plan', sample, ...wanted, '--ranges', ranges, ...goal, '--out', out],
+    );
+    const exported = async (name: string): Promise<Exported> => {
+      const target = path.join(folder, 'static.onnx');
+      const options = ['--mode', 'static', '--ranges', ranges, '--out', target, '--json'];
+      const { stdout } = await run('export', sample, '--recipe', name, ...options);
+      return JSON.parse(stdout) as Exported;
+    };
+    return { plan, made: await exported(out), base: await exported('static-int8') };
+  }
+
+  test('counts the bytes and tensors of the static export, whose operators stay on integers', async () => {
+    const { plan, made, base } = await planned('--max-bytes', '250kB');
     expect(plan.meets).toBe(true);
-    const target = path.join(folder, 'static.onnx');
-    const options = ['--mode', 'static', '--ranges', ranges, '--out', target];
-    expect((await run('export', sample, '--recipe', out, ...options)).status).toBe(0);
-    expect(fs.statSync(target).size).toBe(plan.fileBytes.after);
-    expect(plan.fileBytes.before).toBe(fs.statSync(sample).size);
+    expect(plan.fileBytes).toEqual({ before: fs.statSync(sample).size, after: made.bytesAfter });
+    expect(made.bytesAfter).toBeGreaterThan(245_000);
+    expect([plan.total.quantized, plan.total.kept]).toEqual([made.quantized, made.kept]);
+    // Layers below the recipe's least size compute on integers as well.
+    expect([made.integerOperators, made.quantized]).toEqual([54, 108]);
+    expect(base.integerOperators).toBe(54);
+    const { rules, ...recipe } = parseRecipe(plan.recipe);
+    const { rules: none, ...preset } = findPreset('static-int8')!;
+    expect(recipe).toEqual({ ...preset, name: 'budget' });
+    expect([none.length, rules.length > 0]).toEqual([0, true]);
+  });
+
+  test('at a limit that the recipe meets is the recipe', async () => {
+    const { plan, made, base } = await planned('--max-bytes', '400kB');
+    expect(plan.recipe).toEqual(findPreset('static-int8'));
+    expect(made.bytesAfter).toBe(base.bytesAfter);
+  });
+
+  test('keeps layers in float for a floor of dB, each with its bias', async () => {
+    const { plan, made } = await planned('--min-sqnr', '47');
+    expect(plan.meets).toBe(true);
+    expect(made.bytesAfter).toBe(plan.fileBytes.after);
+    expect(made.integerOperators).toBeLessThan(54);
+    expect(made.quantized).toBe(2 * made.integerOperators);
   });
 
   test('by outputs counts what quantized activations lose, too', async () => {
