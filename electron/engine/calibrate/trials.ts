@@ -17,15 +17,16 @@ export interface Trial<T> {
 }
 
 /**
- * Finds which values of bodies the runtime rejects, so that only those are skipped. Bodies are told apart first, as a
- * loop mostly rejects all of its values or none; the values of one body are halved.
+ * Finds which values of bodies the runtime rejects, so that only those are skipped. Values of branches in loops, which it
+ * rejects most, are told apart first, and then bodies, as a loop mostly rejects all of its values or none; the values of
+ * one body are halved.
  */
 export class Trials {
   private rejected = 0;
-  private readonly bodies: ReadonlyMap<string, string>;
+  private readonly values: ReadonlyMap<string, ObservedInBody>;
 
   constructor(inBodies: readonly ObservedInBody[]) {
-    this.bodies = new Map(inBodies.map(({ name, body }) => [name, body]));
+    this.values = new Map(inBodies.map((value) => [value.name, value]));
   }
 
   async run<T>(
@@ -51,13 +52,26 @@ export class Trials {
   }
 
   private split(names: readonly string[]): readonly (readonly string[])[] {
-    const bodies = [...new Set(names.map((name) => this.bodies.get(name)))];
-    const ofFirst = new Set(bodies.slice(0, bodies.length >> 1));
-    const half = names.length >> 1;
-    const isFirst = (name: string, at: number): boolean =>
-      bodies.length > 1 ? ofFirst.has(this.bodies.get(name)) : at < half;
-    return [names.filter(isFirst), names.filter((name, at) => !isFirst(name, at))];
+    const values = names.map((name) => this.values.get(name)!);
+    const certain = values.filter(({ isConditional }) => !isConditional);
+    const bodies = [...new Set(values.map(({ body }) => body))];
+    const first =
+      certain.length > 0 && certain.length < values.length
+        ? certain
+        : bodies.length > 1
+          ? inBodies(values, bodies.slice(0, bodies.length >> 1))
+          : values.slice(0, values.length >> 1);
+    const isFirst = new Set(first.map(({ name }) => name));
+    return [[...isFirst], names.filter((name) => !isFirst.has(name))];
   }
+}
+
+function inBodies(
+  values: readonly ObservedInBody[],
+  bodies: readonly string[],
+): readonly ObservedInBody[] {
+  const wanted = new Set(bodies);
+  return values.filter(({ body }) => wanted.has(body));
 }
 
 /** Whether the runtime rejected a model, or a run of it. */
@@ -69,9 +83,11 @@ export function isRejection(error: unknown): error is AppError {
 const SHAPES_DIFFER = /Inconsistent shape|Unexpected shape|shape mismatch/i;
 
 export const UNEVEN = 'its shape differs between the iterations of a loop';
+const ONE_UNEVEN =
+  'its shape, or that of a value observed with it, differs between the iterations of a loop';
 
 function whyRejected({ details, message }: AppError, values: number): string {
   const said = details.found ?? message;
-  if (values > 1) return `the runtime rejects it, or a value observed with it: ${said}`;
-  return SHAPES_DIFFER.test(said) ? UNEVEN : `cannot be observed: ${said}`;
+  if (SHAPES_DIFFER.test(said)) return values === 1 ? UNEVEN : ONE_UNEVEN;
+  return `${values === 1 ? 'cannot be observed' : 'cannot be observed with others'}: ${said}`;
 }

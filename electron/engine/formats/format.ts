@@ -89,6 +89,8 @@ export interface ObservedInBody {
   readonly body: string;
   /** How many loops run it: what is observed has an axis more for each. */
   readonly loops: number;
+  /** Whether a loop runs an If around it: an iteration that takes the other branch gives it another shape. */
+  readonly isConditional: boolean;
 }
 
 /** A stored weight as a matrix, and the value whose rows, or whose patches, are multiplied with its rows. */

@@ -102,17 +102,19 @@ describe('values that the runtime rejects', () => {
   const inBodies = (bodies: number, values: number): ObservedInBody[] =>
     Array.from({ length: bodies * values }, (_, at) => {
       const body = `body${Math.floor(at / values)}`;
-      return { name: `${body}/${at % values}`, body, loops: 1 };
+      return { name: `${body}/${at % values}`, body, loops: 1, isConditional: false };
     });
 
   /** Work that rejects some names, and what it was given. */
-  function rejecting(isRejected: (name: string) => boolean) {
+  function rejecting(
+    isRejected: (name: string) => boolean,
+    said = 'Inconsistent shape in loop output',
+  ) {
     const given: (readonly string[])[] = [];
     let splits = 0;
     const work = (names: readonly string[]): Promise<readonly { name: string }[]> => {
       given.push(names);
-      if (names.some(isRejected))
-        throw new AppError('RUNTIME', 'failed', { found: 'Inconsistent shape in loop output' });
+      if (names.some(isRejected)) throw new AppError('RUNTIME', 'failed', { found: said });
       return Promise.resolve(names.map((name) => ({ name })));
     };
     return {
@@ -140,21 +142,37 @@ describe('values that the runtime rejects', () => {
     expect(splits()).toBe(given.length - 1);
   });
 
-  test('are skipped together after so many', async () => {
+  test('of branches in loops leave the others alone, however many they are', async () => {
+    const values = inBodies(80, 2).map((value, at) => ({ ...value, isConditional: at % 4 > 1 }));
+    const conditional = values.filter(({ isConditional }) => isConditional);
+    const isRejected = new Set(conditional.map(({ name }) => name));
+    const { given, trial } = rejecting((name) => isRejected.has(name));
+    const found = await new Trials(values).run(
+      values.map(({ name }) => name),
+      trial,
+    );
+    const skipped = found.flatMap((each) => ('skipped' in each ? [each.skipped.name] : []));
+    expect(new Set(skipped)).toEqual(isRejected);
+    expect(skipped).toHaveLength(isRejected.size);
+    expect(given.length).toBeLessThan(MOST_REJECTED + 12);
+  });
+
+  test.each([
+    [
+      'Inconsistent shape in loop output',
+      'its shape, or that of a value observed with it, differs between the iterations of a loop',
+    ],
+    ['Out of memory', 'cannot be observed with others: Out of memory'],
+  ])('are skipped together after so many: %s', async (said, reason) => {
     const values = inBodies(1, 1000);
-    const { given, trial } = rejecting(() => true);
+    const { given, trial } = rejecting(() => true, said);
     const found = await new Trials(values).run(
       values.map(({ name }) => name),
       trial,
     );
     expect(found).toHaveLength(1000);
     expect(found.every((each) => 'skipped' in each)).toBe(true);
-    expect(found.at(-1)).toMatchObject({
-      skipped: {
-        reason:
-          'the runtime rejects it, or a value observed with it: Inconsistent shape in loop output',
-      },
-    });
+    expect(found.at(-1)).toMatchObject({ skipped: { reason } });
     expect(given.length).toBeLessThan(MOST_REJECTED + 12);
   });
 });

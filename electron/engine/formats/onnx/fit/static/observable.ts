@@ -38,7 +38,7 @@ export function observable(
     const isTaken = names.make(key) !== key;
     if (isTaken) skipped.set(key, 'another value of the model is known by its name');
     else if ('reason' in home) skipped.set(key, home.reason);
-    else inBodies.set(key, { name: key, body: value.graph, loops: home.loops });
+    else inBodies.set(key, { name: key, body: value.graph, ...home });
   }
   for (const key of skipped.keys()) inBodies.delete(key);
   return {
@@ -69,13 +69,13 @@ function bodyValues(graph: OnnxGraph, tensors: readonly OnnxTensor[]): ReadonlyS
   return found;
 }
 
-/** How many loops run a graph, or why its values are not observed. */
+/** What runs a graph, or why its values are not observed. */
 function placeOf(
   home: GraphRecord,
   graph: OnnxGraph,
   opset: number,
-): { readonly loops: number } | { readonly reason: string } {
-  let loops = 0;
+): Pick<ObservedInBody, 'loops' | 'isConditional'> | { readonly reason: string } {
+  let [loops, isInBranch, isConditional] = [0, false, false];
   for (let at = home; graph.runners.has(at);) {
     const runner = graph.runners.get(at)!;
     const { op, domain } = graph.operators[runner]!;
@@ -83,7 +83,9 @@ function placeOf(
     if (domain !== '' || (op !== 'If' && !isLoop))
       return { reason: `it is in a body of ${op}, whose values are not observed` };
     if (isLoop) loops++;
+    isConditional ||= isLoop && isInBranch;
+    isInBranch ||= op === 'If';
     at = graph.graphs[runner]!;
   }
-  return { loops };
+  return { loops, isConditional };
 }
