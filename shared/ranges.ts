@@ -1,3 +1,4 @@
+import type { ActivationScheme, Recipe } from './recipe.ts';
 import type { RangeMethod } from './scheme.ts';
 
 /** Bins of an observed histogram; two of them are one of onnxruntime's 2048. */
@@ -19,11 +20,32 @@ export function rangeName(range: RangeMethod): string {
   return 'clip' in range ? 'clip' : `percentile ${range.percentile}`;
 }
 
-/** The range method that lost least of a model's outputs, and what each that was tried left of them. */
+/** The range method of activations that calibration chose by a model's outputs, and what each that was tried left of them. */
 export interface BestRange {
   readonly range: RangeMethod;
+  /** The activations that it was measured for. */
+  readonly of: Pick<ActivationScheme, 'dtype' | 'symmetric'>;
+  /** Whether nearest codes of weights lost less than those of the recipe's algorithm, and are taken. */
+  readonly isNearest: boolean;
+  /** Empty where nothing was measured for the recipe's activations, so that its own range stands. */
+  readonly tried: readonly TriedRange[];
+}
+
+/** Whether a range method was measured for the activations of a recipe. */
+export function isMeasuredFor(
+  { of }: BestRange,
+  { activations }: Pick<Recipe, 'activations'>,
+): boolean {
+  return of.dtype === activations?.dtype && of.symmetric === activations.symmetric;
+}
+
+/** A copy of a model whose outputs were measured. */
+export interface TriedRange {
+  readonly range: RangeMethod;
+  /** Whether its codes of weights are the nearest, and not those of the recipe's algorithm. */
+  readonly isNearest: boolean;
   /** SQNR of the outputs, dB; null where they are exact. */
-  readonly tried: readonly { readonly range: RangeMethod; readonly sqnrDb: number | null }[];
+  readonly sqnrDb: number | null;
 }
 
 /** What calibration observed of one value, over all samples. */

@@ -97,11 +97,17 @@ export function choosesRange({ activations }: Pick<Recipe, 'activations'>): bool
   return activations?.rangeByOutputs === true;
 }
 
-/** A recipe with the range method that calibration found to be the best, where the recipe leaves that to it. */
-export function withBestRange(recipe: Recipe, best: RangeMethod | undefined): Recipe {
-  const { activations } = recipe;
-  if (activations?.rangeByOutputs !== true || best === undefined) return recipe;
-  return { ...recipe, activations: { ...activations, range: best, rangeByOutputs: false } };
+/** A recipe with a range method named, and with nearest codes of weights where rules do not name an algorithm. */
+export function withRange(recipe: Recipe, range: RangeMethod, isNearest: boolean): Recipe {
+  const { activations, default: fields } = recipe;
+  if (activations === null || activations === undefined) return recipe;
+  const nearest =
+    isNearest && fields !== null ? { ...fields, algorithm: 'nearest' as const } : fields;
+  return {
+    ...recipe,
+    default: nearest,
+    activations: { ...activations, range, rangeByOutputs: false },
+  };
 }
 
 /**

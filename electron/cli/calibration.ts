@@ -3,7 +3,7 @@ import type { ExportMode } from '../../shared/exports.ts';
 import type { CalibrationSettings } from '../../shared/calibration-settings.ts';
 import { parseRecipe } from '../../shared/recipe-file.ts';
 import { choosesCodes, choosesRange, type Recipe } from '../../shared/recipe.ts';
-import { rangeName, type Ranges } from '../../shared/ranges.ts';
+import { isMeasuredFor, rangeName, type Ranges } from '../../shared/ranges.ts';
 import { findBestRange } from '../engine/best-range.ts';
 import { assertMode } from '../engine/planning.ts';
 import { StaticModel } from '../engine/static-model.ts';
@@ -157,7 +157,7 @@ export async function withChoices(
   return chosen;
 }
 
-/** Ranges with the method that loses least of the outputs, where a recipe has it chosen and samples are given. */
+/** Ranges with the method that is chosen by the outputs, where a recipe has it chosen and samples are given. */
 async function withMethod(
   ranges: Ranges,
   samples: CalibrationInputs | null,
@@ -165,15 +165,16 @@ async function withMethod(
   { session }: PreparedModel,
   options: RunOptions,
 ): Promise<Ranges> {
-  if (!choosesRange(recipe) || ranges.best !== undefined) return ranges;
+  const { best } = ranges;
+  if (!choosesRange(recipe) || (best !== undefined && isMeasuredFor(best, recipe))) return ranges;
   if (samples === null) {
     printError(
-      `quantscope: warning: no range method was chosen by the outputs of this model, so ranges are by ${rangeName(recipe.activations!.range)}; give samples with --calibrate DIR, or to quantscope calibrate with --recipe`,
+      `quantscope: warning: no range method was chosen by the outputs of this model for these activations, so ranges are by ${rangeName(recipe.activations!.range)}; give samples with --calibrate DIR, or to quantscope calibrate with --recipe`,
     );
     return ranges;
   }
-  const best = await findBestRange(session, currentRuntime(), recipe, samples, options);
-  return { ...ranges, best };
+  const found = await findBestRange(session, currentRuntime(), recipe, samples, options);
+  return { ...ranges, best: found };
 }
 
 /** Observe what a recipe's algorithm needs to choose codes; nothing where it takes the nearest. @throws UsageError without samples */

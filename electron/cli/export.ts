@@ -159,7 +159,8 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     for (const { tensors, reason } of result.nearest ?? [])
       print(`nearest codes: ${tensors} ${tensors === 1 ? 'tensor' : 'tensors'}: ${reason}`);
     printIntegerOperators(result);
-    if (result.bestRange !== undefined) print(bestRangeLine(result.bestRange));
+    const { bestRange } = result;
+    if (bestRange !== undefined && bestRange.tried.length > 0) print(bestRangeLine(bestRange));
     if (result.arena !== undefined)
       print(
         `memory for values between operators: ${kilobytes(result.arena.before)} -> ${kilobytes(result.arena.after)}`,
@@ -245,13 +246,14 @@ function printIntegerOperators({ mode, integerOperators, quantized }: ExportResu
     );
 }
 
-/** The range method that was chosen, and what all left of the outputs. */
-export function bestRangeLine({ range, tried }: BestRange): string {
+/** The range method and the codes that were chosen, and what all left of the outputs. */
+export function bestRangeLine({ range, isNearest, tried }: BestRange): string {
+  const codes = (isNearestToo: boolean): string => (isNearestToo ? ' with nearest codes' : '');
   const figures = tried.map(
     (each) =>
-      `${rangeName(each.range)} ${each.sqnrDb === null ? 'exact' : `${each.sqnrDb.toFixed(1)} dB`}`,
+      `${rangeName(each.range)}${codes(each.isNearest)} ${each.sqnrDb === null ? 'exact' : `${each.sqnrDb.toFixed(1)} dB`}`,
   );
-  return `ranges of activations by ${rangeName(range)}, which loses least of the outputs: ${figures.join(', ')}`;
+  return `ranges of activations by ${rangeName(range)}${codes(isNearest)}, chosen by the outputs: ${figures.join(', ')}`;
 }
 
 /** One line for each reason, with how many operators of each kind it keeps. */

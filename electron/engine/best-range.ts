@@ -1,16 +1,31 @@
-import { RANGE_METHODS, type Ranges } from '../../shared/ranges.ts';
-import type { Recipe } from '../../shared/recipe.ts';
+import {
+  RANGE_METHODS,
+  type BestRange,
+  type Ranges,
+  type TriedRange,
+} from '../../shared/ranges.ts';
+import { choosesCodes, choosesRange, withRange, type Recipe } from '../../shared/recipe.ts';
+import type { RangeMethod } from '../../shared/scheme.ts';
 import { CopiesNoise, type Copying } from './copies-noise.ts';
+import { isLessBeyondChance } from './margin.ts';
 import type { RunOptions } from './run-options.ts';
 import type { Runtime } from './runtime/host.ts';
+import type { OutputNoise } from './runtime/output-noise.ts';
 import type { Session } from './session.ts';
 
-/** Samples that methods are compared on: enough to tell them apart by 1 dB. */
+/** Samples that copies are compared on. */
 const MOST_SAMPLES = 32;
 
+/** A copy that was run, and what it lost. */
+interface Tried extends Omit<TriedRange, 'sqnrDb'> {
+  readonly noise: OutputNoise;
+}
+
 /**
- * The range method of activations that loses least of a model's outputs, on samples that it was calibrated on: a copy
- * is exported by each method and run. The recipe's own method comes first and wins ties.
+ * The range method of activations, and whether nearest codes of weights serve better than those of the recipe's
+ * algorithm, by what a model's outputs lose on samples that it was calibrated on: a copy is exported by each and run.
+ * Codes are compared under the recipe's own range, and the lesser loss decides. Other ranges, with these codes, are taken
+ * only where they lose less beyond chance: the best of so many on few samples is often not the best on others.
  * @param session of the calibrated model, whose codes were chosen where the recipe wants that
  * @returns undefined where the recipe does not ask for it, or no output can be compared
  * @throws AppError UNSUPPORTED for a format that no runtime runs, RUNTIME with the runtime's own words, and as exports do
@@ -23,29 +38,58 @@ export async function findBestRange(
   options: RunOptions,
 ): Promise<Ranges['best']> {
   const { activations } = recipe;
-  if (activations?.rangeByOutputs !== true) return undefined;
-  const own = JSON.stringify(activations.range);
-  const others = RANGE_METHODS.filter((range) => JSON.stringify(range) !== own);
-  const methods = [activations.range, ...others];
-  const recipes = methods.map((range) => ({
-    ...recipe,
-    activations: { ...activations, range, rangeByOutputs: false },
-  }));
-  const samples = Math.min(inputs.limit ?? Infinity, MOST_SAMPLES);
+  if (!choosesRange(recipe) || !activations) return undefined;
+  const { range: own, dtype, symmetric } = activations;
+  const copies = copiesOn(session, runtime, inputs, options);
+  const attempt = async (ranges: readonly RangeMethod[], codes: readonly boolean[]) => {
+    const ways = ranges.flatMap((range) => codes.map((isNearest) => ({ range, isNearest })));
+    const noises = await copies.comparableNoises(
+      ways.map(({ range, isNearest }) => withRange(recipe, range, isNearest)),
+    );
+    return ways.flatMap((way, at) => {
+      const noise = noises[at] ?? null;
+      return noise === null ? [] : [{ ...way, noise }];
+    });
+  };
+  const plain = await attempt([own], choosesCodes(recipe) ? [false, true] : [false]);
+  const base = leastOf(plain);
+  if (base === undefined) return undefined;
+  const others = RANGE_METHODS.filter((range) => JSON.stringify(range) !== JSON.stringify(own));
+  const further = await attempt(others, [base.isNearest]);
+  const { range, isNearest } = chosenOf(base, further);
+  return { range, isNearest, of: { dtype, symmetric }, tried: [...plain, ...further].map(told) };
+}
+
+/** The one that loses least of those that lose less than the base beyond chance; else the base. */
+function chosenOf(base: Tried, others: readonly Tried[]): Tried {
+  const better = others.filter(({ noise }) =>
+    isLessBeyondChance(noise.bySample, base.noise.bySample),
+  );
+  return leastOf(better) ?? base;
+}
+
+/** The first of those that lose least; undefined of none. */
+function leastOf(tried: readonly Tried[]): Tried | undefined {
+  return tried.toSorted((a, b) => a.noise.noise - b.noise.noise)[0];
+}
+
+function told({ range, isNearest, noise: { noise } }: Tried): BestRange['tried'][number] {
+  // An output that is exact on all samples has no SQNR, and loses nothing.
+  return { range, isNearest, sqnrDb: noise === 0 ? null : -10 * Math.log10(noise) };
+}
+
+function copiesOn(
+  session: Session,
+  runtime: Runtime,
+  inputs: Copying['inputs'],
+  options: RunOptions,
+): CopiesNoise {
+  const limit = Math.min(inputs.limit ?? Infinity, MOST_SAMPLES);
+  const samples = Math.min(inputs.samples, MOST_SAMPLES);
   const copying = {
     mode: 'static',
-    inputs: { ...inputs, limit: samples, samples: Math.min(inputs.samples, MOST_SAMPLES) },
+    inputs: { ...inputs, limit, samples },
     progress: { what: 'Trying range', unit: 'ranges' },
   } as const;
-  const noises = await new CopiesNoise(session, runtime, copying, options).comparableNoises(
-    recipes,
-  );
-  const tried = methods.flatMap((range, at) => {
-    const noise = noises[at] ?? null;
-    // An output that is exact on all samples has no SQNR, and loses nothing.
-    return noise === null ? [] : [{ range, sqnrDb: noise === 0 ? null : -10 * Math.log10(noise) }];
-  });
-  const db = ({ sqnrDb }: (typeof tried)[number]): number => sqnrDb ?? Infinity;
-  const [first] = tried.toSorted((a, b) => db(b) - db(a));
-  return first === undefined ? undefined : { range: first.range, tried };
+  return new CopiesNoise(session, runtime, copying, options);
 }

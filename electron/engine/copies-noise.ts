@@ -6,6 +6,7 @@ import { append } from '../../shared/lists.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { RunOptions } from './run-options.ts';
 import { runInRuntime, type Runtime } from './runtime/host.ts';
+import type { OutputNoise } from './runtime/output-noise.ts';
 import { temporaryFolder } from './runtime/run-folder.ts';
 import { runHintsOf } from './runtime/run-hints.ts';
 import { measureLayersOf, withExport, type Inputs, type Under } from './runtime/run-models.ts';
@@ -57,13 +58,13 @@ export class CopiesNoise {
    * @throws AppError RUNTIME where no output can be compared
    */
   async noises(recipes: readonly Recipe[]): Promise<readonly number[]> {
-    return (await this.comparableNoises(recipes)).map((each) => this.compared(each));
+    return (await this.comparableNoises(recipes)).map((each) => this.compared(each).noise);
   }
 
   /** The same, with null where no output can be compared. */
-  async comparableNoises(recipes: readonly Recipe[]): Promise<readonly (number | null)[]> {
+  async comparableNoises(recipes: readonly Recipe[]): Promise<readonly (OutputNoise | null)[]> {
     const size = Math.max(1, Math.floor(BATCH_BYTES / this.session.bytes));
-    const found: (number | null)[] = [];
+    const found: (OutputNoise | null)[] = [];
     for (let at = 0; at < recipes.length; at += size) {
       const folder = temporaryFolder();
       try {
@@ -89,7 +90,7 @@ export class CopiesNoise {
     return file;
   }
 
-  private run(files: readonly string[], from: number, of: number): Promise<(number | null)[]> {
+  private run(files: readonly string[], from: number, of: number): Promise<(OutputNoise | null)[]> {
     const { onProgress } = this.options;
     const { what, unit } = this.copying.progress ?? { what: 'Measuring layer', unit: 'layers' };
     return runNoise(this.session, this.runtime, files, this.copying.inputs, {
@@ -107,7 +108,7 @@ export class CopiesNoise {
     });
   }
 
-  private compared(noise: number | null): number {
+  private compared(noise: OutputNoise | null): OutputNoise {
     if (noise !== null) return noise;
     throw new AppError('RUNTIME', 'no output can be compared', {
       file: this.session.opened.files[0]!.path,
@@ -123,7 +124,7 @@ export async function runNoise(
   copies: readonly string[],
   inputs: Inputs,
   { signal, onProgress }: RunOptions,
-): Promise<(number | null)[]> {
+): Promise<(OutputNoise | null)[]> {
   const hints = runHintsOf(session.opened);
   const request = {
     kind: 'outputNoise',

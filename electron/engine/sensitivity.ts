@@ -126,10 +126,10 @@ export async function outputSqnr(
   { mode, inputs, exporter = session }: SensitivityRequest,
   options: RunOptions,
 ): Promise<number | null> {
-  const noise = await withExport(session, { recipe, mode, exporter }, options, (exported) =>
+  const [found] = await withExport(session, { recipe, mode, exporter }, options, (exported) =>
     runNoise(session, runtime, [exported], inputs, options),
   );
-  return noise[0] === null || noise[0] === undefined ? null : -10 * Math.log10(noise[0]);
+  return found === null || found === undefined ? null : -10 * Math.log10(found.noise);
 }
 
 /** A plan by outputs, with the SQNR of its outputs as measured. */

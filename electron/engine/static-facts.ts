@@ -1,9 +1,15 @@
-import type { ChosenRange, ObservedValue, Ranges } from '../../shared/ranges.ts';
+import {
+  isMeasuredFor,
+  type BestRange,
+  type ChosenRange,
+  type ObservedValue,
+  type Ranges,
+} from '../../shared/ranges.ts';
 import { valueKey } from '../../shared/graph.ts';
 import { planWeights, type PlannedTensor, type TensorPlan } from '../../shared/plan.ts';
 import {
   choosesRange,
-  withBestRange,
+  withRange,
   type ActivationScheme,
   type Recipe,
 } from '../../shared/recipe.ts';
@@ -46,9 +52,13 @@ export class StaticKnowledge {
     this.excess = new Map();
   }
 
-  /** The range method that a recipe leaves to calibration, where it was measured. */
-  bestRange(recipe: Recipe): Ranges['best'] {
-    return choosesRange(recipe) ? this.best : undefined;
+  /** The range method that a recipe leaves to calibration: its own where none was measured for its activations. */
+  bestRange(recipe: Recipe): BestRange | undefined {
+    const { activations } = recipe;
+    if (!choosesRange(recipe) || !activations) return undefined;
+    if (this.best !== undefined && isMeasuredFor(this.best, recipe)) return this.best;
+    const { dtype, symmetric, range } = activations;
+    return { range, of: { dtype, symmetric }, isNearest: false, tried: [] };
   }
 
   /** Weights are to be measured again, as their codes may be others now. */
@@ -59,7 +69,7 @@ export class StaticKnowledge {
 
   /** What the recipe asks of the weights, of any size: operators on integers want theirs whatever it saves. */
   asked(recipe: Recipe): readonly TensorPlan[] {
-    return planWeights(this.planned, { ...recipe, minElements: 0 }, 'any');
+    return planWeights(this.planned, { ...this.decided(recipe), minElements: 0 }, 'any');
   }
 
   /** Stored tensors whose scales a plan asks for, as biases are in units of them, and that were not measured yet. */
@@ -105,7 +115,7 @@ export class StaticKnowledge {
   facts(recipe: Recipe): StaticFacts {
     const { model, files } = this.opened;
     return {
-      recipe: withBestRange(recipe, this.best?.range),
+      recipe: this.decided(recipe),
       rangeOf: (value, scheme, part) =>
         this.rangeOf(valueKey(this.opened.graph().values[value]!), scheme, part),
       parametersOf: (tensor, scheme) => this.measured.get(keyOf(tensor, scheme)) ?? null,
@@ -114,6 +124,12 @@ export class StaticKnowledge {
       excessOf: (sums) => this.excess.get(excessKey(sums)) ?? null,
       numbersOf: (tensor) => readNumbers(files, model.tensors[tensor]!),
     };
+  }
+
+  /** A recipe with what calibration chose by the outputs. */
+  private decided(recipe: Recipe): Recipe {
+    const best = this.bestRange(recipe);
+    return best === undefined ? recipe : withRange(recipe, best.range, best.isNearest);
   }
 
   private rangeOf(

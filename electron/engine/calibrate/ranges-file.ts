@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { AppError, ioError } from '../../../shared/errors.ts';
 import { valueKey, type ModelGraph } from '../../../shared/graph.ts';
 import { HISTOGRAM_BINS, type ObservedValue, type Ranges } from '../../../shared/ranges.ts';
+import { ACTIVATION_DTYPES } from '../../../shared/recipe.ts';
 import { rangeMethod } from '../../../shared/recipe-file.ts';
 
 /** No file of ranges is near this: it takes some 30 kB for each value. */
@@ -35,7 +36,11 @@ const schema = v.strictObject({
   best: v.optional(
     v.strictObject({
       range: rangeMethod,
-      tried: v.array(v.strictObject({ range: rangeMethod, sqnrDb: v.nullable(finite) })),
+      of: v.strictObject({ dtype: v.picklist(ACTIVATION_DTYPES), symmetric: v.boolean() }),
+      isNearest: v.boolean(),
+      tried: v.array(
+        v.strictObject({ range: rangeMethod, isNearest: v.boolean(), sqnrDb: v.nullable(finite) }),
+      ),
     }),
   ),
 });

@@ -31,13 +31,15 @@ export interface Listeners {
     feeds: Feeds,
     sides: { readonly before: Outputs; readonly after: Outputs },
   ) => void;
+  /** What comparisons have come to with a sample. */
+  readonly onCompared?: (index: number, checks: Checks) => void;
 }
 
 /** Run two models on every sample and compare their outputs. In a sequence each goes on with its own state. */
 export async function compareOutputs(
   { original, exported, samples }: Pair,
   run: Runner,
-  { onFirst, onSample }: Listeners = {},
+  { onFirst, onSample, onCompared }: Listeners = {},
 ): Promise<Checks> {
   const checks = new Map(original.outputs.map(({ name }) => [name, new OutputCheck(name)]));
   for (const [name, reason] of original.unfetched) checks.set(name, new OutputCheck(name, reason));
@@ -56,6 +58,7 @@ export async function compareOutputs(
     onSample?.(index, given!, last);
     for (const [name, check] of checks)
       if (!original.unfetched.has(name)) check.add(before.get(name), after.get(name));
+    onCompared?.(index, checks);
   }
   return checks;
 }

@@ -22,6 +22,11 @@ export class OutputTally {
     this.name = name;
   }
 
+  /** Sums of squares: of the original's values, and of the errors. */
+  get power(): { readonly signal: number; readonly noise: number } {
+    return { signal: this.signal, noise: this.noise };
+  }
+
   /** Add one sample. Values that are the same in both, infinities and NaN among them, are no error. */
   add(original: ArrayLike<number>, exported: ArrayLike<number>, dims: readonly number[]): void {
     for (let index = 0; index < original.length; index++) {

@@ -5,7 +5,7 @@ import type { DescribedSamples, DescribeRequest } from '../calibrate/describe-re
 import type { MomentsRequest, MomentsResult } from '../calibrate/observe-moments.ts';
 import type { ObserveRequest, ObserveResult } from '../calibrate/observe.ts';
 import type { LayersRequest } from '../layers/measure-layers.ts';
-import type { OutputNoiseRequest } from './output-noise.ts';
+import type { OutputNoise, OutputNoiseRequest } from './output-noise.ts';
 import type { PrepareRequest, WrittenModel } from './prepare.ts';
 import type { VerifyModelsResult, VerifyRequest } from './verify.ts';
 
@@ -17,7 +17,7 @@ export interface RuntimeKinds {
   readonly layers: { readonly request: LayersRequest; readonly result: LayerErrors };
   readonly outputNoise: {
     readonly request: OutputNoiseRequest;
-    readonly result: readonly (number | null)[];
+    readonly result: readonly (OutputNoise | null)[];
   };
   readonly describe: { readonly request: DescribeRequest; readonly result: DescribedSamples };
   readonly prepare: { readonly request: PrepareRequest; readonly result: WrittenModel };

@@ -28,6 +28,11 @@ export class OutputCheck {
     return this.compared > 0;
   }
 
+  /** Sums of squares over the samples so far: of the original's values, and of the errors. */
+  get power(): { readonly signal: number; readonly noise: number } {
+    return this.tally.power;
+  }
+
   /** Why nothing was compared, after "the output". */
   get problem(): string | null {
     return this.isCompared ? null : this.reason;

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { reducedHistogram } from '../../../electron/engine/activations.ts';
 import type { Runtime } from '../../../electron/engine/runtime/host.ts';
 import { EngineServer } from '../../../electron/engine/server.ts';
-import { HISTOGRAM_BINS, RANGE_METHODS } from '../../../shared/ranges.ts';
+import { HISTOGRAM_BINS, RANGE_METHODS, type BestRange } from '../../../shared/ranges.ts';
 import type { ExportMode } from '../../../shared/exports.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import type { TensorFigures } from '../../../shared/report.ts';
@@ -265,36 +265,91 @@ describe('mode static in the window', () => {
     await expect(second.page.ask('openRanges', asked)).rejects.toThrow('holds no ranges');
   });
 
-  test('the range method that loses least of the outputs is chosen, told and saved', async () => {
+  describe('range methods by the outputs', () => {
     const best = recipe('static-int8-best', { minElements: 0 });
-    const first = await opened();
-    const params = { ...forStatic, ...random, choosesCodes: true, recipe: best, rangeOf: best };
-    await first.page.ask('calibrate', params);
-    const of = { handle: 'model', recipe: best, mode: 'static' } as const;
-    const { outline } = await first.page.ask('previewExport', of);
-    const { range, tried } = outline!.bestRange!;
-    expect(tried.map((each) => each.range)).toEqual(
-      expect.arrayContaining(RANGE_METHODS.map((each) => each)),
-    );
-    const least = Math.max(...tried.map(({ sqnrDb }) => sqnrDb!));
-    expect(tried.find((each) => each.sqnrDb === least)!.range).toEqual(range);
+    /** A tenth of the values is cut off, which every sample tells. */
+    const narrow: Recipe = {
+      ...best,
+      activations: { ...best.activations!, range: { percentile: 90 } },
+    };
+
+    async function calibrated(wanted: Recipe, samples: number) {
+      const window = await opened();
+      await window.page.ask('calibrate', {
+        ...{ ...forStatic, ...random, samples, choosesCodes: true },
+        ...{ recipe: wanted, rangeOf: wanted },
+      });
+      return window;
+    }
+
+    async function bestRangeOf(page: Page, wanted: Recipe) {
+      const of = { handle: 'model', recipe: wanted, mode: 'static' } as const;
+      return (await page.ask('previewExport', of)).outline!.bestRange;
+    }
+
     const layersOf = (page: Page, wanted: Recipe) =>
       page.ask('activations', { handle: 'model', recipe: wanted });
-    const chosen = await layersOf(first.page, best);
-    const named = { ...best.activations!, range, rangeByOutputs: false };
-    expect(chosen).toEqual(await layersOf(first.page, { ...best, activations: named }));
 
-    const file = path.join(folder, 'best.ranges.json');
-    first.grant('target', file, 'write');
-    await first.page.ask('saveRanges', { handle: 'model', target: 'target' });
-    const second = await opened();
-    second.grant('ranges', file);
-    await second.page.ask('openRanges', { handle: 'model', file: 'ranges' });
-    expect(await layersOf(second.page, best)).toEqual(chosen);
-    // A recipe that names its range is not moved by the choice.
-    expect(
-      (await second.page.ask('previewExport', { ...of, recipe: int8 })).outline,
-    ).not.toHaveProperty('bestRange');
+    /** The recipe with the range named, and the codes that were chosen with it. */
+    function named(wanted: Recipe, { range, isNearest }: BestRange): Recipe {
+      const algorithm = isNearest ? 'nearest' : 'gptq';
+      return {
+        ...wanted,
+        default: { ...wanted.default!, algorithm },
+        activations: { ...wanted.activations!, range, rangeByOutputs: false },
+      };
+    }
+
+    test('the one that loses least beyond chance is chosen, told and saved, with the codes that lose less', async () => {
+      const { page, grant } = await calibrated(narrow, 12);
+      const found = (await bestRangeOf(page, narrow))!;
+      const { tried, range, isNearest } = found;
+      const [gptq, nearest, ...others] = tried;
+      expect([gptq, nearest]).toMatchObject([
+        { range: { percentile: 90 }, isNearest: false },
+        { range: { percentile: 90 }, isNearest: true },
+      ]);
+      expect(isNearest).toBe(nearest!.sqnrDb! > gptq!.sqnrDb!);
+      expect(others.map((each) => each.range)).toEqual(RANGE_METHODS);
+      expect(others.every((each) => each.isNearest === isNearest)).toBe(true);
+      const least = Math.max(...others.map(({ sqnrDb }) => sqnrDb!));
+      expect(others.find((each) => each.sqnrDb === least)!.range).toEqual(range);
+      const layers = await layersOf(page, narrow);
+      expect(layers).toEqual(await layersOf(page, named(narrow, found)));
+      expect(await reports(page, narrow)).toEqual(await reports(page, named(narrow, found)));
+
+      const file = path.join(folder, 'best.ranges.json');
+      grant('target', file, 'write');
+      await page.ask('saveRanges', { handle: 'model', target: 'target' });
+      const second = await opened();
+      second.grant('ranges', file);
+      await second.page.ask('openRanges', { handle: 'model', file: 'ranges' });
+      expect(await layersOf(second.page, narrow)).toEqual(layers);
+      expect(await bestRangeOf(second.page, narrow)).toEqual(found);
+    });
+
+    test("the recipe's own stays where the samples are too few to tell", async () => {
+      const { page } = await calibrated(narrow, 3);
+      const { range, tried } = (await bestRangeOf(page, narrow))!;
+      expect(range).toEqual({ percentile: 90 });
+      expect(tried.length).toBe(2 + RANGE_METHODS.length);
+    });
+
+    test('is neither taken nor shown for other activations than it was measured for, nor where a range is named', async () => {
+      const { page } = await calibrated(narrow, 12);
+      const changes = [{ dtype: 'int8' }, { symmetric: true }] as const;
+      for (const change of changes) {
+        const other = { ...narrow, activations: { ...narrow.activations!, ...change } };
+        const { dtype, symmetric } = other.activations;
+        expect(await bestRangeOf(page, other)).toEqual({
+          ...{ range: { percentile: 90 }, of: { dtype, symmetric }, isNearest: false, tried: [] },
+        });
+        const own = { ...other, activations: { ...other.activations, rangeByOutputs: false } };
+        expect(await layersOf(page, other)).toEqual(await layersOf(page, own));
+      }
+      expect((await bestRangeOf(page, narrow))!.range).not.toEqual({ percentile: 90 });
+      expect(await bestRangeOf(page, int8)).toBeUndefined();
+    });
   });
 
   test('a runtime that dies is an error, and the model can be calibrated afterwards', async () => {
