@@ -1,6 +1,7 @@
 import type { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import type { Recipe, Rule } from '../../../shared/recipe.ts';
+import { findPreset } from '../../../shared/presets.ts';
 import { BASE_SCHEME, type SchemeFields } from '../../../shared/scheme.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
@@ -119,6 +120,54 @@ describe('an operator computes in float with the reason', () => {
     expect(operators[0]!.reason).toBe('x: not calibrated yet');
   });
 });
+
+test.each(['default', 'ort-static'])(
+  'an operator on integers or booleans, a shape, a change of type and control flow have no reason: %s',
+  (plan) => {
+    const integers = (name: string, values: readonly number[]): onnx.ITensorProto => ({
+      ...{ name, dims: [values.length], dataType: 7 },
+      rawData: new Uint8Array(BigInt64Array.from(values.map(BigInt)).buffer),
+    });
+    const branch = (name: string, op: string): onnx.IAttributeProto => ({
+      ...{ name, type: 5 },
+      g: { name, node: [node(op, ['i'], [`${name}_y`])], output: [{ name: `${name}_y` }] },
+    });
+    const attribute = [branch('then_branch', 'Neg'), branch('else_branch', 'Abs')];
+    const to = (type: number): Partial<onnx.INodeProto> => ({
+      attribute: [{ name: 'to', type: 2, i: type }],
+    });
+    const session = open(
+      [
+        node('Shape', ['x'], ['s']),
+        node('Gather', ['s', 'i'], ['d']),
+        node('Equal', ['d', 'i'], ['e']),
+        node('Not', ['e'], ['n']),
+        node('If', ['n'], ['f'], { attribute }),
+        node('Add', ['f', 'i'], ['a']),
+        node('Size', ['a'], ['l']),
+        node('Cast', ['l'], ['c'], to(1)),
+        node('Cast', ['c'], ['h'], to(10)),
+        node('Greater', ['c', 'w'], ['g']),
+        node('Unknown', ['g'], ['u'], { domain: 'other' }),
+        node('Neg', ['u'], ['y']),
+      ],
+      [integers('i', [1]), floatTensor('w', [1], [1])],
+    );
+    const wanted = plan === 'default' ? recipe() : findPreset('ort-static')!;
+    const { operators } = session.plan(wanted, 'static');
+    const { operators: all } = session.opened.graph();
+    session.close();
+    const inFloat = operators.filter(({ reason }) => reason !== null);
+    // The second Cast is of floats; of what an operator of another domain gives nothing is known.
+    expect(inFloat.map(({ operator }) => all[operator]!.name)).toEqual([
+      'Cast_h',
+      'Greater_g',
+      'Unknown_u',
+      'Neg_y',
+    ]);
+    expect(operators.some(({ isInteger }) => isInteger)).toBe(false);
+  },
+);
 
 describe('parameters that are not those of the values have the reason', () => {
   test('a value whose codes are handed on', () => {

@@ -15,6 +15,7 @@ import {
 import { meanExcess } from './bias-correction.ts';
 import { placeBiases, whyNoBias, type BiasFacts } from '../../../static/biases.ts';
 import type { PlanningFacts } from './facts.ts';
+import { floatOperators } from './float-operators.ts';
 import { clipLimits, handsOnCodes, isWanted, whyNoKernel } from './operators.ts';
 import { planAsReference } from './reference-plan.ts';
 import { effectiveRange, type ResponseFacts } from './response.ts';
@@ -67,7 +68,12 @@ class StaticPlanner {
   }
 
   plan(): Plan {
+    const onFloats = floatOperators(this.facts);
     for (const { id } of this.facts.graph.operators) {
+      if (!onFloats.has(id)) {
+        this.operators.push({ operator: id, isInteger: false, reason: null });
+        continue;
+      }
       const why = this.isTold(id) ? TOLD : this.whyFloat(id);
       const unknown = why === null ? this.withoutRange(id) : null;
       const reason = why ?? unknown?.reason ?? null;

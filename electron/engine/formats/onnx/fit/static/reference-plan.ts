@@ -19,6 +19,7 @@ import type { WeightParameters } from '../../../format.ts';
 import { placeBiases, whyNoBias, type BiasFacts } from '../../../static/biases.ts';
 import type { Use } from '../../read/stored.ts';
 import type { PlanningFacts } from './facts.ts';
+import { floatOperators } from './float-operators.ts';
 import { Marks, type BiasMark, type Mark, type Place } from './marks.ts';
 import { isOnlyTaken, markOperator } from './reference-rules.ts';
 import { activationSchemes } from '../../../static/activation-schemes.ts';
@@ -66,7 +67,12 @@ class ReferencePlanner {
   plan(): Plan {
     const { graph } = this.facts;
     for (const { id } of graph.operators) if (this.whyFloat(id) === null) this.adjustRange(id);
-    for (const { id } of graph.operators) this.operators.push(this.planOperator(id));
+    const onFloats = floatOperators(this.facts);
+    for (const { id } of graph.operators) {
+      const planned = this.planOperator(id);
+      const isOther = !planned.isInteger && !onFloats.has(id);
+      this.operators.push(isOther ? { ...planned, reason: null } : planned);
+    }
     // A tensor that is added as a bias keeps its 32 bits: what else takes it takes it in float.
     for (const { bias } of this.marks.biases) this.marks.drop({ kind: 'tensor', tensor: bias });
     for (const mark of this.marks.all) this.planTensor(mark);
