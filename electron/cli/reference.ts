@@ -59,8 +59,8 @@ value is positive; \`int4-block32\` and \`int4-gptq\` have it.
 Mode \`static\` quantizes the values between operators as \`"activations"\` says. Where it is left out, that is
 \`{ "dtype": "uint8", "symmetric": false, "range": { "percentile": 99.99 }, "biasCorrection": true }\`: biases make up for
 what rounded weights add on average. With \`"rangeByOutputs": true\`, as in \`static-int8-best\`, calibration exports the model by each
-range method, on up to 32 of its samples. It takes the one that loses least of the outputs where that is less than with \`"range"\` beyond chance:
-less in all, and sample by sample by a factor whose mean is three standard errors from 1; of fewer than eight samples none is. Nearest codes are
+range method, on up to 64 of its samples. It takes the one that loses least of the outputs where that is less than with \`"range"\` beyond chance:
+less in all, and sample by sample by a factor whose mean is 2.5 standard errors from 1; of fewer than eight samples none is. Nearest codes are
 compared with those of the recipe's algorithm, and those that lose less are taken. \`"range"\` stands where nothing was measured for
 activations of this dtype and symmetry. \`"operators"\` names types of operators to quantize by onnxruntime's rules.
 

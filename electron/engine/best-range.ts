@@ -14,7 +14,7 @@ import type { OutputNoise } from './runtime/output-noise.ts';
 import type { Session } from './session.ts';
 
 /** Samples that copies are compared on. */
-const MOST_SAMPLES = 32;
+const MOST_SAMPLES = 64;
 
 /** A copy that was run, and what it lost. */
 interface Tried extends Omit<TriedRange, 'sqnrDb'> {

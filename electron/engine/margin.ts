@@ -1,5 +1,8 @@
-/** Standard errors that a mean must be from 0: of eight samples or more, chance alone leaves it in less than 1 of 100 (Student). */
-const STANDARD_ERRORS = 3;
+/**
+ * Standard errors that a mean must be below 0. Of 32 samples chance alone leaves it in less than 1 of 100 (Student), so
+ * that of five copies that are no better one is taken in less than 1 of 20.
+ */
+const STANDARD_ERRORS = 2.5;
 const FEWEST_SAMPLES = 8;
 
 /** What is added to each loss, of the mean loss: samples that lose next to nothing either way tell nothing. */
