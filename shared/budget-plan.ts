@@ -169,17 +169,43 @@ function added(all: readonly BudgetSums[]): BudgetSums {
   );
 }
 
+/** Noise of a weight, and what the outputs lose by it, relative to their power. */
+export interface LossPoint {
+  readonly own: number;
+  readonly noise: number;
+}
+
+/**
+ * What the outputs lose by any noise of a weight, from what they lose by one or two. To first order both grow alike;
+ * between two points the loss is interpolated by logarithms, as what the coarser one loses may be as much as there is.
+ */
+export function lossBetween(coarse: LossPoint, fine: LossPoint | null): (own: number) => number {
+  const carried = (from: LossPoint, own: number): number =>
+    from.own > 0 ? (own * from.noise) / from.own : 0;
+  if (fine === null || fine.noise <= 0 || coarse.noise <= 0 || fine.own >= coarse.own)
+    return (own) => carried(coarse, own);
+  const growth = Math.log(coarse.noise / fine.noise) / Math.log(coarse.own / fine.own);
+  return (own) => {
+    if (own <= fine.own) return carried(fine, own);
+    if (own >= coarse.own) return carried(coarse, own);
+    return fine.noise * (own / fine.own) ** growth;
+  };
+}
+
 /**
  * A budget whose noise is what the model's outputs lose, relative to their power, which is a signal that no choice
- * changes. Noise of layers adds up, and that of a layer grows with the noise of its weights: to first order both hold.
- * @param gains by name: the outputs' relative noise for each unit of the weights' noise
+ * changes. Noise of layers adds up: to first order that holds.
+ * @param losses by name: what the outputs lose by a noise of its weights
  */
-export function byOutputs(budget: Budget, gains: ReadonlyMap<string, number>): Budget {
+export function byOutputs(
+  budget: Budget,
+  losses: ReadonlyMap<string, (own: number) => number>,
+): Budget {
   const names = budget.names.map((each) => {
-    const gain = gains.get(each.name) ?? 0;
+    const loss = losses.get(each.name) ?? (() => 0);
     const options = each.options.map(({ scheme, sums }) => ({
       scheme,
-      sums: { ...sums, signal: 0, noise: sums.noise * gain },
+      sums: { ...sums, signal: 0, noise: loss(sums.noise) },
     }));
     return { ...each, options };
   });

@@ -24,7 +24,7 @@ import { warnOfIdleRules } from './idle-rules.ts';
 import { printJson, toJson } from './json.ts';
 import { inDecibels, megabytes, print, printError } from './output.ts';
 import type { Inputs } from '../engine/runtime/run-models.ts';
-import { planByOutputs, type OutputPlan } from '../engine/sensitivity.ts';
+import { planByOutputs, type OutputPlan } from '../engine/output-plan.ts';
 import { currentRuntime } from './runtime.ts';
 import { byteSize, loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { calibrationSettings, RANGES_OPTION, withCalibrated } from './calibration.ts';

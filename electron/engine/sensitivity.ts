@@ -1,21 +1,26 @@
 import {
   byOutputs,
+  lossBetween,
   type Budget,
   type BudgetName,
-  type FilePlan,
-  type Goal,
+  type LossPoint,
 } from '../../shared/budget-plan.ts';
+import { largest } from '../../shared/lists.ts';
 import { patternsOf } from '../../shared/patterns.ts';
 import { activationRules, type Recipe } from '../../shared/recipe.ts';
 import { fieldsOf, type Scheme } from '../../shared/scheme.ts';
-import { planFile } from './budget.ts';
 import type { RunOptions } from './run-options.ts';
-import { CopiesNoise, runNoise, type Copying } from './copies-noise.ts';
+import { CopiesNoise, type Copying } from './copies-noise.ts';
 import type { Runtime } from './runtime/host.ts';
 import { runHintsOf } from './runtime/run-hints.ts';
-import { withExport } from './runtime/run-models.ts';
 import type { Session } from './session.ts';
 import type { Budgeted } from './static-model.ts';
+
+/** What the outputs lose under a scheme: noise power over signal power. */
+export interface Measured {
+  readonly scheme: Scheme;
+  readonly noise: number;
+}
 
 /** What the outputs lose when one name alone is quantized. */
 export interface Sensitivity {
@@ -24,12 +29,20 @@ export interface Sensitivity {
   readonly scheme: Scheme;
   /** Noise power over signal power, the mean over the outputs. */
   readonly noise: number;
+  /** The same under the finest of its options of which that is more than rounding; null where it was not measured. */
+  readonly finer: Measured | null;
   /** False for a first-order estimate: the local error, as far as the measured layers pass theirs on. */
   readonly isMeasured: boolean;
 }
 
 /** Layers that are measured one by one; where there are more, those of the largest estimates. */
 export const MOST_MEASURED = 64;
+
+/** A layer that loses less than this part of the worst one's loss takes the coarsest option, whatever a finer one loses. */
+const NEGLIGIBLE = 1e-3;
+
+/** Noise over signal of weights below which what the outputs lose may be the rounding of float32 sums: 60 dB. */
+const LEAST_NOISE = 1e-6;
 
 export interface SensitivityRequest extends Copying {
   /** What writes the copies: the session where it is missing, and in mode static its calibrated copy. */
@@ -40,8 +53,8 @@ export interface SensitivityRequest extends Copying {
 
 /**
  * What the outputs of a model lose when each layer alone is quantized, on samples: a copy of the model is exported and
- * run for each layer. Where there are too many, the error of each layer's own output is carried on as an estimate
- * first, and the worst are measured.
+ * run for each layer, under its coarsest option and, where that loses much, under a fine one. Where there are too many
+ * layers, the error of each one's own output is carried on as an estimate first, and the worst are measured.
  * @throws AppError UNSUPPORTED for a format that no runtime runs, RUNTIME with the runtime's own words.
  */
 export async function measureSensitivity(
@@ -58,20 +71,36 @@ export async function measureSensitivity(
     asked.length > most
       ? namedNoises(asked, await copies.estimates(recipeOf(asked, budget.base)))
       : new Map<string, number>();
-  const chosen = worstOf(asked, estimates, most);
-  const recipes = chosen.map((each) => recipeOf([each], budget.base));
+  const known = await noisesOf(copies, worstOf(asked, estimates, most), budget.base);
+  const least = NEGLIGIBLE * largest(known.values());
+  const fine = budget.names.flatMap((each) =>
+    (known.get(each.name) ?? -Infinity) > least ? (finest(each) ?? []) : [],
+  );
+  const finer = await noisesOf(copies, fine, budget.base);
+  const schemes = new Map(fine.map(({ name, scheme }) => [name, scheme]));
+  const estimated = estimatesBy(known, [estimates, relativeNoises(budget, asked)]);
+  return asked.map(({ name, scheme }) => {
+    const [noise, other] = [known.get(name), finer.get(name)];
+    return {
+      ...{ name, scheme, noise: noise ?? estimated(name), isMeasured: noise !== undefined },
+      finer: other === undefined ? null : { scheme: schemes.get(name)!, noise: other },
+    };
+  });
+}
+
+/** What the outputs lose by each name alone; a name whose copy quantizes nothing is left out, as that says nothing of it. */
+async function noisesOf(
+  copies: CopiesNoise,
+  asked: readonly Asked[],
+  base: Recipe,
+): Promise<ReadonlyMap<string, number>> {
+  const recipes = asked.map((each) => recipeOf([each], base));
   const measured = await copies.noises(recipes);
-  // A copy that quantizes nothing says nothing of its layer.
-  const known = new Map(
-    chosen.flatMap(({ name }, at) =>
+  return new Map(
+    asked.flatMap(({ name }, at) =>
       copies.unchanged.has(recipes[at]!) ? [] : [[name, measured[at]!]],
     ),
   );
-  const estimated = estimatesBy(known, [estimates, relativeNoises(budget, asked)]);
-  return asked.map(({ name, scheme }) => {
-    const noise = known.get(name);
-    return { name, scheme, noise: noise ?? estimated(name), isMeasured: noise !== undefined };
-  });
 }
 
 /** What a name without a measured noise has, by the first that tells of it, as far as measured ones pass that on. */
@@ -107,70 +136,18 @@ function relativeNoises(budget: Budget, asked: readonly Asked[]): ReadonlyMap<st
 
 /** The budget in which noise is what the outputs lose: that of a weight, as far as its layer passes it on. */
 export function budgetByOutputs(budget: Budget, found: readonly Sensitivity[]): Budget {
-  const gains = new Map(
-    found.map(({ name, scheme, noise }) => {
+  const losses = new Map(
+    found.map(({ name, scheme, noise, finer }) => {
       const { options } = budget.names.find((each) => each.name === name)!;
-      const key = JSON.stringify(scheme);
-      const own = options.find((option) => JSON.stringify(option.scheme) === key)!.sums.noise;
-      return [name, own > 0 ? noise / own : 0];
+      const point = (each: Measured): LossPoint => {
+        const key = JSON.stringify(each.scheme);
+        const own = options.find((option) => JSON.stringify(option.scheme) === key)!.sums.noise;
+        return { own, noise: each.noise };
+      };
+      return [name, lossBetween(point({ scheme, noise }), finer === null ? null : point(finer))];
     }),
   );
-  return byOutputs(budget, gains);
-}
-
-/** What the outputs of an export under a recipe lose, as SQNR in dB; null where they cannot be compared. */
-export async function outputSqnr(
-  session: Session,
-  runtime: Runtime,
-  recipe: Recipe,
-  { mode, inputs, exporter = session }: SensitivityRequest,
-  options: RunOptions,
-): Promise<number | null> {
-  const [found] = await withExport(session, { recipe, mode, exporter }, options, (exported) =>
-    runNoise(session, runtime, [exported], inputs, options),
-  );
-  return found === null || found === undefined ? null : -10 * Math.log10(found.noise);
-}
-
-/** A plan by outputs, with the SQNR of its outputs as measured. */
-export interface OutputPlan extends FilePlan {
-  readonly outputSqnrDb: number | null;
-}
-
-/** How often a goal of dB is moved by as much as what was measured misses it. */
-const MAX_ROUNDS = 4;
-
-/**
- * The mix of schemes that reaches a goal with the least loss of the model's outputs, which is measured: a floor of dB
- * is met by the export as it runs on the samples, not by the estimate that chooses.
- */
-export async function planByOutputs(
-  session: Session,
-  runtime: Runtime,
-  {
-    budget: weights,
-    goal,
-    ...request
-  }: SensitivityRequest & { readonly budget: Budget; readonly goal: Goal },
-  options: RunOptions,
-): Promise<OutputPlan> {
-  const found = await measureSensitivity(session, runtime, weights, request, options);
-  const budget = budgetByOutputs(weights, found);
-  const solved = async (wanted: Goal): Promise<OutputPlan> => {
-    const plan = await planFile(request.exporter ?? session, budget, wanted, request.mode, options);
-    const outputSqnrDb = await outputSqnr(session, runtime, plan.recipe, request, options);
-    return { ...plan, outputSqnrDb };
-  };
-  let plan = await solved(goal);
-  if ('maxBytes' in goal) return plan;
-  let floor = goal.minSqnrDb;
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    const missing = goal.minSqnrDb - (plan.outputSqnrDb ?? Infinity);
-    if (missing <= 0 || !plan.meets) break;
-    floor += missing;
-    plan = await solved({ minSqnrDb: floor });
-  }
-  return { ...plan, meets: (plan.outputSqnrDb ?? Infinity) >= goal.minSqnrDb };
+  return byOutputs(budget, losses);
 }
 
 /** A name whose tensors are quantized under a scheme. */
@@ -207,6 +184,20 @@ export function worstOf(
 function coarsest({ name, tensors, options }: BudgetName): Asked | null {
   const most = options.reduce((worst, each) => (each.sums.noise > worst.sums.noise ? each : worst));
   return most.scheme === null ? null : { name, scheme: most.scheme, tensors };
+}
+
+/** The option of least noise among those whose noise is more than rounding; null where the coarsest is the only one. */
+function finest(each: BudgetName): Asked | null {
+  const { name, tensors, options } = each;
+  const some = options.filter(
+    ({ scheme, sums: { signal, noise } }) => scheme !== null && noise > LEAST_NOISE * signal,
+  );
+  if (some.length === 0) return null;
+  const least = some.reduce((best, option) =>
+    option.sums.noise < best.sums.noise ? option : best,
+  );
+  const scheme = least.scheme!;
+  return scheme === coarsest(each)?.scheme ? null : { name, scheme, tensors };
 }
 
 /** A recipe that quantizes these names and no others, and is the base in all but weights. */

@@ -3,7 +3,8 @@ import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { expect, test } from 'vitest';
 import { measureBudget } from '../../../electron/engine/budget.ts';
-import { measureSensitivity, planByOutputs } from '../../../electron/engine/sensitivity.ts';
+import { planByOutputs } from '../../../electron/engine/output-plan.ts';
+import { measureSensitivity } from '../../../electron/engine/sensitivity.ts';
 import { sensitivityTable } from '../../../electron/engine/sensitivity-table.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { candidateSchemes, type Budget } from '../../../shared/budget-plan.ts';
@@ -191,6 +192,22 @@ test('a planted layer loses a hundred times as much as any other', async () => {
   );
   const [first, second] = found.map(({ noise }) => noise).sort((a, b) => b - a);
   expect(first!).toBeGreaterThan(100 * second!);
+});
+
+test('a layer that loses much is measured under a finer scheme as well, and one in 16 bits is not', async () => {
+  const budget = await budgetOf('int8', 'int4', 'int16');
+  const found = await measureSensitivity(
+    ...([session, sharedRuntime, budget, request, options] as const),
+  );
+  expect(found.map(({ name, scheme }) => [name, scheme.dtype])).toEqual(
+    ['w0', 'w1', 'w2', 'w3'].map((name) => [name, 'int4']),
+  );
+  const finer = found.flatMap((each) => (each.finer === null ? [] : [{ ...each, ...each.finer }]));
+  expect(finer.map(({ name }) => name)).toContain('w1');
+  for (const { name, scheme, noise } of finer) {
+    expect(scheme.dtype).toBe('int8');
+    expect(noise / (await bruteForce(name))).toBeCloseTo(1, 6);
+  }
 });
 
 test('where there are too many layers the worst are measured and the others estimated', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   curveOf,
+  lossBetween,
   planWithin,
   totalOfChoice,
   type Budget,
@@ -135,4 +136,26 @@ test('the curve rises in both, and each of its points is reached by the plan of 
     const { total } = planWithin(budget, { maxBytes: bytes });
     expect(total.bytesAfter).toBeLessThanOrEqual(bytes);
   }
+});
+
+test('what the outputs lose is interpolated between two points by logarithms, and carried on outside of them', () => {
+  const loss = lossBetween({ own: 1, noise: 0.1 }, { own: 0.01, noise: 1e-6 });
+  expect([1, 0.01].map(loss)).toEqual([0.1, 1e-6]);
+  // Half the decibels of both.
+  expect(loss(0.1)).toBeCloseTo(Math.sqrt(0.1 * 1e-6), 12);
+  expect(loss(2)).toBeCloseTo(0.2, 12);
+  expect(loss(0.001)).toBeCloseTo(1e-7, 15);
+  expect(loss(0)).toBe(0);
+});
+
+test.each([null, { own: 0.01, noise: 0 }, { own: 3, noise: 0.2 }])(
+  'where a finer point says nothing (%j) what the outputs lose grows with the noise of the weight',
+  (fine) => {
+    const loss = lossBetween({ own: 2, noise: 0.1 }, fine);
+    expect([0, 1, 4].map(loss)).toEqual([0, 0.05, 0.2]);
+  },
+);
+
+test('a weight that no scheme changes costs the outputs nothing', () => {
+  expect(lossBetween({ own: 0, noise: 0 }, null)(1)).toBe(0);
 });
