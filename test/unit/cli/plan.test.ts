@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { parseRecipe } from '../../../shared/recipe-file.ts';
 import { findPreset } from '../../../shared/presets.ts';
 import type { Total } from '../../../shared/report.ts';
@@ -141,24 +141,31 @@ describe('plan --mode static', () => {
   const ranges = path.join(folder, 'ranges.json');
   const wanted = ['--recipe', 'static-int8', '--mode', 'static'];
 
-  /** A plan for a goal, the export of its recipe, and that of static-int8. */
-  async function planned(...goal: string[]) {
+  let base: Exported;
+
+  beforeAll(async () => {
     expect((await run('calibrate', sample, '--samples', '2', '--out', ranges)).status).toBe(0);
+    base = await exported('static-int8');
+  });
+
+  async function exported(name: string): Promise<Exported> {
+    const target = path.join(folder, 'static.onnx');
+    const options = ['--mode', 'static', '--ranges', ranges, '--out', target, '--json'];
+    const { stdout } = await run('export', sample, '--recipe', name, ...options);
+    return JSON.parse(stdout) as Exported;
+  }
+
+  /** A plan for a goal, and the export of its recipe. */
+  async function planned(...goal: string[]) {
     const out = path.join(folder, 'static.json');
     const plan = await totalOf(
       ...['plan', sample, ...wanted, '--ranges', ranges, ...goal, '--out', out],
     );
-    const exported = async (name: string): Promise<Exported> => {
-      const target = path.join(folder, 'static.onnx');
-      const options = ['--mode', 'static', '--ranges', ranges, '--out', target, '--json'];
-      const { stdout } = await run('export', sample, '--recipe', name, ...options);
-      return JSON.parse(stdout) as Exported;
-    };
-    return { plan, made: await exported(out), base: await exported('static-int8') };
+    return { plan, made: await exported(out) };
   }
 
   test('counts the bytes and tensors of the static export, whose operators stay on integers', async () => {
-    const { plan, made, base } = await planned('--max-bytes', '250kB');
+    const { plan, made } = await planned('--max-bytes', '250kB');
     expect(plan.meets).toBe(true);
     expect(plan.fileBytes).toEqual({ before: fs.statSync(sample).size, after: made.bytesAfter });
     expect(made.bytesAfter).toBeGreaterThan(245_000);
@@ -173,7 +180,7 @@ describe('plan --mode static', () => {
   });
 
   test('at a limit that the recipe meets is the recipe', async () => {
-    const { plan, made, base } = await planned('--max-bytes', '400kB');
+    const { plan, made } = await planned('--max-bytes', '400kB');
     expect(plan.recipe).toEqual(findPreset('static-int8'));
     expect(made.bytesAfter).toBe(base.bytesAfter);
   });
