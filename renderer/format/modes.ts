@@ -1,5 +1,6 @@
 import { escaped } from '../../shared/errors.ts';
 import type { ExportMode, ExportPreview } from '../../shared/exports.ts';
+import type { LayerPart } from '../../shared/layer-errors.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { onnxRuntime } from '../../shared/runtimes.ts';
 
@@ -57,6 +58,19 @@ export const NEEDS_SAMPLES = 'Static needs samples: calibrate the model first.';
 /** The words for a mode of a format. */
 export function modeWords(format: string, mode: ExportMode): ModeWords {
   return otherWords[format]?.[mode] ?? onnxWords[mode];
+}
+
+/**
+ * Why an export is left out where a part of its rounding is measured alone.
+ * @param mode null for a file
+ */
+export function leftOutWords(
+  format: string,
+  mode: ExportMode | null,
+  part: LayerPart | null,
+): string {
+  const what = mode === null ? 'the file' : `mode ${modeWords(format, mode).name}`;
+  return `Left out: ${what} has no ${part ?? 'part'} that can be measured alone.`;
 }
 
 /** What loads a file that a mode writes, in a sentence. */

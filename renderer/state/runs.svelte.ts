@@ -34,7 +34,16 @@ type Outcomes<T> = Readonly<Partial<Record<Candidate, Outcome<T>>>>;
 /** What this store takes of the workbench. */
 type Host = Pick<
   StoreHost,
-  'model' | 'file' | 'recipes' | 'compare' | 'client' | 'jobs' | 'announcer' | 'api' | 'fail'
+  | 'model'
+  | 'file'
+  | 'recipes'
+  | 'mode'
+  | 'compare'
+  | 'client'
+  | 'jobs'
+  | 'announcer'
+  | 'api'
+  | 'fail'
 >;
 
 /** What is said while a candidate runs and when it ends. */
@@ -59,9 +68,9 @@ export class Runs {
   seed = $state(0);
   /** A folder of samples; null for random ones. */
   inputs = $state.raw<ChosenFile | null>(null);
-  /** The modes that A and B are exported in; null for the format's first. */
   /** What of an export the errors of layers are of; null for all of it. */
   part = $state<LayerPart | null>(null);
+  /** The modes that A and B are exported in; null for the one whose plan is shown. */
   readonly #modes: Record<Side, ExportMode | null> = $state({ a: null, b: null });
   outcomes = $state.raw<Outcomes<VerifyResult>>({});
   /** The errors of the layers, where they were measured. */
@@ -101,7 +110,7 @@ export class Runs {
   }
 
   mode(side: Side): ExportMode {
-    return this.#modes[side] ?? this.#workbench.model?.modes[0] ?? 'qdq';
+    return this.#modes[side] ?? this.#workbench.mode;
   }
 
   setMode(side: Side, mode: ExportMode): void {
@@ -144,6 +153,8 @@ export class Runs {
   async setPart(part: LayerPart | null): Promise<void> {
     if (this.part === part) return;
     this.part = part;
+    // What was measured is of another part.
+    this.layers = {};
     await this.measureLayers();
   }
 

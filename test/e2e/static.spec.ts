@@ -144,6 +144,22 @@ test('a folder of pictures calibrates the model, and its static export runs on i
   await shot(page, 'verified');
   await page.keyboard.press('Escape');
 
+  // Run starts in the mode whose plan is shown. An export without a part is left out of it, without an alert.
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  const run = page.getByRole('main', { name: 'Run' });
+  await expect(run.getByLabel('Mode of A')).toHaveValue('static');
+  await run.getByLabel('Mode of B').selectOption('qdq');
+  const errors = run.getByRole('region', { name: 'Error by layer' });
+  await errors.getByRole('button', { name: 'Activations' }).click();
+  await expect(errors.getByRole('note')).toContainText(
+    'Left out: mode QDQ has no activations that can be measured alone.',
+    { timeout: 60_000 },
+  );
+  await expect(errors.getByRole('alert')).toHaveCount(0);
+  await expect(errors.getByRole('table')).toBeVisible();
+  await shot(page, 'parts');
+  await page.getByRole('button', { name: 'Layers', exact: true }).click();
+
   // Codes of GPTQ wait for samples as well, in a mode that leaves activations in float.
   await page.getByLabel('Export mode').selectOption('nbits');
   await page.getByLabel('Recipe of A', { exact: true }).selectOption('int4-gptq');
