@@ -1,4 +1,4 @@
-import type { ActivationScheme, Recipe } from './recipe.ts';
+import { choosesRange, withRange, type ActivationScheme, type Recipe } from './recipe.ts';
 import type { RangeMethod } from './scheme.ts';
 
 /** Bins of an observed histogram; two of them are one of onnxruntime's 2048. */
@@ -37,6 +37,19 @@ export function isMeasuredFor(
   { activations }: Pick<Recipe, 'activations'>,
 ): boolean {
   return of.dtype === activations?.dtype && of.symmetric === activations.symmetric;
+}
+
+/** Whether the range method is the recipe's own, which was tried first. */
+export function isOwnRange({ range, tried }: BestRange): boolean {
+  return JSON.stringify(range) === JSON.stringify(tried[0]?.range ?? range);
+}
+
+/** A recipe with what calibration chose for it by the outputs, or with its own range where nothing was chosen. */
+export function decidedBy(best: BestRange | undefined, recipe: Recipe): Recipe {
+  if (!choosesRange(recipe)) return recipe;
+  return best !== undefined && isMeasuredFor(best, recipe)
+    ? withRange(recipe, best.range, best.isNearest)
+    : withRange(recipe, recipe.activations!.range, false);
 }
 
 /** A copy of a model whose outputs were measured. */

@@ -3,7 +3,7 @@ import type { ExportMode } from '../../shared/exports.ts';
 import type { CalibrationSettings } from '../../shared/calibration-settings.ts';
 import { parseRecipe } from '../../shared/recipe-file.ts';
 import { choosesCodes, choosesRange, type Recipe } from '../../shared/recipe.ts';
-import { isMeasuredFor, rangeName, type Ranges } from '../../shared/ranges.ts';
+import { decidedBy, isMeasuredFor, rangeName, type Ranges } from '../../shared/ranges.ts';
 import { findBestRange } from '../engine/best-range.ts';
 import { assertMode } from '../engine/planning.ts';
 import { StaticModel } from '../engine/static-model.ts';
@@ -151,7 +151,8 @@ export async function withChoices(
   options: RunOptions,
 ): Promise<Ranges> {
   prepared.use(ranges);
-  if (codes) await observeForCodes(samples, recipe, prepared.session, 'static', options);
+  const decided = decidedBy(ranges.best, recipe);
+  if (codes) await observeForCodes(samples, decided, prepared.session, 'static', options);
   const chosen = await withMethod(ranges, samples, recipe, prepared, options);
   prepared.use(chosen);
   return chosen;

@@ -7,7 +7,7 @@ import {
   type KeptOperator,
 } from '../../shared/exports.ts';
 import type { ModelSummary } from '../../shared/protocol.ts';
-import { rangeName, type BestRange } from '../../shared/ranges.ts';
+import { isOwnRange, rangeName, type BestRange } from '../../shared/ranges.ts';
 import {
   ACCURACY_LEVELS,
   BORDER_TYPES,
@@ -247,13 +247,17 @@ function printIntegerOperators({ mode, integerOperators, quantized }: ExportResu
 }
 
 /** The range method and the codes that were chosen, and what all left of the outputs. */
-export function bestRangeLine({ range, isNearest, tried }: BestRange): string {
+export function bestRangeLine(best: BestRange): string {
+  const { range, isNearest, tried } = best;
   const codes = (isNearestToo: boolean): string => (isNearestToo ? ' with nearest codes' : '');
   const figures = tried.map(
     (each) =>
       `${rangeName(each.range)}${codes(each.isNearest)} ${each.sqnrDb === null ? 'exact' : `${each.sqnrDb.toFixed(1)} dB`}`,
   );
-  return `ranges of activations by ${rangeName(range)}${codes(isNearest)}, chosen by the outputs: ${figures.join(', ')}`;
+  const why = isOwnRange(best)
+    ? "the recipe's own, as no other loses less of the outputs beyond chance"
+    : 'which loses less of the outputs, beyond chance';
+  return `ranges of activations by ${rangeName(range)}${codes(isNearest)}, ${why}: ${figures.join(', ')}`;
 }
 
 /** One line for each reason, with how many operators of each kind it keeps. */

@@ -4,7 +4,7 @@ import {
   type Ranges,
   type TriedRange,
 } from '../../shared/ranges.ts';
-import { choosesCodes, choosesRange, withRange, type Recipe } from '../../shared/recipe.ts';
+import { choosesRange, withRange, type Recipe } from '../../shared/recipe.ts';
 import type { RangeMethod } from '../../shared/scheme.ts';
 import { CopiesNoise, type Copying } from './copies-noise.ts';
 import { isLessBeyondChance } from './margin.ts';
@@ -51,13 +51,18 @@ export async function findBestRange(
       return noise === null ? [] : [{ ...way, noise }];
     });
   };
-  const plain = await attempt([own], choosesCodes(recipe) ? [false, true] : [false]);
+  const plain = await attempt([own], choosesOwnCodes(recipe) ? [false, true] : [false]);
   const base = leastOf(plain);
   if (base === undefined) return undefined;
   const others = RANGE_METHODS.filter((range) => JSON.stringify(range) !== JSON.stringify(own));
   const further = await attempt(others, [base.isNearest]);
   const { range, isNearest } = chosenOf(base, further);
   return { range, isNearest, of: { dtype, symmetric }, tried: [...plain, ...further].map(told) };
+}
+
+/** Whether nearest codes would be others than the recipe's: rules that name an algorithm keep it. */
+function choosesOwnCodes({ default: fields }: Recipe): boolean {
+  return (fields?.algorithm ?? 'nearest') !== 'nearest';
 }
 
 /** The one that loses least of those that lose less than the base beyond chance; else the base. */

@@ -1,4 +1,5 @@
 import {
+  decidedBy,
   isMeasuredFor,
   type BestRange,
   type ChosenRange,
@@ -7,12 +8,7 @@ import {
 } from '../../shared/ranges.ts';
 import { valueKey } from '../../shared/graph.ts';
 import { planWeights, type PlannedTensor, type TensorPlan } from '../../shared/plan.ts';
-import {
-  choosesRange,
-  withRange,
-  type ActivationScheme,
-  type Recipe,
-} from '../../shared/recipe.ts';
+import { choosesRange, type ActivationScheme, type Recipe } from '../../shared/recipe.ts';
 import type { Scheme } from '../../shared/scheme.ts';
 import type { TensorReport } from '../../shared/report.ts';
 import { chooseRange } from './calibrate/choose-range.ts';
@@ -69,7 +65,7 @@ export class StaticKnowledge {
 
   /** What the recipe asks of the weights, of any size: operators on integers want theirs whatever it saves. */
   asked(recipe: Recipe): readonly TensorPlan[] {
-    return planWeights(this.planned, { ...this.decided(recipe), minElements: 0 }, 'any');
+    return planWeights(this.planned, { ...decidedBy(this.best, recipe), minElements: 0 }, 'any');
   }
 
   /** Stored tensors whose scales a plan asks for, as biases are in units of them, and that were not measured yet. */
@@ -115,7 +111,7 @@ export class StaticKnowledge {
   facts(recipe: Recipe): StaticFacts {
     const { model, files } = this.opened;
     return {
-      recipe: this.decided(recipe),
+      recipe: decidedBy(this.best, recipe),
       rangeOf: (value, scheme, part) =>
         this.rangeOf(valueKey(this.opened.graph().values[value]!), scheme, part),
       parametersOf: (tensor, scheme) => this.measured.get(keyOf(tensor, scheme)) ?? null,
@@ -124,12 +120,6 @@ export class StaticKnowledge {
       excessOf: (sums) => this.excess.get(excessKey(sums)) ?? null,
       numbersOf: (tensor) => readNumbers(files, model.tensors[tensor]!),
     };
-  }
-
-  /** A recipe with what calibration chose by the outputs. */
-  private decided(recipe: Recipe): Recipe {
-    const best = this.bestRange(recipe);
-    return best === undefined ? recipe : withRange(recipe, best.range, best.isNearest);
   }
 
   private rangeOf(

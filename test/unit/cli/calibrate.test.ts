@@ -37,4 +37,18 @@ test('calibrate compares range methods with the codes that the export chooses', 
   const { bestRange } = JSON.parse(stdout) as { bestRange: object };
   const saved = JSON.parse(fs.readFileSync(out, 'utf8')) as { best: object };
   expect(saved.best).toEqual(bestRange);
+
+  // Ranges with which nearest codes were chosen need no samples for other codes.
+  const withRanges = async (isNearest: boolean) => {
+    const file = path.join(folder, `nearest-${isNearest}.json`);
+    fs.writeFileSync(file, JSON.stringify({ ...saved, best: { ...saved.best, isNearest } }));
+    const args = ['--mode', 'static', '--ranges', file, '--out', copy, '--overwrite'];
+    return await run('export', model, ...best, ...args);
+  };
+  const exported = await withRanges(true);
+  expect(exported.status).toBe(0);
+  expect(exported.stdout).toContain(
+    "percentile 99.99 with nearest codes, the recipe's own, as no other loses less of the outputs beyond chance: percentile 99.99 ",
+  );
+  expect((await withRanges(false)).stderr).toContain('chooses codes by GPTQ, which needs samples');
 });
