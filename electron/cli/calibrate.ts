@@ -73,7 +73,9 @@ async function calibrate({ positionals, values }: CommandInput): Promise<void> {
     const inputs = [...tools.session.opened.files, ...recipeFiles(values['recipe'])];
     checkWritable(out, inputs);
     await withPrepared(tools, async (prepared) => {
-      const samples = calibrationInputs(values, 'inputs', recipe);
+      const given = calibrationInputs(values, 'inputs', recipe);
+      const limit = values['samples'] === undefined ? undefined : given.samples;
+      const samples = { ...given, limit };
       const found = await observed(prepared, samples, tools);
       const ranges =
         recipe !== null && choosesRange(recipe)

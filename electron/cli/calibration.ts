@@ -23,7 +23,8 @@ import type { Tools } from './with-session.ts';
 export const SAMPLES_OPTION: OptionDefinition = {
   name: 'samples',
   value: 'N',
-  description: 'Number of random samples where no folder is given, 1 to 1000. Default: 16.',
+  description:
+    'Number of random samples, or of those of the folder at most, 1 to 1000. Default: 16, and all of the folder.',
 };
 
 export const SEED_OPTION: OptionDefinition = {

@@ -31,6 +31,18 @@ test('calibrate compares range methods with the codes that the export chooses', 
     );
   const best = ['--recipe', 'static-int8-best'];
   const [out, copy] = [path.join(folder, 'best.json'), path.join(folder, 'best.onnx')];
+  const few = await run(
+    'calibrate',
+    model,
+    '--inputs',
+    samples,
+    '--samples',
+    '2',
+    '--out',
+    out,
+    '--json',
+  );
+  expect(JSON.parse(few.stdout)).toMatchObject({ samples: 2 });
   await run('calibrate', model, '--inputs', samples, ...best, '--out', out);
   const inOneStep = ['--mode', 'static', '--calibrate', samples, '--out', copy, '--json'];
   const { stdout } = await run('export', model, ...best, ...inOneStep);
