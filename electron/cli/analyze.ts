@@ -12,7 +12,14 @@ import {
 } from '../../shared/report.ts';
 import { shortName } from '../../shared/short-name.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
-import { IMAGES_OPTION, observeForCodes, samplesGiven } from './calibration.ts';
+import {
+  CALIBRATE_OPTION,
+  IMAGES_OPTION,
+  observeForCodes,
+  RANGES_OPTION,
+  samplesGiven,
+  withCalibrated,
+} from './calibration.ts';
 import {
   JSON_OPTION,
   MODEL_ARGUMENT,
@@ -20,13 +27,14 @@ import {
   UsageError,
   type CommandDefinition,
   type CommandInput,
+  type Values,
 } from './command.ts';
 import { warnOfIdleRules } from './idle-rules.ts';
 import { printJson } from './json.ts';
-import { decibels, inDecibels, megabytes, print, printKept } from './output.ts';
+import { decibels, inDecibels, megabytes, print, printError, printKept } from './output.ts';
 import { toTable } from './table.ts';
 import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
-import { withSession } from './with-session.ts';
+import { withSession, type Tools } from './with-session.ts';
 
 /** A tensor's line: what the model and the report say of it. */
 type Row = ReturnType<typeof rowOf>;
@@ -50,11 +58,8 @@ export const analyzeCommand: CommandDefinition = {
       value: 'MODE',
       description: `Measure what an export in this mode does: ${EXPORT_MODES.join(', ')}. Default: the first that the format has.`,
     },
-    {
-      name: 'calibrate',
-      value: 'DIR',
-      description: 'A folder of samples, which recipes of the algorithm gptq choose codes on.',
-    },
+    CALIBRATE_OPTION,
+    RANGES_OPTION,
     IMAGES_OPTION,
     JSON_OPTION,
     { name: 'csv', value: 'FILE', description: 'Write one row a tensor and recipe to this file.' },
@@ -63,6 +68,7 @@ export const analyzeCommand: CommandDefinition = {
     'quantscope analyze model.onnx --recipe int8',
     'quantscope analyze model.onnx --recipe int8 --versus int4-block32',
     'quantscope analyze model.onnx --recipe mine.json --csv layers.csv',
+    'quantscope analyze model.onnx --recipe static-int8 --mode static --ranges ranges.json',
   ],
   run: analyze,
 };
@@ -74,17 +80,17 @@ async function analyze({ positionals, values }: CommandInput): Promise<void> {
   if (values['json'] === true && values['csv'] !== undefined)
     throw new UsageError('--json and --csv cannot be used together');
   const asked = modeOf(values);
-  await withSession(model, async ({ session, signal, onProgress }) => {
+  await withSession(model, async (tools) => {
+    const { session } = tools;
     const mode = asked ?? session.opened.modes[0]!;
     const inputs = [...session.opened.files, ...recipeFiles(values['recipe'], values['versus'])];
     const csvFile = typeof values['csv'] === 'string' ? values['csv'] : null;
     if (csvFile !== null) checkWritable(csvFile, inputs);
     warnOfIdleRules(required(values, 'recipe'), recipe, session);
     if (versus !== null) warnOfIdleRules(required(values, 'versus'), versus, session);
+    warnOfRanges(values, mode);
     const run = async (wanted: Recipe): Promise<Analysis> => {
-      const samples = samplesGiven(values, wanted);
-      await observeForCodes(samples, wanted, session, mode, { signal, onProgress });
-      const { reports, total } = await session.analyze(wanted, { signal, onProgress, mode });
+      const { reports, total } = await measured(tools, values, wanted, mode);
       return {
         recipe: wanted,
         mode,
@@ -99,6 +105,36 @@ async function analyze({ positionals, values }: CommandInput): Promise<void> {
     } else if (csvFile !== null) writeWhole(csvFile, csvOf(first, second), inputs);
     else printAnalysis(first, second);
   });
+}
+
+/** What the model's export under a recipe stores; in mode static by the ranges that are given, if any are. */
+async function measured(
+  tools: Tools,
+  values: Values,
+  recipe: Recipe,
+  mode: ExportMode,
+): Promise<{ readonly reports: readonly TensorReport[]; readonly total: Total }> {
+  const { session, signal, onProgress } = tools;
+  const options = { signal, onProgress, mode };
+  if (mode === 'static' && hasRanges(values))
+    return withCalibrated(tools, values, recipe, { codes: true }, (calibrated) =>
+      calibrated.analyze(recipe, options),
+    );
+  await observeForCodes(samplesGiven(values, recipe), recipe, session, mode, options);
+  return session.analyze(recipe, options);
+}
+
+const hasRanges = (values: Values): boolean =>
+  values['ranges'] !== undefined || values['calibrate'] !== undefined;
+
+/** @throws UsageError where ranges are given that the mode does not take */
+function warnOfRanges(values: Values, mode: ExportMode): void {
+  if (mode === 'static' && !hasRanges(values))
+    printError(
+      'quantscope: warning: without --calibrate or --ranges these are the figures of weights before activations are quantized; the static export stores others',
+    );
+  if (mode !== 'static' && values['ranges'] !== undefined)
+    throw new UsageError(`--ranges is for --mode static, found ${mode}`);
 }
 
 function rowOf(tensor: TensorRef, report: TensorReport) {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { ifModel } from '../../helpers/body-models.ts';
 import { runCommand as run } from '../../helpers/command-line.ts';
 import { npyFile } from '../../helpers/npy.ts';
-import { floats, plantedModel, randomValues } from '../../helpers/onnx-model.ts';
+import { floats, layersModel, plantedModel, randomValues } from '../../helpers/onnx-model.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
@@ -63,4 +63,25 @@ test('calibrate compares range methods with the codes that the export chooses', 
     "percentile 99.99 with nearest codes, the recipe's own, as no other loses less of the outputs beyond chance: percentile 99.99 ",
   );
   expect((await withRanges(false)).stderr).toContain('chooses codes by GPTQ, which needs samples');
+});
+
+test('analyze in mode static counts what the export of the same ranges stores, and says what it is without', async () => {
+  const model = writeFile(folder, layersModel());
+  const [ranges, out] = [path.join(folder, 'a.json'), path.join(folder, 'a.onnx')];
+  await run('calibrate', model, '--samples', '1', '--out', ranges);
+  const wanted = ['--recipe', 'static-int8', '--mode', 'static'];
+  const analyzed = await run('analyze', model, ...wanted, '--ranges', ranges, '--json');
+  expect(analyzed.stderr).toBe('');
+  const { total } = JSON.parse(analyzed.stdout) as { total: { quantized: number; kept: number } };
+  const made = await run('export', model, ...wanted, '--ranges', ranges, '--out', out, '--json');
+  const { quantized, kept } = JSON.parse(made.stdout) as typeof total;
+  expect(total).toMatchObject({ quantized, kept });
+  const without = await run('analyze', model, ...wanted);
+  expect(without.status).toBe(0);
+  expect(without.stderr).toContain('figures of weights before activations are quantized');
+  const other = await run('analyze', model, '--recipe', 'int8', '--ranges', ranges);
+  expect([other.status, other.stderr]).toEqual([
+    2,
+    expect.stringContaining('--ranges is for --mode static, found qdq'),
+  ]);
 });
