@@ -7,6 +7,9 @@ import { activationRules, type Recipe } from './recipe.ts';
 import { fieldsOf, schemeOf, type Scheme } from './scheme.ts';
 import { sqnrDb, type TensorReport, type Total } from './report.ts';
 
+/** What a sum of floats keeps of its largest part when that is subtracted again. */
+const ROUNDING = 1e-13;
+
 /** A floor of exactly what a recipe has is met by that recipe: sums of floats are good to this. */
 const ROUNDING_DB = 1e-9;
 
@@ -274,6 +277,7 @@ export function curveOf({ names, fixed }: Budget): readonly CurvePoint[] {
     // What is subtracted leaves rounding behind where nothing should be left.
     const db = sqnrDb(Math.max(0, signal), Math.max(0, noise));
     if (db === null || db <= best) return [];
+    if (step !== null && noise <= start.noise * ROUNDING) return [];
     best = db;
     return [{ bytes: bytesAfter, sqnrDb: db }];
   });

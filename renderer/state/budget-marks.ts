@@ -1,5 +1,6 @@
 // Marks beside a budget's curve: the whole model in one scheme, and recipes A and B.
 import { totalOfChoice, type Budget } from '../../shared/budget-plan.ts';
+import type { Recipe } from '../../shared/recipe.ts';
 import type { Side } from '../../shared/protocol.ts';
 import type { Total } from '../../shared/report.ts';
 import { describeScheme, type Scheme } from '../../shared/scheme.ts';
@@ -18,7 +19,7 @@ export function sidePoints(
   workbench: Pick<StoreHost, 'recipes' | 'compare'> & {
     readonly budgeting: {
       readonly budget: Budget | null;
-      readonly fileBytes: Readonly<Partial<Record<Side, number>>>;
+      readonly sized: Readonly<Partial<Record<Side, { recipe: Recipe; bytes: number }>>>;
     };
     readonly sides: Readonly<Record<Side, { readonly total: Total | null }>>;
   },
@@ -26,8 +27,10 @@ export function sidePoints(
   // What is known of A and B is the error of their weights.
   if (workbench.budgeting.budget?.by === 'outputs') return {};
   const point = (side: Side): Partial<Record<Side, Reference>> => {
-    const bytes = workbench.budgeting.fileBytes[side];
-    if (bytes === undefined) return {};
+    const sized = workbench.budgeting.sized[side];
+    // The bytes of the recipe before would stand beside the error of this one.
+    if (sized === undefined || sized.recipe !== workbench.recipes[side]) return {};
+    const { bytes } = sized;
     const label = `${side.toUpperCase()}, ${recipeTitle(workbench.recipes[side])}`;
     return { [side]: { label, bytes, sqnrDb: workbench.sides[side].total?.sqnrDb ?? null } };
   };

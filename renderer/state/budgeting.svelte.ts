@@ -2,6 +2,7 @@ import { curveOf, type Budget, type FilePlan, type Goal } from '../../shared/bud
 import { type ErrorData, toErrorData } from '../../shared/errors.ts';
 import type { ExportMode } from '../../shared/exports.ts';
 import type { Side } from '../../shared/protocol.ts';
+import type { Recipe } from '../../shared/recipe.ts';
 import { describeScheme, type Scheme } from '../../shared/scheme.ts';
 import { gainOf, type SensitivityTable } from '../../shared/sensitivity.ts';
 import { referencesOf } from './budget-marks.ts';
@@ -22,6 +23,13 @@ export interface Share {
   readonly sqnrDb: number | null;
   /** Of the plan's squared error, 0 to 1. */
   readonly share: number;
+}
+
+/** The bytes of an export. */
+export interface Sized {
+  readonly recipe: Recipe;
+  readonly mode: ExportMode;
+  readonly bytes: number;
 }
 
 /** What was measured of a plan with each layer in float, and what the plan was solved in. */
@@ -60,8 +68,8 @@ export class Budgeting {
   measuredMode = $state.raw<ExportMode | null>(null);
   /** The plan for the goal; the one before it stays until the engine has solved the new one. */
   plan = $state.raw<FilePlan | null>(null);
-  /** Of the exports of A and B. */
-  fileBytes = $state.raw<Readonly<Partial<Record<Side, number>>>>({});
+  /** Of the exports of A and B, each with the recipe that it is of. */
+  sized = $state.raw<Readonly<Partial<Record<Side, Sized>>>>({});
   #solving: AbortController | null = null;
   /** What the outputs gain when each layer of a plan stays in float, by what was measured. */
   #leftOut = $state.raw<LeftOut | null>(null);
@@ -149,7 +157,7 @@ export class Budgeting {
     this.#abort = null;
     this.isMeasuring = false;
     this.#forget();
-    this.fileBytes = {};
+    this.sized = {};
     this.maxBytes = 0;
     this.candidates = null;
     this.by = 'weights';
@@ -187,18 +195,32 @@ export class Budgeting {
     await this.measure();
   }
 
-  /** Ask how large the exports of A and B are. */
+  /** Ask how large the exports of A and B are, of recipes that have changed since. */
+  async sizeSides(): Promise<void> {
+    if (this.budget === null || this.measuredMode === null) return;
+    try {
+      await this.#sizeSides(this.measuredMode);
+    } catch (error) {
+      if (!isCancelled(error)) this.error = toErrorData(error);
+    }
+  }
+
   async #sizeSides(mode: ExportMode): Promise<void> {
     const { file, recipes, compare, client } = this.#workbench;
     if (file === null) return;
-    const sides: readonly Side[] = compare ? ['a', 'b'] : ['a'];
+    const shown: readonly Side[] = compare ? ['a', 'b'] : ['a'];
+    const sides = shown.filter((side) => {
+      const known = this.sized[side];
+      return known?.recipe !== recipes[side] || known.mode !== mode;
+    });
     const sizes = await Promise.all(
       sides.map(async (side) => {
         const params = { handle: file.handle, recipe: plain(recipes[side]), mode };
-        return [side, (await client.request('previewExport', params)).bytesAfter] as const;
+        const { bytesAfter: bytes } = await client.request('previewExport', params);
+        return [side, { recipe: recipes[side], mode, bytes }] as const;
       }),
     );
-    if (this.#workbench.file === file) this.fileBytes = Object.fromEntries(sizes);
+    if (this.#workbench.file === file) this.sized = { ...this.sized, ...Object.fromEntries(sizes) };
   }
 
   /** Solve for the goal as it is; a newer goal ends the solving of an older one. */
@@ -255,7 +277,7 @@ export class Budgeting {
       await this.#sizeSides(mode);
       // Another model may have been opened meanwhile, or another measurement started.
       if (this.#abort !== abort) return;
-      if (this.maxBytes === model.fileBytes) this.maxBytes = this.fileBytes.a ?? model.fileBytes;
+      if (this.maxBytes === model.fileBytes) this.maxBytes = this.sized.a?.bytes ?? model.fileBytes;
       this.budget = budget;
       this.measured = candidates;
       this.measuredMode = mode;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
+  byOutputs,
   curveOf,
   lossBetween,
   planWithin,
@@ -136,6 +137,17 @@ test('the curve rises in both, and each of its points is reached by the plan of 
     const { total } = planWithin(budget, { maxBytes: bytes });
     expect(total.bytesAfter).toBeLessThanOrEqual(bytes);
   }
+});
+
+test('the curve by outputs ends where some layer is quantized: without any, rounding alone is left', () => {
+  const budget = budgetOf(40, 11);
+  const losses = new Map(
+    budget.names.map(({ name }, at) => [name, (own: number) => own * 1e-4 * (1 + (at % 7))]),
+  );
+  const curve = curveOf(byOutputs(budget, losses));
+  const all = budget.names.reduce((sum, { options }) => sum + options[0]!.sums.bytesAfter, 0);
+  expect(curve.at(-1)!.bytes).toBeLessThan(all + budget.fixed.bytesAfter);
+  expect(curve.length).toBeGreaterThan(40);
 });
 
 test('what the outputs lose is interpolated between two points by logarithms, and carried on outside of them', () => {

@@ -3,11 +3,13 @@ import * as path from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { EngineServer } from '../../../../electron/engine/server.ts';
 import { Announcer } from '../../../../renderer/state/announcer.svelte.ts';
+import { sidePoints } from '../../../../renderer/state/budget-marks.ts';
 import { Budgeting } from '../../../../renderer/state/budgeting.svelte.ts';
 import { EngineClient, type Port } from '../../../../renderer/state/engine-client.ts';
 import { Jobs } from '../../../../renderer/state/jobs.svelte.ts';
 import { RecipeHistory } from '../../../../renderer/state/recipe-history.svelte.ts';
 import type { FromEngine, RequestKind, ToEngine } from '../../../../shared/protocol.ts';
+import type { Total } from '../../../../shared/report.ts';
 import { testPool } from '../../../helpers/engine.ts';
 import { plantedModel } from '../../../helpers/onnx-model.ts';
 import { sharedRuntime } from '../../../helpers/shared-runtime.ts';
@@ -62,14 +64,23 @@ async function budgeted() {
   const model = await client.request('open', { handle: 'model' });
   const announcer = new Announcer();
   const history = new RecipeHistory(announcer, (change) => change());
-  const budgeting = new Budgeting({
-    ...{ client, model, history, recipes: history.present, mode: 'qdq', compare: false },
+  const budgeting: Budgeting = new Budgeting({
+    ...{ client, model, history, mode: 'qdq', compare: false },
+    get recipes() {
+      return history.present;
+    },
     ...{ jobs: new Jobs(), file: { handle: 'model', label: 'planted.onnx', folder: '' } },
     nameOf: (tensor) => model.tensors[tensor]!.name,
     runs: { wanted: { samples: 2, seed: 0, inputs: null } },
   });
   await budgeting.measure();
-  return { budgeting, hold };
+  const side = { total: { sqnrDb: 40 } as Total };
+  const marks = () =>
+    sidePoints({
+      ...{ budgeting, recipes: history.present, compare: false },
+      sides: { a: side, b: side },
+    });
+  return { budgeting, hold, marks };
 }
 
 test('no plan of the weights is shown or used once the outputs are measured', async () => {
@@ -107,6 +118,18 @@ test('the gains of a plan stay when the engine solves for the same goal again, a
   budgeting.maxBytes = plan!.fileBytes.after;
   await budgeting.solve();
   expect(budgeting.gains).not.toBeNull();
+});
+
+test('the mark of a side moves when the side does, and is gone between', async () => {
+  const { budgeting, marks } = await budgeted();
+  const before = marks().a!.bytes;
+  budgeting.maxBytes = 20_000;
+  await budgeting.solve();
+  budgeting.use('a');
+  expect(marks()).toEqual({});
+  await budgeting.sizeSides();
+  expect(marks().a!.bytes).toBe(budgeting.plan!.fileBytes.after);
+  expect(marks().a!.bytes).not.toBe(before);
 });
 
 test('what is left out of a plan ends with it', async () => {
