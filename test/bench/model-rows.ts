@@ -33,14 +33,10 @@ function recipeOf(scheme: Partial<SchemeFields>): Recipe {
 }
 
 /** The time of a report of the whole model by a fresh session: nothing is known from before. */
-async function reportTime(
-  file: string,
-  pool: WorkerPool,
-  scheme: Partial<SchemeFields> = {},
-): Promise<number> {
+async function reportTime(file: string, pool: WorkerPool): Promise<number> {
   const session = Session.open(file, pool);
   const start = performance.now();
-  await session.analyze(recipeOf(scheme), { signal: never });
+  await session.analyze(recipeOf({}), { signal: never });
   const time = performance.now() - start;
   session.close();
   return time;
@@ -81,7 +77,7 @@ export async function modelRows(root: string, values: Float32Array): Promise<Row
     return [
       ...(await checkpointRows(root, file, raw)),
       await settingRow(root, layer),
-      ...(await searchRows(root, layer)),
+      ...(await searchRows(root, folder, new Uint8Array(values.buffer, 0, COLUMNS ** 2 * 4))),
       peakRow(root, path.join(folder, 'large.onnx')),
     ];
   } finally {
@@ -139,22 +135,35 @@ async function settingRow(root: string, file: string): Promise<Row> {
   return { ...row, peer: `slowest of ${times.length}: ${round(Math.max(...times))} ms` };
 }
 
-/** Searches for ranges of one layer on one worker, in turns with minmax. */
-async function searchRows(root: string, file: string): Promise<Row[]> {
-  const reach = { mse: 5, entropy: 10 } as const;
-  return withPool(root, 1, async (pool) => {
-    const rows: Row[] = [];
-    for (const [range, most] of Object.entries(reach) as [keyof typeof reach, number][]) {
-      const [searched, plain] = await timedInTurn(
-        () => reportTime(file, pool, { range }),
-        () => reportTime(file, pool),
-        5,
-      );
-      const what = `int8 per-channel report of 4M weights, ranges by ${range}, one worker`;
-      rows.push(compared(what, searched, 'minmax', plain, most));
-    }
-    return rows;
-  });
+/** Searches for ranges by the whole command, on weights of 4096 channels of 4096 values, in turns with minmax. */
+async function searchRows(root: string, folder: string, weights: Uint8Array): Promise<Row[]> {
+  const file = path.join(folder, 'search.onnx');
+  writeBigModel(file, 2, COLUMNS, COLUMNS, () => weights);
+  const analyze = (range: 'minmax' | 'mse' | 'entropy'): void => {
+    const recipe = path.join(folder, `${range}.json`);
+    fs.writeFileSync(recipe, JSON.stringify(recipeOf({ range })));
+    const args = ['analyze', file, '--recipe', recipe, '--json'];
+    const { status, signal, stderr } = spawnSync(
+      process.execPath,
+      [path.join(root, 'dist/cli.js'), ...args],
+      { encoding: 'utf8', maxBuffer: 1 << 28 },
+    );
+    if (status !== 0) throw new Error(`analyze ended with ${signal ?? status}: ${stderr}`);
+  };
+  const rows: Row[] = [];
+  for (const [range, reach] of [
+    ['mse', 5],
+    ['entropy', 10],
+  ] as const) {
+    const [searched, plain] = await timedInTurn(
+      () => analyze(range),
+      () => analyze('minmax'),
+      3,
+    );
+    const what = `quantscope analyze, int8 per channel, 32M weights, ranges by ${range}`;
+    rows.push(compared(what, searched, 'by minmax', plain, reach));
+  }
+  return rows;
 }
 
 function peakRow(root: string, file: string): Row {
