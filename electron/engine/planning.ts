@@ -16,6 +16,7 @@ import { algorithmOf, type Scheme } from '../../shared/scheme.ts';
 import type { WeightMoments } from './weight-moments.ts';
 import { fitPlan } from './export/fit-plan.ts';
 import type { Layout } from './export/layout.ts';
+import { NO_SMALLER_EXPORT } from './formats/no-gain.ts';
 import type { OpenedModel } from './formats/format.ts';
 import { isReadable, type Measuring } from './measuring.ts';
 import { nonFiniteReason, overflowReason } from './reports.ts';
@@ -29,31 +30,44 @@ const KEPT_PLANS = 4;
 /** Above this many tensors a whole model is not laid out to inspect one of them. */
 const MANY_TENSORS = 2000;
 
+/** How a model is planned and its exports are named. */
+interface PlanningNames {
+  /** The name that exports are suggested names by. */
+  readonly label: string;
+  /** The tensors as the rules of recipes see them. */
+  readonly planned: readonly PlannedTensor[];
+  /** Bytes that static exports must be smaller than: a prepared copy can be larger than its source. */
+  readonly limit: number;
+}
+
+/** A plan as it is carried out, and its layout: under the suggested name, and under any. */
+interface CarriedOut {
+  readonly plan: Plan;
+  readonly layout: Layout;
+  readonly layoutFor: (targetName: string) => Layout;
+}
+
 /** Plans of one open model, and what they depend on: statistics, scales of weights, and ranges of activations. */
 export class Planning {
   private readonly opened: OpenedModel;
   private readonly measuring: Measuring;
   private readonly label: string;
+  private readonly limit: number;
   /** The last plans by recipe and mode, the newest last. */
   private readonly plans = new Map<string, Plan>();
   private readonly calibration: StaticKnowledge;
   private readonly solutions: Solutions;
 
-  /**
-   * @param label the name that exports are suggested names by
-   * @param planned the tensors as the rules of recipes see them
-   */
   constructor(
     opened: OpenedModel,
     measuring: Measuring,
-    label: string,
-    planned: readonly PlannedTensor[],
+    { label, planned, limit }: PlanningNames,
     solutions: Solutions,
   ) {
     this.opened = opened;
     this.measuring = measuring;
     this.solutions = solutions;
-    this.label = label;
+    [this.label, this.limit] = [label, limit];
     this.calibration = new StaticKnowledge(opened, planned);
   }
 
@@ -147,10 +161,10 @@ export class Planning {
     );
     await this.read(recipe, mode, options);
     const held = asked.map((entry) => this.heldBy(entry, mode));
-    const plan = this.computing(held, mode, recipe);
-    const layoutFor = (name: string): Layout => this.layoutOf(plan, mode, recipe, name);
-    if (mode !== 'static') return { plan, layoutFor };
-    return { plan: carriedOut(plan, layoutFor(this.suggestedName(recipe, mode))), layoutFor };
+    const computing = this.computing(held, mode, recipe);
+    if (mode === 'static') return this.carriedOut(computing, mode, recipe);
+    const layoutFor = (name: string): Layout => this.layoutOf(computing, mode, recipe, name);
+    return { plan: computing, layoutFor };
   }
 
   /** Read what the plan of a mode depends on. */
@@ -237,14 +251,29 @@ export class Planning {
   private fitted(asked: WeightPlans, mode: ExportMode, recipe: Recipe): Plan {
     try {
       const computing = this.computing(asked, mode, recipe);
-      const layout = this.layoutOf(computing, mode, recipe, this.suggestedName(recipe, mode));
-      const plan = carriedOut(computing, layout);
+      const { plan, layout } = this.carriedOut(computing, mode, recipe);
       const weights = fitPlan(plan.weights, layout);
       return { ...plan, weights: weights.map((entry) => this.solutions.applied(entry)) };
     } catch (error) {
       if (error instanceof AppError && error.code === 'UNSUPPORTED') return weightsOnly(asked);
       throw error;
     }
+  }
+
+  /** The plan as the format's layout carries it out in activations and operators; in mode static all of it or nothing. */
+  private carriedOut(plan: Plan, mode: ExportMode, recipe: Recipe): CarriedOut {
+    const layoutFor = (name: string): Layout => this.layoutOf(plan, mode, recipe, name);
+    const layout = layoutFor(this.suggestedName(recipe, mode));
+    const { idle } = layout;
+    if (idle !== undefined) return { plan: inFloat(plan, idle), layout, layoutFor };
+    const isIdle = layout.quantized.length === 0;
+    if (mode !== 'static' || isIdle || layout.bytes < this.limit)
+      return { plan, layout, layoutFor };
+    const reason = NO_SMALLER_EXPORT;
+    const weights = plan.weights.map((entry) =>
+      entry.scheme === null ? entry : { ...entry, scheme: null, reason },
+    );
+    return this.carriedOut({ ...inFloat(plan, reason), weights }, mode, recipe);
   }
 
   /** What a recipe asks of the weights, before the format fits it. */
@@ -265,10 +294,8 @@ export class Planning {
   }
 }
 
-/** The activations and operators of a plan as a layout carries them out. */
-function carriedOut(plan: Plan, { idle: reason }: Layout): Plan {
-  if (reason === undefined) return plan;
-  const { weights, activations, operators } = plan;
+/** A plan whose activations and operators stay in float for a reason. */
+function inFloat({ weights, activations, operators }: Plan, reason: string): Plan {
   return {
     weights,
     activations: activations.map((value) => ({ ...value, scheme: null, reason })),

@@ -45,6 +45,8 @@ export interface CopyFacts {
   readonly label: string;
   /** Its tensors as the rules of recipes see them. */
   readonly planned: (opened: OpenedModel) => readonly PlannedTensor[];
+  /** Bytes of the other model, which static exports must be smaller than; unless missing. */
+  readonly limit?: number;
 }
 
 /** One open model and what is known of it. Everything heavy happens in the pool's workers. */
@@ -70,7 +72,9 @@ export class Session {
     const { files, measuring } = this;
     const planned = copy?.planned(opened) ?? opened.model.tensors;
     this.solutions = new Solutions(pool, files, opened, measuring);
-    const planning = new Planning(opened, measuring, this.label, planned, this.solutions);
+    const { label, solutions } = this;
+    const facts = { label, planned, limit: copy?.limit ?? Infinity };
+    const planning = new Planning(opened, measuring, facts, solutions);
     this.planning = planning;
     this.exporting = new Exporting({ opened, files, pool, measuring, planning });
   }

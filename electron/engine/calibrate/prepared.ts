@@ -67,6 +67,8 @@ export class PreparedModel {
         );
       const session = Session.open(out, pool, {
         label: source.label,
+        // A LiteRT model's layouts know the source's size themselves.
+        ...(isPrepared ? {} : { limit: source.bytes }),
         planned: ({ model }) =>
           namedAsSource(source.opened.model, model, counterparts(source.opened.model, model)),
       });
