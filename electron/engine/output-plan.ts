@@ -45,7 +45,9 @@ export async function planByOutputs(
   const budget = budgetByOutputs(weights, sensitivities);
   const tried = async (by: Budget, wanted: Goal): Promise<Tried> => {
     const solved = await planFile(exporter, by, wanted, mode, options);
-    const plan = { ...solved, total: totalOfChoice(budget, solved.chosen) };
+    const { quantized, kept } = solved.total;
+    const total = { ...totalOfChoice(budget, solved.chosen), quantized, kept };
+    const plan = { ...solved, total };
     const under = { recipe: plan.recipe, mode, exporter };
     const [found] = await withExport(session, under, options, (exported) =>
       runNoise(session, runtime, [exported], inputs, options),
