@@ -1,8 +1,11 @@
 """Small Keras models as LiteRT's converter makes them, float and full integer, with what it chose of the same samples.
 
-A golden holds, for each model: the float file; the samples; and of the full integer file each tensor's scales and zero
-points by name, the codes of weights and biases, the operators, and what tf.lite.Interpreter gives for the first sample.
-With an argument, writes the files there as well and runs each with and without XNNPACK. Needs tensorflow (see README.md).
+A golden holds, for each model: the float file; the samples; and of the full integer files on int8 ("narrow") and on
+int16 activations ("wide") each tensor's scales and zero points, the codes of weights and biases, the operators, and
+what tf.lite.Interpreter gives for the first sample. Where the converter refuses int16, the golden holds its words and
+what it makes when some operators may stay in float; where the interpreter refuses that, its words as well.
+check_litert_static.py runs Quantscope's exports of the same models. With an argument, writes the files there as well.
+Needs tensorflow (see README.md).
 """
 
 import base64
@@ -86,7 +89,18 @@ def recurrent(x):
     return layers.Dense(3)(layers.LSTM(6, unroll=True)(x))
 
 
-MODELS = [dense, conv, residual, concat, transposed, norms, attention, recurrent]
+def choices(x):
+    a = layers.Conv2D(4, 1)(x)
+    b = layers.Permute((2, 1, 3))(a)
+    c = layers.Lambda(lambda v: tf.stack([tf.maximum(v[0], v[1]), tf.minimum(v[0], v[1])], axis=1))([a, b])
+    c = layers.Lambda(lambda v: tf.gather(tf.reduce_max(v, axis=1), [3, 0, 2], axis=3))(c)
+    c = layers.Lambda(lambda v: tf.image.resize(v, (16, 16), method="nearest"))(c)
+    c = layers.Lambda(lambda v: tf.pad(v, [[0, 0], [1, 1], [0, 0], [0, 0]], mode="REFLECT"))(c)
+    c = layers.Lambda(lambda v: tf.abs(tf.slice(v, [0, 2, 1, 0], [1, 6, 5, 3]) * [0.3, -0.8, 1.1] + 0.25))(c)
+    return layers.Lambda(lambda v: tf.squeeze(tf.reduce_min(v, axis=1, keepdims=True), axis=1))(c)
+
+
+MODELS = [dense, conv, residual, concat, transposed, norms, attention, recurrent, choices]
 
 
 def build(make):
@@ -101,15 +115,24 @@ def build(make):
     return model, samples
 
 
-def convert(model, samples=None, io=None):
+def convert(model, samples=None, sets=()):
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if samples is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([sample] for sample in samples)
-        if io is not None:
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = converter.inference_output_type = io
+        if sets:
+            converter.target_spec.supported_ops = list(sets)
     return converter.convert()
+
+
+def convert_wide(model, samples):
+    """The file on int16 activations, and why the converter makes none without operators in float."""
+    sets = tf.lite.OpsSet
+    wide = sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    try:
+        return convert(model, samples, [wide]), None
+    except RuntimeError as error:
+        return convert(model, samples, [wide, sets.TFLITE_BUILTINS]), str(error).strip()
 
 
 def described(content):
@@ -119,9 +142,11 @@ def described(content):
     for tensor in graph.tensors:
         data = model.buffers[tensor.buffer].data
         q = tensor.quantization
-        entry = {"name": tensor.name.decode(), "type": TYPES[tensor.type], "shape": [int(n) for n in (tensor.shape if tensor.shape is not None else [])]}
+        entry = {"type": TYPES[tensor.type]}
         if q is not None and q.scale is not None:
-            entry |= {"scale": encoded(np.asarray(q.scale, np.float32)), "zeroPoint": [int(z) for z in q.zeroPoint], "axis": int(q.quantizedDimension)}
+            zeros = {int(zero) for zero in q.zeroPoint}
+            assert len(zeros) == 1, "per channel all are 0"
+            entry |= {"scale": encoded(np.asarray(q.scale, np.float32)), "zeroPoint": zeros.pop()}
         if data is not None and len(data):
             entry["codes"] = base64.b64encode(bytes(data)).decode()
         tensors.append(entry)
@@ -130,11 +155,10 @@ def described(content):
         code = model.operatorCodes[operator.opcodeIndex]
         operators.append({
             "op": OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)],
-            "version": int(code.version),
             "inputs": [int(n) for n in operator.inputs],
             "outputs": [int(n) for n in operator.outputs],
         })
-    return {"tensors": tensors, "operators": operators, "inputs": [int(n) for n in graph.inputs], "outputs": [int(n) for n in graph.outputs]}
+    return {"tensors": tensors, "operators": operators}
 
 
 def run(content, sample, xnnpack=True):
@@ -151,18 +175,22 @@ def run(content, sample, xnnpack=True):
     return interpreter.get_tensor(made["index"])
 
 
+def answered(content, sample):
+    try:
+        return {"output": encoded(run(content, sample))}
+    except RuntimeError as error:
+        return {"fails": str(error).strip()}
+
+
 def main():
     models = []
     for make in MODELS:
         model, samples = build(make)
         plain = convert(model)
-        try:
-            whole = convert(model, samples)
-        except Exception as error:
-            print(make.__name__, "is not converted:", str(error)[:300])
-            continue
+        narrow = convert(model, samples)
+        wide, refused = convert_wide(model, samples)
         if len(sys.argv) > 1:
-            for name, content in (("float", plain), ("int8", whole)):
+            for name, content in (("float", plain), ("int8", narrow), ("int16", wide)):
                 with open(os.path.join(sys.argv[1], f"{make.__name__}.{name}.tflite"), "wb") as file:
                     file.write(content)
             np.savez(os.path.join(sys.argv[1], f"{make.__name__}.npz"), *samples)
@@ -171,8 +199,8 @@ def main():
             "float": base64.b64encode(plain).decode(),
             "samples": [encoded(sample) for sample in samples],
             "shape": list(samples[0].shape),
-            "integer": described(whole),
-            "output": encoded(run(whole, samples[0])),
+            "narrow": described(narrow) | answered(narrow, samples[0]),
+            "wide": described(wide) | answered(wide, samples[0]) | ({} if refused is None else {"refused": refused}),
         })
     write("litert_static.json", f"tensorflow {tf.__version__}", {"models": models})
 

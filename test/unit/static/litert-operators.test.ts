@@ -1,12 +1,12 @@
 import * as path from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { LitertModel } from '../../../electron/engine/runtime/litert/litert-model.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { findPreset } from '../../../shared/presets.ts';
 import { RUNTIME_SCRIPT, testPool } from '../../helpers/engine.ts';
 import { i8, table } from '../../helpers/flatbuffer.ts';
-import type { OperatorSpec } from '../../helpers/litert-model.ts';
+import { bytesOf, litertModel, type OperatorSpec } from '../../helpers/litert-model.ts';
 import { list, plainModel, type Plain } from '../../helpers/litert-tree.ts';
 import { sameRanges } from '../../helpers/ranges.ts';
 import { dense, other, SMALL_BIAS, SMALL_WEIGHT, smallModel } from '../../helpers/small-litert.ts';
@@ -16,16 +16,12 @@ const folder = temporaryFolder();
 const pool = testPool(1);
 const signal = new AbortController().signal;
 
-/** Open a model, export it in full integer, and tell of both. */
-async function exported(
-  operators: readonly OperatorSpec[],
-  preset = 'litert-full-integer',
-  outputs?: number[],
-) {
-  const session = Session.open(
-    writeFile(folder, smallModel(operators, {}, [], outputs), 'a.tflite'),
-    pool,
-  );
+/** Open a small model of operators, export it in full integer, and tell of both. */
+const exported = (operators: readonly OperatorSpec[], preset?: string) =>
+  exportedFile(smallModel(operators), preset);
+
+async function exportedFile(model: Uint8Array, preset = 'litert-full-integer') {
+  const session = Session.open(writeFile(folder, model, 'a.tflite'), pool);
   session.useRanges(sameRanges(session));
   const recipe = findPreset(preset)!;
   const file = path.join(folder, 'b.tflite');
@@ -45,8 +41,9 @@ async function exported(
 const FULLY_CONNECTED = 9;
 const DEQUANTIZE = 6;
 const QUANTIZE = 114;
-const add = (): OperatorSpec => ({
-  ...other('ADD', [0, 0], [3]),
+const ADD = 0;
+const sum = (inputs: number[], outputs: number[]): OperatorSpec => ({
+  ...other('ADD', inputs, outputs),
   options: [11, table({ 0: i8(0) })],
 });
 
@@ -67,9 +64,9 @@ test('a RELU behind an operator that makes its input for it alone is fused into 
   await model.release();
   const wanted = Array.from({ length: 16 }, (_, at) => {
     const [row, column] = [Math.floor(at / 4), at % 4];
-    let sum = SMALL_BIAS[column]!;
-    for (let k = 0; k < 4; k++) sum += x[row * 4 + k]! * SMALL_WEIGHT[column * 4 + k]!;
-    return Math.min(3, Math.max(0, sum));
+    let total = SMALL_BIAS[column]!;
+    for (let k = 0; k < 4; k++) total += x[row * 4 + k]! * SMALL_WEIGHT[column * 4 + k]!;
+    return Math.min(3, Math.max(0, total));
   });
   expect(wanted.filter((value) => value === 0).length).toBeGreaterThan(2);
   const data = [...found.values()][0]!.data as Float32Array;
@@ -78,7 +75,7 @@ test('a RELU behind an operator that makes its input for it alone is fused into 
 });
 
 test('a RELU6 is fused into an ADD, of int16 operands of any scale too', async () => {
-  const operators = [add(), other('RELU6', [3], [4])];
+  const operators = [sum([0, 0], [3]), other('RELU6', [3], [4])];
   const { written } = await exported(operators);
   expect(written[1]!.options).toMatchObject({ fused_activation_function: 3 });
   const wide = await exported(operators, 'litert-16x8');
@@ -102,4 +99,26 @@ test.each<[string, OperatorSpec[], number[]?]>([
   const plan = session.plan(findPreset('litert-full-integer')!, 'static');
   session.close();
   expect(plan.operators.filter(({ fusedInto }) => fusedInto !== undefined)).toEqual([]);
+});
+
+describe('a bias that is added as codes as well is restored for nothing', () => {
+  test('of float32', async () => {
+    const { written } = await exported([dense(), sum([3, 2], [4])]);
+    expect(written.map(({ code }) => code)).toEqual([QUANTIZE, FULLY_CONNECTED, ADD, DEQUANTIZE]);
+  });
+
+  test('of float16', async () => {
+    const tensors = ['x', 'w', 'half', 'b', 'y', 'z'].map((name, at) => ({
+      ...{ name, shape: name === 'half' || name === 'b' ? [4] : [4, 4] },
+      ...(at === 1 || at === 2 ? { buffer: at } : {}),
+      ...(name === 'half' ? { type: 'FLOAT16' as const } : {}),
+    }));
+    const operators = [other('DEQUANTIZE', [2], [3]), dense([0, 1, 3], [4]), sum([4, 3], [5])];
+    const { bytes } = litertModel({
+      graphs: [{ tensors, operators, inputs: [0], outputs: [5] }],
+      buffers: [bytesOf(SMALL_WEIGHT), bytesOf(Uint16Array.of(0x3c00, 0x3800, 0xb800, 0x4000))],
+    });
+    const { written } = await exportedFile(bytes);
+    expect(written.map(({ code }) => code)).toEqual([QUANTIZE, FULLY_CONNECTED, ADD, DEQUANTIZE]);
+  });
 });

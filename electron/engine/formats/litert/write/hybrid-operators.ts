@@ -21,6 +21,8 @@ export interface HybridOperator {
   readonly isPerChannel: boolean;
   /** The inputs that take codes. */
   readonly inputs: readonly number[];
+  /** The input of a bias whose codes are stored beside those that others take, and set later. */
+  readonly bias?: number;
 }
 
 export type HybridOperators = ReadonlyMap<OperatorRecord, HybridOperator>;

@@ -76,16 +76,17 @@ function integerOperators(
 ): ReadonlyMap<OperatorRecord, HybridOperator> {
   const found = new Map<OperatorRecord, HybridOperator>();
   const isWide = isWideModel(computing);
-  for (const { operator, isInteger, fusedInto } of computing.operators) {
+  for (const { operator, isInteger, fusedInto, bias: planned } of computing.operators) {
     const record = isInteger && fusedInto === undefined ? records[operator]! : null;
     const rule = record === null ? null : integerRule(record);
     if (record === null || rule === null) continue;
     const version = isWide ? rule.int16! : rule.int8;
     const form = { options: null, granularity: 'either', version: () => version } as const;
     // Biases have a form of their own.
-    const isBias = (input: number): boolean => rule.kind === 'weighted' && input === rule.bias;
-    const inputs = record.inputs.flatMap((_, input) => (isBias(input) ? [] : [input]));
-    found.set(record, { form, isPerChannel: false, inputs });
+    const bias = rule.kind === 'weighted' ? rule.bias : null;
+    const inputs = record.inputs.flatMap((_, input) => (input === bias ? [] : [input]));
+    const apart = bias === null || planned === undefined ? {} : { bias };
+    found.set(record, { form, isPerChannel: false, inputs, ...apart });
   }
   return found;
 }

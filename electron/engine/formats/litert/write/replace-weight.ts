@@ -46,6 +46,7 @@ function feedFloat(
   const others: Use[] = [];
   for (const use of stored.uses) {
     const operator = hybrid.get(use.operator);
+    if (operator?.bias === use.input) continue;
     if (operator?.inputs.includes(use.input) !== true) others.push(use);
     else runHybrid(use, operator, form, edit, context);
   }
@@ -74,6 +75,7 @@ function feedRestored(
   let isNeeded = boundaryOf(graph).has(output);
   for (const use of consumersOf(graph).get(output) ?? []) {
     const taker = hybrid.get(use.operator);
+    if (taker?.bias === use.input) continue;
     if (taker?.inputs.includes(use.input) !== true) isNeeded = true;
     else {
       edit.setInput(use.at, use.input, stored.index);
