@@ -67,11 +67,13 @@ function parametersOf(
   node: onnx.INodeProto,
   stored: ReadonlyMap<string, onnx.ITensorProto>,
 ): Described {
-  const [scale, zero] = [stored.get(node.input![1]!)!, stored.get(node.input![2]!)!];
-  const scales = Array.from(new Float32Array(bytesOf(scale).buffer));
-  const type = TYPES[zero.dataType!]!;
-  const zeroPoints = new Set(integersOf(zero));
+  const scale = stored.get(node.input![1]!)!;
   const codes = stored.get(node.input![0]!);
+  // Without one the zero point is 0, of the type of the codes.
+  const zero = stored.get(node.input![2] ?? '');
+  const scales = Array.from(new Float32Array(bytesOf(scale).buffer));
+  const type = TYPES[(zero ?? codes)!.dataType!]!;
+  const zeroPoints = new Set(zero === undefined ? [0] : integersOf(zero));
   const axis = node.attribute?.find(({ name }) => name === 'axis');
   return {
     ...{ type, scale: scales, zeroPoint: [...zeroPoints].sort((a, b) => a - b) },

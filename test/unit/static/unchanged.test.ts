@@ -37,7 +37,7 @@ function convOf(channels: number): string {
 /** A Conv whose codes and scales weigh more than its weights. */
 const small = convOf(4);
 /** What is prepared of a Conv is larger than it: with so many weights, its export lies between both. */
-const between = convOf(14);
+const between = convOf(13);
 const sum = writeFile(
   folder,
   model({

@@ -198,7 +198,6 @@ class StaticWriter {
     const [node, home] = [nodes[operator]!, graphs[operator]!];
     const { make } = this.namer(this.writing.tensors[tensor]!.ref.name);
     const [stored, scales, restored] = [make('quantized'), make('scale'), make('restored')];
-    const zeroPoint = make('zero_point');
     const dims = scale.length === 1 ? [] : [scale.length];
     const needed = scale.length === 1 ? OPSETS.int32 : PER_AXIS_OPSET;
     const dequantize = nodeMessage({
@@ -207,14 +206,14 @@ class StaticWriter {
         domain: this.domain(needed),
         name: make('DequantizeLinear'),
       },
-      inputs: [stored, scales, zeroPoint],
+      // Without a zero point, which is 0 for int32 (ONNX, DequantizeLinear).
+      inputs: [stored, scales],
       outputs: [restored],
       integers: dims.length === 0 ? {} : { axis: 0 },
     });
     const pieces = [
       ...this.stored(home, stored, 'int32', this.biasShape(tensor, scale), codes),
       ...this.stored(home, scales, 'float32', dims, Float32Array.from(scale)),
-      ...this.stored(home, zeroPoint, 'int32', dims, new Int32Array(scale.length)),
       ...field(nodeField(home), [dequantize]),
     ];
     const { start } = node.frame;
