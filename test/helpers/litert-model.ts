@@ -37,6 +37,7 @@ export const OPERATORS = {
   LESS: 58,
   NEG: 59,
   TRANSPOSE_CONV: 67,
+  TILE: 69,
   GATHER_ND: 107,
   IF: 118,
   WHILE: 119,

@@ -65,7 +65,7 @@ describe('an operator of LiteRT computes in float with the reason', () => {
       preset,
       { 3: { name: 'x' } },
     ],
-    ['LiteRT has no int16 kernel of GATHER_ND', [other('GATHER_ND', [0], [3])], WIDE],
+    ['LiteRT has no int16 kernel of TILE', [other('TILE', [0], [3])], WIDE],
     ['several operators make y', [other('TANH', [0], [3]), other('TANH', [0], [3])]],
   ])('%s', (reason, operators, recipe = preset, changes = {}) => {
     const session = open(operators, changes);

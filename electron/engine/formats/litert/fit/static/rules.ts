@@ -56,12 +56,12 @@ type Pair = readonly [int8: number, int16: number | null];
 /** Operators that hand codes of their first input on, by the versions that take int8 and int16. */
 const HANDING_ON: Readonly<Record<string, Pair>> = {
   AVERAGE_POOL_2D: [2, 3],
-  BATCH_TO_SPACE_ND: [2, null],
-  BROADCAST_TO: [2, null],
+  BATCH_TO_SPACE_ND: [2, 4],
+  BROADCAST_TO: [3, 3],
   DEPTH_TO_SPACE: [2, null],
   EXPAND_DIMS: [1, 1],
   GATHER: [2, 4],
-  GATHER_ND: [1, null],
+  GATHER_ND: [1, 3],
   MAX_POOL_2D: [2, 3],
   MIRROR_PAD: [2, 3],
   PAD: [2, 3],
@@ -70,16 +70,16 @@ const HANDING_ON: Readonly<Record<string, Pair>> = {
   RESHAPE: [1, 1],
   RESIZE_BILINEAR: [2, 4],
   RESIZE_NEAREST_NEIGHBOR: [2, 4],
-  REVERSE_V2: [1, null],
+  REVERSE_V2: [3, 3],
   SLICE: [2, 4],
-  SPACE_TO_BATCH_ND: [2, null],
+  SPACE_TO_BATCH_ND: [2, 4],
   SPACE_TO_DEPTH: [2, null],
   SPLIT: [2, 4],
   SPLIT_V: [2, null],
-  SQUEEZE: [1, 2],
+  SQUEEZE: [1, 1],
   STRIDED_SLICE: [2, 4],
-  TILE: [1, null],
-  TRANSPOSE: [2, 4],
+  TILE: [3, null],
+  TRANSPOSE: [2, 5],
   UNPACK: [2, 4],
 };
 
@@ -90,11 +90,11 @@ const CHOOSING: Readonly<Record<string, Pair>> = {
   MINIMUM: [2, 4],
   PACK: [2, 3],
   PADV2: [2, 3],
-  SELECT: [1, null],
-  SELECT_V2: [1, null],
+  SELECT: [1, 1],
+  SELECT_V2: [1, 1],
 };
 
-/** Operators whose kernels rescale between parameters of their own. */
+/** Operators whose kernels rescale between parameters of their own. PRELU's takes int16, and answers wrongly (tf.lite 2.21). */
 const RESCALING: Readonly<Record<string, Pair>> = {
   ABS: [2, 3],
   ADD: [2, 3],
@@ -102,7 +102,7 @@ const RESCALING: Readonly<Record<string, Pair>> = {
   ARG_MIN: [2, null],
   BATCH_MATMUL: [2, 3],
   ELU: [1, null],
-  GELU: [2, null],
+  GELU: [2, 2],
   HARD_SWISH: [1, null],
   LEAKY_RELU: [1, 2],
   MEAN: [2, 3],
@@ -113,7 +113,7 @@ const RESCALING: Readonly<Record<string, Pair>> = {
   RSQRT: [2, 3],
   SQUARED_DIFFERENCE: [2, null],
   SUB: [2, 5],
-  SUM: [2, null],
+  SUM: [2, 2],
 };
 
 /** How an operator computes on integers; null where no kernel of it does. */
