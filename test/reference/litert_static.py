@@ -100,7 +100,14 @@ def choices(x):
     return layers.Lambda(lambda v: tf.squeeze(tf.reduce_min(v, axis=1, keepdims=True), axis=1))(c)
 
 
-MODELS = [dense, conv, residual, concat, transposed, norms, attention, recurrent, choices]
+def functions(x):
+    x = layers.Conv2D(4, 1)(x)
+    x = layers.Lambda(lambda v: tf.math.log(tf.sqrt(tf.exp(v))))(x)
+    x = layers.Lambda(lambda v: tf.reverse(v, [1]))(x)
+    return layers.Lambda(lambda v: tf.reduce_sum(tf.reduce_prod(v, axis=3), axis=1))(x)
+
+
+MODELS = [dense, conv, residual, concat, transposed, norms, attention, recurrent, choices, functions]
 
 
 def build(make):
