@@ -61,15 +61,8 @@ export async function planFile(
   mode: ExportMode,
   options: RunOptions,
 ): Promise<FilePlan> {
-  const sized = async (plan: BudgetPlan): Promise<FilePlan> => {
-    const preview = await model.previewExport(plan.recipe, mode, options);
-    const { bytesBefore, bytesAfter, quantized } = preview;
-    const meets = 'maxBytes' in goal ? bytesAfter <= goal.maxBytes : plan.meets;
-    // In mode static the export is of a prepared copy, which has other tensors.
-    const kept = preview.kept.reduce((sum, { tensors }) => sum + tensors, 0);
-    const total = { ...plan.total, ...(mode === 'static' ? { quantized, kept } : {}) };
-    return { ...plan, total, meets, fileBytes: { before: bytesBefore, after: bytesAfter } };
-  };
+  const sized = (plan: BudgetPlan): Promise<FilePlan> =>
+    sizedPlan(model, plan, { goal, mode }, options);
   if (!('maxBytes' in goal)) return sized(planWithin(budget, goal));
   let best = await sized(planWithin(budget, { maxBytes: 0 }));
   // The recipe itself needs no rules, which take bytes of the file, too.
@@ -89,6 +82,33 @@ export async function planFile(
     limit = above === null ? limit + spare / 2 : limitBetween(below, above, goal.maxBytes);
   }
   return best;
+}
+
+/** The recipe as it is, as a plan. @throws AppError as Session.previewExport does */
+export function planBase(
+  model: Budgeted,
+  budget: Budget,
+  mode: ExportMode,
+  options: RunOptions,
+): Promise<FilePlan> {
+  return sizedPlan(model, planOfBase(budget), { goal: null, mode }, options);
+}
+
+/** A plan with what its export, laid out, has. */
+async function sizedPlan(
+  model: Budgeted,
+  plan: BudgetPlan,
+  { goal, mode }: { readonly goal: Goal | null; readonly mode: ExportMode },
+  options: RunOptions,
+): Promise<FilePlan> {
+  const preview = await model.previewExport(plan.recipe, mode, options);
+  const { bytesBefore, bytesAfter, quantized } = preview;
+  const isLimited = goal !== null && 'maxBytes' in goal;
+  const meets = isLimited ? bytesAfter <= goal.maxBytes : plan.meets;
+  // In mode static the export is of a prepared copy, which has other tensors.
+  const kept = preview.kept.reduce((sum, { tensors }) => sum + tensors, 0);
+  const total = { ...plan.total, ...(mode === 'static' ? { quantized, kept } : {}) };
+  return { ...plan, total, meets, fileBytes: { before: bytesBefore, after: bytesAfter } };
 }
 
 /** The bytes of tensors at which a file has so many, where both grow alike between one that is smaller and one that is larger. */

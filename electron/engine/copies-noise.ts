@@ -93,7 +93,7 @@ export class CopiesNoise {
   private run(files: readonly string[], from: number, of: number): Promise<(OutputNoise | null)[]> {
     const { onProgress } = this.options;
     const { what, unit } = this.copying.progress ?? { what: 'Measuring layer', unit: 'layers' };
-    return runNoise(this.session, this.runtime, files, this.copying.inputs, {
+    return runNoise(this.session, this.runtime, files, this.copying, {
       ...this.options,
       onProgress: (progress) => {
         const inBatch = Math.floor((progress.fraction ?? 0) * files.length);
@@ -117,12 +117,15 @@ export class CopiesNoise {
   }
 }
 
-/** Noise over signal of the outputs of some copies; null where none can be compared. */
+/**
+ * Noise over signal of the outputs of some copies; null where none can be compared. Static exports are run as the runtime
+ * optimizes them: its integer kernels lose what no code does, on one model more than all codes.
+ */
 export async function runNoise(
   session: Session,
   runtime: Runtime,
   copies: readonly string[],
-  inputs: Inputs,
+  { mode, inputs }: Pick<Copying, 'mode' | 'inputs'>,
   { signal, onProgress }: RunOptions,
 ): Promise<(OutputNoise | null)[]> {
   const hints = runHintsOf(session.opened);
@@ -131,7 +134,7 @@ export async function runNoise(
     model: session.opened.files[0]!.path,
     copies,
     ...inputs,
-    hints,
+    ...{ hints, isUnchanged: mode !== 'static' },
   } as const;
   const noise = await runInRuntime(runtime, request, signal, (progress) =>
     onProgress?.({ ...progress, item: '', unit: 'samples', bytesDone: 0, bytesOf: 0 }),

@@ -1,5 +1,5 @@
 import { totalOfChoice, type Budget, type FilePlan, type Goal } from '../../shared/budget-plan.ts';
-import { planFile } from './budget.ts';
+import { planBase, planFile } from './budget.ts';
 import type { RunOptions } from './run-options.ts';
 import { runNoise } from './copies-noise.ts';
 import { isLessBeyondChance } from './margin.ts';
@@ -15,7 +15,10 @@ export interface OutputPlan extends FilePlan {
 }
 
 /** How often a goal of dB is moved by as much as what was measured misses it. */
-const MAX_ROUNDS = 4;
+const MAX_ROUNDS = 6;
+
+/** A plan with no more dB to spare is not solved for less. */
+const CLOSE_DB = 0.5;
 
 interface PlanRequest extends SensitivityRequest {
   /** By weights. */
@@ -43,36 +46,47 @@ export async function planByOutputs(
   const { mode, inputs, exporter = session } = request;
   const sensitivities = await measureSensitivity(session, runtime, weights, request, options);
   const budget = budgetByOutputs(weights, sensitivities);
-  const tried = async (by: Budget, wanted: Goal): Promise<Tried> => {
-    const solved = await planFile(exporter, by, wanted, mode, options);
+  const solve = (by: Budget, wanted: Goal): Promise<FilePlan> =>
+    planFile(exporter, by, wanted, mode, options);
+  const tried = async (solved: FilePlan): Promise<Tried> => {
     const { quantized, kept } = solved.total;
     const total = { ...totalOfChoice(budget, solved.chosen), quantized, kept };
     const plan = { ...solved, total };
     const under = { recipe: plan.recipe, mode, exporter };
     const [found] = await withExport(session, under, options, (exported) =>
-      runNoise(session, runtime, [exported], inputs, options),
+      runNoise(session, runtime, [exported], request, options),
     );
     return { plan, found: found ?? null };
   };
-  const first = await tried(budget, goal);
-  if ('minSqnrDb' in goal) return reaching(first, goal.minSqnrDb, (more) => tried(budget, more));
-  return measured(better(first, await tried(weights, goal)));
+  const first = await tried(await solve(budget, goal));
+  if ('maxBytes' in goal) return measured(better(first, await tried(await solve(weights, goal))));
+  const base = await tried(await planBase(exporter, budget, mode, options));
+  return reaching(first, base, goal.minSqnrDb, async (more) => tried(await solve(budget, more)));
 }
 
-/** A plan whose outputs have so many dB as measured, solved for more where they have less. */
+/**
+ * The smallest file found whose outputs have so many dB as measured: the recipe's own, or a plan, solved for as much more
+ * or less as the one before had too little or to spare. Where none has them, the last one.
+ */
 async function reaching(
   first: Tried,
+  base: Tried,
   minSqnrDb: number,
   tried: (goal: Goal) => Promise<Tried>,
 ): Promise<OutputPlan> {
-  let [plan, floor] = [measured(first), minSqnrDb];
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    const missing = minSqnrDb - (plan.outputSqnrDb ?? Infinity);
-    if (missing <= 0 || !plan.meets) break;
-    floor += missing;
-    plan = measured(await tried({ minSqnrDb: floor }));
+  let [last, floor] = [measured(first), minSqnrDb];
+  const spare = ({ outputSqnrDb }: OutputPlan): number => (outputSqnrDb ?? Infinity) - minSqnrDb;
+  const meeting = [measured(base)].filter((plan) => spare(plan) >= 0);
+  for (let round = 0; ; round++) {
+    const left = spare(last);
+    if (left >= 0) meeting.push(last);
+    const isClose = left >= 0 && left < CLOSE_DB;
+    if (isClose || left === Infinity || !last.meets || round === MAX_ROUNDS) break;
+    floor -= left;
+    last = measured(await tried({ minSqnrDb: floor }));
   }
-  return { ...plan, meets: (plan.outputSqnrDb ?? Infinity) >= minSqnrDb };
+  const best = meeting.toSorted((a, b) => a.fileBytes.after - b.fileBytes.after)[0];
+  return { ...(best ?? last), meets: best !== undefined };
 }
 
 /** The one that meets the goal; where both do, the first unless the other's outputs lose less beyond chance. */

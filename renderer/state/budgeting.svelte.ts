@@ -71,6 +71,8 @@ export class Budgeting {
   /** Of the exports of A and B, each with the recipe that it is of. */
   sized = $state.raw<Readonly<Partial<Record<Side, Sized>>>>({});
   #solving: AbortController | null = null;
+  /** Ends when the newest goal is solved. */
+  #solved: Promise<void> | undefined;
   /** What the outputs gain when each layer of a plan stays in float, by what was measured. */
   #leftOut = $state.raw<LeftOut | null>(null);
   #leavingOut = $state.raw<AbortController | null>(null);
@@ -224,7 +226,12 @@ export class Budgeting {
   }
 
   /** Solve for the goal as it is; a newer goal ends the solving of an older one. */
-  async solve(): Promise<void> {
+  solve(): Promise<void> {
+    this.#solved = this.#solve();
+    return this.#solved;
+  }
+
+  async #solve(): Promise<void> {
     const { file, client } = this.#workbench;
     if (file === null || this.budget === null) return;
     this.#solving?.abort();
@@ -318,8 +325,9 @@ export class Budgeting {
     }
   }
 
-  /** Make the plan a side's recipe. */
-  use(side: Side): void {
+  /** Make the plan a side's recipe, once it is that of the goal as it is. */
+  async use(side: Side): Promise<void> {
+    for (let solved; solved !== this.#solved; await solved) solved = this.#solved;
     if (this.plan !== null) this.#workbench.history.set(side, this.plan.recipe, 'budget');
   }
 }

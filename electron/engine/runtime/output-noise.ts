@@ -7,6 +7,11 @@ export interface OutputNoiseRequest extends WantedSamples {
   readonly model: string;
   /** Copies of the model, each with something of it quantized. */
   readonly copies: readonly string[];
+  /**
+   * Whether the runtime leaves graphs as they are, so that the noise is that of the codes alone. What integer kernels round
+   * is part of a static export's.
+   */
+  readonly isUnchanged: boolean;
 }
 
 /** Noise power over signal power of a copy's outputs: the mean over its float outputs. */
@@ -17,7 +22,7 @@ export interface OutputNoise {
 }
 
 /**
- * How much the outputs of each copy of a model are off; null where none can be compared. Without graph optimizations, so that it is the noise of the codes.
+ * How much the outputs of each copy of a model are off; null where none can be compared.
  * @throws AppError RUNTIME with the runtime's own words; whatever openSamples throws
  */
 export async function outputNoise(
@@ -25,14 +30,14 @@ export async function outputNoise(
   onProgress: (progress: RunProgress) => void,
 ): Promise<readonly (OutputNoise | null)[]> {
   onProgress(preparing('Loading the model'));
-  const { model: file, copies, hints } = request;
-  const original = await loadModel(file, hints, { isUnchanged: true });
+  const { model: file, copies, hints, isUnchanged } = request;
+  const original = await loadModel(file, hints, { isUnchanged });
   try {
     const samples = await samplesFor(original, request);
     const clock = new SampleClock(onProgress, 'Running sample', copies.length, samples.count);
     const found: (OutputNoise | null)[] = [];
     for (const copy of copies) {
-      const exported = await loadModel(copy, hints, { isUnchanged: true });
+      const exported = await loadModel(copy, hints, { isUnchanged });
       try {
         const sums = new RunningNoise();
         const checks = await compareOutputs(

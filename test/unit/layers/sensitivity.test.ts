@@ -251,6 +251,16 @@ test('a plan by outputs spends its bytes on the layer that breaks them, and meet
   expect(same.fileBytes.after).toBeLessThanOrEqual(plan.fileBytes.after);
 });
 
+test('a plan for a floor is no larger than the recipe, where that meets it', async () => {
+  const loss = await noiseUnder(recipe('int8'), planted);
+  const goal = { minSqnrDb: -10 * Math.log10(loss) - 0.01 };
+  const wanted = { ...request, budget: await budgetOf('int16'), goal };
+  const plan = await planByOutputs(session, sharedRuntime, wanted, options);
+  const { bytesAfter } = await session.previewExport(recipe('int8'), 'qdq', options);
+  expect(plan.meets).toBe(true);
+  expect(plan.fileBytes.after).toBeLessThanOrEqual(bytesAfter);
+});
+
 test('without candidates a plan keeps the layers in float that a floor of dB at the outputs needs', async () => {
   const wanted = { ...request, budget: await budgetOf(), goal: { minSqnrDb: 35 } };
   const {

@@ -53,7 +53,7 @@ async function noiseOf(bytes: Uint8Array, count: number) {
     const array = npyFile('<f4', [1, WIDTH], floats(values));
     fs.writeFileSync(path.join(place, `${100 + at}.npz`), zipSync({ 'x.npy': array }));
   }
-  const wanted = { inputs, samples: count, seed: 0 };
+  const wanted = { mode: 'qdq', inputs: { inputs, samples: count, seed: 0 } } as const;
   const [found] = await runNoise(session, sharedRuntime, [copy], wanted, options);
   session.close();
   return found!;

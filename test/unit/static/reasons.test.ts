@@ -50,7 +50,7 @@ describe('an operator computes in float with the reason', () => {
       recipe(),
     ],
     [
-      'Sigmoid stays in float, as its integer kernel gains nothing',
+      'Sigmoid stays in float, as no integer kernel of it gains anything',
       node('Sigmoid', ['x'], ['y']),
       weight,
       recipe(),

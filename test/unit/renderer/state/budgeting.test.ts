@@ -80,7 +80,7 @@ async function budgeted() {
       ...{ budgeting, recipes: history.present, compare: false },
       sides: { a: side, b: side },
     });
-  return { budgeting, hold, marks };
+  return { budgeting, history, hold, marks };
 }
 
 test('no plan of the weights is shown or used once the outputs are measured', async () => {
@@ -125,11 +125,23 @@ test('the mark of a side moves when the side does, and is gone between', async (
   const before = marks().a!.bytes;
   budgeting.maxBytes = 20_000;
   await budgeting.solve();
-  budgeting.use('a');
+  await budgeting.use('a');
   expect(marks()).toEqual({});
   await budgeting.sizeSides();
   expect(marks().a!.bytes).toBe(budgeting.plan!.fileBytes.after);
   expect(marks().a!.bytes).not.toBe(before);
+});
+
+test('a side takes the plan of the goal that was typed last', async () => {
+  const { budgeting, hold, history } = await budgeted();
+  budgeting.maxBytes = 20_000;
+  const release = hold('budgetPlan');
+  void budgeting.solve();
+  const used = budgeting.use('a');
+  release();
+  await used;
+  expect(budgeting.plan!.fileBytes.after).toBeLessThanOrEqual(20_000);
+  expect(history.present.a).toEqual(budgeting.plan!.recipe);
 });
 
 test('what is left out of a plan ends with it', async () => {

@@ -113,7 +113,7 @@ class StaticPlanner {
     if (operator.domain !== '')
       return `no integer kernel is known of ${operator.domain}.${operator.op}`;
     if (!isWanted(operator.op))
-      return `${operator.op} stays in float, as its integer kernel gains nothing`;
+      return `${operator.op} stays in float, as no integer kernel of it gains anything`;
     if (scheme === null) return 'kept in float by a rule';
     const why = whyNoKernel(graph.nodes[id]!);
     if (why !== null) return why;
