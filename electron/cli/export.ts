@@ -255,9 +255,9 @@ export function bestRangeLine(best: BestRange): string {
       `${rangeName(each.range)}${codes(each.isNearest)} ${each.sqnrDb === null ? 'exact' : `${each.sqnrDb.toFixed(1)} dB`}`,
   );
   const why = isOwnRange(best)
-    ? "the recipe's own, as no other loses less of the outputs beyond chance"
+    ? "the recipe's own range, as no other loses less of the outputs beyond chance"
     : 'which loses less of the outputs, beyond chance';
-  return `ranges of activations by ${rangeName(range)}${codes(isNearest)}, ${why}: ${figures.join(', ')}`;
+  return `ranges of activations by ${rangeName(range)}${codes(isNearest)}, ${why}; without the rounding of integer kernels: ${figures.join(', ')}`;
 }
 
 /** One line for each reason, with how many operators of each kind it keeps. */

@@ -20,6 +20,8 @@ export interface Copying {
   readonly inputs: Inputs;
   /** What writes the copies; the session itself where it is missing. */
   readonly exporter?: NonNullable<Under['exporter']>;
+  /** Whether copies are run without graph optimizations; in mode static not, where it is missing. */
+  readonly isUnchanged?: boolean;
   /** What progress says of each copy; layers are measured where it is missing. */
   readonly progress?: { readonly what: string; readonly unit: string };
 }
@@ -119,13 +121,13 @@ export class CopiesNoise {
 
 /**
  * Noise over signal of the outputs of some copies; null where none can be compared. Static exports are run as the runtime
- * optimizes them: its integer kernels lose what no code does, on one model more than all codes.
+ * optimizes them, unless codes alone are to be judged: its integer kernels lose what no code does, on one model more.
  */
 export async function runNoise(
   session: Session,
   runtime: Runtime,
   copies: readonly string[],
-  { mode, inputs }: Pick<Copying, 'mode' | 'inputs'>,
+  { mode, inputs, isUnchanged = mode !== 'static' }: Omit<Copying, 'exporter' | 'progress'>,
   { signal, onProgress }: RunOptions,
 ): Promise<(OutputNoise | null)[]> {
   const hints = runHintsOf(session.opened);
@@ -134,7 +136,7 @@ export async function runNoise(
     model: session.opened.files[0]!.path,
     copies,
     ...inputs,
-    ...{ hints, isUnchanged: mode !== 'static' },
+    ...{ hints, isUnchanged },
   } as const;
   const noise = await runInRuntime(runtime, request, signal, (progress) =>
     onProgress?.({ ...progress, item: '', unit: 'samples', bytesDone: 0, bytesOf: 0 }),

@@ -43,7 +43,7 @@ export async function planByOutputs(
   { budget: weights, goal, ...request }: PlanRequest,
   options: RunOptions,
 ): Promise<OutputPlan> {
-  const { mode, inputs, exporter = session } = request;
+  const { mode, exporter = session } = request;
   const sensitivities = await measureSensitivity(session, runtime, weights, request, options);
   const budget = budgetByOutputs(weights, sensitivities);
   const solve = (by: Budget, wanted: Goal): Promise<FilePlan> =>

@@ -60,7 +60,7 @@ test('calibrate compares range methods with the codes that the export chooses', 
   const exported = await withRanges(true);
   expect(exported.status).toBe(0);
   expect(exported.stdout).toContain(
-    "percentile 99.99 with nearest codes, the recipe's own, as no other loses less of the outputs beyond chance: percentile 99.99 ",
+    "percentile 99.99 with nearest codes, the recipe's own range, as no other loses less of the outputs beyond chance; without the rounding of integer kernels: percentile 99.99 ",
   );
   expect((await withRanges(false)).stderr).toContain('chooses codes by GPTQ, which needs samples');
 });
