@@ -55,6 +55,9 @@ const otherWords: Partial<Record<string, Partial<Record<ExportMode, ModeWords>>>
 /** What is said of mode static before a model is calibrated. */
 export const NEEDS_SAMPLES = 'Static needs samples: calibrate the model first.';
 
+/** What is said of codes before there are samples to choose them on. */
+export const NEEDS_CODES = 'GPTQ chooses codes on samples. Until then they are rounded to nearest.';
+
 /** The words for a mode of a format. */
 export function modeWords(format: string, mode: ExportMode): ModeWords {
   return otherWords[format]?.[mode] ?? onnxWords[mode];

@@ -165,6 +165,10 @@ test('a folder of pictures calibrates the model, and its static export runs on i
   await page.getByLabel('Recipe of A', { exact: true }).selectOption('int4-gptq');
   const nearest = page.getByRole('note').filter({ hasText: 'rounded to nearest' });
   await shot(page, 'gptq-needs');
+  await page.getByRole('button', { name: 'Export…', exact: true }).click();
+  await expect(exporting.getByRole('note').first()).toContainText('rounded to nearest');
+  await shot(page, 'gptq-export');
+  await page.keyboard.press('Escape');
   await nearest.getByRole('button', { name: 'Calibrate…' }).click();
   await dialog.getByRole('button', { name: 'Calibrate', exact: true }).click();
   await expect(dialog.getByRole('status')).toContainText(/inputs of \d+ weights observed/, {
