@@ -3,7 +3,11 @@ import { floatTensor, model, node, randomValues, value } from './onnx-model.ts';
 
 /** Models whose operators with weights are in the bodies of If, Loop and Scan. */
 
-export const bodyOf = (name: string, g: onnx.IGraphProto): onnx.IAttributeProto => ({ name, type: 5, g });
+export const bodyOf = (name: string, g: onnx.IGraphProto): onnx.IAttributeProto => ({
+  name,
+  type: 5,
+  g,
+});
 
 /** The same names in both branches; their Gemm takes a weight of the main graph. */
 function branch(name: string, seed: number): onnx.IAttributeProto {
