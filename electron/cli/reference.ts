@@ -45,7 +45,8 @@ read as infinity.
 \`\`\`
 
 The last matching rule wins. \`"scheme": null\` keeps the tensor in float. Tensors of fewer than \`minElements\`
-elements are kept too, unless a rule names a scheme for them. \`"accuracyLevel"\` (0, 1 or 4) is what
+elements are kept too, unless a rule names a scheme for them; in mode \`static\` not those of operators that compute on
+integers, which take all of their weights as codes. \`"accuracyLevel"\` (0, 1 or 4) is what
 \`--accuracy-level\` of \`export\` sets, and \`"dropMetadata": true\` what \`--drop-metadata\` does.
 
 \`"algorithm": "gptq"\` in a scheme chooses its codes for the outputs of each layer, on the samples of \`--calibrate\`; without

@@ -47,7 +47,7 @@ export const sensitivityCommand: CommandDefinition = {
       name: 'in-float',
       value: LEFT_IN_FLOAT.join('|'),
       description:
-        'What stays in float while a layer is measured: the others (it alone is quantized), or it (all but it are quantized). Default: others, and it in mode static.',
+        'What stays in float while a layer is measured: the others (it alone is quantized), or it (all but it are quantized). Default: others; in mode static always it.',
     },
     ...RUN_OPTIONS,
     {
