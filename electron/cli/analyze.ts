@@ -1,7 +1,7 @@
 import { csv } from '../../shared/csv.ts';
 import { printable } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
-import type { Recipe } from '../../shared/recipe.ts';
+import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
 import { describeScheme, fieldsOf, schemeOf } from '../../shared/scheme.ts';
 import { EXPORT_MODES, type ExportMode } from '../../shared/exports.ts';
 import {
@@ -11,14 +11,14 @@ import {
   type Total,
 } from '../../shared/report.ts';
 import { shortName } from '../../shared/short-name.ts';
+import type { Budgeted } from '../engine/static-model.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
 import {
+  assertSamplesRead,
   CALIBRATE_OPTION,
   IMAGES_OPTION,
-  observeForCodes,
   RANGES_OPTION,
-  samplesGiven,
-  withCalibrated,
+  withModel,
 } from './calibration.ts';
 import {
   JSON_OPTION,
@@ -88,18 +88,20 @@ async function analyze({ positionals, values }: CommandInput): Promise<void> {
     if (csvFile !== null) checkWritable(csvFile, inputs);
     warnOfIdleRules(required(values, 'recipe'), recipe, session);
     if (versus !== null) warnOfIdleRules(required(values, 'versus'), versus, session);
-    warnOfRanges(values, mode);
-    const run = async (wanted: Recipe): Promise<Analysis> => {
-      const { reports, total } = await measured(tools, values, wanted, mode);
-      return {
-        recipe: wanted,
-        mode,
-        tensors: reports.map((report) => rowOf(session.tensors[report.tensor]!, report)),
-        total,
-      };
+    const choosing = versus !== null && choosesCodes(versus) ? versus : recipe;
+    assertSamplesRead(values, mode, choosing);
+    const isBefore = mode === 'static' && !hasRanges(values) && !choosesCodes(choosing);
+    const run = (wanted: Recipe): Promise<Analysis> => {
+      const work = (of: Pick<Budgeted, 'analyze'>): Promise<Analysis> =>
+        analysisOf(tools, of, wanted, mode);
+      return isBefore ? work(session) : withModel(tools, values, wanted, mode, work);
     };
     const first = await run(recipe);
     const second = versus === null ? null : await run(versus);
+    if (isBefore)
+      printError(
+        'quantscope: warning: the figures are those of weights before calibration; give --calibrate DIR or --ranges FILE for what the static export stores',
+      );
     if (values['json'] === true) {
       printJson({ file: model, ...first, ...(second === null ? {} : { versus: second }) });
     } else if (csvFile !== null) writeWhole(csvFile, csvOf(first, second), inputs);
@@ -107,35 +109,20 @@ async function analyze({ positionals, values }: CommandInput): Promise<void> {
   });
 }
 
-/** What the model's export under a recipe stores; in mode static by the ranges that are given, if any are. */
-async function measured(
-  tools: Tools,
-  values: Values,
+/** @param of what is exported: the model itself, or in mode static its calibrated copy */
+async function analysisOf(
+  { session, signal, onProgress }: Tools,
+  of: Pick<Budgeted, 'analyze'>,
   recipe: Recipe,
   mode: ExportMode,
-): Promise<{ readonly reports: readonly TensorReport[]; readonly total: Total }> {
-  const { session, signal, onProgress } = tools;
-  const options = { signal, onProgress, mode };
-  if (mode === 'static' && hasRanges(values))
-    return withCalibrated(tools, values, recipe, { codes: true }, (calibrated) =>
-      calibrated.analyze(recipe, options),
-    );
-  await observeForCodes(samplesGiven(values, recipe), recipe, session, mode, options);
-  return session.analyze(recipe, options);
+): Promise<Analysis> {
+  const { reports, total } = await of.analyze(recipe, { signal, onProgress, mode });
+  const tensors = reports.map((report) => rowOf(session.tensors[report.tensor]!, report));
+  return { recipe, mode, tensors, total };
 }
 
 const hasRanges = (values: Values): boolean =>
   values['ranges'] !== undefined || values['calibrate'] !== undefined;
-
-/** @throws UsageError where ranges are given that the mode does not take */
-function warnOfRanges(values: Values, mode: ExportMode): void {
-  if (mode === 'static' && !hasRanges(values))
-    printError(
-      'quantscope: warning: without --calibrate or --ranges these are the figures of weights before activations are quantized; the static export stores others',
-    );
-  if (mode !== 'static' && values['ranges'] !== undefined)
-    throw new UsageError(`--ranges is for --mode static, found ${mode}`);
-}
 
 function rowOf(tensor: TensorRef, report: TensorReport) {
   return {

@@ -6,7 +6,7 @@ import { choosesCodes, choosesRange, type Recipe } from '../../shared/recipe.ts'
 import { decidedBy, isMeasuredFor, rangeName, type Ranges } from '../../shared/ranges.ts';
 import { findBestRange } from '../engine/best-range.ts';
 import { assertMode } from '../engine/planning.ts';
-import { StaticModel } from '../engine/static-model.ts';
+import { StaticModel, type Budgeted } from '../engine/static-model.ts';
 import { observeWeightMoments } from '../engine/calibrate/moments.ts';
 import type { CalibrationInputs, PreparedModel } from '../engine/calibrate/prepared.ts';
 import { assertRangesOf, readRanges } from '../engine/calibrate/ranges-file.ts';
@@ -118,6 +118,22 @@ export async function withCalibrated<T>(
     const chosen = await withChoices(prepared, ranges, { recipe, samples, ...choosing }, tools);
     return work(new StaticModel(tools.session, prepared, chosen), prepared);
   });
+}
+
+/**
+ * Work with the model itself, or in mode static with its calibrated copy, whose codes are chosen as the recipe says.
+ * @throws UsageError as withCalibrated, and where a recipe chooses codes and there are no samples
+ */
+export async function withModel<T>(
+  tools: Tools,
+  values: Values,
+  recipe: Recipe,
+  mode: ExportMode,
+  work: (model: Budgeted) => Promise<T>,
+): Promise<T> {
+  if (mode === 'static') return withCalibrated(tools, values, recipe, { codes: true }, work);
+  await observeForCodes(samplesGiven(values, recipe), recipe, tools.session, mode, tools);
+  return work(tools.session);
 }
 
 function rangesOfFile(file: string, { session }: PreparedModel): Ranges {

@@ -9,15 +9,7 @@ import {
   type SensitivityTable,
 } from '../../shared/sensitivity.ts';
 import { sensitivityTable } from '../engine/sensitivity-table.ts';
-import type { Budgeted } from '../engine/static-model.ts';
-import {
-  assertSamplesRead,
-  CALIBRATE_OPTION,
-  observeForCodes,
-  RANGES_OPTION,
-  samplesGiven,
-  withCalibrated,
-} from './calibration.ts';
+import { assertSamplesRead, CALIBRATE_OPTION, RANGES_OPTION, withModel } from './calibration.ts';
 import { RUN_OPTIONS, runInputs } from './run-inputs.ts';
 import {
   JSON_OPTION,
@@ -34,7 +26,7 @@ import { decibels, inDecibels, print } from './output.ts';
 import { currentRuntime } from './runtime.ts';
 import { toTable } from './table.ts';
 import { loadRecipe, modeOf, required, wholeNumber } from './usage.ts';
-import { withSession, type Tools } from './with-session.ts';
+import { withSession } from './with-session.ts';
 
 export const sensitivityCommand: CommandDefinition = {
   name: 'sensitivity',
@@ -90,19 +82,6 @@ async function sensitivity({ positionals, values }: CommandInput): Promise<void>
     if (values['json'] === true) printJson(jsonOf(recipe, mode, table));
     else printTable(table);
   });
-}
-
-/** Work with the model itself, or in mode static with its calibrated copy, whose codes are chosen as the recipe says. */
-async function withModel<T>(
-  tools: Tools,
-  values: Values,
-  recipe: Recipe,
-  mode: ExportMode,
-  work: (model: Budgeted) => Promise<T>,
-): Promise<T> {
-  if (mode === 'static') return withCalibrated(tools, values, recipe, { codes: true }, work);
-  await observeForCodes(samplesGiven(values, recipe), recipe, tools.session, mode, tools);
-  return work(tools.session);
 }
 
 /** Activations between layers belong to none, so that in mode static no layer alone is quantized. @throws UsageError */

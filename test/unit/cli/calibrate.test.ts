@@ -78,7 +78,7 @@ test('analyze in mode static counts what the export of the same ranges stores, a
   expect(total).toMatchObject({ quantized, kept });
   const without = await run('analyze', model, ...wanted);
   expect(without.status).toBe(0);
-  expect(without.stderr).toContain('figures of weights before activations are quantized');
+  expect(without.stderr).toContain('figures are those of weights before calibration');
   const other = await run('analyze', model, '--recipe', 'int8', '--ranges', ranges);
   expect([other.status, other.stderr]).toEqual([
     2,
