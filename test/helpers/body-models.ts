@@ -116,19 +116,20 @@ export function scanModel(): Uint8Array {
   });
 }
 
-/** A Loop of as many iterations as the input says. */
-export function steppedLoopModel(): Uint8Array {
-  const body = {
+/** The body of a Loop that multiplies its state s, and of the product a makes the next. */
+function productBody(nodes: readonly onnx.INodeProto[]): onnx.IGraphProto {
+  return {
     name: 'body',
-    node: [
-      node('MatMul', ['s', 'w'], ['a']),
-      node('Tanh', ['a'], ['next']),
-      node('Identity', ['go'], ['on']),
-    ],
+    node: [node('MatMul', ['s', 'w'], ['a']), ...nodes, node('Identity', ['go'], ['on'])],
     initializer: [floatTensor('w', [32, 32], quiet(1024, 1))],
     input: [value('i', [], 7), value('go', [], 9), value('s', [1, 32])],
     output: [value('on', [], 9), value('next', [1, 32])],
   };
+}
+
+/** A Loop of as many iterations as the input says. */
+export function steppedLoopModel(): Uint8Array {
+  const body = productBody([node('Tanh', ['a'], ['next'])]);
   return model({
     node: [
       node('Loop', ['times', '', 'start'], ['y'], {
@@ -156,18 +157,10 @@ export function loopOfIfModel(): Uint8Array {
       output: [value('e', [1, 32])],
     }),
   ];
-  const body = {
-    name: 'body',
-    node: [
-      node('MatMul', ['s', 'w'], ['a']),
-      node('Greater', ['i', 'none'], ['later']),
-      node('If', ['later'], ['next'], { name: 'choose', attribute: branches }),
-      node('Identity', ['go'], ['on']),
-    ],
-    initializer: [floatTensor('w', [32, 32], quiet(1024, 1))],
-    input: [value('i', [], 7), value('go', [], 9), value('s', [1, 32])],
-    output: [value('on', [], 9), value('next', [1, 32])],
-  };
+  const body = productBody([
+    node('Greater', ['i', 'none'], ['later']),
+    node('If', ['later'], ['next'], { name: 'choose', attribute: branches }),
+  ]);
   return model({
     node: [
       node('Loop', ['times', '', 'x'], ['y'], {
