@@ -107,7 +107,7 @@ function fallback() {
   const major = supportedVersion().split('.')[0];
   // On stderr: stdout of this script is the path alone.
   console.error(
-    `Testing on Electron ${FALLBACK.electron}: Electron ${major} could not be downloaded`,
+    `Running on Electron ${FALLBACK.electron}: Electron ${major} could not be downloaded`,
   );
   const folder = fallbackFolder;
   const binary = path.join(folder, 'electron');
