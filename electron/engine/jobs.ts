@@ -4,7 +4,7 @@ import type { ErrorData } from '../../shared/errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import type { RangeCandidate, SideDetail } from '../../shared/report.ts';
 import type { Scales, ScaleSummary } from '../../shared/scales.ts';
-import type { WeightInput } from './formats/format.ts';
+import type { WeightRows } from './quantize/solve-tensor.ts';
 import type { CodeLayout } from './export/layout.ts';
 import type { EncodePlace } from './export/write-model.ts';
 import type { ValuesDetail } from './quantize/detail.ts';
@@ -131,7 +131,7 @@ export interface Jobs {
       tensor: WorkerTensor;
       known: TensorStatistics | null;
       scheme: KernelScheme;
-      input: Pick<WeightInput, 'rows' | 'columns' | 'isColumns'>;
+      input: WeightRows;
       /** The file of the input's moments. */
       moments: string;
       out: string;

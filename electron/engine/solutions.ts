@@ -119,7 +119,7 @@ export class Solutions {
     if (this.moments === null) return "GPTQ needs samples of the model's inputs";
     const found = this.moments.byTensor.get(tensor);
     if (found === undefined)
-      return 'GPTQ is for weights of matrix products and of convolutions of one group that multiply a computed value';
+      return 'GPTQ is for weights of matrix products and of convolutions that multiply a computed value';
     if ('reason' in found) return found.reason;
     if (this.tensors[tensor]!.elements > MOST_ELEMENTS)
       return `GPTQ takes up to ${MOST_ELEMENTS} values`;

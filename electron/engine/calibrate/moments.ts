@@ -67,13 +67,15 @@ function layersOf(inputs: readonly WeightInput[]) {
   const byTensor = new Map<number, { input: WeightInput; file: string } | { reason: string }>();
   const layers = new Map<string, WeightInput[]>();
   for (const input of inputs) {
-    const { tensor, value, columns, patches } = input;
-    if (columns > MOST_COLUMNS) {
-      const reason = `GPTQ takes up to ${MOST_COLUMNS} inputs of each output, and it has ${columns}`;
+    const { tensor, value, columns, groups, patches } = input;
+    if (groups * columns ** 2 > MOST_COLUMNS ** 2) {
+      const most = Math.floor(MOST_COLUMNS / Math.sqrt(groups));
+      const inGroups = groups === 1 ? '' : ` in ${groups} groups`;
+      const reason = `GPTQ takes up to ${most} inputs of each output${inGroups}, and it has ${columns}`;
       byTensor.set(tensor, { reason });
       continue;
     }
-    const key = JSON.stringify([value, columns, patches]);
+    const key = JSON.stringify([value, columns, groups, patches]);
     addTo(layers, key, input);
   }
   return { layers: [...layers.values()], byTensor };

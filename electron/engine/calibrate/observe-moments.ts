@@ -9,7 +9,7 @@ import { MomentsObserver } from './moments-observer.ts';
 import { runSamples } from './run-samples.ts';
 
 /** What the inputs of one or several weights are observed as. */
-export type ObservedInput = Pick<WeightInput, 'value' | 'columns' | 'patches'>;
+export type ObservedInput = Pick<WeightInput, 'value' | 'columns' | 'groups' | 'patches'>;
 
 export interface MomentsRequest extends WantedSamples {
   readonly model: string;
@@ -19,7 +19,7 @@ export interface MomentsRequest extends WantedSamples {
 }
 
 export interface MomentsResult {
-  /** For each input: the file of its moments (Float32, columns x columns), or why there is none. */
+  /** For each input: the file of its moments (Float32, groups x columns x columns), or why there is none. */
   readonly moments: readonly ({ readonly file: string } | { readonly reason: string })[];
   readonly samples: number;
   /** What was understood of the samples. */
@@ -70,8 +70,8 @@ async function partsOfInputs(
   const names = [...new Set(inputs.map(({ value }) => value))];
   const elements = await copies.elementsOf(names, await samples.at(0));
   const bytes = new Map(names.map((name, at) => [name, 4 * elements[at]!]));
-  const bytesOf = ({ value, columns }: ObservedInput): number =>
-    bytes.get(value)! + 8 * columns ** 2;
+  const bytesOf = ({ value, columns, groups }: ObservedInput): number =>
+    bytes.get(value)! + 8 * groups * columns ** 2;
   return partsOf(inputs, bytesOf, OBSERVED_BYTES);
 }
 
@@ -81,7 +81,7 @@ async function observePart(
   samples: Samples,
   clock: SampleClock,
 ): Promise<readonly (Float32Array | null)[]> {
-  const observers = part.map(({ columns, patches }) => new MomentsObserver(columns, patches));
+  const observers = part.map((input) => new MomentsObserver(input));
   const names = [...new Set(part.map(({ value }) => value))];
   await copies.withOutputs(names, 'values', async (model) => {
     const floats = new Set(

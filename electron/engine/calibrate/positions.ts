@@ -1,4 +1,7 @@
-import type { Patches } from '../formats/format.ts';
+import type { Patches, WeightInput } from '../formats/format.ts';
+
+/** What is summed for each output of an operator. */
+export type Summed = Pick<WeightInput, 'columns' | 'groups' | 'patches'>;
 
 /** The positions at which an operator multiplies a value with its weight, and what it multiplies there. */
 export class Positions {
@@ -9,10 +12,11 @@ export class Positions {
     [this.count, this.read] = [count, read];
   }
 
-  /** Of a value of some shape; null where the shape does not give rows of so many columns. */
-  static of(dims: readonly number[], columns: number, patches: Patches | null): Positions | null {
+  /** Of a value of some shape; null where the shape does not give rows of so many columns. A group follows another. */
+  static of(dims: readonly number[], summed: Summed): Positions | null {
     const elements = dims.reduce((product, size) => product * size, 1);
-    if (patches !== null) return patchPositions(dims, columns, patches);
+    const { columns, patches } = summed;
+    if (patches !== null) return patchPositions(dims, summed, patches);
     if (!endsWith(dims, columns)) return null;
     return new Positions(elements / columns, (values, position, row) => {
       for (let column = 0; column < columns; column++)
@@ -43,12 +47,12 @@ interface Axis {
 }
 
 /**
- * Patches [channels, kernel...] of a value [batch, channels, ...sizes], or [kernel..., channels] where channels are
- * last; what lies on padding is 0.
+ * Patches [groups, channels, kernel...] of a value [batch, channels, ...sizes], or [groups, kernel..., channels] where
+ * channels are last; what lies on padding is 0.
  */
 function patchPositions(
   dims: readonly number[],
-  columns: number,
+  { columns, groups }: Summed,
   patches: Patches,
 ): Positions | null {
   const isLast = patches.isChannelsLast === true;
@@ -58,21 +62,23 @@ function patchPositions(
     return null;
   const axes = sizes.map((size, axis) => axisOf(size, axis, patches));
   const taps = patches.kernel.reduce((product, size) => product * size, 1);
-  if (channels * taps !== columns) return null;
+  if (channels * taps !== groups * columns) return null;
   const area = sizes.reduce((product, size) => product * size, 1);
   const steps = axes.reduce((product, axis) => product * axis.steps, 1);
   const offsets = new Int32Array(taps);
+  const own = channels / groups;
   // Between the channels of a place, in the value and in a row; and between places.
   const [apart, rowApart] = isLast ? [1, 1] : [area, taps];
-  const [step, rowStep] = isLast ? [channels, channels] : [1, 1];
+  const [step, rowStep] = isLast ? [channels, own] : [1, 1];
   return Positions.over(batch * steps, (values, position, row) => {
     const sample = Math.floor(position / steps);
     tapOffsets(axes, position % steps, offsets);
     for (let channel = 0; channel < channels; channel++) {
       const from = sample * channels * area + channel * apart;
+      const rowFrom = Math.floor(channel / own) * columns + (channel % own) * rowApart;
       for (let tap = 0; tap < taps; tap++) {
         const offset = offsets[tap]!;
-        row[channel * rowApart + tap * rowStep] = offset < 0 ? 0 : values[from + offset * step]!;
+        row[rowFrom + tap * rowStep] = offset < 0 ? 0 : values[from + offset * step]!;
       }
     }
   });

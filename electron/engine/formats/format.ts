@@ -101,6 +101,8 @@ export interface WeightInput {
   /** Outputs of the operator, and elements that are summed for each. */
   readonly rows: number;
   readonly columns: number;
+  /** Groups of a Conv: each has so many columns of its own, and its share of the rows; 1 of other operators. */
+  readonly groups: number;
   /** Whether the tensor has an output's elements in a column; in a row otherwise. */
   readonly isColumns: boolean;
   /** How a Conv takes patches of the value; null where the value's last axis is what is summed. */

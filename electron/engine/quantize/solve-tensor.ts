@@ -1,6 +1,11 @@
 import type { WeightInput } from '../formats/format.ts';
 import { gptq } from './algorithms/gptq.ts';
-import type { Solution, WeightMatrix } from './algorithms/algorithm.ts';
+import {
+  emptyCodes,
+  type Problem,
+  type Solution,
+  type WeightMatrix,
+} from './algorithms/algorithm.ts';
 import { nearest } from './algorithms/nearest.ts';
 import { integerFormatOf } from './integer-format.ts';
 import type { Grouping } from './layout.ts';
@@ -16,15 +21,18 @@ export interface Solved {
   readonly nearest: number;
 }
 
+/** How a weight is the matrix that its operator multiplies inputs with. */
+export type WeightRows = Pick<WeightInput, 'rows' | 'columns' | 'groups' | 'isColumns'>;
+
 /**
- * Solve a weight by GPTQ. Scales are searched where the recipe's range is that of the least squared error; other range
+ * Solve a weight by GPTQ, each group of a Conv by itself: one that gains nothing has the nearest codes. Scales are searched where the recipe's range is that of the least squared error; other range
  * methods and fixed parameters give scales that stay.
  * @throws AppError NON_FINITE as prepareTensor does
  */
 export function solveTensor(
   input: QuantizeInput,
   values: ValueSource,
-  { rows, columns, isColumns }: Pick<WeightInput, 'rows' | 'columns' | 'isColumns'>,
+  { rows, columns, groups, isColumns }: WeightRows,
   moments: Float32Array,
   check: () => void,
 ): Solved | null {
@@ -42,11 +50,68 @@ export function solveTensor(
   const isSearched = scheme.parameters === undefined && scalingOf(scheme)?.range === 'mse';
   const problem = {
     ...{ values: valuesOf(values), matrix, job, format, moments, check },
-    rule: isSearched ? parameterRule(scheme, job.grouping.kind, format) : null,
+    rule:
+      isSearched && isByRow(job.grouping, rows)
+        ? parameterRule(scheme, job.grouping.kind, format)
+        : null,
     signedScale: hasSignedScale(scheme),
   };
+  if (groups > 1) return solveGroups(problem, groups);
   const solution = gptq(problem);
   return solution === null ? null : { solution, nearest: nearest(problem).error };
+}
+
+/** Whether an element's group lies in one row, so that scales may be chosen row by row. */
+function isByRow(grouping: Grouping, rows: number): boolean {
+  return grouping.kind === 'block' || (grouping.kind === 'channel' && grouping.groups === rows);
+}
+
+/** Solve the groups of a Conv one by one; null where none has a solution, as of inputs that are all zero. */
+function solveGroups(whole: Problem, groups: number): Solved | null {
+  const { matrix, job, format, values } = whole;
+  const { scale, zeroPoint } = job.parameters;
+  const parameters = { scale: scale.slice(), zeroPoint: zeroPoint.slice() };
+  const codes = emptyCodes(values.length, format);
+  const rows = matrix.rows / groups;
+  let [error, nearestError, isSolved] = [0, 0, false];
+  for (let first = 0; first < matrix.rows; first += rows) {
+    const part = partOf(whole, first, rows);
+    const plain = nearest(part);
+    const found = gptq(part);
+    isSolved ||= found !== null;
+    const best = found !== null && found.error < plain.error ? found : plain;
+    for (let row = 0; row < rows; row++)
+      for (let column = 0; column < matrix.columns; column++) {
+        const group = matrix.group(first + row, column);
+        parameters.scale[group] = best.parameters.scale[group]!;
+        parameters.zeroPoint[group] = best.parameters.zeroPoint[group]!;
+        codes[matrix.index(first + row, column)] = best.codes[row * matrix.columns + column]!;
+      }
+    error += best.error;
+    nearestError += plain.error;
+  }
+  return isSolved ? { solution: { parameters, codes, error }, nearest: nearestError } : null;
+}
+
+/** The problem of some rows, with values and moments of their own. */
+function partOf(whole: Problem, first: number, rows: number): Problem {
+  const { matrix, values, moments } = whole;
+  const { columns } = matrix;
+  const own = new Float64Array(rows * columns);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++)
+      own[row * columns + column] = values[matrix.index(first + row, column)]!;
+  const from = (first / rows) * columns * columns;
+  return {
+    ...whole,
+    values: own,
+    matrix: {
+      ...{ rows, columns },
+      index: (row, column) => row * columns + column,
+      group: (row, column) => matrix.group(first + row, column),
+    },
+    moments: moments.subarray(from, from + columns * columns),
+  };
 }
 
 function valuesOf(source: ValueSource): Float32Array | Float64Array {

@@ -9,10 +9,11 @@ import { runOnnx } from '../../helpers/run-onnx.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
+const rowsOf = (columns: number) => ({ columns, groups: 1, patches: null });
 const pool = testPool();
 
 test('the moments of rows are the means of their products', () => {
-  const observer = new MomentsObserver(2, null);
+  const observer = new MomentsObserver(rowsOf(2));
   observer.add([1, 2, 3, 4], [2, 2]);
   observer.add([5, 6], [1, 1, 2]);
   const [a, b, c] = [(1 + 9 + 25) / 3, (2 + 12 + 30) / 3, (4 + 16 + 36) / 3];
@@ -20,16 +21,16 @@ test('the moments of rows are the means of their products', () => {
 });
 
 test('rows with NaN or infinity are left out, and values of another length give no moments', () => {
-  const observer = new MomentsObserver(2, null);
+  const observer = new MomentsObserver(rowsOf(2));
   observer.add([1, 2, NaN, 4, 5, Infinity], [3, 2]);
   expect(Array.from(observer.result()!)).toEqual([1, 2, 2, 4]);
   observer.add([1, 2, 3], [1, 3]);
   expect(observer.result()).toBeNull();
-  expect(new MomentsObserver(2, null).result()).toBeNull();
+  expect(new MomentsObserver(rowsOf(2)).result()).toBeNull();
 });
 
 test('of many positions of a sample some are taken, evenly', () => {
-  const observer = new MomentsObserver(4096, null);
+  const observer = new MomentsObserver(rowsOf(4096));
   const rows = 64;
   const values = Float32Array.from({ length: rows * 4096 }, (_, at) => Math.floor(at / 4096));
   observer.add(values, [rows, 4096]);
@@ -39,6 +40,7 @@ test('of many positions of a sample some are taken, evenly', () => {
 });
 
 const list = (name: string, ints: number[]) => ({ name, type: 7, ints });
+const group = (i: number) => ({ name: 'group', type: 2, i });
 const text = (name: string, s: string) => ({ name, type: 3, s: Buffer.from(s) });
 
 describe('the moments of a weight tell the mean square of what its operator makes', () => {
@@ -68,6 +70,8 @@ describe('the moments of a weight tell the mean square of what its operator make
     ],
     ['Conv', [text('auto_pad', 'SAME_LOWER')], [2, 3, 2, 4], [1, 3, wide, high]],
     ['Conv', [text('auto_pad', 'VALID')], [2, 3, 2], [1, 3, wide]],
+    ['Conv', [group(2), list('pads', [1, 1, 1, 1])], [4, 3, 3, 2], [2, 6, wide, high]],
+    ['Conv', [group(3)], [6, 1, 3, 2], [2, 3, wide, high]],
   ] as const)('%s %j', async (op, attribute, shape, dims) => {
     const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
     const weights = randomValues(product(shape), 1);
@@ -88,7 +92,7 @@ describe('the moments of a weight tell the mean square of what its operator make
     const session = Session.open(file, pool);
     const input = session.opened.weightInputs!().get(0)!;
     const x = Float32Array.from(randomValues(product(dims), 2));
-    const observer = new MomentsObserver(input.columns, input.patches);
+    const observer = new MomentsObserver(input);
     observer.add(x, dims);
     const stored = readNumbers(session.opened.files, session.tensors[0]!);
     const rows = Array.from({ length: input.rows }, (_, row) =>
@@ -98,7 +102,12 @@ describe('the moments of a weight tell the mean square of what its operator make
           : stored[row * input.columns + column]!,
       ),
     );
-    const wanted = rows.reduce((sum, row) => sum + squaredOutput(row, observer.result()!), 0);
+    const moments = observer.result()!;
+    const momentsOf = (row: number): Float32Array => {
+      const own = Math.floor(row / (input.rows / input.groups)) * input.columns ** 2;
+      return moments.subarray(own, own + input.columns ** 2);
+    };
+    const wanted = rows.reduce((sum, row, at) => sum + squaredOutput(row, momentsOf(at)), 0);
     const { y } = await runOnnx(file, { x: { shape: dims, dtype: 'float32' } }, 2);
     const squares = y!.reduce((sum, each) => sum + each * each, 0);
     expect(squares / (y!.length / input.rows) / wanted).toBeCloseTo(1, 4);

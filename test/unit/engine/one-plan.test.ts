@@ -218,7 +218,7 @@ describe('codes that GPTQ has chosen are those that are shown, exported and run'
       new Set([
         'rounded to nearest: a reason of its own',
         'rounded to nearest: the moments of its inputs give no solution',
-        'rounded to nearest: GPTQ is for weights of matrix products and of convolutions of one group that multiply a computed value',
+        'rounded to nearest: GPTQ is for weights of matrix products and of convolutions that multiply a computed value',
       ]),
     );
     other.close();

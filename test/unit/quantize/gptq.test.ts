@@ -36,6 +36,7 @@ function solve(
   moments: Float32Array,
   fields: Partial<SchemeFields>,
   isColumns = false,
+  groups = 1,
 ) {
   const shape = isColumns ? [columns, rows] : [rows, columns];
   const axis = isColumns ? 1 : 0;
@@ -44,7 +45,7 @@ function solve(
   const scheme = schemeOf({ algorithm: 'gptq', ...fields });
   const input = { name: 'w', source, shape, axis, scheme, statistics };
   const check = (): void => undefined;
-  return solveTensor(input, source, { rows, columns, isColumns }, moments, check)!;
+  return solveTensor(input, source, { rows, columns, groups, isColumns }, moments, check)!;
 }
 
 function fieldsOf({ bits, block, columns, search, signed }: Case): Partial<SchemeFields> {
@@ -162,5 +163,40 @@ describe('GPTQ', () => {
     expect(Array.from(orderOf(problem, false))).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     expect(Array.from(orderOf(problem, true))).toEqual([5, 7, 4, 6, 1, 0, 2, 3]);
     expect(Array.from(nearest(problem).codes)).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  test.each([
+    ['channel', false],
+    ['channel', true],
+    ['tensor', false],
+  ] as const)('solves each group of a Conv by itself: %s, columns %j', (granularity, isColumns) => {
+    const [groups, own, taps] = [3, 2, 9];
+    const all = weights.subarray(0, groups * own * taps);
+    const fields = { dtype: 'int4', granularity, range: 'mse' } as const;
+    const values = isColumns ? transposed(all, groups * own, taps) : all;
+    const momentsOf = (group: number): Float32Array =>
+      Float32Array.from({ length: taps ** 2 }, (_, at) =>
+        // The inputs of the last group are all 0.
+        group === 2 ? 0 : (0.5 + group / 4) ** Math.abs(Math.floor(at / taps) - (at % taps)),
+      );
+    const together = Float32Array.from([0, 1, 2].flatMap((group) => [...momentsOf(group)]));
+    const size = [groups * own, taps] as const;
+    const solved = solve(values, size, together, fields, isColumns, groups);
+    const found = isColumns
+      ? transposed(Int8Array.from(solved.solution.codes), taps, groups * own)
+      : solved.solution.codes;
+    const { scale } = solved.solution.parameters;
+    for (let group = 0; group < 2; group++) {
+      const part = all.subarray(group * own * taps, (group + 1) * own * taps);
+      if (granularity === 'tensor') continue;
+      const alone = solve(part, [own, taps], momentsOf(group), fields).solution;
+      expect([...found.subarray(group * own * taps, (group + 1) * own * taps)]).toEqual([
+        ...alone.codes,
+      ]);
+      expect([...scale.subarray(group * own, (group + 1) * own)]).toEqual([
+        ...alone.parameters.scale,
+      ]);
+    }
+    expect(solved.solution.error).toBeLessThan(solved.nearest);
   });
 });

@@ -19,7 +19,7 @@ export interface Problem {
   /** The groups, and the scales that the recipe's range method finds. */
   readonly job: EncodeJob;
   readonly format: IntegerFormat;
-  /** The rule of the scheme for new scales; null where scales stay as they are. */
+  /** The rule of the scheme for new scales, each of a group in one row; null where scales stay as they are. */
   readonly rule: ParameterRule | null;
   /** Whether the rule has another scale for a range that is not as wide below 0 as above. */
   readonly signedScale: boolean;
@@ -42,11 +42,6 @@ export interface Solution {
 
 /** Chooses scales, zero points and codes for a weight; null where the moments allow none. */
 export type Algorithm = (problem: Problem) => Solution | null;
-
-/** Whether an element's group lies in one row, so that scales may be chosen row by row. */
-export function isByRow({ grouping }: EncodeJob, { rows }: WeightMatrix): boolean {
-  return grouping.kind === 'block' || (grouping.kind === 'channel' && grouping.groups === rows);
-}
 
 /** Codes of a format, one byte each, at 0. */
 export function emptyCodes(count: number, { clip }: IntegerFormat): ChosenCodes {

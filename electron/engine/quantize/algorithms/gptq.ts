@@ -1,7 +1,7 @@
 import { restoredValue } from '../../../../shared/affine.ts';
 import { smallest } from '../../../../shared/lists.ts';
 import { roundHalfEven } from '../../../../shared/rounding.ts';
-import { emptyCodes, isByRow, type Problem, type Solution } from './algorithm.ts';
+import { emptyCodes, type Problem, type Solution } from './algorithm.ts';
 import { factorOf } from './factor.ts';
 import { squaredOutput } from './nearest.ts';
 
@@ -131,8 +131,8 @@ class Solver {
 
   /** Searches the scale of one row's span. @param base where the row begins in the tile's lists */
   private chooseScale(row: number, base: number, span: Span): void {
-    const { matrix, job, rule, signedScale } = this.problem;
-    if (rule === null || !isByRow(job, matrix)) return;
+    const { matrix, rule, signedScale } = this.problem;
+    if (rule === null) return;
     const group = matrix.group(row, this.order[span[0]]!);
     const isLong = span[1] - span[0] > LONGEST_PART;
     const { low, high } = this.rangeOf(base, span, isLong);

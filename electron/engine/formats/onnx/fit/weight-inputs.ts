@@ -6,7 +6,7 @@ import type { Patches, WeightInput } from '../../format.ts';
 
 /**
  * What stored weights of the main graph are multiplied with, by tensor: those of MatMul, of Gemm whose A is as it is,
- * and of Conv of one group. Of several operators that take a tensor the first counts.
+ * and of Conv. Of several operators that take a tensor the first counts.
  */
 export function weightInputs(
   { operators, values, nodes }: OnnxGraph,
@@ -35,16 +35,17 @@ function matrixOf(
   const [first, second, ...kernel] = shape;
   if (first === undefined || second === undefined) return null;
   if (node.opType === 'Conv') {
-    if (integerAttribute(node, 'group', 1) !== 1 || kernel.length === 0) return null;
+    const groups = integerAttribute(node, 'group', 1);
+    if (kernel.length === 0 || groups < 1 || first % groups !== 0) return null;
     const columns = kernel.reduce((product, size) => product * size, second);
-    return { rows: first, columns, isColumns: false, patches: patchesOf(node, kernel) };
+    return { rows: first, columns, groups, isColumns: false, patches: patchesOf(node, kernel) };
   }
   if (shape.length !== 2) return null;
   const isGemm = node.opType === 'Gemm' && integerAttribute(node, 'transA', 0) === 0;
   if (node.opType !== 'MatMul' && !isGemm) return null;
   const isColumns = !isGemm || integerAttribute(node, 'transB', 0) === 0;
   const [columns, rows] = isColumns ? [first, second] : [second, first];
-  return { rows, columns, isColumns, patches: null };
+  return { rows, columns, groups: 1, isColumns, patches: null };
 }
 
 function patchesOf(node: NodeRecord, kernel: readonly number[]): Patches {
