@@ -1,31 +1,35 @@
-import { Positions, type Summed } from './positions.ts';
+import type { Kernels } from '../kernels/kernels.ts';
+import { PANEL, Positions, type Summed } from './positions.ts';
 
 /** Products of two inputs that are added up for one sample at most, so that a large picture takes no minutes. */
 const SAMPLE_PRODUCTS = 1 << 28;
 
-/** Positions whose products are added up at a time. */
-const PANEL = 32;
+/** Columns of a group that assembly/moments.ts multiplies at a time: zeros fill up the last. */
+const TILE = 4;
 
 /**
  * Adds up the products of the inputs of each two columns of a weight: X^T X of each group, where X has a row for each
  * position of each sample. Positions of a sample beyond SAMPLE_PRODUCTS are left out evenly, and those with NaN or infinity.
+ * What it adds up is in the kernels' memory until they are reset.
  */
 export class MomentsObserver {
+  private readonly kernels: Kernels;
   private readonly summed: Summed;
-  private readonly sums: Float64Array;
-  /** By column, then by position. */
-  private readonly panel: Float64Array;
-  private readonly row: Float64Array;
-  private filled = 0;
+  /** Columns of a group in the kernels' memory. */
+  private readonly width: number;
+  private readonly sums: number;
+  /** By group and column, then by position. */
+  private readonly panel: number;
   private count = 0;
   private isUneven = false;
 
-  constructor(summed: Summed) {
+  constructor(kernels: Kernels, summed: Summed) {
     const { columns, groups } = summed;
+    this.kernels = kernels;
     this.summed = summed;
-    this.sums = new Float64Array(groups * columns * columns);
-    this.panel = new Float64Array(groups * columns * PANEL);
-    this.row = new Float64Array(groups * columns);
+    this.width = widthOf(columns);
+    this.sums = kernels.allocate(momentsBytes(summed));
+    this.panel = kernels.allocate(groups * this.width * PANEL * Float64Array.BYTES_PER_ELEMENT);
   }
 
   /** Take the value of one sample. */
@@ -33,26 +37,30 @@ export class MomentsObserver {
     const positions = Positions.of(dims, this.summed);
     if (positions === null) this.isUneven = true;
     if (positions === null || this.isUneven) return;
-    const most = Math.max(1, Math.floor(SAMPLE_PRODUCTS / this.sums.length));
+    const { columns, groups } = this.summed;
+    const most = Math.max(1, Math.floor(SAMPLE_PRODUCTS / (groups * columns ** 2)));
     const taken = Math.min(positions.count, most);
-    for (let at = 0; at < taken; at++) {
-      positions.read(values, Math.floor((at * positions.count) / taken), this.row);
-      this.addRow();
+    for (let from = 0; from < taken; from += PANEL) {
+      const some = Array.from({ length: Math.min(PANEL, taken - from) }, (_, at) =>
+        Math.floor(((from + at) * positions.count) / taken),
+      );
+      positions.read(values, some, { values: this.positions(), width: this.width });
+      this.addPanel(some.length);
     }
-    this.flush();
   }
 
   /** The mean of the products, group by group, row-major; null where no position was observed, or values of another shape. */
   result(): Float32Array | null {
-    const { count, sums } = this;
+    const { count, width, kernels } = this;
     const { columns, groups } = this.summed;
     if (count === 0 || this.isUneven) return null;
-    const means = new Float32Array(sums.length);
+    const sums = kernels.float64(this.sums, groups * width * width);
+    const means = new Float32Array(groups * columns * columns);
     for (let group = 0; group < groups; group++) {
-      const own = group * columns * columns;
+      const [own, from] = [group * columns * columns, group * width * width];
       for (let i = 0; i < columns; i++)
         for (let j = i; j < columns; j++) {
-          const mean = sums[own + i * columns + j]! / count;
+          const mean = sums[from + i * width + j]! / count;
           means[own + i * columns + j] = mean;
           means[own + j * columns + i] = mean;
         }
@@ -60,43 +68,30 @@ export class MomentsObserver {
     return means;
   }
 
-  private addRow(): void {
-    const { row, panel, filled } = this;
-    let sum = 0;
-    for (let column = 0; column < row.length; column++) sum += row[column]!;
-    if (sum - sum !== 0) return;
-    for (let column = 0; column < row.length; column++)
-      panel[column * PANEL + filled] = row[column]!;
-    this.filled++;
-    if (this.filled === PANEL) this.flush();
-  }
-
-  private flush(): void {
-    const { columns, groups } = this.summed;
-    if (this.filled === 0) return;
-    for (let group = 0; group < groups; group++) this.addProducts(group * columns);
-    this.count += this.filled;
-    this.filled = 0;
-  }
-
-  /** Add the products of the columns of one group, the first of which is given. */
-  private addProducts(first: number): void {
-    const { panel, sums, filled } = this;
-    const { columns } = this.summed;
-    for (let i = 0; i < columns; i++) {
-      const a = (first + i) * PANEL;
-      const own = (first + i) * columns;
-      for (let j = i; j < columns; j++) {
-        const b = (first + j) * PANEL;
-        let [even, odd] = [0, 0];
-        let at = 0;
-        for (; at + 1 < filled; at += 2) {
-          even += panel[a + at]! * panel[b + at]!;
-          odd += panel[a + at + 1]! * panel[b + at + 1]!;
-        }
-        if (at < filled) even += panel[a + at]! * panel[b + at]!;
-        sums[own + j] = sums[own + j]! + (even + odd);
-      }
+  /** Add the products of so many positions, but of those with NaN or infinity. */
+  private addPanel(filled: number): void {
+    const panel = this.positions();
+    const sums = new Float64Array(PANEL);
+    for (let from = 0; from < panel.length; from += PANEL)
+      for (let at = 0; at < filled; at++) sums[at] = sums[at]! + panel[from + at]!;
+    for (let at = 0; at < PANEL; at++) {
+      const isFinite = sums[at]! - sums[at]! === 0;
+      if (at < filled && isFinite) this.count++;
+      else for (let to = at; to < panel.length; to += PANEL) panel[to] = 0;
     }
+    this.kernels.exports.addProducts(this.panel, this.sums, this.width, this.summed.groups);
   }
+
+  private positions(): Float64Array {
+    return this.kernels.float64(this.panel, this.summed.groups * this.width * PANEL);
+  }
+}
+
+/** Bytes of the sums of products that an observer keeps. */
+export function momentsBytes({ columns, groups }: Pick<Summed, 'columns' | 'groups'>): number {
+  return groups * widthOf(columns) ** 2 * Float64Array.BYTES_PER_ELEMENT;
+}
+
+function widthOf(columns: number): number {
+  return Math.ceil(columns / TILE) * TILE;
 }

@@ -2,10 +2,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { SamplesDescription } from '../../../shared/samples.ts';
 import type { WeightInput } from '../formats/format.ts';
+import { loadKernels } from '../kernels/load.ts';
 import { ModelCopies, OBSERVED_BYTES, partsOf } from '../runtime/model-copies.ts';
 import { preparing, SampleClock, type RunProgress } from '../runtime/run-progress.ts';
 import { samplesFor, type Samples, type WantedSamples } from './data/samples-for.ts';
-import { MomentsObserver } from './moments-observer.ts';
+import { MomentsObserver, momentsBytes } from './moments-observer.ts';
 import { runSamples } from './run-samples.ts';
 
 /** What the inputs of one or several weights are observed as. */
@@ -70,8 +71,7 @@ async function partsOfInputs(
   const names = [...new Set(inputs.map(({ value }) => value))];
   const elements = await copies.elementsOf(names, await samples.at(0));
   const bytes = new Map(names.map((name, at) => [name, 4 * elements[at]!]));
-  const bytesOf = ({ value, columns, groups }: ObservedInput): number =>
-    bytes.get(value)! + 8 * groups * columns ** 2;
+  const bytesOf = (input: ObservedInput): number => bytes.get(input.value)! + momentsBytes(input);
   return partsOf(inputs, bytesOf, OBSERVED_BYTES);
 }
 
@@ -81,7 +81,9 @@ async function observePart(
   samples: Samples,
   clock: SampleClock,
 ): Promise<readonly (Float32Array | null)[]> {
-  const observers = part.map((input) => new MomentsObserver(input));
+  const kernels = loadKernels();
+  kernels.reset();
+  const observers = part.map((input) => new MomentsObserver(kernels, input));
   const names = [...new Set(part.map(({ value }) => value))];
   await copies.withOutputs(names, 'values', async (model) => {
     const floats = new Set(

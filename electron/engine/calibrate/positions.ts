@@ -3,10 +3,21 @@ import type { Patches, WeightInput } from '../formats/format.ts';
 /** What is summed for each output of an operator. */
 export type Summed = Pick<WeightInput, 'columns' | 'groups' | 'patches'>;
 
+/** Positions that are read at a time. */
+export const PANEL = 32;
+
+/** Where positions are read to: panel[(group * width + column) * PANEL + at]. */
+export interface Panel {
+  readonly values: Float64Array;
+  /** Columns of a group, of which those that are summed come first. */
+  readonly width: number;
+}
+
 /** The positions at which an operator multiplies a value with its weight, and what it multiplies there. */
 export class Positions {
   readonly count: number;
-  readonly read: (values: ArrayLike<number>, position: number, row: Float64Array) => void;
+  /** Read up to PANEL positions of the value. */
+  readonly read: (values: ArrayLike<number>, positions: readonly number[], panel: Panel) => void;
 
   private constructor(count: number, read: Positions['read']) {
     [this.count, this.read] = [count, read];
@@ -18,9 +29,10 @@ export class Positions {
     const { columns, patches } = summed;
     if (patches !== null) return patchPositions(dims, summed, patches);
     if (!endsWith(dims, columns)) return null;
-    return new Positions(elements / columns, (values, position, row) => {
-      for (let column = 0; column < columns; column++)
-        row[column] = values[position * columns + column]!;
+    return new Positions(elements / columns, (values, positions, panel) => {
+      for (const [at, position] of positions.entries())
+        for (let column = 0; column < columns; column++)
+          panel.values[column * PANEL + at] = values[position * columns + column]!;
     });
   }
 
@@ -65,20 +77,28 @@ function patchPositions(
   if (channels * taps !== groups * columns) return null;
   const area = sizes.reduce((product, size) => product * size, 1);
   const steps = axes.reduce((product, axis) => product * axis.steps, 1);
-  const offsets = new Int32Array(taps);
   const own = channels / groups;
-  // Between the channels of a place, in the value and in a row; and between places.
-  const [apart, rowApart] = isLast ? [1, 1] : [area, taps];
-  const [step, rowStep] = isLast ? [channels, own] : [1, 1];
-  return Positions.over(batch * steps, (values, position, row) => {
-    const sample = Math.floor(position / steps);
-    tapOffsets(axes, position % steps, offsets);
+  // Between the channels of a place, in the value and among columns; and between places.
+  const [apart, columnsApart] = isLast ? [1, 1] : [area, taps];
+  const [step, columnStep] = isLast ? [channels, own] : [1, 1];
+  const places = new Int32Array(taps * PANEL);
+  const offsets = new Int32Array(taps);
+  return Positions.over(batch * steps, (values, positions, panel) => {
+    for (const [at, position] of positions.entries()) {
+      const from = Math.floor(position / steps) * channels * area;
+      tapOffsets(axes, position % steps, offsets);
+      for (let tap = 0; tap < taps; tap++)
+        places[tap * PANEL + at] = offsets[tap]! < 0 ? -1 : from + offsets[tap]! * step;
+    }
     for (let channel = 0; channel < channels; channel++) {
-      const from = sample * channels * area + channel * apart;
-      const rowFrom = Math.floor(channel / own) * columns + (channel % own) * rowApart;
+      const group = Math.floor(channel / own);
+      const first = group * panel.width + (channel - group * own) * columnsApart;
       for (let tap = 0; tap < taps; tap++) {
-        const offset = offsets[tap]!;
-        row[rowFrom + tap * rowStep] = offset < 0 ? 0 : values[from + offset * step]!;
+        const to = (first + tap * columnStep) * PANEL;
+        for (let at = 0; at < positions.length; at++) {
+          const place = places[tap * PANEL + at]!;
+          panel.values[to + at] = place < 0 ? 0 : values[place + channel * apart]!;
+        }
       }
     }
   });

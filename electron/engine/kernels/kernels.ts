@@ -90,6 +90,7 @@ export interface KernelExports {
   readonly setEdges: (cells: number, edges: number, bins: number, limit: number) => void;
   readonly countObserved: (pointer: number, count: number) => void;
   readonly foldCounts: (counts: number) => void;
+  readonly addProducts: (panel: number, sums: number, columns: number, groups: number) => void;
   readonly countBytes: (pointer: number, count: number, table: number) => void;
   readonly largestDifference: (values: number, restored: number, count: number) => number;
   readonly countDifferences: (

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { buildKernels } from '../kernels/kernels.ts';
 import { MomentsObserver } from '../../../electron/engine/calibrate/moments-observer.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { squaredOutput } from '../../../electron/engine/quantize/algorithms/nearest.ts';
@@ -6,6 +7,8 @@ import { i32, i8, table } from '../../helpers/flatbuffer.ts';
 import { litertModel } from '../../helpers/litert-model.ts';
 import { randomValues } from '../../helpers/onnx-model.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
+
+const kernels = buildKernels();
 
 const folder = temporaryFolder();
 const [HEIGHT, WIDTH, CHANNELS] = [7, 6, 4];
@@ -114,7 +117,7 @@ function expectMoments(
   expect(input).toMatchObject({ value: 'x', rows: filters, groups, isColumns: isDepthwise });
   const x = Float32Array.from(randomValues(HEIGHT * WIDTH * CHANNELS, 2));
   const w = Float32Array.from(randomValues(filters * columns, 1));
-  const observer = new MomentsObserver(input);
+  const observer = new MomentsObserver(kernels, input);
   observer.add(x, dims);
   const moments = observer.result()!;
   let wanted = 0;
@@ -158,7 +161,7 @@ describe('the moments of a LiteRT weight tell the mean square of what its operat
       [8, table({})],
     ).get(0)!;
     expect(input).toMatchObject({ rows: 5, columns: 6, patches: null });
-    const observer = new MomentsObserver({ columns: 6, groups: 1, patches: null });
+    const observer = new MomentsObserver(kernels, { columns: 6, groups: 1, patches: null });
     observer.add([1, 2, 3, 4, 5, 6, 1, 0, 0, 0, 0, 0], [2, 2, 3]);
     expect(Array.from(observer.result()!.subarray(0, 6))).toEqual([1, 1, 1.5, 2, 2.5, 3]);
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { buildKernels } from '../kernels/kernels.ts';
 import { MomentsObserver } from '../../../electron/engine/calibrate/moments-observer.ts';
 import { Session } from '../../../electron/engine/session.ts';
 import { squaredOutput } from '../../../electron/engine/quantize/algorithms/nearest.ts';
@@ -8,12 +9,14 @@ import { floatTensor, model, node, randomValues, value } from '../../helpers/onn
 import { runOnnx } from '../../helpers/run-onnx.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
+const kernels = buildKernels();
+
 const folder = temporaryFolder();
 const rowsOf = (columns: number) => ({ columns, groups: 1, patches: null });
 const pool = testPool();
 
 test('the moments of rows are the means of their products', () => {
-  const observer = new MomentsObserver(rowsOf(2));
+  const observer = new MomentsObserver(kernels, rowsOf(2));
   observer.add([1, 2, 3, 4], [2, 2]);
   observer.add([5, 6], [1, 1, 2]);
   const [a, b, c] = [(1 + 9 + 25) / 3, (2 + 12 + 30) / 3, (4 + 16 + 36) / 3];
@@ -21,16 +24,16 @@ test('the moments of rows are the means of their products', () => {
 });
 
 test('rows with NaN or infinity are left out, and values of another length give no moments', () => {
-  const observer = new MomentsObserver(rowsOf(2));
+  const observer = new MomentsObserver(kernels, rowsOf(2));
   observer.add([1, 2, NaN, 4, 5, Infinity], [3, 2]);
   expect(Array.from(observer.result()!)).toEqual([1, 2, 2, 4]);
   observer.add([1, 2, 3], [1, 3]);
   expect(observer.result()).toBeNull();
-  expect(new MomentsObserver(rowsOf(2)).result()).toBeNull();
+  expect(new MomentsObserver(kernels, rowsOf(2)).result()).toBeNull();
 });
 
 test('of many positions of a sample some are taken, evenly', () => {
-  const observer = new MomentsObserver(rowsOf(4096));
+  const observer = new MomentsObserver(kernels, rowsOf(4096));
   const rows = 64;
   const values = Float32Array.from({ length: rows * 4096 }, (_, at) => Math.floor(at / 4096));
   observer.add(values, [rows, 4096]);
@@ -92,7 +95,7 @@ describe('the moments of a weight tell the mean square of what its operator make
     const session = Session.open(file, pool);
     const input = session.opened.weightInputs!().get(0)!;
     const x = Float32Array.from(randomValues(product(dims), 2));
-    const observer = new MomentsObserver(input);
+    const observer = new MomentsObserver(kernels, input);
     observer.add(x, dims);
     const stored = readNumbers(session.opened.files, session.tensors[0]!);
     const rows = Array.from({ length: input.rows }, (_, row) =>

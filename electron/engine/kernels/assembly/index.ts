@@ -36,6 +36,7 @@ export {
   resetObserved,
   setEdges,
 } from './observe';
+export { addProducts } from './moments';
 export { packNibbles } from './pack';
 
 /** The first byte that the kernels do not use themselves. */
