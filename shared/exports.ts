@@ -1,5 +1,7 @@
 import type { StaticOutline } from './activations.ts';
+import type { Preparation } from './preparation.ts';
 import type { BestRange } from './ranges.ts';
+import type { Recipe } from './recipe.ts';
 import type { KeptGroup } from './report.ts';
 
 /**
@@ -20,6 +22,11 @@ export const EXPORT_MODES = [
 ] as const;
 export type ExportMode = (typeof EXPORT_MODES)[number];
 
+/** Whether an export under a recipe is of a prepared copy, in a format that has one. */
+export function isPrepared({ prepare }: Pick<Recipe, 'prepare'>, mode: ExportMode): boolean {
+  return mode === 'static' || prepare === true;
+}
+
 /** What an export would write, known before it is written. */
 export interface ExportPreview {
   readonly mode: ExportMode;
@@ -35,6 +42,8 @@ export interface ExportPreview {
   readonly usesMicrosoft: boolean;
   /** ONNX: bytes that `dropMetadata` of the recipe saves: what exporters note of nodes, values and tensors. */
   readonly exporterMetadata?: number;
+  /** What preparing the model changes; absent where it is not prepared. */
+  readonly preparation?: Preparation;
   /** Mode static: what is quantized between operators, and what stays in float. */
   readonly outline?: StaticOutline;
   /** Mode static of LiteRT. */
@@ -50,6 +59,8 @@ export interface ExportResult {
   readonly kept: number;
   /** Why float tensors were kept, largest first. */
   readonly keptByReason: readonly KeptGroup[];
+  /** What preparing the model changed; absent where it was not prepared. */
+  readonly preparation?: Preparation;
   /** Weights whose codes the recipe wants chosen on samples and that have the nearest ones: why, largest first. */
   readonly nearest?: readonly KeptGroup[];
   /** Mode static: values between operators that are quantized, and those that stay in float. */

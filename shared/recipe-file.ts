@@ -82,6 +82,7 @@ const recipeSchema = v.strictObject({
   minElements: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 1024),
   accuracyLevel: v.optional(v.picklist(ACCURACY_LEVELS)),
   dropMetadata: v.optional(v.boolean()),
+  prepare: v.optional(v.boolean()),
   rules: v.optional(
     v.array(
       v.strictObject({

@@ -60,6 +60,11 @@ export interface Recipe {
   readonly accuracyLevel?: AccuracyLevel | undefined;
   /** Whether an ONNX export leaves out what exporters note of nodes, values and tensors. */
   readonly dropMetadata?: boolean | undefined;
+  /**
+   * ONNX: whether constants are computed in advance and normalizations are fused into weights before anything is
+   * quantized, as mode static does in any case.
+   */
+  readonly prepare?: boolean | undefined;
   readonly rules: readonly Rule[];
 }
 

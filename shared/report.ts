@@ -32,6 +32,8 @@ export interface TensorReport {
   readonly tensor: number;
   readonly scheme: Scheme | null;
   readonly quantized: boolean;
+  /** Whether it is not in the export, as preparing the model computed or fused it into others. Absent where it is. */
+  readonly folded?: true;
   /** Why it was left alone, or what differs from what was asked; null otherwise. */
   readonly reason: string | null;
   readonly byRule: boolean;
@@ -70,6 +72,7 @@ export interface Total {
   readonly bytesBefore: number;
   readonly bytesAfter: number;
   readonly quantized: number;
+  /** Tensors that the export has as they are. */
   readonly kept: number;
   readonly mse: number | null;
   readonly sqnrDb: number | null;
@@ -92,7 +95,7 @@ export function totalOf(
     bytesBefore += report.bytesBefore;
     bytesAfter += report.bytesAfter;
     if (!report.quantized) {
-      kept++;
+      if (report.folded !== true) kept++;
       continue;
     }
     quantized++;

@@ -1,5 +1,6 @@
 import { csv } from '../../shared/csv.ts';
 import { printable } from '../../shared/errors.ts';
+import type { Preparation } from '../../shared/preparation.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
 import { describeScheme, fieldsOf, schemeOf } from '../../shared/scheme.ts';
@@ -11,7 +12,7 @@ import {
   type Total,
 } from '../../shared/report.ts';
 import { shortName } from '../../shared/short-name.ts';
-import type { Budgeted } from '../engine/static-model.ts';
+import type { Budgeted } from '../engine/prepared-view.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
 import {
   assertSamplesRead,
@@ -32,6 +33,7 @@ import {
 import { warnOfIdleRules } from './idle-rules.ts';
 import { printJson } from './json.ts';
 import { decibels, inDecibels, megabytes, print, printError, printKept } from './output.ts';
+import { PREPARE_OPTION, printPrepared, withPrepare } from './prepare-option.ts';
 import { toTable } from './table.ts';
 import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { withSession, type Tools } from './with-session.ts';
@@ -44,6 +46,7 @@ interface Analysis {
   readonly mode: ExportMode;
   readonly tensors: readonly Row[];
   readonly total: Total;
+  readonly preparation?: Preparation;
 }
 
 export const analyzeCommand: CommandDefinition = {
@@ -61,6 +64,7 @@ export const analyzeCommand: CommandDefinition = {
     CALIBRATE_OPTION,
     RANGES_OPTION,
     IMAGES_OPTION,
+    PREPARE_OPTION,
     JSON_OPTION,
     { name: 'csv', value: 'FILE', description: 'Write one row a tensor and recipe to this file.' },
   ],
@@ -75,8 +79,8 @@ export const analyzeCommand: CommandDefinition = {
 
 async function analyze({ positionals, values }: CommandInput): Promise<void> {
   const model = positionals[0]!;
-  const recipe = loadRecipe(required(values, 'recipe'));
-  const versus = typeof values['versus'] === 'string' ? loadRecipe(values['versus']) : null;
+  const read = loadRecipe(required(values, 'recipe'));
+  const readVersus = typeof values['versus'] === 'string' ? loadRecipe(values['versus']) : null;
   if (values['json'] === true && values['csv'] !== undefined)
     throw new UsageError('--json and --csv cannot be used together');
   const asked = modeOf(values);
@@ -86,18 +90,20 @@ async function analyze({ positionals, values }: CommandInput): Promise<void> {
     const inputs = [...session.opened.files, ...recipeFiles(values['recipe'], values['versus'])];
     const csvFile = typeof values['csv'] === 'string' ? values['csv'] : null;
     if (csvFile !== null) checkWritable(csvFile, inputs);
-    warnOfIdleRules(required(values, 'recipe'), recipe, session);
-    if (versus !== null) warnOfIdleRules(required(values, 'versus'), versus, session);
+    const recipe = withPrepare(values, read, session);
+    const versus = readVersus === null ? null : withPrepare(values, readVersus, session);
     const choosing = versus !== null && choosesCodes(versus) ? versus : recipe;
     assertSamplesRead(values, mode, choosing);
     const isBefore = mode === 'static' && !hasRanges(values) && !choosesCodes(choosing);
-    const run = (wanted: Recipe): Promise<Analysis> => {
-      const work = (of: Pick<Budgeted, 'analyze'>): Promise<Analysis> =>
-        analysisOf(tools, of, wanted, mode);
+    const run = (wanted: Recipe, readFrom: 'recipe' | 'versus'): Promise<Analysis> => {
+      const work = (of: Measured): Promise<Analysis> => {
+        warnOfIdleRules(required(values, readFrom), wanted, of);
+        return analysisOf(tools, of, wanted, mode);
+      };
       return isBefore ? work(session) : withModel(tools, values, wanted, mode, work);
     };
-    const first = await run(recipe);
-    const second = versus === null ? null : await run(versus);
+    const first = await run(recipe, 'recipe');
+    const second = versus === null ? null : await run(versus, 'versus');
     if (isBefore)
       printError(
         'quantscope: warning: the figures are those of weights before calibration; give --calibrate DIR or --ranges FILE for what the static export stores',
@@ -109,16 +115,19 @@ async function analyze({ positionals, values }: CommandInput): Promise<void> {
   });
 }
 
-/** @param of what is exported: the model itself, or in mode static its calibrated copy */
+type Measured = Pick<Budgeted, 'analyze' | 'tensors' | 'preparation'>;
+
+/** @param of what is exported: the model itself, or its prepared copy */
 async function analysisOf(
-  { session, signal, onProgress }: Tools,
-  of: Pick<Budgeted, 'analyze'>,
+  { signal, onProgress }: Tools,
+  of: Measured,
   recipe: Recipe,
   mode: ExportMode,
 ): Promise<Analysis> {
   const { reports, total } = await of.analyze(recipe, { signal, onProgress, mode });
-  const tensors = reports.map((report) => rowOf(session.tensors[report.tensor]!, report));
-  return { recipe, mode, tensors, total };
+  const tensors = reports.map((report) => rowOf(of.tensors[report.tensor]!, report));
+  const { preparation } = of;
+  return { recipe, mode, tensors, total, ...(preparation ? { preparation } : {}) };
 }
 
 const hasRanges = (values: Values): boolean =>
@@ -135,6 +144,7 @@ function rowOf(tensor: TensorRef, report: TensorReport) {
     shape: tensor.shape,
     scheme: report.scheme === null ? null : fieldsOf(report.scheme),
     quantized: report.quantized,
+    folded: report.folded === true,
     reason: report.reason,
     axis: report.axis,
     scale: report.scale,
@@ -188,7 +198,8 @@ function cellOf(row: Row, column: (typeof CSV_COLUMNS)[number]): string | number
   return Number.isNaN(value) ? null : value;
 }
 
-function schemeCell({ quantized, scheme, reason }: Row): string {
+function schemeCell({ quantized, folded, scheme, reason }: Row): string {
+  if (folded) return reason ?? '';
   if (!quantized || scheme === null) return `kept: ${reason}`;
   const described = describeScheme(schemeOf(scheme));
   return reason === null ? described : `${described}; ${reason}`;
@@ -196,10 +207,16 @@ function schemeCell({ quantized, scheme, reason }: Row): string {
 
 function keptGroups({ tensors }: Analysis): readonly KeptGroup[] {
   return keptByReason(
-    tensors.flatMap(({ quantized, reason, bytesBefore }) =>
-      quantized || reason === null ? [] : [{ reason, bytes: bytesBefore }],
+    tensors.flatMap(({ quantized, folded, reason, bytesBefore }) =>
+      quantized || folded || reason === null ? [] : [{ reason, bytes: bytesBefore }],
     ),
   );
+}
+
+/** How many tensors are not in the export, as others were computed of them. */
+function foldedText({ tensors }: Analysis): string {
+  const count = tensors.filter(({ folded }) => folded).length;
+  return count === 0 ? '' : `, ${count} folded into others`;
 }
 
 function printAnalysis(first: Analysis, second: Analysis | null): void {
@@ -214,6 +231,7 @@ function printAnalysis(first: Analysis, second: Analysis | null): void {
     ]);
     const { total } = analysis;
     print(`recipe ${printable(analysis.recipe.name)}, mode ${analysis.mode}`);
+    if (analysis.preparation !== undefined) printPrepared(analysis.preparation);
     print(
       toTable(
         [['tensor', 'op', 'scheme', 'SQNR dB', 'bytes', 'bytes after'], ...rows],
@@ -223,7 +241,7 @@ function printAnalysis(first: Analysis, second: Analysis | null): void {
     const change = total.bytesBefore === 0 ? 0 : (total.bytesAfter / total.bytesBefore - 1) * 100;
     print(
       `total ${megabytes(total.bytesBefore)} -> ${megabytes(total.bytesAfter)} (${change.toFixed(1)} %), ` +
-        `SQNR ${inDecibels(total.sqnrDb)}, ${total.quantized} quantized, ${total.kept} kept`,
+        `SQNR ${inDecibels(total.sqnrDb)}, ${total.quantized} quantized, ${total.kept} kept${foldedText(analysis)}`,
     );
     printKept(total.quantized, keptGroups(analysis));
   }

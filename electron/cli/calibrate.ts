@@ -72,8 +72,8 @@ async function calibrate({ positionals, values }: CommandInput): Promise<void> {
   await withSession(positionals[0]!, async (tools) => {
     const inputs = [...tools.session.opened.files, ...recipeFiles(values['recipe'])];
     checkWritable(out, inputs);
-    await withPrepared(tools, async (prepared) => {
-      const given = calibrationInputs(values, 'inputs', recipe);
+    const given = calibrationInputs(values, 'inputs', recipe);
+    await withPrepared(tools, given, async (prepared) => {
       const limit = values['samples'] === undefined ? undefined : given.samples;
       const samples = { ...given, limit };
       const found = await observed(prepared, samples, tools);

@@ -1,14 +1,19 @@
 import { printable } from '../../shared/errors.ts';
-import type { ExportMode } from '../../shared/exports.ts';
+import { isPrepared, type ExportMode } from '../../shared/exports.ts';
 import type { CalibrationSettings } from '../../shared/calibration-settings.ts';
 import { parseRecipe } from '../../shared/recipe-file.ts';
 import { choosesCodes, choosesRange, type Recipe } from '../../shared/recipe.ts';
 import { decidedBy, isMeasuredFor, rangeName, type Ranges } from '../../shared/ranges.ts';
 import { findBestRange } from '../engine/best-range.ts';
 import { assertMode } from '../engine/planning.ts';
-import { StaticModel, type Budgeted } from '../engine/static-model.ts';
+import { PreparedView, type Budgeted } from '../engine/prepared-view.ts';
+import { StaticModel } from '../engine/static-model.ts';
 import { observeWeightMoments } from '../engine/calibrate/moments.ts';
-import type { CalibrationInputs, PreparedModel } from '../engine/calibrate/prepared.ts';
+import {
+  hasCopy,
+  type CalibrationInputs,
+  type PreparedModel,
+} from '../engine/calibrate/prepared.ts';
 import { assertRangesOf, readRanges } from '../engine/calibrate/ranges-file.ts';
 import type { RunOptions } from '../engine/run-options.ts';
 import type { Session } from '../engine/session.ts';
@@ -110,7 +115,7 @@ export async function withCalibrated<T>(
       'mode static quantizes activations: give samples with --calibrate DIR, or ranges with --ranges FILE',
     );
   const samples = samplesGiven(values, recipe);
-  return withPrepared(tools, async (prepared) => {
+  return withPrepared(tools, samples, async (prepared) => {
     const ranges =
       typeof file === 'string'
         ? rangesOfFile(file, prepared)
@@ -121,7 +126,8 @@ export async function withCalibrated<T>(
 }
 
 /**
- * Work with the model itself, or in mode static with its calibrated copy, whose codes are chosen as the recipe says.
+ * Work with the model itself, or with its prepared copy where the recipe asks for that, or in mode static with its
+ * calibrated copy; codes are chosen as the recipe says.
  * @throws UsageError as withCalibrated, and where a recipe chooses codes and there are no samples
  */
 export async function withModel<T>(
@@ -132,8 +138,31 @@ export async function withModel<T>(
   work: (model: Budgeted) => Promise<T>,
 ): Promise<T> {
   if (mode === 'static') return withCalibrated(tools, values, recipe, { codes: true }, work);
-  await observeForCodes(samplesGiven(values, recipe), recipe, tools.session, mode, tools);
-  return work(tools.session);
+  const samples = samplesGiven(values, recipe);
+  return withCopy(tools, recipe, mode, samples, async (model, session) => {
+    await observeForCodes(samples, recipe, session, mode, tools);
+    return work(model);
+  });
+}
+
+/**
+ * Work with the model itself, or with its prepared copy where the recipe asks for that, and the session whose plans are made.
+ * @param samples what the copy is compared with the model on; random ones where it is null
+ * @throws AppError UNSUPPORTED for a format without the mode; as PreparedModel.make
+ */
+export async function withCopy<T>(
+  tools: Tools,
+  recipe: Recipe,
+  mode: ExportMode,
+  samples: CalibrationInputs | null,
+  work: (model: Budgeted, session: Session) => Promise<T>,
+): Promise<T> {
+  const { session } = tools;
+  assertMode(session.opened, mode);
+  if (!isPrepared(recipe, mode) || !hasCopy(session.opened)) return work(session, session);
+  return withPrepared(tools, samples, (prepared) =>
+    work(new PreparedView(session, prepared), prepared.session),
+  );
 }
 
 function rangesOfFile(file: string, { session }: PreparedModel): Ranges {

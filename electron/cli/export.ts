@@ -31,17 +31,15 @@ import { megabytes, print, printError, printKept } from './output.ts';
 import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { FORMATS } from '../engine/formats/registry.ts';
 import { checkWritable } from '../files/atomic-file.ts';
-import type { ExportOptions } from '../engine/exporting.ts';
 import {
   assertSamplesRead,
   CALIBRATE_OPTION,
   IMAGES_OPTION,
-  observeForCodes,
   RANGES_OPTION,
-  samplesGiven,
-  withCalibrated,
+  withModel,
 } from './calibration.ts';
-import { withSession, type Tools } from './with-session.ts';
+import { PREPARE_OPTION, printPrepared, withPrepare } from './prepare-option.ts';
+import { withSession } from './with-session.ts';
 
 export const exportCommand: CommandDefinition = {
   name: 'export',
@@ -75,6 +73,7 @@ export const exportCommand: CommandDefinition = {
       description:
         'ONNX: leave out what the exporter noted of nodes, values and tensors, such as source lines and shapes. What the file says of the whole model stays.',
     },
+    PREPARE_OPTION,
     {
       name: 'integer-only',
       description:
@@ -93,6 +92,7 @@ export const exportCommand: CommandDefinition = {
   examples: [
     'quantscope export model.onnx --recipe int8 --out model.int8.onnx',
     'quantscope export model.onnx --recipe int8 --mode dynamic --out model.dynamic.onnx',
+    'quantscope export model.onnx --recipe int8 --mode dynamic --prepare --out model.prepared.onnx',
     'quantscope export model.onnx --recipe static-int8 --mode static --calibrate samples --out model.static.onnx',
     'quantscope export model.tflite --recipe litert-full-integer --mode static --calibrate samples --out model.int8.tflite',
     'quantscope export model.onnx --recipe int4-gptq --mode nbits --calibrate samples --out model.gptq.onnx',
@@ -105,19 +105,18 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
   const model = positionals[0]!;
   const read = loadRecipe(required(values, 'recipe'));
   const level = accuracyLevel(values);
-  const recipe: Recipe = {
-    ...read,
-    ...(level === null ? {} : { accuracyLevel: level }),
-    ...(values['drop-metadata'] === true ? { dropMetadata: true } : {}),
-  };
   const out = required(values, 'out');
   const asked = modeOf(values);
   await withSession(model, async (tools) => {
     const { session, signal, onProgress } = tools;
     const mode = asked ?? session.opened.modes[0]!;
+    const recipe: Recipe = {
+      ...withPrepare(values, read, session),
+      ...(level === null ? {} : { accuracyLevel: level }),
+      ...(values['drop-metadata'] === true ? { dropMetadata: true } : {}),
+    };
     if (level !== null && mode !== 'nbits')
       throw new UsageError(`--accuracy-level is for --mode nbits, found ${mode}`);
-    warnOfIdleRules(required(values, 'recipe'), read, session);
     const inputs = recipeFiles(values['recipe']);
     checkWritable(out, [...session.opened.files, ...inputs]);
     checkExtension(out, session.summary());
@@ -137,16 +136,11 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
       overwrite: values['overwrite'] === true,
       refuseUnchanged: values['allow-unchanged'] !== true,
     };
-    const result =
-      mode === 'static'
-        ? await exportStatic(
-            tools,
-            values,
-            border === null ? recipe : withBorder(recipe, border),
-            out,
-            options,
-          )
-        : await exportWeights(tools, values, recipe, mode, out, options);
+    const wanted = border === null ? recipe : withBorder(recipe, border);
+    const result = await withModel(tools, values, wanted, mode, (model) => {
+      warnOfIdleRules(required(values, 'recipe'), read, model);
+      return model.export(wanted, mode, out, options);
+    });
     if (values['json'] === true) {
       printJson(result);
       return;
@@ -155,6 +149,7 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
       `${result.out}: ${megabytes(result.bytesBefore)} -> ${megabytes(result.bytesAfter)}, ` +
         `${result.quantized} quantized, ${result.kept} kept, ${result.seconds.toFixed(2)} s`,
     );
+    if (result.preparation !== undefined) printPrepared(result.preparation);
     printKept(result.quantized, result.keptByReason);
     for (const { tensors, reason } of result.nearest ?? [])
       print(`nearest codes: ${tensors} ${tensors === 1 ? 'tensor' : 'tensors'}: ${reason}`);
@@ -191,33 +186,6 @@ function borderType(values: Values, mode: ExportMode, format: string): BorderTyp
   const type = BORDER_TYPES.find((each) => each === text);
   if (type !== undefined) return type;
   throw new UsageError(`--io must be ${BORDER_TYPES.join(', ')}, found ${printable(String(text))}`);
-}
-
-/** Export the model itself, in a mode that leaves activations in float. */
-async function exportWeights(
-  { session, signal, onProgress }: Tools,
-  values: Values,
-  recipe: Recipe,
-  mode: ExportMode,
-  out: string,
-  options: ExportOptions,
-): Promise<ExportResult> {
-  const samples = samplesGiven(values, recipe);
-  await observeForCodes(samples, recipe, session, mode, { signal, onProgress });
-  return session.export(recipe, mode, out, options);
-}
-
-/** Export the prepared model, with activations by the ranges asked for. */
-async function exportStatic(
-  tools: Tools,
-  values: Values,
-  recipe: Recipe,
-  out: string,
-  options: ExportOptions,
-): Promise<ExportResult> {
-  return withCalibrated(tools, values, recipe, { codes: true }, (model) =>
-    model.export(recipe, 'static', out, options),
-  );
 }
 
 /** @throws AppError TARGET when programs would not know the format by the file's name */

@@ -3,7 +3,7 @@ import { findPreset } from '../../shared/presets.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { isIdle, matchSentence } from '../../shared/rules.ts';
 import { countMatches } from '../engine/rule-counts.ts';
-import type { Session } from '../engine/session.ts';
+import type { Budgeted } from '../engine/prepared-view.ts';
 import { printError } from './output.ts';
 
 /** Rules that are named; of the others the number is told. */
@@ -12,12 +12,17 @@ const NAMED = 3;
 /**
  * Warn on stderr of rules that match no weight of the model. Presets are for every model, so that theirs may.
  * @param nameOrFile what the recipe was read from
+ * @param model what is exported: a prepared copy has tensors of its own
  */
-export function warnOfIdleRules(nameOrFile: string, recipe: Recipe, session: Session): void {
+export function warnOfIdleRules(
+  nameOrFile: string,
+  recipe: Recipe,
+  model: Pick<Budgeted, 'tensors'>,
+): void {
   if (findPreset(nameOrFile) !== undefined || recipe.rules.length === 0) return;
   const counts = countMatches(
     recipe.rules.map(({ match }) => match),
-    session.tensors.filter(isQuantizable),
+    model.tensors.filter(isQuantizable),
   );
   const idle = recipe.rules.filter((rule, at) => isIdle(rule, counts[at]!));
   if (idle.length === 0) return;

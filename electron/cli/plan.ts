@@ -7,9 +7,8 @@ import {
   planFile,
   type BudgetRequest,
 } from '../engine/budget.ts';
-import { assertMode } from '../engine/planning.ts';
 import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
-import type { Budgeted } from '../engine/static-model.ts';
+import type { Budgeted } from '../engine/prepared-view.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
 import {
   JSON_OPTION,
@@ -27,7 +26,8 @@ import type { Inputs } from '../engine/runtime/run-models.ts';
 import { planByOutputs, type OutputPlan } from '../engine/output-plan.ts';
 import { currentRuntime } from './runtime.ts';
 import { byteSize, loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
-import { calibrationSettings, RANGES_OPTION, withCalibrated } from './calibration.ts';
+import { calibrationSettings, RANGES_OPTION, withCalibrated, withCopy } from './calibration.ts';
+import { PREPARE_OPTION, withPrepare } from './prepare-option.ts';
 import { RUN_OPTIONS, runInputs } from './run-inputs.ts';
 import { withSession, type Tools } from './with-session.ts';
 
@@ -67,6 +67,7 @@ export const planCommand: CommandDefinition = {
         'Mode static: a folder of samples, on which the ranges of activations are found.',
     },
     RANGES_OPTION,
+    PREPARE_OPTION,
     {
       name: 'candidates',
       value: 'S,S,...',
@@ -89,25 +90,26 @@ export const planCommand: CommandDefinition = {
 
 /** @returns 1 when no plan meets the goal */
 async function plan({ positionals, values }: CommandInput): Promise<number> {
-  const base = loadRecipe(required(values, 'recipe'));
+  const recipe = loadRecipe(required(values, 'recipe'));
   const goal = goalOf(values);
   const out = values['out'] === undefined ? null : required(values, 'out');
   const asked = modeOf(values);
   const names = values['candidates'] === undefined ? null : required(values, 'candidates');
-  const inputs = inputsOf(values, base);
+  const inputs = inputsOf(values, recipe);
   let status = 0;
   await withSession(positionals[0]!, async (tools) => {
     const { session } = tools;
     const read = [...session.opened.files, ...recipeFiles(values['recipe'])];
     if (out !== null) checkWritable(out, read);
     const mode = asked ?? session.opened.modes[0]!;
-    warnOfIdleRules(required(values, 'recipe'), base, session);
+    const base = withPrepare(values, recipe, session);
     if (choosesCodes(base))
       printError(
         `quantscope: warning: a plan chooses schemes with the nearest codes, not by GPTQ as recipe ${printable(base.name)} does`,
       );
     const candidates = candidateSchemes(candidateNames(names) ?? defaultCandidates(session, mode));
     const found = await withBudgeted(tools, values, { base, mode }, async (model) => {
+      warnOfIdleRules(required(values, 'recipe'), base, model);
       const request = { base, mode, candidates };
       return solve(tools, model, request, { goal, inputs });
     });
@@ -118,7 +120,7 @@ async function plan({ positionals, values }: CommandInput): Promise<number> {
   return status;
 }
 
-/** Work with the model itself, or in mode static with its calibrated copy. @throws UsageError where that has no ranges */
+/** Work with the model itself, its prepared copy, or in mode static its calibrated copy. @throws UsageError where that has no ranges */
 async function withBudgeted<T>(
   tools: Tools,
   values: Values,
@@ -126,11 +128,10 @@ async function withBudgeted<T>(
   work: (model: Budgeted) => Promise<T>,
 ): Promise<T> {
   if (mode === 'static') return withCalibrated(tools, values, base, { codes: false }, work);
-  assertMode(tools.session.opened, mode);
   for (const name of ['calibrate', 'ranges'])
     if (values[name] !== undefined)
       throw new UsageError(`--${name} is for --mode static, found ${mode}`);
-  return await work(tools.session);
+  return withCopy(tools, base, mode, null, work);
 }
 
 type Found = FilePlan & Partial<Pick<OutputPlan, 'outputSqnrDb'>>;

@@ -47,7 +47,8 @@ read as infinity.
 The last matching rule wins. \`"scheme": null\` keeps the tensor in float. Tensors of fewer than \`minElements\`
 elements are kept too, unless a rule names a scheme for them; in mode \`static\` not those of operators that compute on
 integers, which take all of their weights as codes. \`"accuracyLevel"\` (0, 1 or 4) is what
-\`--accuracy-level\` of \`export\` sets, and \`"dropMetadata": true\` what \`--drop-metadata\` does.
+\`--accuracy-level\` of \`export\` sets, \`"dropMetadata": true\` what \`--drop-metadata\` does, and \`"prepare": true\` what
+\`--prepare\` does.
 
 \`"algorithm": "gptq"\` in a scheme chooses its codes for the outputs of each layer, on the samples of \`--calibrate\`; without
 it codes are the nearest ones. With \`"range": "mse"\` the algorithm searches the scales, too. What it cannot solve, or not

@@ -23,6 +23,7 @@ import {
 import { warnOfIdleRules } from './idle-rules.ts';
 import { printJson } from './json.ts';
 import { decibels, inDecibels, print } from './output.ts';
+import { PREPARE_OPTION, withPrepare } from './prepare-option.ts';
 import { currentRuntime } from './runtime.ts';
 import { toTable } from './table.ts';
 import { loadRecipe, modeOf, required, wholeNumber } from './usage.ts';
@@ -55,6 +56,7 @@ export const sensitivityCommand: CommandDefinition = {
     },
     CALIBRATE_OPTION,
     RANGES_OPTION,
+    PREPARE_OPTION,
     JSON_OPTION,
   ],
   examples: [
@@ -66,19 +68,20 @@ export const sensitivityCommand: CommandDefinition = {
 };
 
 async function sensitivity({ positionals, values }: CommandInput): Promise<void> {
-  const recipe = loadRecipe(required(values, 'recipe'));
-  const inputs = runInputs(values, recipe);
+  const read = loadRecipe(required(values, 'recipe'));
+  const inputs = runInputs(values, read);
   const most = wholeNumber(values, 'layers', 64, 1, 10_000);
   const asked = modeOf(values);
   await withSession(positionals[0]!, async (tools) => {
     const { session } = tools;
     const mode = asked ?? session.opened.modes[0]!;
-    warnOfIdleRules(required(values, 'recipe'), recipe, session);
+    const recipe = withPrepare(values, read, session);
     assertSamplesRead(values, mode, recipe);
     const request = { recipe, mode, inFloat: inFloatOf(values, mode), inputs, most };
-    const table = await withModel(tools, values, recipe, mode, (exporter) =>
-      sensitivityTable(session, currentRuntime(), { ...request, exporter }, tools),
-    );
+    const table = await withModel(tools, values, recipe, mode, (exporter) => {
+      warnOfIdleRules(required(values, 'recipe'), recipe, exporter);
+      return sensitivityTable(session, currentRuntime(), { ...request, exporter }, tools);
+    });
     if (values['json'] === true) printJson(jsonOf(recipe, mode, table));
     else printTable(table);
   });

@@ -20,7 +20,7 @@ import { describeScheme, fieldsOf, type Scheme } from '../../shared/scheme.ts';
 import type { TensorReport } from '../../shared/report.ts';
 import type { RunOptions } from './run-options.ts';
 import type { Session } from './session.ts';
-import type { Budgeted } from './static-model.ts';
+import type { Budgeted } from './prepared-view.ts';
 
 /** Longer names do not fit the pattern of a rule when each character is escaped. */
 const MAX_NAME = 2000;

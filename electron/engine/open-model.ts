@@ -1,13 +1,15 @@
 import type { Calibrated, Calibrations } from '../../shared/activations.ts';
 import { AppError } from '../../shared/errors.ts';
-import type { ExportMode } from '../../shared/exports.ts';
+import { isPrepared, type ExportMode } from '../../shared/exports.ts';
+import type { TensorRef } from '../../shared/model.ts';
 import type { Recipe } from '../../shared/recipe.ts';
+import type { TensorDetail } from '../../shared/report.ts';
 import { findBestRange } from './best-range.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import { writeWhole } from '../files/atomic-file.ts';
 import { AnswerStore } from './answers/answer-store.ts';
 import { observeWeightMoments } from './calibrate/moments.ts';
-import { PreparedModel, type CalibrationInputs } from './calibrate/prepared.ts';
+import { hasCopy, PreparedModel, type CalibrationInputs } from './calibrate/prepared.ts';
 import { assertRangesOf, rangesToText, readRanges } from './calibrate/ranges-file.ts';
 import { assertMode } from './planning.ts';
 import type { WorkerPool } from './pool.ts';
@@ -16,7 +18,9 @@ import { runHintsOf } from './runtime/run-hints.ts';
 import type { DescribedSamples } from './calibrate/describe-request.ts';
 import type { RunOptions } from './run-options.ts';
 import type { Session } from './session.ts';
-import { StaticModel, type Budgeted } from './static-model.ts';
+import { PreparedView, type Budgeted } from './prepared-view.ts';
+import { StaticModel } from './static-model.ts';
+import { UnpreparedView } from './unprepared-view.ts';
 import type { WeightMoments } from './weight-moments.ts';
 
 /** What to observe: for which mode's plans, and whether codes are to be chosen by it. */
@@ -34,8 +38,12 @@ export class OpenModel {
   readonly answers = new AnswerStore();
   private readonly pool: WorkerPool;
   private readonly runtime: Runtime;
-  /** Made once, with the first calibration. */
+  /** Made once, with the first calibration or the first recipe that asks for it. */
   private prepared: Promise<PreparedModel> | null = null;
+  /** The same, once it is made. */
+  private view: PreparedView | null = null;
+  /** What codes were chosen on in modes other than static. */
+  private chosenOn: CalibrationInputs | null = null;
   private static: StaticModel | null = null;
   private found: Calibrations = { static: null, others: null };
 
@@ -45,9 +53,62 @@ export class OpenModel {
     this.runtime = runtime;
   }
 
-  /** What answers in a mode. @throws AppError UNSUPPORTED in mode static before the model is calibrated */
-  in(mode: ExportMode): Budgeted {
-    return mode === 'static' ? this.calibratedModel() : this.session;
+  /**
+   * What answers for exports under a recipe in a mode: the model itself, or its prepared copy, made where there is none yet.
+   * @throws AppError UNSUPPORTED in mode static before the model is calibrated; as PreparedModel.make
+   */
+  async in(
+    mode: ExportMode,
+    recipe: Pick<Recipe, 'prepare'>,
+    options: RunOptions,
+  ): Promise<Budgeted> {
+    if (mode === 'static') return this.calibratedModel();
+    if (isPrepared(recipe, mode) && hasCopy(this.session.opened)) return this.preparedView(options);
+    return this.view === null || this.view.made.length === 0
+      ? this.session
+      : new UnpreparedView(this.session, this.view);
+  }
+
+  /** All tensors that are told of: the model's, and those that its prepared copy has besides once that is made. */
+  get tensors(): readonly TensorRef[] {
+    return (this.view ?? this.session).tensors;
+  }
+
+  /** Whose values a tensor's are, and by which number: the model's own, and the copy's where only that has it. */
+  valuesOf(tensor: number): { readonly session: Session; readonly tensor: number } {
+    const { view, session } = this;
+    return view === null || tensor < session.tensors.length
+      ? { session, tensor }
+      : view.holderOf(tensor);
+  }
+
+  /** As Session.inspect, under two recipes of which one may be of the prepared copy. The values are those of A. */
+  async inspect(
+    tensor: number,
+    { a, b }: { readonly a: Recipe; readonly b: Recipe | null },
+    { bins, mode }: { readonly bins: number; readonly mode: ExportMode },
+    options: RunOptions,
+  ): Promise<TensorDetail> {
+    const { signal } = options;
+    const first = await this.in(mode, a, options);
+    const isOne = b === null || isPrepared(a, mode) === isPrepared(b, mode);
+    if (isOne) return first.inspect(tensor, [a, b], bins, signal, mode);
+    const detail = await first.inspect(tensor, [a, null], bins, signal, mode);
+    const second = await this.in(mode, b, options);
+    return { ...detail, b: (await second.inspect(tensor, [b, null], bins, signal, mode)).a };
+  }
+
+  /** The model by way of its prepared copy. @throws as PreparedModel.make */
+  async preparedView(options: RunOptions): Promise<PreparedView> {
+    const prepared = await this.prepare(options);
+    return (this.view ??= await this.viewOf(prepared, options));
+  }
+
+  /** A copy that is made after codes were chosen has them chosen on the same samples. */
+  private async viewOf(prepared: PreparedModel, options: RunOptions): Promise<PreparedView> {
+    const { chosenOn } = this;
+    if (chosenOn !== null) await this.chooseCodes(prepared.session, chosenOn, options);
+    return new PreparedView(this.session, prepared);
   }
 
   /** @throws AppError UNSUPPORTED before the model is calibrated */
@@ -88,10 +149,14 @@ export class OpenModel {
     if (mode !== 'static') {
       const { moments, ...found } = await this.observeMoments(this.session, wanted, options);
       this.session.useMoments(moments);
+      this.chosenOn = wanted;
+      // Where it was made while no codes were chosen; one that is made later chooses its own.
+      const copy = this.view === null ? null : await this.prepare(options);
+      if (copy !== null) await this.chooseCodes(copy.session, wanted, options);
       this.found = { ...this.found, others: { ...found, values: 0, skipped: 0 } };
       return this.found.others!;
     }
-    const prepared = await this.prepare(options);
+    const prepared = await this.prepare(options, wanted);
     const { description, ...ranges } = await prepared.calibrate(wanted, options);
     const codes = choosesCodes
       ? await this.observeMoments(prepared.session, wanted, options)
@@ -141,6 +206,15 @@ export class OpenModel {
     return this.found;
   }
 
+  private async chooseCodes(
+    session: Session,
+    wanted: CalibrationInputs,
+    options: RunOptions,
+  ): Promise<void> {
+    const { moments } = await this.observeMoments(session, wanted, options);
+    session.useMoments(moments);
+  }
+
   private planBy(
     prepared: PreparedModel,
     ranges: Ranges,
@@ -169,9 +243,25 @@ export class OpenModel {
     return { moments, samples, weights, isRandom: wanted.inputs === null, warnings };
   }
 
-  private prepare(options: RunOptions): Promise<PreparedModel> {
-    if (this.prepared !== null) return this.prepared;
-    const making = PreparedModel.make(this.session, this.pool, this.runtime, options);
+  /** @param checkedOn as in PreparedModel.make, where this makes it */
+  private async prepare(
+    options: RunOptions,
+    checkedOn?: CalibrationInputs,
+  ): Promise<PreparedModel> {
+    const making = this.prepared ?? this.making(options, checkedOn);
+    try {
+      return await making;
+    } catch (error) {
+      // Whoever asked first may have cancelled what others wait for.
+      const isOther = error instanceof AppError && error.code === 'CANCELLED';
+      if (isOther && !options.signal.aborted) return this.prepare(options, checkedOn);
+      throw error;
+    }
+  }
+
+  private making(options: RunOptions, checkedOn?: CalibrationInputs): Promise<PreparedModel> {
+    const { session, pool, runtime } = this;
+    const making = PreparedModel.make(session, pool, runtime, options, checkedOn);
     this.prepared = making;
     // What was cancelled or failed is made anew next time.
     making.catch(() => {

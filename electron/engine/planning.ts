@@ -36,7 +36,7 @@ interface PlanningNames {
   readonly label: string;
   /** The tensors as the rules of recipes see them. */
   readonly planned: readonly PlannedTensor[];
-  /** Bytes that static exports must be smaller than: a prepared copy can be larger than its source. */
+  /** Bytes that exports must be smaller than: a prepared copy can be larger than its source. */
   readonly limit: number;
 }
 
@@ -53,6 +53,7 @@ export class Planning {
   private readonly measuring: Measuring;
   private readonly label: string;
   private readonly limit: number;
+  private readonly planned: readonly PlannedTensor[];
   /** The last plans by recipe and mode, the newest last. */
   private readonly plans = new Map<string, Plan>();
   private readonly calibration: StaticKnowledge;
@@ -67,7 +68,7 @@ export class Planning {
     this.opened = opened;
     this.measuring = measuring;
     this.solutions = solutions;
-    [this.label, this.limit] = [label, limit];
+    [this.label, this.limit, this.planned] = [label, limit, planned];
     this.calibration = new StaticKnowledge(opened, planned);
   }
 
@@ -110,7 +111,7 @@ export class Planning {
     const isKnown = mode === 'static' || this.plans.has(JSON.stringify([mode, recipe]));
     if (isKnown || this.tensors.length <= MANY_TENSORS)
       return this.plan(recipe, mode).weights[ref.id]!;
-    const asked = planWeights([ref], recipe)[0]!;
+    const asked = planWeights([this.planned[ref.id]!], recipe)[0]!;
     const alone = this.tensors.map(({ id }) =>
       id === ref.id ? asked : { ...asked, tensor: id, scheme: null },
     );
@@ -162,7 +163,7 @@ export class Planning {
     await this.read(recipe, mode, options);
     const held = asked.map((entry) => this.heldBy(entry, mode));
     const computing = this.computing(held, mode, recipe);
-    if (mode === 'static') return this.carriedOut(computing, mode, recipe);
+    if (mode === 'static' || this.limit < Infinity) return this.carriedOut(computing, mode, recipe);
     const layoutFor = (name: string): Layout => this.layoutOf(computing, mode, recipe, name);
     return { plan: computing, layoutFor };
   }
@@ -267,18 +268,23 @@ export class Planning {
     const { idle } = layout;
     if (idle !== undefined) return { plan: inFloat(plan, idle), layout, layoutFor };
     const isIdle = layout.quantized.length === 0;
-    if (mode !== 'static' || isIdle || layout.bytes < this.limit)
-      return { plan, layout, layoutFor };
-    const reason = NO_SMALLER_EXPORT;
+    if (isIdle || layout.bytes < this.limit) return { plan, layout, layoutFor };
+    const reason = this.whyNoSmaller();
     const weights = plan.weights.map((entry) =>
       entry.scheme === null ? entry : { ...entry, scheme: null, reason },
     );
     return this.carriedOut({ ...inFloat(plan, reason), weights }, mode, recipe);
   }
 
+  /** Why an export of a prepared copy would not be smaller than the source. */
+  private whyNoSmaller(): string {
+    const more = this.opened.files.reduce((sum, { size }) => sum + size, 0) - this.limit;
+    return more > 0 ? `${NO_SMALLER_EXPORT}: preparing it adds ${more} bytes` : NO_SMALLER_EXPORT;
+  }
+
   /** What a recipe asks of the weights, before the format fits it. */
   private asked(recipe: Recipe, mode: ExportMode): WeightPlans {
-    return mode === 'static' ? this.calibration.asked(recipe) : planWeights(this.tensors, recipe);
+    return mode === 'static' ? this.calibration.asked(recipe) : planWeights(this.planned, recipe);
   }
 
   /** The plan of weights, with that of activations and operators where the mode has one. */

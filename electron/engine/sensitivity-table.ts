@@ -16,7 +16,7 @@ import {
   type SensitivityRequest,
 } from './sensitivity.ts';
 import type { Session } from './session.ts';
-import type { Budgeted } from './static-model.ts';
+import type { Budgeted } from './prepared-view.ts';
 
 export interface TableRequest extends SensitivityRequest {
   readonly recipe: Recipe;

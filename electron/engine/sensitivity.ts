@@ -14,7 +14,7 @@ import { CopiesNoise, type Copying } from './copies-noise.ts';
 import type { Runtime } from './runtime/host.ts';
 import { runHintsOf } from './runtime/run-hints.ts';
 import type { Session } from './session.ts';
-import type { Budgeted } from './static-model.ts';
+import type { Budgeted } from './prepared-view.ts';
 
 /** What the outputs lose under a scheme: noise power over signal power. */
 export interface Measured {

@@ -45,7 +45,7 @@ export interface CopyFacts {
   readonly label: string;
   /** Its tensors as the rules of recipes see them. */
   readonly planned: (opened: OpenedModel) => readonly PlannedTensor[];
-  /** Bytes of the other model, which static exports must be smaller than; unless missing. */
+  /** Bytes of the other model, which exports must be smaller than; unless missing. */
   readonly limit?: number;
 }
 

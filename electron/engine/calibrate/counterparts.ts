@@ -89,6 +89,6 @@ export function whyGone(source: Graphed): (tensor: number) => string {
   return (tensor) =>
     folds.get(tensor) ??
     (source.model.tensors[tensor]?.role === 'weight'
-      ? 'computed into another tensor when the model was prepared for static quantization'
-      : 'folded into other constants when the model was prepared for static quantization');
+      ? 'computed into another tensor when the model was prepared'
+      : 'folded into other constants when the model was prepared');
 }

@@ -2,7 +2,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { AppError } from '../../../shared/errors.ts';
 import type { CalibrationSettings } from '../../../shared/calibration-settings.ts';
+import type { Preparation, PreparationCheck } from '../../../shared/preparation.ts';
 import type { Ranges } from '../../../shared/ranges.ts';
+import type { OpenedModel } from '../formats/format.ts';
 import { temporaryFolder } from '../runtime/run-folder.ts';
 import { runInRuntime, type Runtime } from '../runtime/host.ts';
 import { runHintsOf } from '../runtime/run-hints.ts';
@@ -11,6 +13,8 @@ import { Session } from '../session.ts';
 import { counterparts, namedAsSource, type Counterparts } from './counterparts.ts';
 import type { SampleSource } from './data/listing.ts';
 import type { ObserveResult } from './observe.ts';
+import { CHECKED_SAMPLES } from './checked-samples.ts';
+import { preparationOf } from './preparation-of.ts';
 import type { WorkerPool } from '../pool.ts';
 
 /** What a model is calibrated on: files of samples, or so many seeded random ones where `inputs` is null. */
@@ -23,29 +27,53 @@ export interface CalibrationInputs {
   readonly settings?: CalibrationSettings | undefined;
 }
 
+/** Whether a model is quantized by way of a copy. The converter has folded and fused a LiteRT model: it is its own. */
+export function hasCopy({ runHints }: OpenedModel): boolean {
+  return runHints?.runtime === 'onnxruntime';
+}
+
+/** What a copy is compared with its source on where no samples are given. */
+const RANDOM: CalibrationInputs = { inputs: null, samples: CHECKED_SAMPLES, seed: 0 };
+
 /**
- * A model as it is quantized statically: a copy in which constants are folded and normalizations fused, which a
- * runtime would do as well before it runs the model, and which leave fewer values to quantize.
+ * A model as it is quantized statically, and in other modes where a recipe asks for it: a copy in which constants are
+ * folded and normalizations fused, which a runtime would do as well before it runs the model, and which leave fewer
+ * values to quantize.
  */
 export class PreparedModel {
   readonly session: Session;
   readonly counterparts: Counterparts;
+  /** What the copy changes, and how it was checked; null for a model that is its own copy. */
+  readonly preparation: Preparation | null;
   private readonly folder: string;
   private readonly runtime: Runtime;
 
-  private constructor(folder: string, source: Session, session: Session, runtime: Runtime) {
+  private constructor(
+    folder: string,
+    source: Session,
+    session: Session,
+    runtime: Runtime,
+    check: PreparationCheck | null,
+  ) {
     this.folder = folder;
     this.counterparts = counterparts(source.opened.model, session.opened.model);
     this.session = session;
     this.runtime = runtime;
+    this.preparation =
+      check === null ? null : preparationOf(source, session, this.counterparts, check);
   }
 
-  /** @throws AppError UNSUPPORTED for a format that is not run; RUNTIME with the runtime's own words. */
+  /**
+   * @param checkedOn what the copy is compared with its source on; seeded random samples where it is missing
+   * @throws AppError UNSUPPORTED for a format that is not run; RUNTIME with the runtime's own words, and where the copy
+   *   differs by more than float rounding explains.
+   */
   static async make(
     source: Session,
     pool: WorkerPool,
     runtime: Runtime,
     { signal, onProgress }: RunOptions,
+    checkedOn: CalibrationInputs = RANDOM,
   ): Promise<PreparedModel> {
     source.assertUnchanged();
     if (source.opened.withOutputs === undefined)
@@ -58,13 +86,18 @@ export class PreparedModel {
     const folder = temporaryFolder();
     try {
       const model = source.opened.files[0]!.path;
-      // The converter has folded and fused a LiteRT model: it is its own prepared copy.
-      const isPrepared = runHintsOf(source.opened).runtime === 'LiteRT';
+      const isPrepared = !hasCopy(source.opened);
       const out = isPrepared ? model : path.join(folder, `prepared${source.opened.extension}`);
-      if (!isPrepared)
-        await runInRuntime(runtime, { kind: 'prepare', model, out }, signal, (progress) =>
+      let check: PreparationCheck | null = null;
+      if (!isPrepared) {
+        const hints = runHintsOf(source.opened);
+        const limited = { ...checkedOn, samples: CHECKED_SAMPLES, limit: CHECKED_SAMPLES, hints };
+        const request = { kind: 'prepare', model, out, check: limited } as const;
+        const made = await runInRuntime(runtime, request, signal, (progress) =>
           onProgress?.({ ...progress, item: '', bytesDone: 0, bytesOf: 0 }),
         );
+        check = made.check ?? null;
+      }
       const session = Session.open(out, pool, {
         label: source.label,
         // A LiteRT model's layouts know the source's size themselves.
@@ -72,7 +105,7 @@ export class PreparedModel {
         planned: ({ model }) =>
           namedAsSource(source.opened.model, model, counterparts(source.opened.model, model)),
       });
-      return new PreparedModel(folder, source, session, runtime);
+      return new PreparedModel(folder, source, session, runtime, check);
     } catch (error) {
       fs.rmSync(folder, { recursive: true, force: true });
       throw error;

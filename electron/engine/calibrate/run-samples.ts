@@ -4,10 +4,13 @@ import type { SampleClock } from '../runtime/run-progress.ts';
 import { nextFeeds } from './data/next-feeds.ts';
 import type { Samples } from './data/samples-for.ts';
 
+/** What of samples a run takes. */
+export type Steps = Pick<Samples, 'at' | 'startsSequence' | 'sequence' | 'carried'>;
+
 /** Run a model once on every sample that its clock counts, states passed on where samples are steps. */
 export async function runSamples(
   model: RunnableModel,
-  samples: Samples,
+  samples: Steps,
   clock: SampleClock,
   take: (outputs: ReadonlyMap<string, OutputValue>) => void,
 ): Promise<void> {

@@ -33,6 +33,8 @@ export interface OpenedModel {
   properties(): ModelProperties;
   /** The operators and values, made when first asked for; empty where the format has none. */
   graph(): ModelGraph;
+  /** Calls of functions that the file defines; absent where its format has none. */
+  functionCalls?(): number;
   /** What runs it, and what the structure tells about inputs and runs; null where no runtime runs the format. */
   readonly runHints: RunHints | null;
   /**

@@ -6,7 +6,7 @@ import { defaultCandidates, measureBudget, planFile } from '../budget.ts';
 import { budgetByOutputs, measureSensitivity } from '../sensitivity.ts';
 import { sensitivityTable } from '../sensitivity-table.ts';
 import type { Session } from '../session.ts';
-import type { Budgeted } from '../static-model.ts';
+import type { Budgeted } from '../prepared-view.ts';
 import type { Context, Handlers } from './handler.ts';
 import { runInputs } from './runs.ts';
 
@@ -20,10 +20,10 @@ export function budgetHandlers({
   const measured = new WeakMap<Session, { budget: Budget; mode: ExportMode; model: Budgeted }>();
   return {
     budget: async ({ handle, recipe, mode, candidates, outputs }, call) => {
-      const session = models.session(handle);
-      const model = models.in(handle, mode);
+      const [session, base] = [models.session(handle), parseRecipe(recipe)];
+      const model = await models.in(handle, mode, base, call);
       const names = candidates ?? defaultCandidates(session, mode);
-      const request = { base: parseRecipe(recipe), mode, candidates: candidateSchemes(names) };
+      const request = { base, mode, candidates: candidateSchemes(names) };
       let budget = await measureBudget(model, request, call);
       if (outputs !== null) {
         const inputs = await runInputs(grants, outputs);
@@ -44,9 +44,10 @@ export function budgetHandlers({
         });
       return planFile(found.model, found.budget, goal, found.mode, call);
     },
-    sensitivity: async ({ handle, recipe, mode, inFloat, ...outputs }, call) => {
-      const [inputs, exporter] = [await runInputs(grants, outputs), models.in(handle, mode)];
-      const request = { recipe: parseRecipe(recipe), mode, inFloat, inputs, exporter };
+    sensitivity: async ({ handle, recipe: asked, mode, inFloat, ...outputs }, call) => {
+      const [inputs, recipe] = [await runInputs(grants, outputs), parseRecipe(asked)];
+      const exporter = await models.in(handle, mode, recipe, call);
+      const request = { recipe, mode, inFloat, inputs, exporter };
       return sensitivityTable(models.session(handle), runtime, request, call);
     },
   };

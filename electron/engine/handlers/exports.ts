@@ -8,12 +8,14 @@ export function exportHandlers({
   grants,
 }: Context): Pick<Handlers, 'previewExport' | 'export' | 'replacedFiles' | 'follow'> {
   return {
-    previewExport: ({ handle, recipe, mode }, call) =>
-      models.in(handle, mode).previewExport(parseRecipe(recipe), mode, call),
+    previewExport: async ({ handle, recipe: asked, mode }, call) => {
+      const recipe = parseRecipe(asked);
+      return (await models.in(handle, mode, recipe, call)).previewExport(recipe, mode, call);
+    },
     export: async ({ handle, recipe, mode, target, overwrite, integerOnly = false }, call) => {
       const path = await grants.path(target, 'write');
       const wanted = parseRecipe(recipe);
-      const exporter = models.in(handle, mode);
+      const exporter = await models.in(handle, mode, wanted, call);
       return exports.run(models.session(handle), path, call, (onProgress) =>
         exporter.export(wanted, mode, path, {
           ...{ signal: call.signal, onProgress },
@@ -21,9 +23,9 @@ export function exportHandlers({
         }),
       );
     },
-    replacedFiles: async ({ handle, recipe, mode, target }, call) => {
-      const path = await grants.path(target, 'write');
-      return models.in(handle, mode).replacedBy(parseRecipe(recipe), mode, path, call);
+    replacedFiles: async ({ handle, recipe: asked, mode, target }, call) => {
+      const [path, recipe] = [await grants.path(target, 'write'), parseRecipe(asked)];
+      return (await models.in(handle, mode, recipe, call)).replacedBy(recipe, mode, path, call);
     },
     follow: ({ job }, call) => exports.follow(job, call),
   };

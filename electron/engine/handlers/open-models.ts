@@ -1,11 +1,13 @@
 import { AppError } from '../../../shared/errors.ts';
 import type { ExportMode } from '../../../shared/exports.ts';
 import type { Handle } from '../../../shared/protocol.ts';
+import type { Recipe } from '../../../shared/recipe.ts';
 import { OpenModel } from '../open-model.ts';
 import type { WorkerPool } from '../pool.ts';
 import type { Runtime } from '../runtime/host.ts';
+import type { RunOptions } from '../run-options.ts';
 import { Session } from '../session.ts';
-import type { Budgeted } from '../static-model.ts';
+import type { Budgeted } from '../prepared-view.ts';
 
 /** The models that pages have open, by handle. */
 export class OpenModels {
@@ -50,9 +52,9 @@ export class OpenModels {
     return this.model(handle).session;
   }
 
-  /** What answers for a model in a mode. */
-  in(handle: Handle, mode: ExportMode): Budgeted {
-    return this.model(handle).in(mode);
+  /** As OpenModel.in. */
+  in(handle: Handle, mode: ExportMode, recipe: Recipe, options: RunOptions): Promise<Budgeted> {
+    return this.model(handle).in(mode, recipe, options);
   }
 
   /** The handle of the model that was opened last. */

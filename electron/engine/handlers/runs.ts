@@ -30,9 +30,9 @@ export function runHandlers({
         runBeside(models.session(handle), runtime, path, { ...wanted, ...keeping }, call),
       );
     },
-    run: async ({ handle, recipe, mode, keep, ...inputs }, call) => {
-      const wanted = await runInputs(grants, inputs);
-      const under = { recipe: parseRecipe(recipe), mode, exporter: models.in(handle, mode) };
+    run: async ({ handle, recipe: asked, mode, keep, ...inputs }, call) => {
+      const [wanted, recipe] = [await runInputs(grants, inputs), parseRecipe(asked)];
+      const under = { recipe, mode, exporter: await models.in(handle, mode, recipe, call) };
       return keepingOutputs(models, handle, keep, (keeping) =>
         runUnder(models.session(handle), runtime, under, { ...wanted, ...keeping }, call),
       );
@@ -52,8 +52,8 @@ export function runHandlers({
       const measure = (exported: string): Promise<LayerErrors> =>
         measureLayersOf(session, runtime, exported, wanted, call, only ?? undefined);
       if ('exported' in of) return measure(await grants.path(of.exported, 'read', 'write'));
-      const { recipe, mode } = of;
-      const under = { recipe: parseRecipe(recipe), mode, exporter: models.in(handle, mode) };
+      const [{ mode }, recipe] = [of, parseRecipe(of.recipe)];
+      const under = { recipe, mode, exporter: await models.in(handle, mode, recipe, call) };
       return withExport(session, under, call, measure);
     },
   };

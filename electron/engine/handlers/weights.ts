@@ -26,36 +26,51 @@ export function weightHandlers({
   | 'dotProduct'
 > {
   return {
-    analyze: async ({ handle, recipe, mode, first, withStatistics }, call) => {
+    analyze: async ({ handle, recipe: asked, mode, first, withStatistics }, call) => {
+      const recipe = parseRecipe(asked);
       const options = { ...streaming(call), mode, first, withStatistics, withScales: false };
-      const { total } = await models.in(handle, mode).analyze(parseRecipe(recipe), options);
+      const { total } = await (
+        await models.in(handle, mode, recipe, call)
+      ).analyze(recipe, options);
       return total;
     },
-    inspect: ({ handle, tensor, a, b, mode, bins }, { signal }) => {
-      const recipes = [parseRecipe(a), b === null ? null : parseRecipe(b)];
-      return models.in(handle, mode).inspect(tensor, recipes, bins, signal, mode);
+    inspect: ({ handle, tensor, a, b, mode, bins }, call) => {
+      const recipes = { a: parseRecipe(a), b: b === null ? null : parseRecipe(b) };
+      return models.model(handle).inspect(tensor, recipes, { bins, mode }, call);
     },
-    scales: ({ handle, tensor, recipe, mode }, { signal }) =>
-      models.in(handle, mode).scales(tensor, parseRecipe(recipe), signal, mode),
-    channels: ({ handle, tensor, recipe, mode }, { signal }) =>
-      models.in(handle, mode).channels(tensor, parseRecipe(recipe), signal, mode),
-    searchRanges: ({ handle, tensor, recipe, mode }, { signal }) =>
-      models.in(handle, mode).searchRanges(tensor, parseRecipe(recipe), signal, mode),
+    scales: async ({ handle, tensor, recipe: asked, mode }, call) => {
+      const recipe = parseRecipe(asked);
+      const model = await models.in(handle, mode, recipe, call);
+      return model.scales(tensor, recipe, call.signal, mode);
+    },
+    channels: async ({ handle, tensor, recipe: asked, mode }, call) => {
+      const recipe = parseRecipe(asked);
+      const model = await models.in(handle, mode, recipe, call);
+      return model.channels(tensor, recipe, call.signal, mode);
+    },
+    searchRanges: async ({ handle, tensor, recipe: asked, mode }, call) => {
+      const recipe = parseRecipe(asked);
+      const model = await models.in(handle, mode, recipe, call);
+      return model.searchRanges(tensor, recipe, call.signal, mode);
+    },
     planWeights: ({ handle, recipe }) =>
-      planWeights(models.session(handle).tensors, parseRecipe(recipe)),
+      planWeights(models.model(handle).tensors, parseRecipe(recipe)),
     countMatches: ({ handle, matches }) => {
       const { rules } = parseRecipe({
         ...{ version: 1, name: '', default: null },
         rules: matches.map((match) => ({ match, scheme: null })),
       });
-      const weights = models.session(handle).tensors.filter(isQuantizable);
+      const weights = models.model(handle).tensors.filter(isQuantizable);
       return countMatches(
         rules.map(({ match }) => match),
         weights,
       );
     },
     dotProduct: ({ of, length, seed }, { signal }) => {
-      if (of !== null) return models.session(of.handle).dotProduct(of.tensor, length, seed, signal);
+      if (of !== null) {
+        const { session, tensor } = models.model(of.handle).valuesOf(of.tensor);
+        return session.dotProduct(tensor, length, seed, signal);
+      }
       const params = { files: [], tensor: null, length, seed };
       return pool.run('dot', params, { signal, what: 'random vectors', urgent: true });
     },

@@ -1,4 +1,6 @@
 import * as path from 'node:path';
+import type { PreparationCheck } from '../../../shared/preparation.ts';
+import type { WantedSamples } from '../calibrate/data/samples-for.ts';
 import { openModel } from '../formats/registry.ts';
 import { isUnpassable, loadSession, type SessionOptions } from './onnx-session.ts';
 import type { RunProgress } from './run-progress.ts';
@@ -11,10 +13,13 @@ export interface PrepareRequest {
   readonly out: string;
   /** From how many bytes of the source on its weights go to the side file; 1 GiB where it is missing. */
   readonly inlineBytes?: number;
+  /** What the source and its copy are compared on; they are not compared where it is missing. */
+  readonly check?: WantedSamples;
 }
 
 export interface WrittenModel {
   readonly out: string;
+  readonly check?: PreparationCheck;
 }
 
 /**
@@ -31,7 +36,7 @@ const MIN_EXTERNAL_BYTES = 1024;
  * Conv+BatchNormalization, Conv+Mul, Conv+Add and MatMul+Add are fused (graph optimization level "basic",
  * onnxruntime 1.30). Results equal the source's up to float rounding. The copy differs otherwise too:
  * functions are inlined, and opsets of domains that the model does not use are imported.
- * @throws AppError RUNTIME with the runtime's own words when it rejects the model
+ * @throws AppError RUNTIME with the runtime's own words when it rejects the model, or as checkPrepared
  */
 export async function prepareModel(
   request: PrepareRequest,
@@ -39,7 +44,11 @@ export async function prepareModel(
 ): Promise<WrittenModel> {
   onProgress(preparing('Folding constants'));
   await writeAtBasic(request);
-  return { out: request.out };
+  const { model, out, check: wanted } = request;
+  if (wanted === undefined) return { out };
+  // Loaded when it is needed: other users of this module make no samples.
+  const { checkPrepared } = await import('./prepared-check.ts');
+  return { out, check: await checkPrepared({ model, copy: out, wanted, onProgress }) };
 }
 
 /** Load a model only for the file that onnxruntime writes of it. */

@@ -10,7 +10,7 @@ import type { Keeping } from '../answers/kept-outputs.ts';
 import { openModel } from '../formats/registry.ts';
 import type { RunOptions } from '../run-options.ts';
 import type { Session } from '../session.ts';
-import type { Measurable } from '../static-model.ts';
+import type { Measurable } from '../prepared-view.ts';
 import { runInRuntime, type Runtime } from './host.ts';
 import { runHintsOf } from './run-hints.ts';
 import { temporaryFolder } from './run-folder.ts';

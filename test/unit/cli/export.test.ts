@@ -1,12 +1,17 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import { PRESETS } from '../../../shared/presets.ts';
+import type { Preparation } from '../../../shared/preparation.ts';
+import { findPreset, PRESETS } from '../../../shared/presets.ts';
+import type { Recipe } from '../../../shared/recipe.ts';
 import { runCommand as run } from '../../helpers/command-line.ts';
 import { LITERT_MODELS } from '../../helpers/litert-models.ts';
 import { npyFile } from '../../helpers/npy.ts';
 import { matMulModel, randomValues } from '../../helpers/onnx-model.ts';
+import { floats, safetensorsFile } from '../../helpers/safetensors.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
+import { torchLstm } from '../../helpers/torch-lstm.ts';
 
 const folder = temporaryFolder();
 
@@ -95,5 +100,74 @@ describe('the name of an export', () => {
     const args = ['export', LITERT_MODELS.faceFull, '--recipe', 'litert-dynamic', '--out', out];
     const { status } = await run(...args);
     expect(status).toBe(expected);
+  });
+});
+
+describe('--prepare', () => {
+  const model = writeFile(folder, torchLstm());
+  const words = [
+    'prepared: 11 -> 1 operator, 2 constants computed in advance, 0 normalizations fused',
+    /^the prepared copy differs from the source by float rounding \(\d+ dB\) on 2 samples$/m,
+  ];
+
+  test('is what "prepare" of a recipe is: one export, whose file says so', async () => {
+    const recipe = path.join(folder, 'prepared.json');
+    fs.writeFileSync(recipe, JSON.stringify({ ...findPreset('int8')!, prepare: true }));
+    const [first, second] = ['flag.onnx', 'field.onnx'].map((name) => path.join(folder, name));
+    const flag = await run('export', model, '--recipe', 'int8', '--prepare', '--out', first!);
+    const field = await run('export', model, '--recipe', recipe, '--out', second!);
+    for (const { status, stdout } of [flag, field]) {
+      expect(status).toBe(0);
+      for (const each of words) expect(stdout).toMatch(each);
+    }
+    const graphs = [first!, second!].map((file) => {
+      const bytes = fs.readFileSync(file);
+      expect(bytes.includes('"prepare":true')).toBe(true);
+      return onnx.ModelProto.decode(bytes).graph;
+    });
+    expect(graphs[1]).toEqual(graphs[0]);
+  });
+
+  test('analyze and sensitivity measure that copy, and a plan names its tensors', async () => {
+    const analyzed = await run('analyze', model, '--recipe', 'int8', '--prepare', '--json');
+    const { tensors, preparation } = JSON.parse(analyzed.stdout) as {
+      tensors: { name: string; folded: boolean; bytesBefore: number; bytesAfter: number }[];
+      preparation: Preparation;
+    };
+    expect(preparation.constants).toBe(2);
+    expect(tensors.filter(({ folded }) => folded)).toHaveLength(7);
+    const out = path.join(folder, 'plan.json');
+    const goal = ['--max-bytes', '12kB', '--candidates', 'int4-block32', '--out', out];
+    const planned = await run('plan', model, '--recipe', 'int8', '--prepare', ...goal);
+    expect(planned.status).toBe(0);
+    const { prepare, rules } = JSON.parse(fs.readFileSync(out, 'utf8')) as Recipe;
+    expect([prepare, rules.map(({ match }) => match.name)]).toEqual([true, ['^R$', '^W$']]);
+    const made = path.join(folder, 'planned.onnx');
+    expect(await run('export', model, '--recipe', out, '--out', made)).toMatchObject({
+      stderr: '',
+    });
+    expect(fs.statSync(made).size).toBeLessThanOrEqual(12_000);
+    const measured = await run('sensitivity', model, '--recipe', 'int8', '--prepare', '--json');
+    const { layers } = JSON.parse(measured.stdout) as { layers: { name: string }[] };
+    expect(layers.map(({ name }) => name)).toEqual(['R', 'W']);
+  });
+
+  test.each([
+    [LITERT_MODELS.faceShort, 'a LiteRT model has nothing to prepare: its converter has'],
+    [
+      writeFile(folder, safetensorsFile({ w: floats([64, 64]) }), 'w.safetensors'),
+      'a checkpoint has nothing to prepare',
+    ],
+  ])('of %s is refused in a sentence, and in a recipe a warning', async (file, why) => {
+    const out = path.join(folder, `none${path.extname(file)}`);
+    const args = ['export', file, '--out', out, '--allow-unchanged', '--recipe'];
+    const refused = await run(...args, 'float16', '--prepare');
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toContain(`--prepare is for ONNX models: ${why}`);
+    const recipe = path.join(folder, 'warned.json');
+    fs.writeFileSync(recipe, JSON.stringify({ ...findPreset('float16')!, prepare: true }));
+    const warned = await run(...args, recipe);
+    expect(warned.status).toBe(0);
+    expect(warned.stderr).toContain(`quantscope: warning: ${why}`);
   });
 });

@@ -2,8 +2,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
+import type { WantedSamples } from '../../../electron/engine/calibrate/data/samples-for.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
+import { NO_HINTS } from '../../../electron/engine/runtime/inputs.ts';
+import type { PrepareRequest, WrittenModel } from '../../../electron/engine/runtime/prepare.ts';
 import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
 import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
 import { sharedRuntime } from '../../helpers/shared-runtime.ts';
@@ -11,14 +14,19 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 
 const folder = temporaryFolder();
 const never = new AbortController().signal;
-const prepare = (source: string, out: string, inlineBytes?: number): Promise<{ out: string }> =>
+const check: WantedSamples = { inputs: null, samples: 2, seed: 0, hints: NO_HINTS };
+const prepare = (
+  source: string,
+  out: string,
+  more: Pick<PrepareRequest, 'inlineBytes' | 'check'> = {},
+): Promise<WrittenModel> =>
   runInRuntime(
     sharedRuntime,
     {
       kind: 'prepare',
       model: source,
       out,
-      ...(inlineBytes === undefined ? {} : { inlineBytes }),
+      ...more,
     },
     never,
     () => undefined,
@@ -59,7 +67,11 @@ describe('preparing a model in the runtime process', () => {
     ['weights in a side file', 0],
   ])('folds constants and fuses BatchNormalization and Add into Conv, %s', async (_, inline) => {
     const out = path.join(folder, `prepared-${inline ?? 'inline'}.onnx`);
-    expect(await prepare(source, out, inline)).toEqual({ out });
+    expect(await prepare(source, out, inline === undefined ? {} : { inlineBytes: inline })).toEqual(
+      {
+        out,
+      },
+    );
     const { graph, metadataProps } = onnx.ModelProto.decode(fs.readFileSync(out));
     expect(graph!.node!.map(({ opType }) => opType)).toEqual(['Conv']);
     expect(metadataProps).toMatchObject([{ key: 'author', value: 'someone' }]);
@@ -106,5 +118,96 @@ describe('preparing a model in the runtime process', () => {
       message: expect.stringMatching(/NoSuchOperator/) as string,
     });
     expect(fs.existsSync(path.join(folder, 'rejected.onnx'))).toBe(false);
+  });
+});
+
+describe('a prepared copy beside its source', () => {
+  const out = path.join(folder, 'checked.onnx');
+
+  test('is run on the same samples, and may differ by float rounding', async () => {
+    const source = writeFile(folder, foldableModel());
+    const { check: found } = await prepare(source, out, { check });
+    expect(found).toMatchObject({ samples: 2, unchecked: null });
+    expect(found!.sqnrDb).toBeGreaterThan(120);
+  });
+
+  test('is refused where it computes something else', async () => {
+    // The bias swallows what the Conv adds to it, before BatchNormalization takes the same off again; fused it does not.
+    const large = floatTensor('bias', [4], [3e7, 3e7, 3e7, 3e7]);
+    const source = writeFile(
+      folder,
+      model({
+        node: [
+          node('Conv', ['x', 'w', 'bias'], ['c']),
+          node('BatchNormalization', ['c', 'one', 'zero', 'mean', 'one'], ['y']),
+        ],
+        initializer: [
+          floatTensor('w', [4, 3, 1, 1], randomValues(12, 1)),
+          ...[large, { ...large, name: 'mean' }],
+          ...[floatTensor('one', [4], [1, 1, 1, 1]), floatTensor('zero', [4], [0, 0, 0, 0])],
+        ],
+        input: [value('x', [1, 3, 8, 8])],
+        output: [value('y', [1, 4, 8, 8])],
+      }),
+    );
+    await expect(prepare(source, out, { check })).rejects.toMatchObject({
+      code: 'RUNTIME',
+      message: expect.stringMatching(
+        /output y: is not prepared, because its prepared copy differs by more than float rounding explains \(found an SQNR of [\d.]+ dB, expected at least 80 dB\)/,
+      ) as string,
+    });
+  });
+
+  test('may differ by as much as the source amplifies rounding of its inputs', async () => {
+    // A phase of 10^5 turns one rounding of a value into an error of 0.01.
+    const positive = (seed: number): number[] => randomValues(4, seed).map((x) => Math.abs(x) + 1);
+    const source = writeFile(
+      folder,
+      model({
+        node: [
+          node('Conv', ['x', 'w'], ['c']),
+          node('BatchNormalization', ['c', 'scale', 'shift', 'mean', 'var'], ['n']),
+          node('Mul', ['n', 'many'], ['phase']),
+          node('Sin', ['phase'], ['y']),
+        ],
+        initializer: [
+          floatTensor('w', [4, 3, 1, 1], randomValues(12, 1)),
+          ...['scale', 'shift', 'mean', 'var'].map((name, at) =>
+            floatTensor(name, [4], positive(at + 2)),
+          ),
+          floatTensor('many', [1], [1e5]),
+        ],
+        input: [value('x', [1, 3, 8, 8])],
+        output: [value('y', [1, 4, 8, 8])],
+      }),
+    );
+    const { check: found } = await prepare(source, out, { check });
+    expect(found!.sqnrDb).toBeLessThan(80);
+  });
+
+  test('is not judged where the source draws random numbers, or runs on no generated input', async () => {
+    const source = writeFile(folder, foldableModel());
+    const random = [{ operator: 'RandomNormal "n"', isSeeded: false }];
+    const drawn = await prepare(source, out, {
+      check: { ...check, hints: { ...NO_HINTS, random } },
+    });
+    expect(drawn.check).toMatchObject({
+      ...{ samples: 0, sqnrDb: null },
+      unchecked: 'it goes on from run to run (RandomNormal "n"), so that runs differ',
+    });
+    const picky = writeFile(
+      folder,
+      model({
+        node: [node('Gather', ['table', 'x'], ['g']), node('Relu', ['g'], ['y'])],
+        initializer: [floatTensor('table', [2, 4], randomValues(8, 1))],
+        input: [value('x', [5], 7)],
+        output: [value('y', [5, 4])],
+      }),
+    );
+    const limits = { x: 1000 };
+    const rejected = await prepare(picky, out, {
+      check: { ...check, hints: { ...NO_HINTS, limits } },
+    });
+    expect(rejected.check!.unchecked).toMatch(/rejected every generated input/);
   });
 });

@@ -56,7 +56,13 @@ test.each<[string, string, string, Recipe, number, string]>([
   ['a small Conv', 'conv.onnx', small, recipe('static-int8'), 1, `1 kept: ${NO_SMALLER}`],
   [
     'a Conv of which the prepared copy is larger',
-    ...(['between.onnx', between, recipe('static-int8'), 1, `2 kept: ${NO_SMALLER}`] as const),
+    ...([
+      'between.onnx',
+      between,
+      recipe('static-int8'),
+      1,
+      `2 kept: ${NO_SMALLER}: preparing it adds `,
+    ] as const),
   ],
   ['an Add without weights', 'add.onnx', sum, recipe('ort-static'), 1, `1 Add: ${NO_SMALLER}`],
 ])(
@@ -71,7 +77,9 @@ test.each<[string, string, string, Recipe, number, string]>([
       const { bytesBefore, bytesAfter } = await copy.previewExport(wanted, 'static', { signal });
       const plan = prepared.session.plan(wanted, 'static');
       expect(plan.operators.filter(({ isInteger }) => isInteger)).toEqual([]);
-      expect(plan.operators.filter(({ reason }) => reason === NO_SMALLER)).toHaveLength(idle);
+      expect(plan.operators.filter(({ reason }) => reason?.startsWith(NO_SMALLER))).toHaveLength(
+        idle,
+      );
       expect(plan.activations.filter(({ scheme }) => scheme !== null)).toEqual([]);
       const out = path.join(folder, name);
       expect(bytesAfter).toBe(bytesBefore);

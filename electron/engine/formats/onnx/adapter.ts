@@ -24,6 +24,7 @@ import { kernelsOf } from './kernels/kernels.ts';
 import { ExternalFiles, type ExternalRange } from './read/external-data.ts';
 import { buildGraph, type OnnxGraph } from './read/graph.ts';
 import { readProperties } from './read/properties.ts';
+import { functionCalls } from './read/functions.ts';
 import { readIndex } from './read/read-index.ts';
 import type { OnnxIndex } from './read/records.ts';
 import { withStoredQuantization } from './read/stored-quantization.ts';
@@ -91,6 +92,7 @@ function openOnnx(source: FileSource): OpenedModel {
       kernels: () => kernelsOf(index, tensors),
       properties: () => readProperties(wire, index, model.opsets),
       graph: graphOf,
+      functionCalls: () => functionCalls(index),
       runHints: graphHints(index, tensors),
       layout: ({ weights, ...computing }, mode, recipe, targetName, statistics) =>
         layoutOnnx({

@@ -1,6 +1,6 @@
 import { AppError } from '../../../../../shared/errors.ts';
 import { isKnownDomain } from './operators.ts';
-import type { GraphRecord, NodeRecord } from './records.ts';
+import type { GraphRecord, NodeRecord, OnnxIndex } from './records.ts';
 
 /** The path of a function's body: its domain, name and, where it has one, overload. */
 export function functionPath(domain: string, name: string, overload: string): string {
@@ -52,6 +52,12 @@ export function checkFunctions(
     }
   }
   return heights;
+}
+
+/** How many nodes of a model's graphs call functions that it defines. */
+export function functionCalls({ graph, functions }: OnnxIndex): number {
+  const byPath = new Map(functions.map((body) => [body.path, body]));
+  return [...callsOf(graph, byPath)].length;
 }
 
 function circle(file: string, caller: GraphRecord, callee: GraphRecord): AppError {

@@ -1,7 +1,7 @@
 import { append } from '../../../../../shared/lists.ts';
 import { printable } from '../../../../../shared/errors.ts';
 import type { ScaleDtype, TensorPlan } from '../../../../../shared/plan.ts';
-import type { ExportMode } from '../../../../../shared/exports.ts';
+import { isPrepared, type ExportMode } from '../../../../../shared/exports.ts';
 import { storageDtype } from '../../../../../shared/scheme.ts';
 import type { GraphRecord, NodeRecord, OnnxIndex } from '../read/records.ts';
 import { piecesLength, type CodeLayout, type Layout, type Piece } from '../../../export/layout.ts';
@@ -128,7 +128,7 @@ export function layoutOnnx(request: OnnxExport): Layout {
         tensor.ref.bytes <= (request.inlineBytes ?? 0) ? inlineExternal(tensor) : side.move(tensor),
       );
   const { size } = files[0]!;
-  if (placed !== null && isEdited) append(edits, opsets.dropUnused());
+  if (isPrepared(request.recipe, request.mode) && isEdited) append(edits, opsets.dropUnused());
   if (isEdited) append(edits, [...opsets.edits(size), ...metadataEdits(request)]);
   const others = [...edits];
   const notes = (): readonly Edit[] => besides(exporterMetadata(index, files[0]!), others);

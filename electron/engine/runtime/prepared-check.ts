@@ -1,0 +1,175 @@
+import { AppError } from '../../../shared/errors.ts';
+import type { PreparationCheck } from '../../../shared/preparation.ts';
+import { newNonFinite } from '../../../shared/verification.ts';
+import type { Feeds } from '../calibrate/data/sample-group.ts';
+import { CHECKED_SAMPLES } from '../calibrate/checked-samples.ts';
+import { samplesFor, type WantedSamples } from '../calibrate/data/samples-for.ts';
+import { runSamples, type Steps } from '../calibrate/run-samples.ts';
+import { openModel } from '../formats/registry.ts';
+import type { Outputs } from './compare-outputs.ts';
+import type { ArrayValue } from './inputs.ts';
+import { loadModel } from './load-model.ts';
+import { OutputCheck } from './output-check.ts';
+import { uniform } from './random.ts';
+import { SampleClock, type RunProgress } from './run-progress.ts';
+
+/** SQNR of float outputs, dB, that rounding does not go below in models that do not amplify it. */
+const ROUNDING_DB = { float32: 80, half: 40 } as const;
+/** How far the outputs of a copy may be below those of the source on inputs that are off by one rounding: it rounds in every operator. */
+const AMPLIFIED_DB = 20;
+/** The same of outputs that are integers, where a model has no float output: ties may go either way. */
+const INTEGER_DB = 20;
+
+interface Compared {
+  readonly model: string;
+  readonly copy: string;
+  readonly wanted: WantedSamples;
+  readonly onProgress: (progress: RunProgress) => void;
+}
+
+/** The outputs of a model that is loaded for these alone: never two at a time, as each may take half the memory. */
+interface Ran {
+  readonly outputs: readonly Outputs[];
+  readonly types: ReadonlyMap<string, string>;
+  readonly samples: Steps & { readonly count: number };
+}
+
+/**
+ * Run a float model and its prepared copy on the same samples, as their files say, without graph optimizations.
+ * @throws AppError RUNTIME where the copy does not run, or its outputs differ by more than float rounding explains
+ */
+export async function checkPrepared(asked: Compared): Promise<PreparationCheck> {
+  const { model, copy, wanted } = asked;
+  const { random } = wanted.hints;
+  if (random.length > 0)
+    return notChecked(`it goes on from run to run (${random[0]!.operator}), so that runs differ`);
+  let source: Ran;
+  try {
+    source = await run(model, asked);
+  } catch (error) {
+    // What the source cannot be run on says nothing of the copy.
+    return notChecked(error instanceof AppError ? error.message : String(error));
+  }
+  const { outputs } = await run(copy, asked, source.samples);
+  const checks = compared(source, outputs);
+  const figures = [...checks].map(([name, check]) => ({ ...check.result([]), name, check }));
+  for (const { name, check, nonFinite } of figures) {
+    const problem = check.isCompared ? newNonFinite(nonFinite) : check.problem;
+    if (problem !== null && problem !== undefined) refuse(model, name, problem);
+  }
+  const isFloat = ({ name }: { readonly name: string }): boolean =>
+    /^b?float/.test(source.types.get(name) ?? '');
+  const floats = figures.filter(isFloat);
+  const judged = floats.length > 0 ? floats : figures;
+  const limit = floats.length > 0 ? floatLimit(model) : INTEGER_DB;
+  const below = judged.filter(({ sqnrDb }) => sqnrDb !== null && sqnrDb < limit);
+  if (below.length > 0) {
+    const shaken = floats.length > 0 ? await shakenBy(asked, source) : null;
+    for (const { name, sqnrDb } of below) {
+      const least = Math.min(limit, (shaken?.get(name) ?? Infinity) - AMPLIFIED_DB);
+      if (sqnrDb! < least)
+        refuse(
+          model,
+          name,
+          `an SQNR of ${sqnrDb!.toFixed(1)} dB`,
+          `at least ${least.toFixed(0)} dB`,
+        );
+    }
+  }
+  const known = judged.flatMap(({ sqnrDb }) => sqnrDb ?? []);
+  return {
+    samples: outputs.length,
+    sqnrDb: known.length === 0 ? null : Math.min(...known),
+    unchecked: null,
+  };
+}
+
+function notChecked(unchecked: string): PreparationCheck {
+  return { samples: 0, sqnrDb: null, unchecked };
+}
+
+/** @throws AppError RUNTIME */
+function refuse(model: string, output: string, found: string, expected?: string): never {
+  throw new AppError(
+    'RUNTIME',
+    'is not prepared, because its prepared copy differs by more than float rounding explains',
+    {
+      file: model,
+      field: `output ${output}`,
+      found,
+      expected: expected ?? 'the outputs of the model itself',
+    },
+  );
+}
+
+/** @param known the samples, where they were made for the source */
+async function run(
+  file: string,
+  { wanted, onProgress }: Compared,
+  known?: Ran['samples'],
+): Promise<Ran> {
+  const model = await loadModel(file, wanted.hints, { isUnchanged: true });
+  try {
+    const samples = known ?? (await samplesFor(model, wanted));
+    const types = new Map(model.outputs.map(({ name, type }) => [name, type]));
+    const outputs: Outputs[] = [];
+    const count = Math.min(samples.count, CHECKED_SAMPLES);
+    const clock = new SampleClock(onProgress, 'Checking the prepared copy', 1, count);
+    await runSamples(model, samples, clock, (each) => void outputs.push(each));
+    return { samples, types, outputs };
+  } finally {
+    await model.release();
+  }
+}
+
+function compared(source: Ran, outputs: readonly Outputs[]): ReadonlyMap<string, OutputCheck> {
+  return new Map(
+    [...source.types.keys()].map((name) => {
+      const check = new OutputCheck(name);
+      for (const [at, before] of source.outputs.entries())
+        check.add(before.get(name), outputs[at]?.get(name));
+      return [name, check];
+    }),
+  );
+}
+
+/** Of a model that stores 16-bit floats, rounding is that of those. */
+function floatLimit(file: string): number {
+  return ROUNDING_DB[storesHalves(file) ? 'half' : 'float32'];
+}
+
+function storesHalves(file: string): boolean {
+  const { model, close } = openModel(file);
+  close();
+  return model.tensors.some(({ dtype }) => dtype === 'float16' || dtype === 'bfloat16');
+}
+
+/** The SQNR of the source's outputs when its inputs are off by one rounding: what it makes of rounding by itself. */
+async function shakenBy(asked: Compared, source: Ran): Promise<ReadonlyMap<string, number>> {
+  const step = 2 ** (storesHalves(asked.model) ? -10 : -23);
+  const next = uniform(0);
+  const off = (): number => step * (2 * next() - 1);
+  const { samples } = source;
+  const { outputs } = await run(asked.model, asked, {
+    count: samples.count,
+    sequence: samples.sequence,
+    carried: samples.carried,
+    startsSequence: (index) => samples.startsSequence(index),
+    at: async (index): Promise<Feeds> => {
+      const feeds = Object.entries(await samples.at(index));
+      return Object.fromEntries(feeds.map(([name, each]) => [name, shaken(each, off)]));
+    },
+  });
+  return new Map(
+    [...compared(source, outputs)].flatMap(([name, check]) => {
+      const { sqnrDb } = check.result([]);
+      return sqnrDb === null ? [] : [[name, sqnrDb]];
+    }),
+  );
+}
+
+function shaken(value: ArrayValue, off: () => number): ArrayValue {
+  const { data } = value;
+  if (!(data instanceof Float32Array || data instanceof Float64Array)) return value;
+  return { ...value, data: data.map((each) => each * (1 + off())) };
+}
