@@ -47,7 +47,7 @@ export function preparationLines(facts: Preparation): readonly string[] {
   ];
   const { before, after } = facts.bytes;
   const larger =
-    after > before
+    constants > 0 && after > before
       ? [`constants computed in advance add ${kilobytes(after - before)} to the model in float`]
       : [];
   return [`prepared: ${parts.join(', ')}`, ...larger, checkLine(facts.check)];
