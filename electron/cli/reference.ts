@@ -63,7 +63,7 @@ Mode \`static\` quantizes the values between operators as \`"activations"\` says
 what rounded weights add on average. With \`"rangeByOutputs": true\`, as in \`static-int8-best\`, calibration exports the model by each
 range method, on up to 64 of its samples. It takes the one that loses least of the outputs where that is less than with \`"range"\` beyond chance:
 less in all, and sample by sample by a factor whose mean is 2.5 standard errors from 1; of fewer than eight samples none is. Nearest codes are
-compared with those of the recipe's algorithm, and those that lose less are taken. Copies are compared
+taken in place of those of the recipe's algorithm by the same measure. Copies are compared
 without graph optimizations, as what integer kernels round differs by processor and is not the ranges'. \`"range"\` stands where nothing was measured for
 activations of this dtype and symmetry. \`"operators"\` names types of operators to quantize by onnxruntime's rules.
 

@@ -24,7 +24,7 @@ interface Tried extends Omit<TriedRange, 'sqnrDb'> {
 /**
  * The range method of activations, and whether nearest codes of weights serve better than those of the recipe's
  * algorithm, by what a model's outputs lose on samples that it was calibrated on: a copy is exported by each and run.
- * Codes are compared under the recipe's own range, and the lesser loss decides. Other ranges, with these codes, are taken
+ * Codes are compared under the recipe's own range, and then ranges with these codes. Others than the recipe's own are taken
  * only where they lose less beyond chance: the best of so many on few samples is often not the best on others.
  * @param session of the calibrated model, whose codes were chosen where the recipe wants that
  * @returns undefined where the recipe does not ask for it, or no output can be compared
@@ -52,8 +52,9 @@ export async function findBestRange(
     });
   };
   const plain = await attempt([own], choosesOwnCodes(recipe) ? [false, true] : [false]);
-  const base = leastOf(plain);
-  if (base === undefined) return undefined;
+  const [first, ...nearest] = plain;
+  if (first === undefined) return undefined;
+  const base = chosenOf(first, nearest);
   const others = RANGE_METHODS.filter((range) => JSON.stringify(range) !== JSON.stringify(own));
   const further = await attempt(others, [base.isNearest]);
   const { range, isNearest } = chosenOf(base, further);

@@ -300,7 +300,7 @@ describe('mode static in the window', () => {
       };
     }
 
-    test('the one that loses least beyond chance is chosen, told and saved, with the codes that lose less', async () => {
+    test('the one that loses least beyond chance is chosen, told and saved, with the codes of the recipe where others lose no less beyond it', async () => {
       const { page, grant } = await calibrated(narrow, 12);
       const found = (await bestRangeOf(page, narrow))!;
       const { tried, range, isNearest } = found;
@@ -309,7 +309,8 @@ describe('mode static in the window', () => {
         { range: { percentile: 90 }, isNearest: false },
         { range: { percentile: 90 }, isNearest: true },
       ]);
-      expect(isNearest).toBe(nearest!.sqnrDb! > gptq!.sqnrDb!);
+      expect([isNearest, nearest!.sqnrDb! > gptq!.sqnrDb!]).toEqual([false, true]);
+      expect(nearest!.sqnrDb! - gptq!.sqnrDb!).toBeLessThan(0.5);
       expect(others.map((each) => each.range)).toEqual(RANGE_METHODS);
       expect(others.every((each) => each.isNearest === isNearest)).toBe(true);
       const least = Math.max(...others.map(({ sqnrDb }) => sqnrDb!));
