@@ -49,11 +49,12 @@ export class MomentsObserver {
     }
   }
 
-  /** The mean of the products, group by group, row-major; null where no position was observed, or values of another shape. */
-  result(): Float32Array | null {
+  /** The mean of the products, group by group, row-major; or why there is none. */
+  result(): Float32Array | { readonly reason: string } {
     const { count, width, kernels } = this;
     const { columns, groups } = this.summed;
-    if (count === 0 || this.isUneven) return null;
+    if (this.isUneven) return { reason: 'its input was not observed as float rows of one length' };
+    if (count === 0) return { reason: 'no sample gave it finite inputs' };
     const sums = kernels.float64(this.sums, groups * width * width);
     const means = new Float32Array(groups * columns * columns);
     for (let group = 0; group < groups; group++) {

@@ -44,6 +44,7 @@ export async function observeWeightMoments(
     const request = {
       ...({ kind: 'moments', model: opened.files[0]!.path, folder } as const),
       layers: layers.map(([first]) => first!),
+      inBodies: opened.observable?.().inBodies ?? [],
       ...{ ...wanted, hints: runHintsOf(opened) },
     };
     const { moments, samples, description } = await runInRuntime(

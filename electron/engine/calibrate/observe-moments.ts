@@ -1,10 +1,11 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { SamplesDescription } from '../../../shared/samples.ts';
-import type { WeightInput } from '../formats/format.ts';
+import type { ObservedInBody, WeightInput } from '../formats/format.ts';
 import { loadKernels } from '../kernels/load.ts';
 import { ModelCopies, OBSERVED_BYTES, partsOf } from '../runtime/model-copies.ts';
 import { preparing, SampleClock, type RunProgress } from '../runtime/run-progress.ts';
+import { BodyValues } from './body-values.ts';
 import { samplesFor, type Samples, type WantedSamples } from './data/samples-for.ts';
 import { MomentsObserver, momentsBytes } from './moments-observer.ts';
 import { runSamples } from './run-samples.ts';
@@ -15,6 +16,8 @@ export type ObservedInput = Pick<WeightInput, 'value' | 'columns' | 'groups' | '
 export interface MomentsRequest extends WantedSamples {
   readonly model: string;
   readonly layers: readonly ObservedInput[];
+  /** Values of bodies; of those that layers take, how they are run. */
+  readonly inBodies: readonly ObservedInBody[];
   /** A folder of the program's own, for copies of the model for a while, and for the moments. */
   readonly folder: string;
 }
@@ -40,19 +43,30 @@ export async function observeMoments(
   const { model, folder, hints, layers: inputs } = request;
   const copies = new ModelCopies(model, folder, hints);
   try {
+    const names = new Set(inputs.map(({ value }) => value));
+    const inBodies = request.inBodies.filter(({ name }) => names.has(name));
+    const bodies = new BodyValues(copies, inBodies, OBSERVED_BYTES);
     const samples = await copies.withOutputs([], 'values', (loaded) => samplesFor(loaded, request));
     onProgress(preparing('Finding the sizes of activations', samples.count));
-    const parts = await partsOfInputs(copies, inputs, samples);
+    const { elements, skipped } = await sizesOf(copies, bodies, names, samples, onProgress);
+    const sized = inputs.filter(({ value }) => elements.has(value));
+    const bytesOf = (input: ObservedInput): number =>
+      4 * elements.get(input.value)! + momentsBytes(input);
+    const parts = partsOf(sized, bytesOf, OBSERVED_BYTES);
     const clock = new SampleClock(onProgress, 'Observing sample', parts.length, samples.count);
-    const moments = new Map<ObservedInput, MomentsResult['moments'][number]>();
+    const outcomes = new Map<ObservedInput, MomentsResult['moments'][number]>();
+    const write = ({ input, moments }: Observed): void => {
+      if ('reason' in moments) return void outcomes.set(input, moments);
+      const file = path.join(folder, `${outcomes.size}.moments`);
+      fs.writeFileSync(file, new Uint8Array(moments.buffer));
+      outcomes.set(input, { file });
+    };
     for (const part of parts)
-      for (const [at, result] of (await observePart(copies, part, samples, clock)).entries()) {
-        const file = path.join(folder, `${moments.size}.moments`);
-        if (result !== null) fs.writeFileSync(file, new Uint8Array(result.buffer));
-        moments.set(part[at]!, result === null ? { reason: UNEVEN } : { file });
-      }
+      for (const found of await new ObservedPart(copies, bodies, part).run(samples, clock))
+        if ('skipped' in found) skipped.set(found.skipped.name, found.skipped.reason);
+        else found.inputs.forEach(write);
     return {
-      moments: inputs.map((input) => moments.get(input)!),
+      moments: inputs.map((input) => outcomes.get(input) ?? { reason: skipped.get(input.value)! }),
       samples: samples.count,
       description: samples.describe(),
     };
@@ -61,41 +75,86 @@ export async function observeMoments(
   }
 }
 
-const UNEVEN = 'its input was not observed as float rows of one length';
-
-async function partsOfInputs(
-  copies: ModelCopies,
-  inputs: readonly ObservedInput[],
-  samples: Samples,
-): Promise<readonly (readonly ObservedInput[])[]> {
-  const names = [...new Set(inputs.map(({ value }) => value))];
-  const elements = await copies.elementsOf(names, await samples.at(0));
-  const bytes = new Map(names.map((name, at) => [name, 4 * elements[at]!]));
-  const bytesOf = (input: ObservedInput): number => bytes.get(input.value)! + momentsBytes(input);
-  return partsOf(inputs, bytesOf, OBSERVED_BYTES);
+interface Observed {
+  readonly input: ObservedInput;
+  readonly moments: Float32Array | { readonly reason: string };
 }
 
-async function observePart(
+/** How many elements a run gives of each value, and why it gives none. */
+async function sizesOf(
   copies: ModelCopies,
-  part: readonly ObservedInput[],
+  bodies: BodyValues,
+  names: ReadonlySet<string>,
   samples: Samples,
-  clock: SampleClock,
-): Promise<readonly (Float32Array | null)[]> {
-  const kernels = loadKernels();
-  kernels.reset();
-  const observers = part.map((input) => new MomentsObserver(kernels, input));
-  const names = [...new Set(part.map(({ value }) => value))];
-  await copies.withOutputs(names, 'values', async (model) => {
-    const floats = new Set(
-      model.outputs.filter(({ type }) => type?.startsWith('float')).map(({ name }) => name),
-    );
-    await runSamples(model, samples, clock, (outputs) => {
-      for (const [at, { value }] of part.entries()) {
-        const found = outputs.get(value);
-        if (found?.isText === false && floats.has(value))
-          observers[at]!.add(found.data as ArrayLike<number>, found.dims);
-      }
+  onProgress: (progress: RunProgress) => void,
+) {
+  const inMain = [...names].filter((name) => !bodies.has(name));
+  const sizes = await copies.elementsOf(inMain, await samples.at(0));
+  const elements = new Map(inMain.map((name, at) => [name, sizes[at]!]));
+  const skipped = new Map<string, string>();
+  for (const found of await bodies.sizes(samples, onProgress))
+    if ('skipped' in found) skipped.set(found.skipped.name, found.skipped.reason);
+    else elements.set(found.name, found.elements);
+  return { elements, skipped };
+}
+
+/** Inputs that are observed in one run. */
+class ObservedPart {
+  private readonly copies: ModelCopies;
+  private readonly bodies: BodyValues;
+  private readonly part: readonly ObservedInput[];
+
+  constructor(copies: ModelCopies, bodies: BodyValues, part: readonly ObservedInput[]) {
+    [this.copies, this.bodies, this.part] = [copies, bodies, part];
+  }
+
+  /** The moments of the inputs of each value that have any, or why the value was not observed. */
+  run(samples: Samples, clock: SampleClock) {
+    const names = [...new Set(this.part.map(({ value }) => value))];
+    return this.bodies.observeOrSkip(names, {
+      ...{ clock, rounds: 1 },
+      work: (some) => this.observe(some, samples, clock),
     });
-  });
-  return observers.map((observer) => observer.result());
+  }
+
+  private async observe(
+    names: readonly string[],
+    samples: Samples,
+    clock: SampleClock,
+  ): Promise<{ readonly inputs: readonly Observed[] }[]> {
+    const kernels = loadKernels();
+    kernels.reset();
+    const observers = new Map(
+      this.part
+        .filter(({ value }) => names.includes(value))
+        .map((input) => [input, new MomentsObserver(kernels, input)]),
+    );
+    await clock.take(1, () =>
+      this.copies.withOutputs(names, 'values', async (model) => {
+        const floats = new Set(
+          model.outputs.filter(({ type }) => type?.startsWith('float')).map(({ name }) => name),
+        );
+        await runSamples(model, samples, clock, (outputs) => {
+          for (const [{ value }, observer] of observers) {
+            const found = outputs.get(value);
+            if (found?.isText !== false || !floats.has(value) || found.data.length === 0) continue;
+            observer.add(found.data as ArrayLike<number>, this.dimsOf(value, found.dims));
+          }
+        });
+      }),
+    );
+    const found = [...observers].map(([input, observer]) => ({
+      input,
+      moments: observer.result(),
+    }));
+    return names.map((name) => ({ inputs: found.filter(({ input }) => input.value === name) }));
+  }
+
+  /** Iterations of loops count as more of the first axis. */
+  private dimsOf(value: string, dims: readonly number[]): readonly number[] {
+    const loops = this.bodies.loopsOf(value);
+    if (loops === 0) return dims;
+    const count = dims.slice(0, loops + 1).reduce((product, size) => product * size, 1);
+    return [count, ...dims.slice(loops + 1)];
+  }
 }

@@ -2,15 +2,15 @@ import type { Ranges } from '../../../shared/ranges.ts';
 import type { ObservedInBody } from '../formats/format.ts';
 import type { SamplesDescription } from '../../../shared/samples.ts';
 import { ModelCopies, OBSERVED_BYTES, partsOf } from '../runtime/model-copies.ts';
-import type { Outputs } from '../runtime/compare-outputs.ts';
 import { preparing, SampleClock, type RunProgress } from '../runtime/run-progress.ts';
 import { samplesFor, type Samples, type WantedSamples } from './data/samples-for.ts';
 import { ValueObserver } from './observer.ts';
 import { loadKernels } from '../kernels/load.ts';
 import { simdReductions } from '../kernels/simd-reductions.ts';
 import { runSamples } from './run-samples.ts';
-import { BodySize, type Sized } from './body-size.ts';
-import { isRejection, Trials, UNEVEN, type Skipped } from './trials.ts';
+import type { Sized } from './body-size.ts';
+import { BodyValues } from './body-values.ts';
+import type { Skipped } from './trials.ts';
 
 export interface ObserveRequest extends WantedSamples {
   readonly model: string;
@@ -63,9 +63,6 @@ export async function observeModel(
 
 type Observed = Ranges['values'][number] | { readonly skipped: Skipped };
 
-/** Samples that are run to find the sizes of values of branches that the first ones do not take. */
-const SIZING_SAMPLES = 8;
-
 /** What a round over the samples finds: ranges, and then histograms. */
 const ROUNDS = ['addRange', 'addCounts'] as const;
 
@@ -73,17 +70,14 @@ const ROUNDS = ['addRange', 'addCounts'] as const;
 class Observing {
   private readonly request: ObserveRequest;
   private readonly copies: ModelCopies;
-  /** By value of a body: how many loops run it. */
-  private readonly loops: ReadonlyMap<string, number>;
-  private readonly trials: Trials;
+  private readonly bodies: BodyValues;
   private readonly observedBytes: number;
 
   constructor(request: ObserveRequest) {
     const { inBodies = [], observedBytes = OBSERVED_BYTES } = request;
     this.request = request;
     this.copies = new ModelCopies(request.model, request.folder, request.hints);
-    this.loops = new Map(inBodies.map(({ name, loops }) => [name, loops]));
-    this.trials = new Trials(inBodies);
+    this.bodies = new BodyValues(this.copies, inBodies, observedBytes);
     this.observedBytes = observedBytes;
   }
 
@@ -103,7 +97,7 @@ class Observing {
     const { values, skipped = [] } = this.request;
     const left: Skipped[] = [...skipped];
     const sized = await this.sizesOfMain(values, samples, left);
-    for (const found of await this.sizesInBodies(samples, onProgress))
+    for (const found of await this.bodies.sizes(samples, onProgress))
       if ('skipped' in found) left.push(found.skipped);
       else sized.push(found);
     const parts = partsOf(sized, ({ elements }) => 4 * elements, this.observedBytes);
@@ -131,60 +125,16 @@ class Observing {
     return floats.map((name, at) => ({ name, elements: elements[at]! }));
   }
 
-  /** The largest sizes of the values of bodies that one run can give in every sample, and why the others cannot be. */
-  private async sizesInBodies(
-    samples: Samples,
-    onProgress: (progress: RunProgress) => void,
-  ): Promise<(Sized | { readonly skipped: Skipped })[]> {
-    const names = [...this.loops.keys()];
-    // A loop may run any number of iterations in a later sample, and its values are stacked.
-    const isStacked = names.some((name) => this.loops.get(name)! > 0);
-    const count = isStacked ? samples.count : Math.min(SIZING_SAMPLES, samples.count);
-    const clock = new SampleClock(onProgress, 'Finding sizes, sample', 1, count);
-    const work = async (part: readonly string[]): Promise<BodySize[]> => {
-      const sizes = part.map((name) => new BodySize(name));
-      const take = (outputs: Outputs): void => sizes.forEach((size) => size.add(outputs));
-      await clock.take(1, () =>
-        this.copies.withOutputs(part, 'shapes', (model) => runSamples(model, samples, clock, take)),
-      );
-      return sizes;
-    };
-    const onSplit = (parts: number): void => clock.addRounds(parts);
-    return (await this.trials.run(names, { work, onSplit })).map((found) => {
-      if ('skipped' in found) return found;
-      const reason = this.whyNot(found);
-      return reason === null ? found : { skipped: { name: found.name, reason } };
-    });
-  }
-
-  /** Why the values of a size are not observed; null where they are. */
-  private whyNot({ name, isUneven, elements }: BodySize): string | null {
-    if (isUneven) return UNEVEN;
-    const isStacked = this.loops.get(name)! > 0;
-    if (!isStacked || 4 * elements <= this.observedBytes) return null;
-    const most = (this.observedBytes / 1e6).toPrecision(3);
-    return `takes more than ${most} MB over the iterations of a loop`;
-  }
-
   /** As observe, without the values of bodies that the runtime rejects in a sample. */
-  async observeOrSkip(
+  observeOrSkip(
     names: readonly string[],
     samples: Samples,
     clock: SampleClock,
   ): Promise<Observed[]> {
-    const work = (part: readonly string[]): Promise<Observed[]> =>
-      this.observe(part, samples, clock);
-    const onSplit = (parts: number): void => clock.addRounds(ROUNDS.length * parts);
-    const inBodies = names.filter((name) => this.loops.has(name));
-    if (inBodies.length === names.length) return await this.trials.run(names, { work, onSplit });
-    try {
-      return await work(names);
-    } catch (error) {
-      if (!isRejection(error) || inBodies.length === 0) throw error;
-      onSplit(2);
-      const inMain = names.filter((name) => !this.loops.has(name));
-      return [...(await work(inMain)), ...(await this.trials.run(inBodies, { work, onSplit }))];
-    }
+    return this.bodies.observeOrSkip(names, {
+      ...{ clock, rounds: ROUNDS.length },
+      work: (part) => this.observe(part, samples, clock),
+    });
   }
 
   /** Run all samples twice and reduce what one part of the values holds. */
@@ -205,7 +155,7 @@ class Observing {
             for (const observer of observers) {
               const value = outputs.get(observer.name);
               if (value === undefined || value.isText || value.data.length === 0) continue;
-              const dims = value.dims.slice(this.loops.get(observer.name) ?? 0);
+              const dims = value.dims.slice(this.bodies.loopsOf(observer.name));
               observer[round](value.data as Float32Array, dims);
             }
           });

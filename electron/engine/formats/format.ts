@@ -98,7 +98,7 @@ export interface ObservedInBody {
 /** A stored weight as a matrix, and the value whose rows, or whose patches, are multiplied with its rows. */
 export interface WeightInput {
   readonly tensor: number;
-  /** By name, of the main graph. */
+  /** By valueKey; of bodies only what `observable` names. */
   readonly value: string;
   /** Outputs of the operator, and elements that are summed for each. */
   readonly rows: number;

@@ -1,4 +1,6 @@
+import * as fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { MomentsRequest } from '../../../electron/engine/calibrate/observe-moments.ts';
 import type { ObserveRequest, ObserveResult } from '../../../electron/engine/calibrate/observe.ts';
 import { MOST_REJECTED, Trials } from '../../../electron/engine/calibrate/trials.ts';
 import type { ObservedInBody } from '../../../electron/engine/formats/format.ts';
@@ -9,6 +11,7 @@ import type { RunProgress } from '../../../electron/engine/runtime/run-progress.
 import { AppError } from '../../../shared/errors.ts';
 import {
   growingLoopModel,
+  ifModel,
   loopModel,
   loopOfIfModel,
   steppedLoopModel,
@@ -41,6 +44,58 @@ async function observe(
   } as const;
   return await runInRuntime(sharedRuntime, request, signal, onProgress);
 }
+
+type Layers = MomentsRequest['layers'];
+
+/** The moments of what the weights of a model are multiplied with, and of other values, or why there are none. */
+async function momentsOf(model: Uint8Array, others: Layers = []) {
+  const file = writeFile(folder, model);
+  const opened = openModel(file);
+  const inputs = [...opened.weightInputs!().values()];
+  const { inBodies } = opened.observable!();
+  opened.close();
+  const layers = [...inputs, ...others];
+  const sampled = { inputs: null, samples: 2, seed: 1, hints: NO_HINTS };
+  const request = { kind: 'moments', model: file, folder, layers, inBodies, ...sampled } as const;
+  const { moments } = await runInRuntime(sharedRuntime, request, signal, () => undefined);
+  const found = new Map<string, readonly number[] | string>();
+  for (const [at, { value }] of layers.entries()) {
+    const each = moments[at]!;
+    if ('reason' in each) found.set(value, each.reason);
+    else {
+      const bytes = new Uint8Array(fs.readFileSync(each.file));
+      found.set(value, Array.from(new Float32Array(bytes.buffer)));
+    }
+  }
+  return found;
+}
+
+describe('moments of weights in bodies', () => {
+  test('are of all iterations of a loop', async () => {
+    // The loop multiplies the rows of x one after the other.
+    const rows = { value: 'x', columns: 16, groups: 1, patches: null };
+    const found = await momentsOf(loopModel(), [rows]);
+    expect([...found.keys()]).toEqual(['cell.body/s', 'cell.body/xi', 'last', 'x']);
+    expect(found.get('cell.body/xi')).toEqual(found.get('x'));
+    expect(found.get('cell.body/s')).toHaveLength(32 ** 2);
+  });
+
+  test('are of the branches that samples take', async () => {
+    const found = await momentsOf(ifModel());
+    expect([...found.keys()]).toEqual(['x', 'choose.then_branch/f']);
+    const moments = found.get('choose.then_branch/f') as readonly number[];
+    expect(moments).toHaveLength(128 ** 2);
+    expect(Math.max(...moments)).toBeGreaterThan(0);
+  });
+
+  test('are not of what the runtime rejects', async () => {
+    const found = await momentsOf(growingLoopModel());
+    const reasons = [...found].filter(([, each]) => typeof each === 'string');
+    expect(reasons).toEqual([
+      ['grow.body/s', 'its shape differs between the iterations of a loop'],
+    ]);
+  });
+});
 
 const reasonsOf = ({ skipped }: ObserveResult) => skipped.map(({ name, reason }) => [name, reason]);
 

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { buildKernels } from '../kernels/kernels.ts';
 import { MomentsObserver } from '../../../electron/engine/calibrate/moments-observer.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { squaredOutput } from '../../../electron/engine/quantize/algorithms/nearest.ts';
 import { i32, i8, table } from '../../helpers/flatbuffer.ts';
 import { litertModel } from '../../helpers/litert-model.ts';
+import { momentsOf } from '../../helpers/moments.ts';
 import { randomValues } from '../../helpers/onnx-model.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
+import { buildKernels } from '../kernels/kernels.ts';
 
 const kernels = buildKernels();
-
 const folder = temporaryFolder();
 const [HEIGHT, WIDTH, CHANNELS] = [7, 6, 4];
 
@@ -119,7 +119,7 @@ function expectMoments(
   const w = Float32Array.from(randomValues(filters * columns, 1));
   const observer = new MomentsObserver(kernels, input);
   observer.add(x, dims);
-  const moments = observer.result()!;
+  const moments = momentsOf(observer);
   let wanted = 0;
   for (let row = 0; row < filters; row++) {
     const weights = Float64Array.from({ length: columns }, (_, column) =>
@@ -163,7 +163,7 @@ describe('the moments of a LiteRT weight tell the mean square of what its operat
     expect(input).toMatchObject({ rows: 5, columns: 6, patches: null });
     const observer = new MomentsObserver(kernels, { columns: 6, groups: 1, patches: null });
     observer.add([1, 2, 3, 4, 5, 6, 1, 0, 0, 0, 0, 0], [2, 2, 3]);
-    expect(Array.from(observer.result()!.subarray(0, 6))).toEqual([1, 1, 1.5, 2, 2.5, 3]);
+    expect(Array.from(momentsOf(observer).subarray(0, 6))).toEqual([1, 1, 1.5, 2, 2.5, 3]);
   });
 
   test('filters that do not fit the channels of the input have none', () => {

@@ -103,7 +103,8 @@ function openOnnx(source: FileSource): OpenedModel {
         planStatic(asked, { ...facts, graph: graphOf(), tensors, opset: staticOpset(index) }),
       channelAxes: () => channelAxes(graphOf()),
       observable: () => observable(index, graphOf(), tensors),
-      weightInputs: () => weightInputs(graphOf(), tensors),
+      weightInputs: () =>
+        weightInputs(graphOf(), tensors, observable(index, graphOf(), tensors)),
       withOutputs: (values, what) =>
         observedCopy(
           { index, graph: graphOf },

@@ -2,28 +2,29 @@ import type { OnnxGraph } from '../read/graph.ts';
 import { integerAttribute } from '../read/node-slots.ts';
 import type { NodeRecord } from '../read/records.ts';
 import type { OnnxTensor } from '../read/stored.ts';
-import type { Patches, WeightInput } from '../../format.ts';
+import { valueKey } from '../../../../../shared/graph.ts';
+import type { Observable, Patches, WeightInput } from '../../format.ts';
 
 /**
- * What stored weights of the main graph are multiplied with, by tensor: those of MatMul, of Gemm whose A is as it is,
- * and of Conv. Of several operators that take a tensor the first counts.
+ * What stored weights are multiplied with, by tensor: those of MatMul, of Gemm whose A is as it is, and of Conv, in the
+ * main graph and in bodies that are observed. Of several operators that take a tensor the first counts.
  */
 export function weightInputs(
   { operators, values, nodes }: OnnxGraph,
   tensors: readonly OnnxTensor[],
+  { inBodies }: Observable,
 ): ReadonlyMap<number, WeightInput> {
   const found = new Map<number, WeightInput>();
-  for (const { id, domain, graph, inputs } of operators) {
+  const observed = new Set(inBodies.map(({ name }) => name));
+  for (const { id, domain, inputs } of operators) {
     const [input, weight] = inputs;
-    if (domain !== '' || graph !== '' || input?.kind !== 'value' || weight?.kind !== 'tensor')
-      continue;
-    if (found.has(weight.tensor)) continue;
-    const how = matrixOf(nodes[id]!, tensors[weight.tensor]!.ref.shape);
-    if (how !== null)
-      found.set(weight.tensor, {
-        ...{ tensor: weight.tensor, value: values[input.value]!.name },
-        ...how,
-      });
+    if (domain !== '' || input?.kind !== 'value' || weight?.kind !== 'tensor') continue;
+    const { tensor } = weight;
+    const taken = values[input.value]!;
+    const value = valueKey(taken);
+    if (found.has(tensor) || (taken.graph !== '' && !observed.has(value))) continue;
+    const how = matrixOf(nodes[id]!, tensors[tensor]!.ref.shape);
+    if (how !== null) found.set(tensor, { tensor, value, ...how });
   }
   return found;
 }
