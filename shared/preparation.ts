@@ -53,6 +53,16 @@ export function preparationLines(facts: Preparation): readonly string[] {
   return [`prepared: ${parts.join(', ')}`, ...larger, checkLine(facts.check)];
 }
 
+/** The same, as a paragraph. */
+export function preparationText(facts: Preparation): string {
+  return preparationLines(facts).map(asSentence).join(' ');
+}
+
+/** Words as a sentence of their own. */
+export function asSentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
+}
+
 function checkLine({ samples, sqnrDb, unchecked }: PreparationCheck): string {
   if (unchecked !== null) return `the prepared copy was not compared with the source: ${unchecked}`;
   const on = `on ${counted(samples, 'sample')}`;

@@ -13,6 +13,7 @@ import type { LayerErrors, LayerPart } from './layer-errors.ts';
 import type { Model, TensorRef } from './model.ts';
 import type { ModelProperties } from './properties.ts';
 import type { WeightPlans } from './plan.ts';
+import type { Preparation } from './preparation.ts';
 import type { Recipe, Rule } from './recipe.ts';
 import type { Preview, SamplesDescription } from './samples.ts';
 import type { Scales } from './scales.ts';
@@ -25,7 +26,10 @@ export type Handle = string;
 export type Side = 'a' | 'b';
 
 /** A tensor as the page sees it: everything but where its bytes are. */
-export type TensorSummary = Omit<TensorRef, 'data'>;
+export type TensorSummary = Omit<TensorRef, 'data'> & {
+  /** Whether only the prepared copy of the model has it. */
+  readonly isMade?: true;
+};
 
 export interface ModelSummary extends Omit<Model, 'files' | 'tensors'> {
   /** What people call the format. */
@@ -42,6 +46,8 @@ export interface ModelSummary extends Omit<Model, 'files' | 'tensors'> {
   readonly tensors: readonly TensorSummary[];
   /** Whether codes of its weights can be chosen on samples. */
   readonly takesMoments: boolean;
+  /** What its prepared copy changes, once a page has asked for it: `tensors` ends with those that only the copy has. */
+  readonly preparation?: Preparation | null;
   /** What plans go by, where a model that is open already was calibrated. */
   readonly calibrated?: Calibrations;
 }
@@ -160,6 +166,11 @@ export interface Requests {
   openRanges: { params: { handle: Handle; file: Handle }; reply: Calibrated };
   /** Write the ranges that mode static plans by. */
   saveRanges: { params: { handle: Handle; target: Handle }; reply: null };
+  /** Make the prepared copy of a model, where there is none, and tell of the tensors that only it has. */
+  prepare: {
+    params: { handle: Handle };
+    reply: { readonly tensors: readonly TensorSummary[]; readonly preparation: Preparation | null };
+  };
   /** The outputs of all weights' operators in mode static. */
   activations: {
     params: { handle: Handle; recipe: Recipe };

@@ -105,9 +105,10 @@ async function sizedPlan(
   const { bytesBefore, bytesAfter, quantized } = preview;
   const isLimited = goal !== null && 'maxBytes' in goal;
   const meets = isLimited ? bytesAfter <= goal.maxBytes : plan.meets;
-  // In mode static the export is of a prepared copy, which has other tensors.
+  // A prepared copy has other tensors than its source.
+  const isCopy = mode === 'static' || preview.preparation !== undefined;
   const kept = preview.kept.reduce((sum, { tensors }) => sum + tensors, 0);
-  const total = { ...plan.total, ...(mode === 'static' ? { quantized, kept } : {}) };
+  const total = { ...plan.total, ...(isCopy ? { quantized, kept } : {}) };
   return { ...plan, total, meets, fileBytes: { before: bytesBefore, after: bytesAfter } };
 }
 
@@ -137,6 +138,8 @@ export async function measureBudget(
   const names: BudgetName[] = [];
   const free = new Set<number>();
   for (const { name, tensors } of freeNames(model, request)) {
+    // What preparing the model folds into others is in no export.
+    if (tensors.every((tensor) => ofBase.reports[tensor]!.folded === true)) continue;
     const biases = tensors.flatMap((tensor) => ofBase.onIntegers.get(tensor) ?? []);
     const options = optionsOf({ tensors, biases }, kept, measured, elements);
     names.push({ name, tensors, options, base: ofBase.reports[tensors[0]!]!.scheme });

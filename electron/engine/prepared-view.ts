@@ -7,6 +7,8 @@ import type { Scales } from '../../shared/scales.ts';
 import {
   totalOf,
   type RangeCandidate,
+  type SideDetail,
+  type Statistics,
   type TensorDetail,
   type TensorReport,
   type Total,
@@ -43,6 +45,19 @@ export type Budgeted = Pick<Session, 'tensors'> &
 /** A recipe that changes nothing of the model. */
 function keeping(recipe: Recipe): Recipe {
   return { ...recipe, default: null, rules: [], prepare: undefined };
+}
+
+/** The report of a tensor that an export does not have. */
+export function foldedReport(ref: TensorRef, reason: string): TensorReport {
+  const entry = { tensor: ref.id, scheme: null, reason, byRule: false };
+  return { ...keptReport(ref, entry, null), folded: true, bytesAfter: 0 };
+}
+
+/** What the inspector shows of it under a recipe. */
+export function foldedSide(ref: TensorRef, reason: string, statistics: Statistics): SideDetail {
+  const entry = { tensor: ref.id, scheme: null, reason, byRule: false };
+  const side = inspectedSide(ref, entry, null, statistics)!;
+  return { ...side, report: { ...side.report, folded: true, bytesAfter: 0 } };
 }
 
 /**
@@ -124,12 +139,8 @@ export class PreparedView implements Budgeted {
       return { ...detail, tensor, a: side(detail.a), b: side(detail.b) };
     }
     const detail = await this.source.inspect(tensor, [null, null], bins, signal);
-    const entry = { tensor, scheme: null, reason: this.whyGone(tensor), byRule: false };
-    const side = (recipe: Recipe | null | undefined): TensorDetail['a'] =>
-      recipe === null || recipe === undefined
-        ? null
-        : inspectedSide(this.source.tensors[tensor]!, entry, null, detail.statistics);
-    return { ...detail, a: side(recipes[0]), b: side(recipes[1]) };
+    const side = foldedSide(this.source.tensors[tensor]!, this.whyGone(tensor), detail.statistics);
+    return { ...detail, a: recipes[0] ? side : null, b: recipes[1] ? side : null };
   }
 
   /** As Session.scales. */
@@ -240,8 +251,7 @@ export class PreparedView implements Budgeted {
   }
 
   private goneReport(ref: TensorRef): TensorReport {
-    const entry = { tensor: ref.id, scheme: null, reason: this.whyGone(ref.id), byRule: false };
-    return { ...keptReport(ref, entry, null), folded: true, bytesAfter: 0 };
+    return foldedReport(ref, this.whyGone(ref.id));
   }
 
   private asSource(report: TensorReport): TensorReport {

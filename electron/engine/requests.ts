@@ -80,6 +80,7 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
   searchRanges: v.strictObject({ handle, tensor: index, recipe, mode }),
   planWeights: v.strictObject({ handle, recipe }),
   countMatches: v.strictObject({ handle, matches }),
+  prepare: v.strictObject({ handle }),
   describeSamples: v.strictObject({ handle, ...sampleInputs }),
   calibrate: v.strictObject({
     handle,

@@ -4,8 +4,7 @@ import type { TensorRef } from '../../shared/model.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { Scales } from '../../shared/scales.ts';
 import type { RangeCandidate, TensorDetail, TensorReport, Total } from '../../shared/report.ts';
-import type { Budgeted, PreparedView } from './prepared-view.ts';
-import { inspectedSide, keptReport } from './reports.ts';
+import { foldedReport, foldedSide, type Budgeted, type PreparedView } from './prepared-view.ts';
 import type { AnalyzeOptions, Session } from './session.ts';
 
 /** Why an export has no tensor that preparing the model would make. */
@@ -36,12 +35,7 @@ export class UnpreparedView implements Budgeted {
     recipe: Recipe,
     options: AnalyzeOptions,
   ): Promise<{ reports: TensorReport[]; total: Total }> {
-    options.onReports?.(
-      this.view.made.map((ref) => ({
-        ...keptReport(ref, absent(ref.id), null),
-        folded: true as const,
-      })),
-    );
+    options.onReports?.(this.view.made.map((ref) => foldedReport(ref, ONLY_PREPARED)));
     return this.source.analyze(recipe, {
       ...options,
       first: (options.first ?? []).filter((id) => !this.isMade(id)),
@@ -58,11 +52,8 @@ export class UnpreparedView implements Budgeted {
   ): Promise<TensorDetail> {
     if (!this.isMade(tensor)) return this.source.inspect(tensor, recipes, bins, signal, mode);
     const detail = await this.view.inspect(tensor, [null, null], bins, signal, mode);
-    const side = (recipe: Recipe | null | undefined): TensorDetail['a'] =>
-      recipe === null || recipe === undefined
-        ? null
-        : inspectedSide(this.view.tensors[tensor]!, absent(tensor), null, detail.statistics);
-    return { ...detail, a: side(recipes[0]), b: side(recipes[1]) };
+    const side = foldedSide(this.view.tensors[tensor]!, ONLY_PREPARED, detail.statistics);
+    return { ...detail, a: recipes[0] ? side : null, b: recipes[1] ? side : null };
   }
 
   /** As Session.scales; none of a tensor of the copy. */
@@ -99,8 +90,4 @@ export class UnpreparedView implements Budgeted {
   private isMade(tensor: number): boolean {
     return tensor >= this.source.tensors.length;
   }
-}
-
-function absent(tensor: number): { tensor: number; scheme: null; reason: string; byRule: false } {
-  return { tensor, scheme: null, reason: ONLY_PREPARED, byRule: false };
 }

@@ -56,8 +56,8 @@ function worstOf({ a, b }: DumbbellRow): number {
 }
 
 function noteOf(a: Figures, b: Figures): string {
-  if (a.scheme === null) return 'A kept';
-  if (b.scheme === null) return 'B kept';
+  if (a.scheme === null) return a.isFolded === true ? 'A folded' : 'A kept';
+  if (b.scheme === null) return b.isFolded === true ? 'B folded' : 'B kept';
   if (a.db === Infinity || b.db === Infinity) return exactNote(a, b);
   const delta = deltaDb(a, b);
   return delta === null || !Number.isFinite(delta) ? '' : change(delta);

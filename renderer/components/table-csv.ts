@@ -38,9 +38,13 @@ export function tableCsv(rows: readonly TableRow[]): string {
   return csv([head, ...lines]);
 }
 
-function side({ scheme, db, bytes, reason }: Figures): (string | number | null)[] {
+function side({ scheme, db, bytes, reason, isFolded }: Figures): (string | number | null)[] {
   return [
-    scheme === null ? 'kept' : schemeSentence(fieldsOf(scheme), rangeWord),
+    isFolded === true
+      ? 'folded'
+      : scheme === null
+        ? 'kept'
+        : schemeSentence(fieldsOf(scheme), rangeWord),
     db ?? null,
     bytes,
     reason,

@@ -1,6 +1,7 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
 import { tick } from 'svelte';
 import { AppError, toErrorData } from '../../shared/errors.ts';
+import { isPrepared } from '../../shared/exports.ts';
 import type { WeightPlans } from '../../shared/plan.ts';
 import type { Progress, Side, TensorSummary } from '../../shared/protocol.ts';
 import type { Recipe } from '../../shared/recipe.ts';
@@ -33,6 +34,8 @@ type Host = Pick<
   | 'recipes'
   | 'inspection'
   | 'failAnalysis'
+  | 'compare'
+  | 'prepare'
   | 'announcer'
 >;
 
@@ -45,7 +48,11 @@ export class Analyses {
   };
   readonly #running: Partial<Record<Side, AbortController>> = {};
   readonly #statistics = new Map<number, Statistics>();
+  /** Whether those are of the prepared copy. */
+  #isOfCopy = false;
   #statisticsVersion = $state(0);
+  /** Tensors without those of the prepared copy, one list for each, as plans are found once for a list. */
+  readonly #own = new WeakMap<readonly TensorSummary[], readonly TensorSummary[]>();
   #visible: readonly number[] = [];
 
   readonly #bump = oncePerFrame(
@@ -81,14 +88,19 @@ export class Analyses {
     this.#statistics.clear();
   }
 
+  /** More tensors are told of, since the model's prepared copy is made. */
+  grow(tensors: readonly TensorSummary[]): void {
+    for (const side of ['a', 'b'] as const) this.sides[side].grow(tensors);
+  }
+
   stop(side: Side): void {
     this.#running[side]?.abort();
   }
 
   /** Report the model under a side's recipe: the plan at once, figures as they come. */
   async run(side: Side): Promise<void> {
-    const { model, file, mode, jobs, selection, client } = this.#workbench;
-    if (model === null || file === null) return;
+    const { file, mode, jobs, selection, client } = this.#workbench;
+    if (this.#workbench.model === null || file === null) return;
     this.stop(side);
     const abort = new AbortController();
     this.#running[side] = abort;
@@ -96,7 +108,9 @@ export class Analyses {
     const recipe = this.#workbench.recipes[side];
     let plan: WeightPlans;
     try {
-      const planned = this.#planned(model.tensors, recipe, file.handle, abort.signal);
+      if (this.#waitsForCopy(side)) await this.#workbench.prepare();
+      if (abort.signal.aborted) return;
+      const planned = this.#planned(this.#tensorsOf(side), recipe, file.handle, abort.signal);
       // Whoever waits, if only for a promise that is settled, comes behind the drawing of the view.
       plan = planned instanceof Promise ? await planned : planned;
     } catch (error) {
@@ -105,6 +119,8 @@ export class Analyses {
       this.#workbench.failAnalysis(error);
       return;
     }
+    const { model } = this.#workbench;
+    if (model === null) return;
     state.plan = plan;
     state.running = true;
     state.isPaused = false;
@@ -116,7 +132,7 @@ export class Analyses {
     // says which rows are seen; a small one is measured while it is drawn.
     if (model.tensors.length > SMALL_MODEL || !this.#workbench.inspection.isCurrent) await tick();
     const first = [...new Set([...selection.ids, ...this.#visible])];
-    const withStatistics = this.#statistics.size === 0;
+    const withStatistics = this.#takesStatistics(side);
     try {
       const total = await jobs.run(job, () =>
         client.request(
@@ -130,8 +146,10 @@ export class Analyses {
               this.#bump();
             },
             onStatistics: (entries) => {
+              const isOther = side === 'b' && !this.#areAlike;
               for (const { tensor, statistics } of entries)
-                this.#statistics.set(tensor, statistics);
+                if (!isOther || !this.#statistics.has(tensor))
+                  this.#statistics.set(tensor, statistics);
               this.#bump();
             },
           },
@@ -144,6 +162,43 @@ export class Analyses {
     } finally {
       if (this.#running[side] === abort) state.settle();
     }
+  }
+
+  /** Whether a side is of the prepared copy of the model. */
+  isPrepared(side: Side): boolean {
+    const { model, mode, recipes } = this.#workbench;
+    return model?.runtime === 'onnxruntime' && isPrepared(recipes[side], mode);
+  }
+
+  /** Whether both sides are of the same values. */
+  get #areAlike(): boolean {
+    return !this.#workbench.compare || this.isPrepared('a') === this.isPrepared('b');
+  }
+
+  #waitsForCopy(side: Side): boolean {
+    return this.isPrepared(side) && this.#workbench.model?.preparation === undefined;
+  }
+
+  /** The tensors that a side's export can have. */
+  #tensorsOf(side: Side): readonly TensorSummary[] {
+    const tensors = this.#workbench.model?.tensors ?? [];
+    if (this.isPrepared(side) || tensors.at(-1)?.isMade !== true) return tensors;
+    return this.#own.get(tensors) ?? this.#withoutMade(tensors);
+  }
+
+  #withoutMade(tensors: readonly TensorSummary[]): readonly TensorSummary[] {
+    const own = tensors.filter(({ isMade }) => isMade !== true);
+    this.#own.set(tensors, own);
+    return own;
+  }
+
+  /** Whether statistics are wanted that the engine has already. Those shown are of A's values, which preparing changes. */
+  #takesStatistics(side: Side): boolean {
+    if (side === 'a' && this.#isOfCopy !== this.isPrepared('a')) {
+      this.#isOfCopy = this.isPrepared('a');
+      this.#statistics.clear();
+    }
+    return this.#statistics.size === 0;
   }
 
   /** What a recipe asks for: found at once, or by the engine where regular expressions take long. */

@@ -18,6 +18,8 @@ export interface Figures {
   /** null where the tensor is left alone. */
   readonly scheme: Scheme | null;
   readonly reason: string | null;
+  /** Whether the export does not have it: preparing the model computed or fused it into others, or makes it. */
+  readonly isFolded?: true;
   readonly byRule: boolean;
   readonly bytes: number;
   /** undefined while not known; null where there is none; Infinity where there is no error. */
@@ -48,6 +50,7 @@ export function figuresOf(
     return {
       scheme: done,
       reason: report.reason === null ? null : escaped(report.reason),
+      ...(report.folded === true ? { isFolded: true } : {}),
       byRule,
       bytes: report.bytesAfter,
       db,
@@ -75,6 +78,12 @@ export function isOutlier(figures: Figures, median: number | null): boolean {
   const { scheme, db } = figures;
   if (scheme === null || median === null || db === undefined || db === null) return false;
   return db < median - OUTLIER_DB;
+}
+
+/** What is said of a tensor that is not quantized. */
+export function keptSentence(reason: string | null, isFolded: boolean): string {
+  const words = reason ?? 'as it is';
+  return isFolded ? `Not in the export: ${words}.` : `Kept: ${words}.`;
 }
 
 /** Step of the heat scale, 0 to 5: 2 dB a step under the median. */

@@ -74,6 +74,7 @@ export function groupFigures(members: readonly Figures[]): GroupFigures {
     scheme: schemes.find((scheme) => scheme !== null) ?? null,
     schemes: schemes.length,
     reason: members.find(({ reason }) => reason !== null)?.reason ?? null,
+    ...(members.every(({ isFolded }) => isFolded === true) ? { isFolded: true } : {}),
     byRule: members.some(({ byRule }) => byRule),
     bytes: members.reduce((sum, { bytes }) => sum + bytes, 0),
     db: worst(quantized.length === 0 ? members : quantized),

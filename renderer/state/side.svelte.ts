@@ -58,6 +58,12 @@ export class SideState {
     this.settled++;
   }
 
+  /** More tensors are told of; what is known of the others stays. */
+  grow(tensors: readonly TensorSummary[]): void {
+    this.#tensors = tensors;
+    this.plan = this.#plan;
+  }
+
   get plan(): WeightPlans {
     return this.#plan;
   }

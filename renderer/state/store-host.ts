@@ -28,6 +28,8 @@ export interface StoreHost {
   readonly compare: boolean;
   /** What is shown of the current tensor: whether it was asked for under the recipes as they are. */
   readonly inspection: { readonly isCurrent: boolean };
+  /** Make the prepared copy of the model, and tell of its tensors besides. @throws AppError */
+  prepare(): Promise<void>;
   /** The name of a tensor on screen. */
   nameOf(tensor: number): string;
   fail(error: unknown): void;

@@ -200,8 +200,8 @@ export class Workbench {
       const model = await this.jobs.run(job, () =>
         untilAborted(this.#requestOpen(file), abort.signal, () => this.#closeUnseen(file)),
       );
-      const isSame =
-        this.file?.handle === file.handle && this.model?.tensors.length === model.tensors.length;
+      const before = this.model?.tensors.filter(({ isMade }) => isMade !== true).length;
+      const isSame = this.file?.handle === file.handle && before === model.tensors.length;
       if (!isSame) this.#close(file);
       this.file = file;
       this.model = model;
@@ -363,6 +363,25 @@ export class Workbench {
   /** The theme may have been changed in the window's menu. */
   async refreshTheme(): Promise<void> {
     this.theme = (await this.settings()).theme;
+  }
+
+  /** Make the prepared copy of the model, and tell of the tensors that only it has. @throws AppError */
+  async prepare(): Promise<void> {
+    const { file } = this;
+    if (file === null) return;
+    const abort = new AbortController();
+    const job = new Job(`Preparing ${file.label}`, () => abort.abort());
+    const { tensors, preparation } = await this.jobs.run(job, () =>
+      this.client.request(
+        'prepare',
+        { handle: file.handle },
+        { signal: abort.signal, onProgress: (progress) => job.update(progress) },
+      ),
+    );
+    const { model } = this;
+    if (this.file !== file || model === null || model.preparation !== undefined) return;
+    this.model = { ...model, preparation, tensors: [...model.tensors, ...tensors] };
+    this.analyses.grow(this.model.tensors);
   }
 
   analyzeBoth(): void {

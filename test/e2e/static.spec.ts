@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Page } from '@playwright/test';
 import { root } from '../helpers/root.ts';
+import { torchLstm } from '../helpers/torch-lstm.ts';
 import { expect, figuresSettle, SAMPLE, test } from './app.ts';
 
 const SHOTS = process.env['QUANTSCOPE_SHOTS'];
@@ -89,7 +90,9 @@ test('a folder of pictures calibrates the model, and its static export runs on i
   ).toBeVisible();
   await page.getByLabel('Role', { exact: true }).selectOption('all');
   await page.getByLabel('Filter layers').fill('batch_norm_0.w_0');
-  await expect(grid.getByTitle(/^Kept: folded into Conv p2o\.Conv\.0/).first()).toBeVisible();
+  await expect(
+    grid.getByTitle(/^Not in the export: folded into Conv p2o\.Conv\.0/).first(),
+  ).toBeVisible();
   await page.getByLabel('Filter layers').fill('');
   await page.getByLabel('Role', { exact: true }).selectOption('weights');
   await grid.getByRole('row').nth(2).click();
@@ -185,5 +188,46 @@ test('a folder of pictures calibrates the model, and its static export runs on i
   await shot(page, 'arithmetic');
   await page.keyboard.press('Escape');
   await shot(page, 'gptq');
+  expect(app.complaints).toEqual([]);
+});
+
+test('a recipe that prepares the model shows, measures and exports the weights that preparing makes', async ({
+  open,
+  folder,
+}) => {
+  const file = path.join(folder, 'lstm.onnx');
+  fs.writeFileSync(file, torchLstm());
+  const app = await open(file);
+  const { page } = app;
+  await figuresSettle(app);
+  const grid = page.getByRole('grid', { name: 'Layers' });
+  const made = grid.getByRole('row').filter({ hasText: 'lstm (R)' });
+  await expect(made).toHaveCount(0);
+
+  await page.getByRole('button', { name: 'Export…', exact: true }).click();
+  const dialog = page.getByRole('dialog', { name: /^Export / });
+  const prepare = dialog.getByRole('checkbox', { name: /^Prepare the model/ });
+  await expect(prepare).not.toBeChecked();
+  await prepare.check();
+  await expect(dialog).toContainText(
+    /Prepared: 11 -> 1 operator, 2 constants computed in advance.*The prepared copy differs from the source by float rounding/,
+  );
+  await shot(page, 'prepared-export');
+  const out = path.join(folder, 'lstm.int8.onnx');
+  await app.answerSave(out);
+  await dialog.getByRole('button', { name: 'Export', exact: true }).click();
+  await expect(dialog.getByRole('status')).toContainText('Exported', { timeout: 30_000 });
+  expect(fs.readFileSync(out).includes('"prepare":true')).toBe(true);
+  await dialog.getByRole('button', { name: 'Done' }).click();
+
+  // Only A prepares: it has R, in which the source's weight is gone, and B has the source's.
+  await expect(page.getByText('Prepared: A', { exact: true })).toBeVisible();
+  await figuresSettle(app);
+  await expect(made).toHaveCount(1);
+  await made.click();
+  const inspector = page.getByRole('complementary', { name: 'Inspector' });
+  await expect(inspector).toContainText('One recipe prepares the model and the other does not');
+  await expect(inspector).toContainText('levels');
+  await shot(page, 'prepared-layers');
   expect(app.complaints).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { ModelSummary } from '../../../shared/protocol.ts';
 import type { OpenModel } from '../open-model.ts';
+import { tensorSummaries } from '../summaries.ts';
 import type { Context, Handlers } from './handler.ts';
 
 /** Opening and closing models, and what a page that was reloaded finds. */
@@ -8,7 +9,7 @@ export function modelHandlers({
   models,
   exports,
   grants,
-}: Context): Pick<Handlers, 'open' | 'close' | 'properties' | 'running'> {
+}: Context): Pick<Handlers, 'open' | 'close' | 'properties' | 'prepare' | 'running'> {
   return {
     open: async ({ handle }) => {
       const current = models.find(handle);
@@ -22,6 +23,14 @@ export function modelHandlers({
       return null;
     },
     properties: ({ handle }) => models.session(handle).opened.properties(),
+    prepare: async ({ handle }, call) => {
+      const model = models.model(handle);
+      const { made: tensors, preparation } = await model.preparedView(call);
+      const { files } = model.session.opened.model;
+      const isMade = true as const;
+      const summaries = tensorSummaries({ tensors, files }).map((each) => ({ ...each, isMade }));
+      return { tensors: summaries, preparation };
+    },
     running: () => {
       const handle = models.last;
       const file = handle === undefined ? undefined : grants.pathOf(handle);
