@@ -1,3 +1,4 @@
+import type { Equalization } from './equalization.ts';
 import type { BestRange, ChosenRange } from './ranges.ts';
 import type { ActivationScheme } from './recipe.ts';
 import type { Histogram, RangeCandidate } from './report.ts';
@@ -71,6 +72,8 @@ export interface StaticOutline {
   readonly float: readonly FloatGroup[];
   /** As in Plan. */
   readonly bestRange?: BestRange;
+  /** What became of the recipe's wish for equalized weights. */
+  readonly equalization?: Equalization;
 }
 
 /** What a calibration found. */

@@ -1,3 +1,4 @@
+import type { Equalization } from './equalization.ts';
 import type { StaticOutline } from './activations.ts';
 import type { Preparation } from './preparation.ts';
 import type { BestRange } from './ranges.ts';
@@ -67,6 +68,8 @@ export interface ExportResult {
   readonly activations?: { readonly quantized: number; readonly kept: number };
   /** Mode static: the range method of activations, where the recipe has it chosen by the model's outputs. */
   readonly bestRange?: BestRange;
+  /** Mode static: what became of the recipe's wish for equalized weights. */
+  readonly equalization?: Equalization;
   /** Modes that run operators on codes (dynamic, static, nbits): how many do. */
   readonly integerOperators?: number;
   /** Mode float16: the operators that compute in float32; mode static: those that stay in float. */

@@ -1,4 +1,5 @@
 import { dtypeOf, packedBytes, type DtypeName } from './dtypes.ts';
+import type { Equalization } from './equalization.ts';
 import { isQuantizable, type TensorRef } from './model.ts';
 import type { ActivationScheme, Recipe, Rule } from './recipe.ts';
 import {
@@ -108,6 +109,8 @@ export interface Plan {
   readonly io?: 'int8' | 'uint8' | 'int16';
   /** The range method of activations, where the recipe has it chosen by the model's outputs. */
   readonly bestRange?: BestRange;
+  /** Mode static: what became of the recipe's wish for equalized weights. */
+  readonly equalization?: Equalization;
 }
 
 /** A plan that leaves activations in float. */

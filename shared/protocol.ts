@@ -159,13 +159,15 @@ export interface Requests {
       choosesCodes: boolean;
       /** The recipe whose range method of activations is chosen by the outputs, where one asks for that. */
       rangeOf?: Recipe | undefined;
+      /** Mode static: whether a recipe asks for equalized weights. */
+      equalizes?: boolean | undefined;
     } & SampleInputs;
     reply: Calibrated;
   };
   /** Plan mode static by the ranges of a file. */
   openRanges: { params: { handle: Handle; file: Handle }; reply: Calibrated };
-  /** Write the ranges that mode static plans by. */
-  saveRanges: { params: { handle: Handle; target: Handle }; reply: null };
+  /** Write the ranges that mode static plans a recipe by. */
+  saveRanges: { params: { handle: Handle; target: Handle; recipe: Recipe }; reply: null };
   /** Make the prepared copy of a model, where there is none, and tell of the tensors that only it has. */
   prepare: {
     params: { handle: Handle };

@@ -1,3 +1,4 @@
+import type { Equalization } from './equalization.ts';
 import { choosesRange, withRange, type ActivationScheme, type Recipe } from './recipe.ts';
 import type { RangeMethod } from './scheme.ts';
 
@@ -82,6 +83,8 @@ export interface ObservedValue {
 export interface ObservedChannels {
   /** By channel. */
   readonly means: readonly number[];
+  /** The largest magnitude, by channel; files of older versions have none. */
+  readonly peaks?: readonly number[] | undefined;
   /** The value's shape in the first sample. */
   readonly shape: readonly number[];
 }
@@ -94,6 +97,13 @@ export interface Ranges {
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
   /** Where a recipe has the range method chosen by the model's outputs. */
   readonly best?: BestRange | undefined;
+  /** Where the values are those of a copy with factors moved between its weights; what became of the wish for one. */
+  readonly equalization?: Equalization | undefined;
+}
+
+/** Whether ranges are those of a copy with factors moved between its weights. */
+export function isEqualized({ equalization }: Pick<Ranges, 'equalization'>): boolean {
+  return equalization !== undefined && equalization.layers.length > 0;
 }
 
 /** The part of the number line that codes are to span. */

@@ -58,6 +58,11 @@ export interface Recipe {
   readonly minElements: number;
   /** What MatMulNBits nodes of an export in mode nbits compute in; 0, unset, where it is left out. */
   readonly accuracyLevel?: AccuracyLevel | undefined;
+  /**
+   * Whether mode static moves factors of channels between weights before it quantizes them, where float results stay as they
+   * are to the bit (cross-layer equalization, and smoothing by what norms multiply with).
+   */
+  readonly equalize?: boolean | undefined;
   /** Whether an ONNX export leaves out what exporters note of nodes, values and tensors. */
   readonly dropMetadata?: boolean | undefined;
   /**

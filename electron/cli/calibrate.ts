@@ -50,7 +50,7 @@ export const calibrateCommand: CommandDefinition = {
       name: 'recipe',
       value: 'R',
       description:
-        'A preset or recipe file, whose activation scheme chooses the ranges that are shown.',
+        'A preset or recipe file: its activation scheme chooses the ranges that are shown, and with "equalize" they are of equalized weights.',
     },
     IMAGES_OPTION,
     SAMPLES_OPTION,
@@ -73,10 +73,10 @@ async function calibrate({ positionals, values }: CommandInput): Promise<void> {
     const inputs = [...tools.session.opened.files, ...recipeFiles(values['recipe'])];
     checkWritable(out, inputs);
     const given = calibrationInputs(values, 'inputs', recipe);
-    await withPrepared(tools, given, async (prepared) => {
+    await withPrepared(tools, given, async (made) => {
       const limit = values['samples'] === undefined ? undefined : given.samples;
       const samples = { ...given, limit };
-      const found = await observed(prepared, samples, tools);
+      const { prepared, ranges: found } = await observed(made, samples, recipe, tools);
       const ranges =
         recipe !== null && choosesRange(recipe)
           ? await withChoices(prepared, found, { recipe, samples, codes: true }, tools)

@@ -1,13 +1,20 @@
-import { printable } from '../../shared/errors.ts';
+import { AppError, printable } from '../../shared/errors.ts';
 import { isPrepared, type ExportMode } from '../../shared/exports.ts';
 import type { CalibrationSettings } from '../../shared/calibration-settings.ts';
 import { parseRecipe } from '../../shared/recipe-file.ts';
 import { choosesCodes, choosesRange, type Recipe } from '../../shared/recipe.ts';
-import { decidedBy, isMeasuredFor, rangeName, type Ranges } from '../../shared/ranges.ts';
+import {
+  decidedBy,
+  isEqualized,
+  isMeasuredFor,
+  rangeName,
+  type Ranges,
+} from '../../shared/ranges.ts';
 import { findBestRange } from '../engine/best-range.ts';
 import { assertMode } from '../engine/planning.ts';
 import { PreparedView, type Budgeted } from '../engine/prepared-view.ts';
 import { StaticModel } from '../engine/static-model.ts';
+import { calibrateEqualized, copyOf } from '../engine/equalize/equalized-copy.ts';
 import { observeWeightMoments } from '../engine/calibrate/moments.ts';
 import {
   hasCopy,
@@ -115,11 +122,11 @@ export async function withCalibrated<T>(
       'mode static quantizes activations: give samples with --calibrate DIR, or ranges with --ranges FILE',
     );
   const samples = samplesGiven(values, recipe);
-  return withPrepared(tools, samples, async (prepared) => {
-    const ranges =
+  return withPrepared(tools, samples, async (made) => {
+    const { prepared, ranges } =
       typeof file === 'string'
-        ? rangesOfFile(file, prepared)
-        : await observed(prepared, samples!, tools);
+        ? rangesOfFile(file, made, recipe, tools)
+        : await observed(made, samples!, recipe, tools);
     const chosen = await withChoices(prepared, ranges, { recipe, samples, ...choosing }, tools);
     return work(new StaticModel(tools.session, prepared, chosen), prepared);
   });
@@ -165,21 +172,48 @@ export async function withCopy<T>(
   );
 }
 
-function rangesOfFile(file: string, { session }: PreparedModel): Ranges {
-  const ranges = readRanges(file);
-  assertRangesOf(session.opened.graph(), ranges, file);
-  return ranges;
+/** A prepared model, and the ranges of its values. */
+interface Ranged {
+  readonly prepared: PreparedModel;
+  readonly ranges: Ranges;
 }
 
-/** Observe ranges, and say what they are worth. */
+/** The ranges of a file, with the copy that they were observed of. @throws AppError as readRanges, and for those of others */
+function rangesOfFile(
+  file: string,
+  prepared: PreparedModel,
+  recipe: Recipe,
+  options: RunOptions,
+): Ranged {
+  const ranges = readRanges(file);
+  assertRangesOf(prepared.session.opened.graph(), ranges, file);
+  if (isEqualized(ranges) && recipe.equalize !== true)
+    throw new AppError('BAD_USAGE', 'holds ranges of equalized weights; calibrate again', {
+      ...{ file, field: 'equalization' },
+      found: `${ranges.equalization!.layers.length} equalized layers`,
+      expected: 'a recipe with "equalize": true, or ranges without',
+    });
+  if (recipe.equalize === true && ranges.equalization === undefined)
+    printError(
+      'quantscope: warning: the ranges are of weights that are not equalized, so these stay as they are; give samples with --calibrate DIR, or to quantscope calibrate with --recipe',
+    );
+  return { ranges, prepared: copyOf(prepared, ranges, file, options) };
+}
+
+/** Observe ranges as a recipe wants it, and say what they are worth. */
 export async function observed(
   prepared: PreparedModel,
   samples: CalibrationInputs,
+  recipe: Recipe | null,
   options: RunOptions,
-): Promise<Ranges> {
-  const { description, ...ranges } = await prepared.calibrate(samples, options);
+): Promise<Ranged> {
+  const found =
+    recipe?.equalize === true
+      ? await calibrateEqualized(prepared, currentRuntime(), samples, options)
+      : { prepared, ranges: await prepared.calibrate(samples, options) };
+  const { description, ...ranges } = found.ranges;
   printUnderstood(description);
-  return ranges;
+  return { prepared: found.prepared, ranges };
 }
 
 /** What is chosen on samples; where they are null, what can be had without. */

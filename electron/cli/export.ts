@@ -1,4 +1,5 @@
 import * as path from 'node:path';
+import { equalizationLines } from '../../shared/equalization.ts';
 import { AppError, printable } from '../../shared/errors.ts';
 import {
   EXPORT_MODES,
@@ -156,6 +157,8 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     printIntegerOperators(result);
     const { bestRange } = result;
     if (bestRange !== undefined && bestRange.tried.length > 0) print(bestRangeLine(bestRange));
+    for (const line of result.equalization ? equalizationLines(result.equalization) : [])
+      print(line);
     if (result.arena !== undefined)
       print(
         `memory for values between operators: ${kilobytes(result.arena.before)} -> ${kilobytes(result.arena.after)}`,

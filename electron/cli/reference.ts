@@ -67,6 +67,12 @@ taken in place of those of the recipe's algorithm by the same measure. Copies ar
 without graph optimizations, as what integer kernels round differs by processor and is not the ranges'. \`"range"\` stands where nothing was measured for
 activations of this dtype and symmetry. \`"operators"\` names types of operators to quantize by onnxruntime's rules.
 
+\`"equalize": true\` evens out the channels of weights in mode \`static\` of ONNX before they are quantized, which schemes with one scale for a
+tensor and networks with depthwise layers gain most from: factors move from the weights that take a value to those that make it
+(cross-layer equalization), or to the norm before them (SmoothQuant). Factors are powers of two, so that float results stay the same to the bit;
+the prepared model and the equalized one are run on two samples, and where they differ the weights stay as they are. Ranges are those of the
+equalized model: \`quantscope calibrate\` needs the recipe, and keeps the factors in its file.
+
 ## What verify counts
 
 \`runtime\` is what ran the export: \`onnxruntime\`, or \`LiteRT\`, whose WebAssembly build runs on one thread. LiteRT runs

@@ -212,5 +212,6 @@ export function outlineOf(plan: Plan, { operators }: ModelGraph): StaticOutline 
       .length,
     float: float.sort((a, b) => b.operators - a.operators),
     ...(plan.bestRange === undefined ? {} : { bestRange: plan.bestRange }),
+    ...(plan.equalization === undefined ? {} : { equalization: plan.equalization }),
   };
 }

@@ -169,6 +169,7 @@ export class Exporting {
       keptByReason: this.keptByReason(plan, layout),
       ...this.nearestByReason(recipe, mode),
       ...(plan.bestRange === undefined ? {} : { bestRange: plan.bestRange }),
+      ...(plan.equalization === undefined ? {} : { equalization: plan.equalization }),
       ...(layout.arena === undefined ? {} : { arena: layout.arena }),
       ...(operators === undefined ? {} : { operators }),
       ...(layout.integerOperators === undefined

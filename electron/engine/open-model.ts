@@ -5,12 +5,13 @@ import type { TensorRef } from '../../shared/model.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { TensorDetail } from '../../shared/report.ts';
 import { findBestRange } from './best-range.ts';
-import type { Ranges } from '../../shared/ranges.ts';
+import { isEqualized, type Ranges } from '../../shared/ranges.ts';
 import { writeWhole } from '../files/atomic-file.ts';
 import { AnswerStore } from './answers/answer-store.ts';
 import { observeWeightMoments } from './calibrate/moments.ts';
 import { hasCopy, PreparedModel, type CalibrationInputs } from './calibrate/prepared.ts';
 import { assertRangesOf, rangesToText, readRanges } from './calibrate/ranges-file.ts';
+import { calibrateEqualized, copyOf, type Observed } from './equalize/equalized-copy.ts';
 import { assertMode } from './planning.ts';
 import type { WorkerPool } from './pool.ts';
 import { runInRuntime, type Runtime } from './runtime/host.ts';
@@ -27,8 +28,17 @@ import type { WeightMoments } from './weight-moments.ts';
 interface CalibrationWanted extends CalibrationInputs {
   readonly mode: ExportMode;
   readonly choosesCodes: boolean;
+  /** Mode static: whether a recipe asks for equalized weights. */
+  readonly equalizes?: boolean | undefined;
   /** The recipe whose range method of activations is chosen by the outputs, where one asks for that. */
   readonly rangeOf?: Recipe | undefined;
+}
+
+/** A copy that mode static is planned by, and what is told of its calibration. */
+interface Planned {
+  readonly prepared: PreparedModel;
+  readonly ranges: Ranges;
+  readonly facts: Pick<Calibrated, 'weights' | 'isRandom' | 'warnings'>;
 }
 
 /** A model that a page has open: its session and, once it was asked for, its prepared copy and what calibration found. */
@@ -45,6 +55,8 @@ export class OpenModel {
   /** What codes were chosen on in modes other than static. */
   private chosenOn: CalibrationInputs | null = null;
   private static: StaticModel | null = null;
+  /** The same of the copy with equalized weights, where a recipe asked for one and it has some. */
+  private equalized: StaticModel | null = null;
   private found: Calibrations = { static: null, others: null };
 
   constructor(session: Session, pool: WorkerPool, runtime: Runtime) {
@@ -59,10 +71,10 @@ export class OpenModel {
    */
   async in(
     mode: ExportMode,
-    recipe: Pick<Recipe, 'prepare'>,
+    recipe: Pick<Recipe, 'prepare' | 'equalize'>,
     options: RunOptions,
   ): Promise<Budgeted> {
-    if (mode === 'static') return this.calibratedModel();
+    if (mode === 'static') return this.calibratedModel(recipe);
     if (isPrepared(recipe, mode) && hasCopy(this.session.opened)) return this.preparedView(options);
     return this.view === null || this.view.made.length === 0
       ? this.session
@@ -91,10 +103,9 @@ export class OpenModel {
   ): Promise<TensorDetail> {
     const { signal } = options;
     const first = await this.in(mode, a, options);
-    const isOne = b === null || isPrepared(a, mode) === isPrepared(b, mode);
-    if (isOne) return first.inspect(tensor, [a, b], bins, signal, mode);
+    const second = b === null ? first : await this.in(mode, b, options);
+    if (b === null || first === second) return first.inspect(tensor, [a, b], bins, signal, mode);
     const detail = await first.inspect(tensor, [a, null], bins, signal, mode);
-    const second = await this.in(mode, b, options);
     return { ...detail, b: (await second.inspect(tensor, [b, null], bins, signal, mode)).a };
   }
 
@@ -112,12 +123,14 @@ export class OpenModel {
   }
 
   /** @throws AppError UNSUPPORTED before the model is calibrated */
-  calibratedModel(): StaticModel {
+  calibratedModel({ equalize }: Pick<Recipe, 'equalize'>): StaticModel {
+    const { equalized } = this;
+    if (equalize === true && equalized !== null) return equalized;
     if (this.static !== null) return this.static;
     throw new AppError('UNSUPPORTED', 'mode static needs samples; calibrate the model first', {
       file: this.session.label,
       field: 'mode',
-      found: 'no ranges of activations',
+      found: equalized === null ? 'no ranges of activations' : 'ranges of equalized weights alone',
     });
   }
 
@@ -142,10 +155,11 @@ export class OpenModel {
    * @throws AppError UNSUPPORTED for a format without the mode, or without layers that are observed
    */
   async calibrate(
-    { mode, choosesCodes, rangeOf, ...wanted }: CalibrationWanted,
+    { mode, equalizes, ...asked }: CalibrationWanted,
     options: RunOptions,
   ): Promise<Calibrated> {
     assertMode(this.session.opened, mode);
+    const { choosesCodes: _, rangeOf, ...wanted } = asked;
     if (mode !== 'static') {
       const { moments, ...found } = await this.observeMoments(this.session, wanted, options);
       this.session.useMoments(moments);
@@ -157,20 +171,19 @@ export class OpenModel {
       return this.found.others!;
     }
     const prepared = await this.prepare(options, wanted);
-    const { description, ...ranges } = await prepared.calibrate(wanted, options);
-    const codes = choosesCodes
-      ? await this.observeMoments(prepared.session, wanted, options)
-      : null;
-    if (codes !== null) prepared.session.useMoments(codes.moments);
-    const weights = codes?.weights ?? this.found.static?.weights ?? 0;
-    prepared.use(ranges);
-    const best =
-      rangeOf === undefined
-        ? undefined
-        : await findBestRange(prepared.session, this.runtime, rangeOf, wanted, options);
-    const isRandom = wanted.inputs === null;
-    const { warnings } = description;
-    return this.planBy(prepared, { ...ranges, best }, { weights, isRandom, warnings });
+    const even =
+      equalizes === true ? await calibrateEqualized(prepared, this.runtime, wanted, options) : null;
+    const isOther = even !== null && even.prepared !== prepared;
+    // Without factors the copy is the prepared model itself, whose ranges tell why.
+    const own = even === null || isOther ? await prepared.calibrate(wanted, options) : even.ranges;
+    const isEven = rangeOf?.equalize === true && isOther;
+    const plain = { ...asked, rangeOf: isEven ? undefined : rangeOf };
+    const found = await this.chosen({ prepared, ranges: own }, plain, options);
+    const evened = { ...asked, rangeOf: isEven ? rangeOf : undefined };
+    const equalized = isOther ? await this.chosen(even, evened, options) : null;
+    this.equalized = null;
+    if (equalized !== null) this.take(equalized);
+    return this.take(found);
   }
 
   /** Plan mode static by ranges that were saved before. @throws AppError IO, BAD_USAGE for a file of something else */
@@ -180,12 +193,14 @@ export class OpenModel {
     const prepared = await this.prepare(options);
     assertRangesOf(prepared.session.opened.graph(), ranges, file);
     const { weights = 0, isRandom = false } = this.found.static ?? {};
-    return this.planBy(prepared, ranges, { weights, isRandom, warnings: [] });
+    const copy = copyOf(prepared, ranges, file, options);
+    copy.use(ranges);
+    return this.take({ prepared: copy, ranges, facts: { weights, isRandom, warnings: [] } });
   }
 
-  /** Write the ranges that mode static plans by, whole or not at all. @throws AppError TARGET, IO */
-  saveRanges(target: string): void {
-    const { ranges } = this.calibratedModel();
+  /** Write the ranges that mode static plans a recipe by, whole or not at all. @throws AppError TARGET, IO */
+  saveRanges(target: string, recipe: Recipe): void {
+    const { ranges } = this.calibratedModel(recipe);
     writeWhole(target, rangesToText(ranges), this.session.opened.files);
   }
 
@@ -197,7 +212,7 @@ export class OpenModel {
       (prepared) => prepared.close(),
       () => undefined,
     );
-    this.static = null;
+    this.static = this.equalized = null;
     this.found = { static: null, others: null };
   }
 
@@ -215,13 +230,34 @@ export class OpenModel {
     session.useMoments(moments);
   }
 
-  private planBy(
-    prepared: PreparedModel,
-    ranges: Ranges,
-    facts: Pick<Calibrated, 'weights' | 'isRandom' | 'warnings'>,
-  ): Calibrated {
+  /** Choose on samples what a recipe has chosen on them. */
+  private async chosen(
+    { prepared, ranges: { description, ...ranges } }: Observed,
+    { choosesCodes, rangeOf, ...wanted }: Omit<CalibrationWanted, 'mode'>,
+    options: RunOptions,
+  ): Promise<Planned> {
+    const codes = choosesCodes
+      ? await this.observeMoments(prepared.session, wanted, options)
+      : null;
+    if (codes !== null) prepared.session.useMoments(codes.moments);
+    const weights = codes?.weights ?? this.found.static?.weights ?? 0;
     prepared.use(ranges);
-    this.static = new StaticModel(this.session, prepared, ranges);
+    const best =
+      rangeOf === undefined
+        ? undefined
+        : await findBestRange(prepared.session, this.runtime, rangeOf, wanted, options);
+    const isRandom = wanted.inputs === null;
+    const chosen = { ...ranges, best };
+    prepared.use(chosen);
+    const { warnings } = description;
+    return { prepared, ranges: chosen, facts: { weights, isRandom, warnings } };
+  }
+
+  /** Plan mode static by ranges, for recipes of their copy. */
+  private take({ prepared, ranges, facts }: Planned): Calibrated {
+    const model = new StaticModel(this.session, prepared, ranges);
+    if (isEqualized(ranges)) this.equalized = model;
+    else this.static = model;
     const { samples, values, skipped } = ranges;
     const found = { ...facts, samples, values: values.length, skipped: skipped.length };
     this.found = { ...this.found, static: found };

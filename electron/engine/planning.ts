@@ -292,7 +292,12 @@ export class Planning {
     if (mode !== 'static' || this.opened.planStatic === undefined) return weightsOnly(weights);
     const plan = this.opened.planStatic(weights, this.calibration.facts(recipe));
     const bestRange = this.calibration.bestRange(recipe);
-    return bestRange === undefined ? plan : { ...plan, bestRange };
+    const equalization = this.calibration.equalizationOf(recipe);
+    return {
+      ...plan,
+      ...(bestRange === undefined ? {} : { bestRange }),
+      ...(equalization === undefined ? {} : { equalization }),
+    };
   }
 
   private get tensors(): readonly TensorRef[] {

@@ -6,6 +6,7 @@ import {
   type ObservedValue,
   type Ranges,
 } from '../../shared/ranges.ts';
+import type { Equalization } from '../../shared/equalization.ts';
 import { valueKey } from '../../shared/graph.ts';
 import { planWeights, type PlannedTensor, type TensorPlan } from '../../shared/plan.ts';
 import { choosesRange, type ActivationScheme, type Recipe } from '../../shared/recipe.ts';
@@ -15,12 +16,16 @@ import { chooseRange } from './calibrate/choose-range.ts';
 import type { OpenedModel, StaticFacts, WeightParameters, WeightSums } from './formats/format.ts';
 import { readNumbers } from './tensor-bytes.ts';
 
+const CALIBRATED_WITHOUT =
+  'the model was calibrated without equalization; calibrate it again with this recipe';
+
 /** What calibration and measured weights tell of a model's plans for static quantization. */
 export class StaticKnowledge {
   private readonly opened: OpenedModel;
   private readonly planned: readonly PlannedTensor[];
   private observed: ReadonlyMap<string, ObservedValue> | null = null;
   private best: Ranges['best'];
+  private equalization: Ranges['equalization'];
   private skipped: ReadonlyMap<string, string> = new Map();
   /** By tensor and scheme. */
   private measured = new Map<string, WeightParameters>();
@@ -40,8 +45,8 @@ export class StaticKnowledge {
   }
 
   /** Plan from these ranges from now on. */
-  use({ values, skipped, best }: Ranges): void {
-    this.best = best;
+  use({ values, skipped, best, equalization }: Ranges): void {
+    [this.best, this.equalization] = [best, equalization];
     this.observed = new Map(values.map((value) => [value.name, value]));
     this.skipped = new Map(skipped.map(({ name, reason }) => [name, reason]));
     this.chosen = new Map();
@@ -55,6 +60,12 @@ export class StaticKnowledge {
     if (this.best !== undefined && isMeasuredFor(this.best, recipe)) return this.best;
     const { dtype, symmetric, range } = activations;
     return { range, of: { dtype, symmetric }, isNearest: false, tried: [] };
+  }
+
+  /** What became of a recipe's wish for equalized weights; undefined where it has none. */
+  equalizationOf({ equalize }: Recipe): Equalization | undefined {
+    if (equalize !== true) return undefined;
+    return this.equalization ?? { layers: [], left: [], dropped: CALIBRATED_WITHOUT };
   }
 
   /** Weights are to be measured again, as their codes may be others now. */

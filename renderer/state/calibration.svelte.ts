@@ -165,7 +165,9 @@ export class Calibration {
     if (!answer.ok) this.error = answer.error;
     if (!answer.ok || answer.value === null) return;
     try {
-      await client.request('saveRanges', { handle: file.handle, target: answer.value.handle });
+      const recipe = plain(this.#workbench.recipes.a);
+      const target = answer.value.handle;
+      await client.request('saveRanges', { handle: file.handle, target, recipe });
       announcer.say(`Saved ${answer.value.label}`);
     } catch (error) {
       this.error = toErrorData(error);
@@ -233,6 +235,7 @@ export class Calibration {
       choosesCodes,
       ...this.#wanted(),
       ...(isAsked ? { rangeOf: plain(asking) } : {}),
+      equalizes: mode === 'static' && (a.equalize === true || (compare && b.equalize === true)),
     };
     const found = await this.#work('Calibrating', (options) =>
       client.request('calibrate', params, options),

@@ -103,6 +103,7 @@ export function sameRecipe(a: Recipe, b: Recipe): boolean {
     borderOf(a) === borderOf(b) &&
     a.accuracyLevel === b.accuracyLevel &&
     (a.dropMetadata ?? false) === (b.dropMetadata ?? false) &&
+    (a.equalize ?? false) === (b.equalize ?? false) &&
     (a.prepare ?? false) === (b.prepare ?? false) &&
     JSON.stringify(a.calibration) === JSON.stringify(b.calibration) &&
     JSON.stringify(a.rules) === JSON.stringify(b.rules)

@@ -11,6 +11,7 @@ GOLDENS = (
     "casts",
     "dot",
     "entropy",
+    "equalize",
     "fixed",
     "float8",
     "gptq",

@@ -19,14 +19,14 @@ export class ValueObserver {
   private nonFinite = 0;
   private bins: EdgedBins | null = null;
   private readonly counts = new Float64Array(HISTOGRAM_BINS);
-  private readonly channels: ChannelMeans | null;
+  private readonly channels: ChannelFigures | null;
   private readonly reductions: Reductions;
 
   /** @param axis where its channels are, from the end where it is negative; null for values without */
   constructor(name: string, reductions: Reductions, axis: number | null = null) {
     this.name = name;
     this.reductions = reductions;
-    this.channels = axis === null ? null : new ChannelMeans(axis);
+    this.channels = axis === null ? null : new ChannelFigures(axis);
   }
 
   /** Take the value of one sample, in the first round. NaN and infinities are counted and left out. */
@@ -66,11 +66,12 @@ export class ValueObserver {
   }
 }
 
-/** The mean of each channel of a value. NaN and infinities are left out. */
-class ChannelMeans {
+/** The mean of each channel of a value, and the largest magnitude. NaN and infinities are left out. */
+class ChannelFigures {
   private readonly axis: number;
   private sums = new Float64Array(0);
   private counts = new Float64Array(0);
+  private peaks = new Float64Array(0);
   private shape: readonly number[] | null = null;
   private isUneven = false;
 
@@ -85,18 +86,23 @@ class ChannelMeans {
       this.shape = [...dims];
       this.sums = new Float64Array(channels);
       this.counts = new Float64Array(channels);
+      this.peaks = new Float64Array(channels);
     }
     // A value of another number of channels in another sample has none to tell apart.
     if (channels !== this.sums.length) this.isUneven = true;
     if (this.isUneven) return;
     const inner = dims.slice(axis + 1).reduce((product, size) => product * size, 1);
     for (let start = 0, channel = 0; start < values.length; start += inner) {
-      let [sum, left] = [0, 0];
+      let [sum, left, peak] = [0, 0, this.peaks[channel]!];
       for (let at = start; at < start + inner; at++) {
         const value = values[at]!;
-        if (isFinite || value - value === 0) sum += value;
-        else left++;
+        if (isFinite || value - value === 0) {
+          sum += value;
+          const size = Math.abs(value);
+          if (size > peak) peak = size;
+        } else left++;
       }
+      this.peaks[channel] = peak;
       this.sums[channel] = this.sums[channel]! + sum;
       this.counts[channel] = this.counts[channel]! + inner - left;
       channel = channel + 1 === channels ? 0 : channel + 1;
@@ -104,9 +110,9 @@ class ChannelMeans {
   }
 
   result(): ObservedChannels | null {
-    const { sums, counts, shape } = this;
+    const { sums, counts, peaks, shape } = this;
     if (shape === null || this.isUneven || sums.length === 0) return null;
     const means = Array.from(sums, (sum, channel) => sum / Math.max(1, counts[channel]!));
-    return { means, shape };
+    return { means, peaks: Array.from(peaks), shape };
   }
 }

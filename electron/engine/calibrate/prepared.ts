@@ -2,8 +2,10 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { AppError } from '../../../shared/errors.ts';
 import type { CalibrationSettings } from '../../../shared/calibration-settings.ts';
+import type { Equalization } from '../../../shared/equalization.ts';
 import type { Preparation, PreparationCheck } from '../../../shared/preparation.ts';
 import type { Ranges } from '../../../shared/ranges.ts';
+import { writeEqualized } from '../equalize/equalize.ts';
 import type { OpenedModel } from '../formats/format.ts';
 import { temporaryFolder } from '../runtime/run-folder.ts';
 import { runInRuntime, type Runtime } from '../runtime/host.ts';
@@ -27,6 +29,12 @@ export interface CalibrationInputs {
   readonly settings?: CalibrationSettings | undefined;
 }
 
+interface Tools {
+  readonly source: Session;
+  readonly pool: WorkerPool;
+  readonly runtime: Runtime;
+}
+
 /** Whether a model is quantized by way of a copy. The converter has folded and fused a LiteRT model: it is its own. */
 export function hasCopy({ runHints }: OpenedModel): boolean {
   return runHints?.runtime === 'onnxruntime';
@@ -46,19 +54,18 @@ export class PreparedModel {
   /** What the copy changes, and how it was checked; null for a model that is its own copy. */
   readonly preparation: Preparation | null;
   private readonly folder: string;
-  private readonly runtime: Runtime;
+  private readonly tools: Tools;
+  private readonly check: PreparationCheck | null;
+  /** By the factors that were moved. */
+  private readonly derived = new Map<string, PreparedModel>();
 
-  private constructor(
-    folder: string,
-    source: Session,
-    session: Session,
-    runtime: Runtime,
-    check: PreparationCheck | null,
-  ) {
-    this.folder = folder;
+  /** @param file the copy, or a LiteRT model itself */
+  private constructor(folder: string, file: string, tools: Tools, check: PreparationCheck | null) {
+    [this.folder, this.tools, this.check] = [folder, tools, check];
+    const { source, pool } = tools;
+    const session = openCopy(file, source, pool);
     this.counterparts = counterparts(source.opened.model, session.opened.model);
     this.session = session;
-    this.runtime = runtime;
     this.preparation =
       check === null ? null : preparationOf(source, session, this.counterparts, check);
   }
@@ -98,33 +105,55 @@ export class PreparedModel {
         );
         check = made.check ?? null;
       }
-      const session = Session.open(out, pool, {
-        label: source.label,
-        // A LiteRT model's layouts know the source's size themselves.
-        ...(isPrepared ? {} : { limit: source.bytes }),
-        planned: ({ model }) =>
-          namedAsSource(source.opened.model, model, counterparts(source.opened.model, model)),
-      });
-      return new PreparedModel(folder, source, session, runtime, check);
+      return new PreparedModel(folder, out, { source, pool, runtime }, check);
     } catch (error) {
       fs.rmSync(folder, { recursive: true, force: true });
       throw error;
     }
   }
 
-  /** Observe what can be observed over samples. */
-  calibrate(wanted: CalibrationInputs, { signal, onProgress }: RunOptions): Promise<ObserveResult> {
+  /**
+   * A copy of this one with factors moved between its weights, one for the same factors, which is closed with this one.
+   * @throws AppError IO, CANCELLED
+   */
+  equalized(equalization: Equalization, { signal }: RunOptions): PreparedModel {
+    const key = JSON.stringify(equalization.layers);
+    const known = this.derived.get(key);
+    if (known !== undefined) return known;
+    const folder = temporaryFolder();
+    try {
+      const file = writeEqualized(this.session.opened, equalization, folder, signal);
+      const copy = new PreparedModel(folder, file, this.tools, this.check);
+      this.derived.set(key, copy);
+      return copy;
+    } catch (error) {
+      fs.rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /**
+   * Observe what can be observed over samples.
+   * @param only values of the main graph alone, by name; without it all
+   */
+  calibrate(
+    wanted: CalibrationInputs,
+    { signal, onProgress }: RunOptions,
+    only?: readonly string[],
+  ): Promise<ObserveResult> {
     const { opened } = this.session;
+    const values =
+      only === undefined ? opened.observable?.() : { values: only, inBodies: [], skipped: [] };
     const request = {
       kind: 'observe',
       model: opened.files[0]!.path,
       folder: this.folder,
-      ...(opened.observable?.() ?? { values: [], inBodies: [], skipped: [] }),
-      channelAxes: [...(opened.channelAxes?.() ?? [])],
+      ...(values ?? { values: [], inBodies: [], skipped: [] }),
+      channelAxes: [...axesOf(opened)],
       ...wanted,
       hints: runHintsOf(opened),
     } as const;
-    return runInRuntime(this.runtime, request, signal, (progress) =>
+    return runInRuntime(this.tools.runtime, request, signal, (progress) =>
       onProgress?.({ ...progress, item: '', unit: 'samples', bytesDone: 0, bytesOf: 0 }),
     );
   }
@@ -134,7 +163,24 @@ export class PreparedModel {
   }
 
   close(): void {
+    for (const copy of this.derived.values()) copy.close();
     this.session.close();
     fs.rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+function openCopy(file: string, source: Session, pool: WorkerPool): Session {
+  const { model, files } = source.opened;
+  return Session.open(file, pool, {
+    label: source.label,
+    // A LiteRT model's layouts know the source's size themselves.
+    ...(file === files[0]!.path ? {} : { limit: source.bytes }),
+    planned: (own) => namedAsSource(model, own.model, counterparts(model, own.model)),
+  });
+}
+
+/** The axes of the channels of values: of what weights multiply, and of what factors can be moved through. */
+function axesOf(opened: OpenedModel): ReadonlyMap<string, number> {
+  const { parts } = opened.equalizables?.() ?? { parts: [] };
+  return new Map([...parts.flatMap(({ values }) => values), ...(opened.channelAxes?.() ?? [])]);
 }

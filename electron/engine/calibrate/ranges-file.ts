@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as v from 'valibot';
 import { AppError, ioError } from '../../../shared/errors.ts';
 import { valueKey, type ModelGraph } from '../../../shared/graph.ts';
+import { MOST_EXPONENT } from '../../../shared/equalization.ts';
 import { HISTOGRAM_BINS, type ObservedValue, type Ranges } from '../../../shared/ranges.ts';
 import { ACTIVATION_DTYPES } from '../../../shared/recipe.ts';
 import { rangeMethod } from '../../../shared/recipe-file.ts';
@@ -29,10 +30,32 @@ const schema = v.strictObject({
         first: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(HISTOGRAM_BINS)),
         counts: v.pipe(v.array(count), v.maxLength(HISTOGRAM_BINS)),
       }),
-      channels: v.optional(v.strictObject({ means: v.array(finite), shape: v.array(count) })),
+      channels: v.optional(
+        v.strictObject({
+          means: v.array(finite),
+          peaks: v.optional(v.array(finite)),
+          shape: v.array(count),
+        }),
+      ),
     }),
   ),
   skipped: v.array(v.strictObject({ name: v.string(), reason: v.string() })),
+  equalization: v.optional(
+    v.strictObject({
+      layers: v.array(
+        v.strictObject({
+          name: v.string(),
+          result: v.string(),
+          takers: v.array(v.string()),
+          exponents: v.array(
+            v.pipe(v.number(), v.integer(), v.minValue(-MOST_EXPONENT), v.maxValue(MOST_EXPONENT)),
+          ),
+        }),
+      ),
+      left: v.array(v.strictObject({ name: v.string(), reason: v.string() })),
+      dropped: v.optional(v.string()),
+    }),
+  ),
   best: v.optional(
     v.strictObject({
       range: rangeMethod,
@@ -46,14 +69,14 @@ const schema = v.strictObject({
 });
 
 /** Ranges as a file holds them: bins before the first and after the last in use are left out. */
-export function rangesToText({ samples, values, skipped, best }: Ranges): string {
+export function rangesToText({ samples, values, skipped, best, equalization }: Ranges): string {
   const written = values.map(({ histogram, ...facts }) => {
     const first = histogram.findIndex((each) => each > 0);
     const end = histogram.findLastIndex((each) => each > 0) + 1;
     const counts = histogram.slice(Math.max(0, first), end);
     return { ...facts, histogram: { first: Math.max(0, first), counts } };
   });
-  return `${JSON.stringify({ version: 1, samples, values: written, skipped, best })}\n`;
+  return `${JSON.stringify({ version: 1, samples, values: written, skipped, best, equalization })}\n`;
 }
 
 /** The ranges that a file holds. @throws AppError IO, and as rangesFromText does */
@@ -100,9 +123,13 @@ export function rangesFromText(text: string, file: string): Ranges {
     const field = v.getDotPath(issue) ?? 'ranges';
     throw notRanges(file, field, issue.received, issue.expected ?? issue.message);
   }
-  const { samples, values, skipped, best } = result.output;
+  const { samples, values, skipped, best, equalization } = result.output;
   const whole = values.map((value) => wholeValue(value, file));
-  return { samples, skipped, values: whole, ...(best === undefined ? {} : { best }) };
+  return {
+    ...{ samples, skipped, values: whole },
+    ...(best === undefined ? {} : { best }),
+    ...(equalization === undefined ? {} : { equalization }),
+  };
 }
 
 type WrittenValue = v.InferOutput<typeof schema>['values'][number];

@@ -11,6 +11,7 @@ import type { Statistics } from '../../../shared/report.ts';
 import type { ActivationDtype, ActivationScheme, Recipe } from '../../../shared/recipe.ts';
 import type { Scheme } from '../../../shared/scheme.ts';
 import type { RunHints } from '../runtime/inputs.ts';
+import type { ChannelView } from '../quantize/channel-view.ts';
 import type { SumsOfWeight } from '../quantize/weight-excess.ts';
 import type { FileSource } from '../source.ts';
 import type { Layout } from '../export/layout.ts';
@@ -55,6 +56,8 @@ export interface OpenedModel {
    * negative; absent where planStatic is.
    */
   channelAxes?(): ReadonlyMap<string, number>;
+  /** Where factors of channels can be moved between stored tensors; absent where planStatic is, and where nothing finds them. */
+  equalizables?(): Equalizables;
   /** The values that calibration observes; absent where withOutputs is. */
   observable?(): Observable;
   /** What stored weights are multiplied with, by tensor; absent where activations are not observed. */
@@ -73,6 +76,36 @@ export interface OpenedModel {
   /** A copy that holds parts of the main graph only; absent where no runtime runs the format. */
   withLayers?(layers: readonly LayerCopy[]): Layout;
   close(): void;
+}
+
+/** A stored tensor that takes a factor for each channel. */
+export interface ScaledTensor {
+  readonly tensor: number;
+  readonly view: ChannelView;
+  /** Whether it is a weight, and not a bias, a norm's scale or a factor. */
+  readonly isWeight: boolean;
+}
+
+/** Tensors around a value, each of whose channels may be any number of times larger with no other result. */
+export interface EqualizablePart {
+  /** OperatorRef.id of what makes it. */
+  readonly operator: number;
+  readonly channels: number;
+  /** Those that it is made with: multiplied by a channel's factor. */
+  readonly made: readonly ScaledTensor[];
+  /** The weights that take it: divided by the factor. */
+  readonly taken: readonly ScaledTensor[];
+  /** OperatorRef.id of those that have these weights. */
+  readonly takers: readonly number[];
+  /** The values from there to the weights, by valueKey, with the axes of their channels, from the end where negative. */
+  readonly values: readonly (readonly [string, number])[];
+}
+
+export interface Equalizables {
+  /** In the order of execution. */
+  readonly parts: readonly EqualizablePart[];
+  /** OperatorRef.id of those with weights of their own whose results have no factors, and why. */
+  readonly left: readonly { readonly operator: number; readonly reason: string }[];
 }
 
 /** The values of a model that calibration observes, by valueKey. */

@@ -21,21 +21,28 @@ export function calibrationHandlers({
   return {
     describeSamples: async ({ handle, ...wanted }, call) =>
       models.model(handle).describeSamples(await calibrationInputs(grants, wanted), call),
-    calibrate: async ({ handle, mode, choosesCodes, rangeOf: asked, ...wanted }, call) => {
+    calibrate: async (
+      { handle, mode, choosesCodes, rangeOf: asked, equalizes, ...wanted },
+      call,
+    ) => {
       const inputs = await calibrationInputs(grants, wanted);
-      const rangeOf = asked && parseRecipe(asked);
-      return models.model(handle).calibrate({ ...inputs, mode, choosesCodes, rangeOf }, call);
+      const how = { mode, choosesCodes, equalizes, rangeOf: asked && parseRecipe(asked) };
+      return models.model(handle).calibrate({ ...inputs, ...how }, call);
     },
     openRanges: async ({ handle, file }, call) =>
       models.model(handle).openRanges(await grants.path(file, 'read'), call),
-    saveRanges: async ({ handle, target }) => {
-      models.model(handle).saveRanges(await grants.path(target, 'write'));
+    saveRanges: async ({ handle, target, recipe }) => {
+      models.model(handle).saveRanges(await grants.path(target, 'write'), parseRecipe(recipe));
       return null;
     },
-    activations: ({ handle, recipe }) =>
-      models.model(handle).calibratedModel().layerActivations(parseRecipe(recipe)),
-    inspectActivation: ({ handle, tensor, recipe, bins }) =>
-      models.model(handle).calibratedModel().activation(tensor, parseRecipe(recipe), bins),
+    activations: ({ handle, recipe }) => {
+      const wanted = parseRecipe(recipe);
+      return models.model(handle).calibratedModel(wanted).layerActivations(wanted);
+    },
+    inspectActivation: ({ handle, tensor, recipe, bins }) => {
+      const wanted = parseRecipe(recipe);
+      return models.model(handle).calibratedModel(wanted).activation(tensor, wanted, bins);
+    },
   };
 }
 

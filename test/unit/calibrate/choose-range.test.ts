@@ -137,13 +137,13 @@ describe('observed values', () => {
     return observer.result()!;
   };
 
-  test('leave out NaN and infinities, also in the means of channels', () => {
+  test('leave out NaN and infinities, also in the means and peaks of channels', () => {
     const values = [1, NaN, 3, Infinity, 5, -Infinity, 7, 9];
     const { min, max, mean, power, count, nonFinite, channels } = observed(values, [2, 2, 2], 1);
     expect({ min, max, mean, power, count, nonFinite }).toEqual({
       ...{ min: 1, max: 9, mean: 5, power: 33, count: 5, nonFinite: 3 },
     });
-    expect(channels).toEqual({ means: [3, 19 / 3], shape: [2, 2, 2] });
+    expect(channels).toEqual({ means: [3, 19 / 3], peaks: [5, 9], shape: [2, 2, 2] });
   });
 
   test('have channels along the last axis where it is counted from the end', () => {

@@ -240,7 +240,7 @@ describe('mode static in the window', () => {
     const found = await first.page.ask('calibrate', { ...forStatic, ...random, recipe: int8 });
     const file = path.join(folder, 'saved.ranges.json');
     first.grant('target', file, 'write');
-    await first.page.ask('saveRanges', { handle: 'model', target: 'target' });
+    await first.page.ask('saveRanges', { handle: 'model', target: 'target', recipe: int8 });
 
     const second = await opened();
     second.grant('ranges', file);
@@ -321,7 +321,7 @@ describe('mode static in the window', () => {
 
       const file = path.join(folder, 'best.ranges.json');
       grant('target', file, 'write');
-      await page.ask('saveRanges', { handle: 'model', target: 'target' });
+      await page.ask('saveRanges', { handle: 'model', target: 'target', recipe: narrow });
       const second = await opened();
       second.grant('ranges', file);
       await second.page.ask('openRanges', { handle: 'model', file: 'ranges' });

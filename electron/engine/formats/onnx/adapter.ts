@@ -1,9 +1,10 @@
-import type { Model } from '../../../../shared/model.ts';
+import type { Model, TensorRef } from '../../../../shared/model.ts';
 import { layoutOnnx, RECIPE_KEY } from './write/layout-onnx.ts';
 import { graphHints } from '../../runtime/graph-hints.ts';
 import type { FileSource } from '../../source.ts';
 import { readNumbers } from '../../tensor-bytes.ts';
 import { channelAxes } from './fit/static/bias-correction.ts';
+import { findEqualizables } from './equalize/find.ts';
 import { observable } from './fit/static/observable.ts';
 import { activationCodes } from './read/activation-codes.ts';
 import { exactActivations } from './write/exact-activations.ts';
@@ -102,9 +103,10 @@ function openOnnx(source: FileSource): OpenedModel {
       planStatic: (asked, facts) =>
         planStatic(asked, { ...facts, graph: graphOf(), tensors, opset: staticOpset(index) }),
       channelAxes: () => channelAxes(graphOf()),
+      equalizables: () =>
+        findEqualizables({ graph: graphOf(), tensors }, (id) => readSmall(files, tensors[id]!.ref)),
       observable: () => observable(index, graphOf(), tensors),
-      weightInputs: () =>
-        weightInputs(graphOf(), tensors, observable(index, graphOf(), tensors)),
+      weightInputs: () => weightInputs(graphOf(), tensors, observable(index, graphOf(), tensors)),
       withOutputs: (values, what) =>
         observedCopy(
           { index, graph: graphOf },
@@ -126,6 +128,13 @@ function openOnnx(source: FileSource): OpenedModel {
     external.close();
     throw error;
   }
+}
+
+/** Axes and shapes are short; of a longer tensor nothing is read. */
+const MOST_INTEGERS = 64;
+
+function readSmall(files: readonly FileSource[], ref: TensorRef): readonly number[] {
+  return ref.elements > MOST_INTEGERS || ref.dtype === 'string' ? [] : readNumbers(files, ref);
 }
 
 /** Metadata may hold anything: what is not a recipe with a name has none. */

@@ -1,0 +1,87 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { EqualizedLayer, Equalization } from '../../../shared/equalization.ts';
+import type { Ranges } from '../../../shared/ranges.ts';
+import { throwIfAborted } from '../cancel.ts';
+import type { OpenedModel } from '../formats/format.ts';
+import { ioError } from '../source.ts';
+import { findExponents, scalingsOf, type Exponents } from './find-factors.ts';
+import { rewriteTensor } from './scale-tensor.ts';
+
+/** Factors for a model. */
+export async function planEqualization(
+  opened: OpenedModel,
+  ranges: Pick<Ranges, 'values'>,
+): Promise<Equalization> {
+  if (opened.equalizables === undefined)
+    return { layers: [], left: [], dropped: 'weights are equalized in ONNX models only' };
+  const { parts, left } = opened.equalizables();
+  const { operators } = opened.graph();
+  const exponents = await findExponents(opened, parts, ranges);
+  const nameOf = (operator: number): string => operators[operator]!.name;
+  const resultOf = resultsOf(opened);
+  const layers = parts.flatMap(({ operator, takers }, at): EqualizedLayer[] => {
+    const own = exponents[at]!;
+    if (typeof own === 'string' || own.every((each) => each === 0)) return [];
+    const result = resultOf(operator);
+    return [{ name: nameOf(operator), result, takers: takers.map(nameOf), exponents: own }];
+  });
+  const without = parts.flatMap(({ operator }, at) => {
+    const own = exponents[at]!;
+    return typeof own === 'string' ? [{ name: nameOf(operator), reason: own }] : [];
+  });
+  const told = left.map(({ operator, reason }) => ({ name: nameOf(operator), reason }));
+  return { layers, left: [...told, ...without] };
+}
+
+/**
+ * Write a copy of a model with factors moved between its weights; nothing else is changed.
+ * @param folder an empty one
+ * @returns the copy's path
+ */
+export function writeEqualized(
+  opened: OpenedModel,
+  { layers }: Equalization,
+  folder: string,
+  signal: AbortSignal,
+): string {
+  const { parts } = opened.equalizables!();
+  const resultOf = resultsOf(opened);
+  const byResult = new Map(layers.map((layer) => [layer.result, layer.exponents]));
+  const exponents: Exponents = parts.map(({ operator, channels }) => {
+    const own = byResult.get(resultOf(operator));
+    return own?.length === channels ? own : 'has no factors';
+  });
+  const root = path.dirname(opened.files[0]!.path);
+  const copies = opened.files.map(({ path: file }) => path.join(folder, path.relative(root, file)));
+  try {
+    for (const [at, { path: file }] of opened.files.entries()) {
+      fs.mkdirSync(path.dirname(copies[at]!), { recursive: true });
+      fs.copyFileSync(file, copies[at]!, fs.constants.COPYFILE_FICLONE);
+    }
+  } catch (error) {
+    throw ioError('cannot be copied', folder, error);
+  }
+  for (const [tensor, scalings] of scalingsOf(parts, exponents)) {
+    throwIfAborted(signal);
+    rewriteTensor(opened.files, copies, opened.model.tensors[tensor]!, scalings);
+  }
+  return copies[0]!;
+}
+
+/** The first layer that a model does not have, or not with so many channels. */
+export function strangerOf(
+  opened: OpenedModel,
+  { layers }: Equalization,
+): EqualizedLayer | undefined {
+  const { parts } = opened.equalizables?.() ?? { parts: [] };
+  const resultOf = resultsOf(opened);
+  const channels = new Map(parts.map((part) => [resultOf(part.operator), part.channels]));
+  return layers.find(({ result, exponents }) => channels.get(result) !== exponents.length);
+}
+
+/** Names of the first outputs of operators, which a graph has once each. */
+function resultsOf(opened: OpenedModel): (operator: number) => string {
+  const { operators, values } = opened.graph();
+  return (operator) => values[operators[operator]!.outputs[0]!]!.name;
+}

@@ -1,0 +1,158 @@
+import { MOST_EXPONENT } from '../../../shared/equalization.ts';
+import type { ObservedChannels, Ranges } from '../../../shared/ranges.ts';
+import type { EqualizablePart, OpenedModel, ScaledTensor } from '../formats/format.ts';
+import { peaksOf, type Scaling } from './scale-tensor.ts';
+
+/** Sweeps over a model's layers after which factors count as settled; most models need three. */
+const MOST_SWEEPS = 12;
+
+/**
+ * How much the magnitudes of what norms make count against those of the weights that take it (the migration strength of
+ * SmoothQuant); measured in docs/accuracy.md.
+ */
+const SHARE_OF_NORMS = 0.75;
+/** The same of weights: both sides alike. */
+const SHARE_OF_WEIGHTS = 0.5;
+
+/** By part: the exponents of its channels' factors; a reason where there are none. */
+export type Exponents = readonly (readonly number[] | string)[];
+
+/**
+ * Factors that are powers of two. A channel of magnitude m where it is made, and t in the weights that take it, has a factor
+ * near t^(1-share) / m^share; with one half both become the root of m t. Magnitudes are the largest ones: of weights (Nagel
+ * et al. 2019, equation 11), and of what norms and factors make as calibration observed it (Xiao et al. 2022, 4). Layers
+ * share weights, so that all are gone over until no factor changes.
+ * @param ranges those of the values that `observedValues` names
+ */
+export async function findExponents(
+  opened: OpenedModel,
+  parts: readonly EqualizablePart[],
+  ranges: Pick<Ranges, 'values'>,
+): Promise<Exponents> {
+  const finder = new Finder(opened, parts, ranges);
+  for (let sweep = 0; sweep < MOST_SWEEPS; sweep++) if (!(await finder.sweep())) break;
+  return finder.exponents;
+}
+
+/** What stored tensors are multiplied with, by tensor. */
+export function scalingsOf(
+  parts: readonly EqualizablePart[],
+  exponents: Exponents,
+): ReadonlyMap<number, readonly Scaling[]> {
+  const found = new Map<number, Scaling[]>();
+  for (const [at, { made, taken }] of parts.entries()) {
+    const own = exponents[at]!;
+    if (typeof own === 'string' || own.every((each) => each === 0)) continue;
+    const add = ({ tensor, view }: ScaledTensor, sign: 1 | -1): void => {
+      const factors = Float64Array.from(own, (each) => 2 ** (sign * each));
+      found.set(tensor, [...(found.get(tensor) ?? []), { view, factors }]);
+    };
+    for (const each of made) add(each, 1);
+    for (const each of taken) add(each, -1);
+  }
+  return found;
+}
+
+/** Names of the values whose channels have to be observed. */
+export function observedValues(parts: readonly EqualizablePart[]): readonly string[] {
+  const byValues = parts.filter((part) => weightOf(part) === undefined);
+  return [...new Set(byValues.flatMap(({ values }) => values.map(([name]) => name)))];
+}
+
+/** The weight that a value is made with; undefined where a norm or a factor makes it. */
+function weightOf({ made }: EqualizablePart): ScaledTensor | undefined {
+  return made.find(({ isWeight }) => isWeight);
+}
+
+class Finder {
+  readonly exponents: (readonly number[] | string)[];
+  private readonly opened: OpenedModel;
+  private readonly parts: readonly EqualizablePart[];
+  private readonly observed: ReadonlyMap<string, ObservedChannels | undefined>;
+
+  constructor(
+    opened: OpenedModel,
+    parts: readonly EqualizablePart[],
+    { values }: Pick<Ranges, 'values'>,
+  ) {
+    [this.opened, this.parts] = [opened, parts];
+    this.observed = new Map(values.map(({ name, channels }) => [name, channels]));
+    this.exponents = parts.map(({ channels }) => new Array<number>(channels).fill(0));
+  }
+
+  /** Go over all parts once. @returns whether a factor changed */
+  async sweep(): Promise<boolean> {
+    let isChanged = false;
+    for (const at of this.parts.keys()) {
+      const before = this.exponents[at]!;
+      if (typeof before === 'string') continue;
+      const now = this.found(at, before);
+      if (typeof now === 'string' || now.some((each, channel) => each !== before[channel]))
+        isChanged = true;
+      this.exponents[at] = now;
+      await new Promise(setImmediate);
+    }
+    return isChanged;
+  }
+
+  private found(at: number, before: readonly number[]): readonly number[] | string {
+    const part = this.parts[at]!;
+    const made = this.madePeaks(part, before);
+    const taken = this.takenPeaks(part);
+    if (typeof made === 'string') return made;
+    if (typeof taken === 'string') return taken;
+    const share = weightOf(part) === undefined ? SHARE_OF_NORMS : SHARE_OF_WEIGHTS;
+    const wanted = before.map((own, channel) => {
+      const [size, weight] = [made[channel]!, taken[channel]!];
+      const isUsed = size > 0 && weight > 0;
+      return isUsed ? own + (1 - share) * Math.log2(weight) - share * Math.log2(size) : null;
+    });
+    // What all channels have in common changes nothing.
+    const even = median(wanted.flatMap((each) => each ?? []));
+    const bounded = (exponent: number): number =>
+      Math.max(-MOST_EXPONENT, Math.min(MOST_EXPONENT, exponent));
+    // -0 is 0.
+    return wanted.map((each) => bounded(Math.round((each ?? even) - even)) + 0);
+  }
+
+  /** Magnitudes where channels are made, with the factors that there are. */
+  private madePeaks(part: EqualizablePart, own: readonly number[]): Float64Array | string {
+    const weight = weightOf(part);
+    if (weight !== undefined) return this.peaks(weight) ?? 'its weight holds NaN or infinity';
+    const peaks = new Float64Array(own.length);
+    for (const [name] of part.values) {
+      const observed = this.observed.get(name)?.peaks;
+      const each = (observed?.length ?? 0) / own.length;
+      if (observed === undefined || !Number.isInteger(each))
+        return 'the channels of its result were not observed';
+      for (const [index, peak] of observed.entries()) {
+        const channel = Math.floor(index / each);
+        peaks[channel] = Math.max(peaks[channel]!, peak * 2 ** own[channel]!);
+      }
+    }
+    return peaks;
+  }
+
+  /** Magnitudes in the weights that take channels, with the factors that there are. */
+  private takenPeaks({ taken, channels }: EqualizablePart): Float64Array | string {
+    const largest = new Float64Array(channels);
+    for (const each of taken) {
+      const peaks = this.peaks(each);
+      if (peaks === null) return 'a weight that takes its result holds NaN or infinity';
+      for (const [channel, peak] of peaks.entries())
+        largest[channel] = Math.max(largest[channel]!, peak);
+    }
+    return largest;
+  }
+
+  private peaks({ tensor, view }: ScaledTensor): Float64Array | null {
+    const { files, model } = this.opened;
+    const scalings = scalingsOf(this.parts, this.exponents).get(tensor) ?? [];
+    return peaksOf(files, model.tensors[tensor]!, scalings, view);
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}

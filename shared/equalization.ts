@@ -1,0 +1,60 @@
+/** Factors of channels that were moved between the weights of a model before it was quantized. */
+export interface Equalization {
+  /** Empty where nothing was moved. */
+  readonly layers: readonly EqualizedLayer[];
+  /** Layers whose results have no factors, and why. */
+  readonly left: readonly { readonly name: string; readonly reason: string }[];
+  /** Why no layer has factors although some could. */
+  readonly dropped?: string | undefined;
+}
+
+/** A layer whose results have factors, which the layers that take them divide by. */
+export interface EqualizedLayer {
+  /** The operator. */
+  readonly name: string;
+  /** The name of its first output, which no other operator has. */
+  readonly result: string;
+  /** Operators that take its result. */
+  readonly takers: readonly string[];
+  /** By channel: the factor is two to the power of it, so that float results stay as they are to the bit. */
+  readonly exponents: readonly number[];
+}
+
+/** No factor is further from 1 than two to the power of this. */
+export const MOST_EXPONENT = 20;
+
+/** How far factors go, as powers of two: the least and the largest exponent of all layers. */
+export function extentOf({ layers }: Equalization): readonly [number, number] {
+  let [least, largest] = [0, 0];
+  for (const each of layers.flatMap(({ exponents }) => exponents)) {
+    least = Math.min(least, each);
+    largest = Math.max(largest, each);
+  }
+  return [least, largest];
+}
+
+/** The layers that have no factors by reason, those of most layers first. */
+export function leftByReason({
+  left,
+}: Equalization): readonly { readonly reason: string; readonly layers: number }[] {
+  const counts = new Map<string, number>();
+  for (const { reason } of left) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  return [...counts]
+    .map(([reason, layers]) => ({ reason, layers }))
+    .sort((a, b) => b.layers - a.layers);
+}
+
+/** What became of the wish for equalized weights, in one sentence for the layers that have factors, and why others have none. */
+export function equalizationLines(found: Equalization): readonly string[] {
+  const [least, largest] = extentOf(found);
+  const count = found.layers.length;
+  const first =
+    count > 0
+      ? `equalized: the results of ${count} ${count === 1 ? 'layer' : 'layers'}, by factors of 2^${least} to 2^${largest}; float results are the same`
+      : `not equalized: ${found.dropped ?? 'no layer can take factors that even out its channels'}`;
+  const left = leftByReason(found).map(
+    ({ reason, layers }) =>
+      `not equalized: ${layers} ${layers === 1 ? 'layer' : 'layers'}: ${reason}`,
+  );
+  return [first, ...left];
+}
