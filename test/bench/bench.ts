@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import * as os from 'node:os';
 import { normalValues } from '../helpers/random.ts';
+import { gptqRows } from './gptq-rows.ts';
 import { kernelRows } from './kernel-rows.ts';
 import { table } from './measure.ts';
 import { modelRows } from './model-rows.ts';
@@ -12,6 +13,7 @@ if (root === undefined) throw new Error('run by npm run bench');
 const values = normalValues(1 << 24, 1).map((value) => value * 0.05);
 const rows = [
   ...(await kernelRows(root, values, pythonPeer<KernelPeers>(root, ['kernels']))),
+  ...(await gptqRows(root, values)),
   ...(await modelRows(root, values)),
 ];
 const cpu = os.cpus()[0]?.model ?? 'unknown processor';

@@ -7,6 +7,11 @@ export interface KernelPeers {
   readonly torchHistc: number;
 }
 
+/** Milliseconds that GPTQ takes in numpy, both orders of columns, on one thread. */
+export interface GptqPeer {
+  readonly gptq: number;
+}
+
 /** Milliseconds that PyTorch takes for the report of a whole checkpoint, on all cores. */
 export interface ModelPeer {
   readonly report: number;

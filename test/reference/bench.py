@@ -1,6 +1,7 @@
 """What npm run bench compares with: numpy and torch, as JSON on stdout, in milliseconds.
 
 bench.py kernels                            histograms of 16M floats on one thread
+bench.py gptq ROWS COLUMNS                  int4 in blocks of 32, scales searched, both orders, one thread
 bench.py model LAYERS ROWS COLUMNS FILE     int8 per-channel report of raw float32, all cores
 """
 
@@ -9,6 +10,7 @@ import os
 import sys
 import time
 
+import gptq
 import numpy as np
 import torch
 
@@ -34,6 +36,17 @@ def kernels():
         "numpyHistogram": median_time(lambda: np.histogram(values, BINS, (low, high)), 5),
         "torchHistc": median_time(lambda: torch.histc(tensor, BINS, low, high), 5),
     }
+
+
+def solve(rows, columns):
+    """GPTQ as test/reference/gptq.py writes it out."""
+    weights = (np.random.default_rng(1).standard_normal((rows, columns)) * 0.05).astype(np.float32)
+    at = np.arange(columns)
+    moments = (0.9 ** abs(at[:, None] - at)).astype(np.float32)
+    start = time.perf_counter()
+    for order in (at, at[::-1].copy()):
+        gptq.gptq(weights, moments, order, 32, 4, None, False)
+    return {"gptq": (time.perf_counter() - start) * 1000}
 
 
 def report(weight):
@@ -77,6 +90,8 @@ if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     if sys.argv[1] == "kernels":
         result = kernels()
+    elif sys.argv[1] == "gptq":
+        result = solve(*map(int, sys.argv[2:4]))
     else:
         result = model(*map(int, sys.argv[2:5]), sys.argv[5])
     print(json.dumps(result))
