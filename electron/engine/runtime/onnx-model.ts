@@ -3,7 +3,7 @@ import { AppError } from '../../../shared/errors.ts';
 import type { Kernels } from '../../../shared/kernels.ts';
 import type { InputFacts } from './dimensions.ts';
 import type { ArrayValue, RunHints } from './inputs.ts';
-import { isUnpassable, loadSession, type SessionOptions } from './onnx-session.ts';
+import { isUnpassable, loadSession, SHORT_WAITS, type SessionOptions } from './onnx-session.ts';
 import { readKernels } from './optimize.ts';
 import { writtenTo } from './prepare.ts';
 import { numbersOf, type LoadOptions, type OutputValue, type RunnableModel } from './runnable.ts';
@@ -61,20 +61,22 @@ export class OnnxModel implements RunnableModel {
   static async load(
     file: string,
     hints: RunHints,
-    { isUnchanged, optimized }: LoadOptions = {},
+    { isUnchanged, optimized, isTimed }: LoadOptions = {},
   ): Promise<OnnxModel> {
+    const waiting = isTimed === true ? {} : { config: SHORT_WAITS };
     if (optimized === undefined)
       return await OnnxModel.loadWith(
         file,
         hints,
-        isUnchanged === true ? { graphOptimizationLevel: 'disabled' } : {},
+        isUnchanged === true ? { ...waiting, graphOptimizationLevel: 'disabled' } : waiting,
       );
     try {
-      const options = writtenTo(optimized, file);
+      const written = writtenTo(optimized, file);
+      const options = { ...written, config: { ...waiting.config, ...written.config } };
       return await OnnxModel.loadWith(file, hints, options, () => readKernels(optimized));
     } catch {
       // A full disk must not keep it from running. What else is wrong fails again.
-      return await OnnxModel.loadWith(file, hints, {});
+      return await OnnxModel.loadWith(file, hints, waiting);
     }
   }
 
@@ -123,7 +125,7 @@ export class OnnxModel implements RunnableModel {
   async withoutRounding(): Promise<OnnxModel | null> {
     const { file, hints, kernels } = this;
     if (!roundsInputs(file, kernels, hints)) return null;
-    return await OnnxModel.loadWith(file, hints, { config: FLOAT32_MATMUL });
+    return await OnnxModel.loadWith(file, hints, { config: { ...SHORT_WAITS, ...FLOAT32_MATMUL } });
   }
 
   async release(): Promise<void> {

@@ -39,6 +39,8 @@ export interface LoadOptions {
   readonly isUnchanged?: boolean;
   /** Where the runtime may write the graph as it runs it, to tell its kernels. */
   readonly optimized?: string;
+  /** Its runs are timed and the times shown: threads wait as the runtime's user has them wait. */
+  readonly isTimed?: boolean;
 }
 
 /** What a runtime returned of a type as numbers. */

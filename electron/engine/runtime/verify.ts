@@ -40,11 +40,12 @@ export async function verifyModels(
 ): Promise<VerifyModelsResult> {
   const clock = new RunClock(onProgress, request.inputs === null ? request.samples : 0);
   clock.preparing('Loading the original model');
-  let original = await loadModel(request.original, request.hints);
+  let original = await loadModel(request.original, request.hints, { isTimed: true });
   try {
     clock.preparing('Loading the exported model');
     const exported = await loadModel(request.exported, request.exportedHints, {
       optimized: request.optimized,
+      isTimed: true,
     });
     try {
       clock.preparing('Finding input sizes');
@@ -56,7 +57,7 @@ export async function verifyModels(
       const isRandom = request.hints.random.length > 0;
       const renew = async (): Promise<void> => {
         await original.release();
-        original = await loadModel(request.original, request.hints);
+        original = await loadModel(request.original, request.hints, { isTimed: true });
       };
       if (isRandom) await renew();
       clock.preparing('Warming up');
