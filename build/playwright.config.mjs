@@ -4,7 +4,12 @@ import { root } from './paths.mjs';
 
 export default defineConfig({
   projects: [
-    { name: 'e2e', testDir: path.join(root, 'test/e2e') },
+    {
+      name: 'e2e',
+      testDir: path.join(root, 'test/e2e'),
+      // V8's last tier compiles for longer than the code runs that a test warms up: a sixth of the processor's time.
+      use: { switches: ['--js-flags=--no-opt'] },
+    },
     // The packaged app: npm run test:package.
     { name: 'package', testDir: path.join(root, 'test/package') },
     // Measures the page and judges nothing: npm run bench:page.

@@ -43,26 +43,28 @@ type Open = (file?: string) => Promise<App>;
  */
 export const test = base.extend<
   { launch: Launch; open: Open; folder: string },
-  { sharedWindow: SharedWindow }
+  { sharedWindow: SharedWindow; switches: readonly string[] }
 >({
+  // Of Electron, for all starts of a project; a project that measures has none.
+  switches: [[], { option: true, scope: 'worker' }],
   folder: async ({}, use) => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'quantscope-e2e-'));
     await use(folder);
     fs.rmSync(folder, { recursive: true, force: true });
   },
-  launch: async ({ folder }, use) => {
+  launch: async ({ folder, switches }, use) => {
     const started: ElectronApplication[] = [];
     await use(async (args = [], profile = fs.mkdtempSync(path.join(folder, 'profile-'))) => {
-      const electron = await startElectron(args, profile);
+      const electron = await startElectron([...switches, ...args], profile);
       started.push(electron);
       return appOf(electron, folder);
     });
     for (const electron of started) await electron.close().catch(() => undefined);
   },
   sharedWindow: [
-    async ({}, use) => {
+    async ({ switches }, use) => {
       const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'quantscope-e2e-shared-'));
-      const electron = await startElectron([], profile);
+      const electron = await startElectron(switches, profile);
       const { page, complaints } = await watchedPage(electron);
       await use(await shareWindow(electron, page, complaints));
       await electron.close().catch(() => undefined);
