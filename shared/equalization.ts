@@ -6,6 +6,8 @@ export interface Equalization {
   readonly left: readonly { readonly name: string; readonly reason: string }[];
   /** Why no layer has factors although some could. */
   readonly dropped?: string | undefined;
+  /** Where exports with and without were compared: SQNR of the outputs, dB; null where they are exact. */
+  readonly tried?: { readonly without: number | null; readonly with: number | null } | undefined;
 }
 
 /** A layer whose results have factors, which the layers that take them divide by. */
@@ -52,9 +54,15 @@ export function equalizationLines(found: Equalization): readonly string[] {
     count > 0
       ? `equalized: the results of ${count} ${count === 1 ? 'layer' : 'layers'}, by factors of 2^${least} to 2^${largest}; float results are the same`
       : `not equalized: ${found.dropped ?? 'no layer can take factors that even out its channels'}`;
+  const tried = found.tried === undefined ? [] : [triedLine(found.tried)];
   const left = leftByReason(found).map(
     ({ reason, layers }) =>
       `not equalized: ${layers} ${layers === 1 ? 'layer' : 'layers'}: ${reason}`,
   );
-  return [first, ...left];
+  return [first, ...tried, ...left];
+}
+
+function triedLine(tried: NonNullable<Equalization['tried']>): string {
+  const text = (db: number | null): string => (db === null ? 'exact' : `${db.toFixed(1)} dB`);
+  return `SQNR of the outputs on calibration samples: ${text(tried.with)} with equalized weights, ${text(tried.without)} without`;
 }

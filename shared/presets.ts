@@ -4,7 +4,7 @@ import { BASE_SCHEME, type SchemeFields } from './scheme.ts';
 function preset(
   name: string,
   scheme: Partial<SchemeFields>,
-  others: Partial<Pick<Recipe, 'minElements' | 'activations'>> = {},
+  others: Partial<Pick<Recipe, 'minElements' | 'activations' | 'equalize'>> = {},
 ): Recipe {
   const { minElements = 1024, ...rest } = others;
   return {
@@ -60,7 +60,10 @@ export const PRESETS: readonly Recipe[] = [
   preset(
     'static-int8-best',
     { algorithm: 'gptq' },
-    { activations: { ...BASE_ACTIVATIONS, rangeByOutputs: true } },
+    {
+      activations: { ...BASE_ACTIVATIONS, rangeByOutputs: true },
+      equalize: 'byOutputs',
+    },
   ),
   // onnxruntime's quantize_static by default.
   preset(
@@ -117,7 +120,7 @@ export const PRESET_DESCRIPTIONS: Readonly<Record<string, string>> = {
   'static-int8':
     'Weights in int8 per channel and, in mode static, activations in uint8: onnxruntime computes on integers.',
   'static-int8-best':
-    "As static-int8, with codes of weights chosen for the outputs of each layer (GPTQ), and ranges for the model's; needs samples.",
+    "As static-int8, with codes of weights chosen for the outputs of each layer (GPTQ), and ranges and equalization for the model's; needs samples.",
   'ort-static':
     "onnxruntime's quantize_static by default: int8 weights and activations, per tensor, of most operators.",
   'litert-full-integer':

@@ -161,6 +161,8 @@ export interface Requests {
       rangeOf?: Recipe | undefined;
       /** Mode static: whether a recipe asks for equalized weights. */
       equalizes?: boolean | undefined;
+      /** The recipe that has weights equalized where exports lose less then, where one asks for that. */
+      equalizeOf?: Recipe | undefined;
     } & SampleInputs;
     reply: Calibrated;
   };

@@ -81,7 +81,7 @@ const recipeSchema = v.strictObject({
   activations: v.optional(v.nullable(v.strictObject(activationFields))),
   minElements: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 1024),
   accuracyLevel: v.optional(v.picklist(ACCURACY_LEVELS)),
-  equalize: v.optional(v.boolean()),
+  equalize: v.optional(v.union([v.boolean(), v.literal('byOutputs')])),
   dropMetadata: v.optional(v.boolean()),
   prepare: v.optional(v.boolean()),
   rules: v.optional(

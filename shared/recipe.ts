@@ -60,9 +60,10 @@ export interface Recipe {
   readonly accuracyLevel?: AccuracyLevel | undefined;
   /**
    * Whether mode static moves factors of channels between weights before it quantizes them, where float results stay as they
-   * are to the bit (cross-layer equalization, and smoothing by what norms multiply with).
+   * are to the bit (cross-layer equalization, and smoothing by what norms multiply with). 'byOutputs': where exports then lose
+   * less of the outputs, beyond chance.
    */
-  readonly equalize?: boolean | undefined;
+  readonly equalize?: boolean | 'byOutputs' | undefined;
   /** Whether an ONNX export leaves out what exporters note of nodes, values and tensors. */
   readonly dropMetadata?: boolean | undefined;
   /**
@@ -105,6 +106,11 @@ export function choosesCodes({
 /** Whether a recipe has the range method of activations chosen by the model's outputs. */
 export function choosesRange({ activations }: Pick<Recipe, 'activations'>): boolean {
   return activations?.rangeByOutputs === true;
+}
+
+/** Whether a recipe asks for equalized weights, at least where exports lose less with them. */
+export function wantsEqualized({ equalize }: Pick<Recipe, 'equalize'>): boolean {
+  return equalize === true || equalize === 'byOutputs';
 }
 
 /** A recipe with a range method named, and with nearest codes of weights where rules do not name an algorithm. */

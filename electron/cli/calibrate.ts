@@ -76,10 +76,10 @@ async function calibrate({ positionals, values }: CommandInput): Promise<void> {
     await withPrepared(tools, given, async (made) => {
       const limit = values['samples'] === undefined ? undefined : given.samples;
       const samples = { ...given, limit };
-      const { prepared, ranges: found } = await observed(made, samples, recipe, tools);
-      const ranges =
-        recipe !== null && choosesRange(recipe)
-          ? await withChoices(prepared, found, { recipe, samples, codes: true }, tools)
+      const found = await observed(made, samples, recipe, tools);
+      const { prepared, ranges } =
+        recipe !== null && (choosesRange(recipe) || recipe.equalize === 'byOutputs')
+          ? await withChoices(found, { recipe, samples, codes: true }, tools)
           : found;
       prepared.use(ranges);
       writeWhole(out, rangesToText(ranges), inputs);

@@ -2,7 +2,8 @@ import { AppError, printable } from '../../shared/errors.ts';
 import { isPrepared, type ExportMode } from '../../shared/exports.ts';
 import type { CalibrationSettings } from '../../shared/calibration-settings.ts';
 import { parseRecipe } from '../../shared/recipe-file.ts';
-import { choosesCodes, choosesRange, type Recipe } from '../../shared/recipe.ts';
+import type { Equalization } from '../../shared/equalization.ts';
+import { choosesCodes, choosesRange, wantsEqualized, type Recipe } from '../../shared/recipe.ts';
 import {
   decidedBy,
   isEqualized,
@@ -10,11 +11,12 @@ import {
   rangeName,
   type Ranges,
 } from '../../shared/ranges.ts';
+import { chooseEqualization } from '../engine/best-equalization.ts';
 import { findBestRange } from '../engine/best-range.ts';
 import { assertMode } from '../engine/planning.ts';
 import { PreparedView, type Budgeted } from '../engine/prepared-view.ts';
 import { StaticModel } from '../engine/static-model.ts';
-import { calibrateEqualized, copyOf } from '../engine/equalize/equalized-copy.ts';
+import { calibrateEqualized, copyOf, equalizedCopy } from '../engine/equalize/equalized-copy.ts';
 import { observeWeightMoments } from '../engine/calibrate/moments.ts';
 import {
   hasCopy,
@@ -127,8 +129,8 @@ export async function withCalibrated<T>(
       typeof file === 'string'
         ? rangesOfFile(file, made, recipe, tools)
         : await observed(made, samples!, recipe, tools);
-    const chosen = await withChoices(prepared, ranges, { recipe, samples, ...choosing }, tools);
-    return work(new StaticModel(tools.session, prepared, chosen), prepared);
+    const found = await withChoices({ prepared, ranges }, { recipe, samples, ...choosing }, tools);
+    return work(new StaticModel(tools.session, found.prepared, found.ranges), found.prepared);
   });
 }
 
@@ -187,11 +189,11 @@ function rangesOfFile(
 ): Ranged {
   const ranges = readRanges(file);
   assertRangesOf(prepared.session.opened.graph(), ranges, file);
-  if (isEqualized(ranges) && recipe.equalize !== true)
+  if (isEqualized(ranges) && !wantsEqualized(recipe))
     throw new AppError('BAD_USAGE', 'holds ranges of equalized weights; calibrate again', {
       ...{ file, field: 'equalization' },
       found: `${ranges.equalization!.layers.length} equalized layers`,
-      expected: 'a recipe with "equalize": true, or ranges without',
+      expected: 'a recipe with "equalize", or ranges without',
     });
   if (recipe.equalize === true && ranges.equalization === undefined)
     printError(
@@ -223,10 +225,52 @@ interface Choosing {
   readonly codes: boolean;
 }
 
-/** Plan by ranges, and choose codes and then the range method, which is compared with those codes. @returns the ranges with that */
+/**
+ * Plan by ranges, and choose what the recipe has chosen: codes, then the range method, which is compared with those codes, and
+ * then whether weights are equalized, which is compared with both.
+ */
 export async function withChoices(
-  prepared: PreparedModel,
-  ranges: Ranges,
+  plain: Ranged,
+  choosing: Choosing,
+  options: RunOptions,
+): Promise<Ranged> {
+  const ranges = await withCodes(plain, choosing, options);
+  const found = { ...plain, ranges };
+  const { recipe, samples } = choosing;
+  // Those of a file tell what became of the wish.
+  const isOpen = recipe.equalize === 'byOutputs' && ranges.equalization === undefined;
+  return isOpen && samples !== null ? withBetter(found, { ...choosing, samples }, options) : found;
+}
+
+/** The equalized copy where it loses less of the outputs, each with the codes and ranges that were chosen for it. */
+async function withBetter(
+  plain: Ranged,
+  choosing: Choosing & { readonly samples: CalibrationInputs },
+  options: RunOptions,
+): Promise<Ranged> {
+  const { recipe, samples } = choosing;
+  const copy = await equalizedCopy(
+    ...([plain.prepared, currentRuntime(), samples, options, plain.ranges] as const),
+  );
+  const told = ({ prepared, ranges }: Ranged, equalization: Equalization): Ranged => {
+    prepared.use({ ...ranges, equalization });
+    return { prepared, ranges: { ...ranges, equalization } };
+  };
+  if (copy.prepared === plain.prepared) return told(plain, copy.equalization);
+  const { description: _, ...observed } = await copy.prepared.calibrate(samples, options);
+  const ranges = await withCodes({ prepared: copy.prepared, ranges: observed }, choosing, options);
+  const even = { prepared: copy.prepared, ranges };
+  const of = (side: Ranged) => ({ session: side.prepared.session, best: side.ranges.best });
+  const equalization = await chooseEqualization(
+    { plain: of(plain), even: of(even) },
+    ...([copy.equalization, recipe, currentRuntime(), samples, options] as const),
+  );
+  return told(isEqualized({ equalization }) ? even : plain, equalization);
+}
+
+/** Plan by ranges, and choose codes and then the range method. @returns the ranges with that */
+async function withCodes(
+  { prepared, ranges }: Ranged,
   { recipe, samples, codes }: Choosing,
   options: RunOptions,
 ): Promise<Ranges> {

@@ -71,7 +71,9 @@ activations of this dtype and symmetry. \`"operators"\` names types of operators
 tensor and networks with depthwise layers gain most from: factors move from the weights that take a value to those that make it
 (cross-layer equalization), or to the norm before them (SmoothQuant). Factors are powers of two, so that float results stay the same to the bit;
 the prepared model and the equalized one are run on two samples, and where they differ the weights stay as they are. Ranges are those of the
-equalized model: \`quantscope calibrate\` needs the recipe, and keeps the factors in its file.
+equalized model: \`quantscope calibrate\` needs the recipe, and keeps the factors in its file. With \`"equalize": "byOutputs"\`, as in
+\`static-int8-best\`, calibration exports the model with and without, each with the codes and ranges that are chosen for it, and weights are
+equalized where that loses less of the outputs beyond chance.
 
 ## What verify counts
 

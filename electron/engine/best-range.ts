@@ -84,7 +84,8 @@ function told({ range, isNearest, noise: { noise } }: Tried): BestRange['tried']
   return { range, isNearest, sqnrDb: noise === 0 ? null : -10 * Math.log10(noise) };
 }
 
-function copiesOn(
+/** Copies that are compared with one another on samples. */
+export function copiesOn(
   session: Session,
   runtime: Runtime,
   inputs: Copying['inputs'],

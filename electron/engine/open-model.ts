@@ -4,7 +4,9 @@ import { isPrepared, type ExportMode } from '../../shared/exports.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import type { TensorDetail } from '../../shared/report.ts';
+import { chooseEqualization } from './best-equalization.ts';
 import { findBestRange } from './best-range.ts';
+import type { Equalization } from '../../shared/equalization.ts';
 import { isEqualized, type Ranges } from '../../shared/ranges.ts';
 import { writeWhole } from '../files/atomic-file.ts';
 import { AnswerStore } from './answers/answer-store.ts';
@@ -30,6 +32,8 @@ interface CalibrationWanted extends CalibrationInputs {
   readonly choosesCodes: boolean;
   /** Mode static: whether a recipe asks for equalized weights. */
   readonly equalizes?: boolean | undefined;
+  /** The recipe that has weights equalized where exports lose less then, where one asks for that. */
+  readonly equalizeOf?: Recipe | undefined;
   /** The recipe whose range method of activations is chosen by the outputs, where one asks for that. */
   readonly rangeOf?: Recipe | undefined;
 }
@@ -57,6 +61,8 @@ export class OpenModel {
   private static: StaticModel | null = null;
   /** The same of the copy with equalized weights, where a recipe asked for one and it has some. */
   private equalized: StaticModel | null = null;
+  /** Whether exports lose less of the outputs with that. */
+  private isEvenBetter = false;
   private found: Calibrations = { static: null, others: null };
 
   constructor(session: Session, pool: WorkerPool, runtime: Runtime) {
@@ -125,7 +131,8 @@ export class OpenModel {
   /** @throws AppError UNSUPPORTED before the model is calibrated */
   calibratedModel({ equalize }: Pick<Recipe, 'equalize'>): StaticModel {
     const { equalized } = this;
-    if (equalize === true && equalized !== null) return equalized;
+    const isEven = equalize === true || (equalize === 'byOutputs' && this.isEvenBetter);
+    if (isEven && equalized !== null) return equalized;
     if (this.static !== null) return this.static;
     throw new AppError('UNSUPPORTED', 'mode static needs samples; calibrate the model first', {
       file: this.session.label,
@@ -159,7 +166,7 @@ export class OpenModel {
     options: RunOptions,
   ): Promise<Calibrated> {
     assertMode(this.session.opened, mode);
-    const { choosesCodes: _, rangeOf, ...wanted } = asked;
+    const { choosesCodes: _, rangeOf, equalizeOf, ...wanted } = asked;
     if (mode !== 'static') {
       const { moments, ...found } = await this.observeMoments(this.session, wanted, options);
       this.session.useMoments(moments);
@@ -179,11 +186,46 @@ export class OpenModel {
     const isEven = rangeOf?.equalize === true && isOther;
     const plain = { ...asked, rangeOf: isEven ? undefined : rangeOf };
     const found = await this.chosen({ prepared, ranges: own }, plain, options);
-    const evened = { ...asked, rangeOf: isEven ? rangeOf : undefined };
+    const takes = isEven || equalizeOf !== undefined;
+    const evened = { ...asked, rangeOf: takes ? rangeOf : undefined };
     const equalized = isOther ? await this.chosen(even, evened, options) : null;
+    const better =
+      equalized === null || equalizeOf === undefined
+        ? null
+        : await this.better(found, equalized, equalizeOf, wanted, options);
     this.equalized = null;
-    if (equalized !== null) this.take(equalized);
-    return this.take(found);
+    this.isEvenBetter = isEqualized({ equalization: better?.equalization });
+    if (equalized !== null) this.take(better === null ? equalized : better.equalized);
+    return this.take(better === null ? found : better.plain);
+  }
+
+  /** Both copies with what comparing them found, where a recipe has weights equalized only where less is lost. */
+  private async better(
+    plain: Planned,
+    equalized: Planned,
+    recipe: Recipe,
+    wanted: CalibrationInputs,
+    options: RunOptions,
+  ): Promise<{ plain: Planned; equalized: Planned; equalization: Equalization }> {
+    const own = equalized.ranges.equalization!;
+    const of = ({ prepared, ranges }: Planned) => ({
+      session: prepared.session,
+      best: ranges.best,
+    });
+    const equalization = await chooseEqualization(
+      { plain: of(plain), even: of(equalized) },
+      ...([own, recipe, this.runtime, wanted, options] as const),
+    );
+    const told = (side: Planned, more: Equalization): Planned => {
+      const ranges = { ...side.ranges, equalization: more };
+      side.prepared.use(ranges);
+      return { ...side, ranges };
+    };
+    return {
+      equalization,
+      plain: isEqualized({ equalization }) ? plain : told(plain, equalization),
+      equalized: told(equalized, { ...own, tried: equalization.tried }),
+    };
   }
 
   /** Plan mode static by ranges that were saved before. @throws AppError IO, BAD_USAGE for a file of something else */
@@ -195,6 +237,8 @@ export class OpenModel {
     const { weights = 0, isRandom = false } = this.found.static ?? {};
     const copy = copyOf(prepared, ranges, file, options);
     copy.use(ranges);
+    if (!isEqualized(ranges)) this.equalized = null;
+    this.isEvenBetter = isEqualized(ranges);
     return this.take({ prepared: copy, ranges, facts: { weights, isRandom, warnings: [] } });
   }
 

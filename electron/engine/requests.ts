@@ -88,6 +88,7 @@ const PARAMS: { readonly [K in RequestKind]: v.GenericSchema<unknown, Requests[K
     choosesCodes: v.boolean(),
     rangeOf: v.optional(recipe),
     equalizes: v.optional(v.boolean()),
+    equalizeOf: v.optional(recipe),
     ...sampleInputs,
   }),
   openRanges: v.strictObject({ handle, file: handle }),

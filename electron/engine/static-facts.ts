@@ -9,7 +9,12 @@ import {
 import type { Equalization } from '../../shared/equalization.ts';
 import { valueKey } from '../../shared/graph.ts';
 import { planWeights, type PlannedTensor, type TensorPlan } from '../../shared/plan.ts';
-import { choosesRange, type ActivationScheme, type Recipe } from '../../shared/recipe.ts';
+import {
+  choosesRange,
+  wantsEqualized,
+  type ActivationScheme,
+  type Recipe,
+} from '../../shared/recipe.ts';
 import type { Scheme } from '../../shared/scheme.ts';
 import type { TensorReport } from '../../shared/report.ts';
 import { chooseRange } from './calibrate/choose-range.ts';
@@ -63,8 +68,8 @@ export class StaticKnowledge {
   }
 
   /** What became of a recipe's wish for equalized weights; undefined where it has none. */
-  equalizationOf({ equalize }: Recipe): Equalization | undefined {
-    if (equalize !== true) return undefined;
+  equalizationOf(recipe: Recipe): Equalization | undefined {
+    if (!wantsEqualized(recipe)) return undefined;
     return this.equalization ?? { layers: [], left: [], dropped: CALIBRATED_WITHOUT };
   }
 

@@ -9,7 +9,7 @@ import type { ImageSettings } from '../../shared/calibration-settings.ts';
 import { toErrorData, type ErrorData } from '../../shared/errors.ts';
 import type { ChosenFile } from '../../shared/ipc.ts';
 import type { Progress, Requests, SampleInputs, Side } from '../../shared/protocol.ts';
-import { choosesCodes, choosesRange } from '../../shared/recipe.ts';
+import { choosesCodes, choosesRange, wantsEqualized, type Recipe } from '../../shared/recipe.ts';
 import type { RangeMethod } from '../../shared/scheme.ts';
 import { counted } from '../format/numbers.ts';
 import { withActivationRange, withImages } from './activation-rules.ts';
@@ -220,6 +220,18 @@ export class Calibration {
     };
   }
 
+  /** What recipes that are shown ask of the weights in mode static. */
+  #equalizing(): { equalizes?: boolean; equalizeOf?: Recipe } {
+    const { exportMode, recipes, compare } = this.#workbench;
+    if (exportMode.calibrated !== 'static') return {};
+    const shown = compare ? [recipes.a, recipes.b] : [recipes.a];
+    const asking = shown.find(({ equalize }) => equalize === 'byOutputs');
+    return {
+      equalizes: shown.some(wantsEqualized),
+      ...(asking === undefined ? {} : { equalizeOf: plain(asking) }),
+    };
+  }
+
   /** Observe the samples. */
   async run(): Promise<void> {
     const { file, client, announcer, exportMode, recipes, compare } = this.#workbench;
@@ -235,7 +247,7 @@ export class Calibration {
       choosesCodes,
       ...this.#wanted(),
       ...(isAsked ? { rangeOf: plain(asking) } : {}),
-      equalizes: mode === 'static' && (a.equalize === true || (compare && b.equalize === true)),
+      ...this.#equalizing(),
     };
     const found = await this.#work('Calibrating', (options) =>
       client.request('calibrate', params, options),

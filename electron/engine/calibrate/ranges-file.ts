@@ -54,6 +54,7 @@ const schema = v.strictObject({
       ),
       left: v.array(v.strictObject({ name: v.string(), reason: v.string() })),
       dropped: v.optional(v.string()),
+      tried: v.optional(v.strictObject({ without: v.nullable(finite), with: v.nullable(finite) })),
     }),
   ),
   best: v.optional(

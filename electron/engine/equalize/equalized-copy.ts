@@ -59,16 +59,21 @@ export function copyOf(
   });
 }
 
-async function equalizedCopy(
+/**
+ * The copy of a prepared model in which factors are moved between weights, or the model itself where there are none.
+ * @param known what was observed of the model; what is needed of it is observed where that is missing
+ */
+export async function equalizedCopy(
   prepared: PreparedModel,
   runtime: Runtime,
   wanted: CalibrationInputs,
   options: RunOptions,
+  known?: Ranges,
 ): Promise<{ readonly prepared: PreparedModel; readonly equalization: Equalization }> {
   const { opened } = prepared.session;
   const names = observedValues(opened.equalizables?.().parts ?? []);
-  const observed =
-    names.length === 0 ? { values: [] } : await prepared.calibrate(wanted, options, names);
+  const observe = (): Promise<Pick<Ranges, 'values'>> => prepared.calibrate(wanted, options, names);
+  const observed = names.length === 0 ? { values: [] } : (known ?? (await observe()));
   const equalization = await planEqualization(opened, observed);
   if (equalization.layers.length === 0) return { prepared, equalization };
   const copy = prepared.equalized(equalization, options);

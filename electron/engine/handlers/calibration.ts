@@ -22,11 +22,15 @@ export function calibrationHandlers({
     describeSamples: async ({ handle, ...wanted }, call) =>
       models.model(handle).describeSamples(await calibrationInputs(grants, wanted), call),
     calibrate: async (
-      { handle, mode, choosesCodes, rangeOf: asked, equalizes, ...wanted },
+      { handle, mode, choosesCodes, rangeOf, equalizeOf, equalizes, ...wanted },
       call,
     ) => {
       const inputs = await calibrationInputs(grants, wanted);
-      const how = { mode, choosesCodes, equalizes, rangeOf: asked && parseRecipe(asked) };
+      const how = {
+        ...{ mode, choosesCodes, equalizes },
+        rangeOf: rangeOf && parseRecipe(rangeOf),
+        equalizeOf: equalizeOf && parseRecipe(equalizeOf),
+      };
       return models.model(handle).calibrate({ ...inputs, ...how }, call);
     },
     openRanges: async ({ handle, file }, call) =>

@@ -2,13 +2,15 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EngineServer } from '../../../electron/engine/server.ts';
+import { equalizationLines } from '../../../shared/equalization.ts';
 import type { Ranges } from '../../../shared/ranges.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { runCommand } from '../../helpers/command-line.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { Page } from '../../helpers/engine-page.ts';
 import { recipe } from '../../helpers/export.ts';
-import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
+import { npyFile } from '../../helpers/npy.ts';
+import { floats, floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
 import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
 import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
@@ -92,6 +94,25 @@ describe('the command line', () => {
     expect(await sqnrOf(path.join(folder, 'other.onnx'))).toBeCloseTo(plain, 5);
   });
 
+  test('chooses by the outputs in one step as in two', async () => {
+    const byOutputs: Recipe = { ...tensorwise, name: 'by outputs', equalize: 'byOutputs' };
+    const samples = path.join(folder, 'samples');
+    fs.mkdirSync(samples);
+    for (let at = 0; at < 8; at++)
+      fs.writeFileSync(
+        path.join(samples, `${at}.npy`),
+        npyFile('<f4', [1, 3, 12, 12], floats(randomValues(432, at + 20))),
+      );
+    const given = ['--recipe', saved(byOutputs)];
+    await runCommand('calibrate', file, ...given, '--inputs', samples, '--out', ranges);
+    await exported(byOutputs, 'two.onnx');
+    const out = path.join(folder, 'one.onnx');
+    const args = [...given, ...inMode, '--calibrate', samples, '--out', out];
+    const { stdout } = await runCommand('export', file, ...args);
+    expect(stdout).toContain('equalized: the results of 1 layer');
+    expect(fs.readFileSync(out)).toEqual(fs.readFileSync(path.join(folder, 'two.onnx')));
+  });
+
   test('rejects ranges of equalized weights for recipes without, and layers that the model has not', async () => {
     await calibrate(equalizing);
     const refused = await exported(tensorwise, 'none.onnx');
@@ -152,5 +173,34 @@ describe('the engine', () => {
       ...{ layers: [], left: [] },
       dropped: 'the model was calibrated without equalization; calibrate it again with this recipe',
     });
+  });
+
+  test('equalizes by outputs where they lose less then, and measures other recipes without', async () => {
+    const { page, outline } = await opened();
+    const byOutputs: Recipe = { ...tensorwise, equalize: 'byOutputs' };
+    const asked = { ...calibrated, ...samples, samples: 8, recipe: byOutputs };
+    await page.ask('calibrate', { ...asked, equalizes: true, equalizeOf: byOutputs });
+    const taken = (await outline(byOutputs)).equalization!;
+    expect(taken.layers).toHaveLength(1);
+    expect(taken.tried!.with! - taken.tried!.without!).toBeGreaterThan(20);
+    expect(equalizationLines(taken)[1]).toMatch(
+      /^SQNR of the outputs on calibration samples: \d+\.\d dB with equalized weights, -?\d+\.\d dB without$/,
+    );
+    expect(await outline(equalizing)).toEqual(await outline(byOutputs));
+    expect((await outline(tensorwise)).equalization).toBeUndefined();
+  });
+
+  test('keeps weights where samples are too few to tell, and says so', async () => {
+    const { page, outline } = await opened();
+    const byOutputs: Recipe = { ...tensorwise, equalize: 'byOutputs' };
+    const asked = { ...calibrated, ...samples, recipe: byOutputs };
+    await page.ask('calibrate', { ...asked, equalizes: true, equalizeOf: byOutputs });
+    const kept = (await outline(byOutputs)).equalization!;
+    expect(kept).toMatchObject({
+      ...{ layers: [], left: [{ name: 'Conv_y' }] },
+      dropped: 'exports lose no less of the outputs with it, beyond chance',
+    });
+    expect(kept.tried!.with!).toBeGreaterThan(kept.tried!.without!);
+    expect((await outline(equalizing)).equalization!.layers).toHaveLength(1);
   });
 });
