@@ -30,6 +30,8 @@ export interface TensorPlan {
   readonly byRule: boolean;
   /** The type of the scales where the tensor is stored; float32 where it is not named. */
   readonly scaleDtype?: ScaleDtype;
+  /** Whether zero points are stored that are all 0, as operators on integers want them. */
+  readonly storesZeroPoints?: true;
   /** The type that codes are stored in where it is wider than that of the scheme. */
   readonly codesDtype?: 'int64';
   /** Scales and zero points that the plan fixes, in place of those that the values give. */
@@ -269,11 +271,11 @@ export function blockAxisOf(shape: readonly number[], axis: number): number {
   return after !== undefined && shape[axis - 1]! <= after ? axis + 1 : axis - 1;
 }
 
-/** Bytes of a tensor under a scheme: packed codes, scales, and zero points where asymmetric or unsigned. */
+/** Bytes of a tensor under a scheme: packed codes, scales, and zero points where asymmetric, unsigned or wanted by an operator. */
 export function schemeBytes(
   scheme: Scheme,
   tensor: Pick<TensorRef, 'shape' | 'axis' | 'elements' | 'quantization'>,
-  plan: Pick<TensorPlan, 'scaleDtype' | 'codesDtype' | 'parameters'> = {},
+  plan: Pick<TensorPlan, 'scaleDtype' | 'codesDtype' | 'parameters' | 'storesZeroPoints'> = {},
 ): number {
   const stored: DtypeName = plan.codesDtype ?? storageDtype(scheme.dtype);
   const codes = packedBytes(stored, tensor.elements);
@@ -281,5 +283,6 @@ export function schemeBytes(
   if (scheme.kind === 'cast' || tensor.quantization?.pending !== undefined) return codes;
   const scales = plan.parameters?.scale.length ?? scaleCount(scheme, tensor);
   const scaleBytes = packedBytes(plan.scaleDtype ?? 'float32', scales);
-  return codes + scaleBytes + (isCentred(scheme) ? 0 : packedBytes(stored, scales));
+  const hasZeroPoints = plan.storesZeroPoints === true || !isCentred(scheme);
+  return codes + scaleBytes + (hasZeroPoints ? packedBytes(stored, scales) : 0);
 }

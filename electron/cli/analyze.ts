@@ -12,7 +12,7 @@ import {
   type Total,
 } from '../../shared/report.ts';
 import { shortName } from '../../shared/short-name.ts';
-import type { Budgeted } from '../engine/prepared-view.ts';
+import type { Budgeted, StoredActivations } from '../engine/prepared-view.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
 import {
   assertSamplesRead,
@@ -47,6 +47,8 @@ interface Analysis {
   readonly tensors: readonly Row[];
   readonly total: Total;
   readonly preparation?: Preparation;
+  /** Mode static: values whose scales and zero points the file stores beside these tensors. */
+  readonly activations?: StoredActivations;
 }
 
 export const analyzeCommand: CommandDefinition = {
@@ -115,7 +117,7 @@ async function analyze({ positionals, values }: CommandInput): Promise<void> {
   });
 }
 
-type Measured = Pick<Budgeted, 'analyze' | 'tensors' | 'preparation'>;
+type Measured = Pick<Budgeted, 'analyze' | 'tensors' | 'preparation' | 'storedActivations'>;
 
 /** @param of what is exported: the model itself, or its prepared copy */
 async function analysisOf(
@@ -127,7 +129,12 @@ async function analysisOf(
   const { reports, total } = await of.analyze(recipe, { signal, onProgress, mode });
   const tensors = reports.map((report) => rowOf(of.tensors[report.tensor]!, report));
   const { preparation } = of;
-  return { recipe, mode, tensors, total, ...(preparation ? { preparation } : {}) };
+  const activations = of.storedActivations?.(recipe);
+  return {
+    ...{ recipe, mode, tensors, total },
+    ...(preparation ? { preparation } : {}),
+    ...(activations === undefined || activations.values === 0 ? {} : { activations }),
+  };
 }
 
 const hasRanges = (values: Values): boolean =>
@@ -243,6 +250,11 @@ function printAnalysis(first: Analysis, second: Analysis | null): void {
       `total ${megabytes(total.bytesBefore)} -> ${megabytes(total.bytesAfter)} (${change.toFixed(1)} %), ` +
         `SQNR ${inDecibels(total.sqnrDb)}, ${total.quantized} quantized, ${total.kept} kept${foldedText(analysis)}`,
     );
+    const { activations } = analysis;
+    if (activations !== undefined)
+      print(
+        `beside these tensors the file stores scales and zero points of ${activations.values} activations, ${activations.bytes} bytes, and what a raised opset turns into inputs`,
+      );
     printKept(total.quantized, keptGroups(analysis));
   }
 }

@@ -40,7 +40,15 @@ export type Budgeted = Pick<Session, 'tensors'> &
     readonly preparation?: Preparation | null;
     /** Mode static: the weights that operators on integers take as codes under a recipe, and the biases of these. */
     onIntegers?(recipe: Recipe): ReadonlyMap<number, readonly number[]>;
+    /** Mode static: what the file stores beside tensors of the model. */
+    storedActivations?(recipe: Recipe): StoredActivations;
   };
+
+/** Values between operators that are quantized, and the bytes of their parameters. */
+export interface StoredActivations {
+  readonly values: number;
+  readonly bytes: number;
+}
 
 /** A recipe that changes nothing of the model. */
 function keeping(recipe: Recipe): Recipe {

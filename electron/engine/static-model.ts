@@ -1,10 +1,14 @@
 import type { ActivationDetail, LayerActivation } from '../../shared/activations.ts';
+import { packedBytes } from '../../shared/dtypes.ts';
 import type { Ranges } from '../../shared/ranges.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { Activations } from './activations.ts';
 import type { PreparedModel } from './calibrate/prepared.ts';
-import { PreparedView } from './prepared-view.ts';
+import { PreparedView, type StoredActivations } from './prepared-view.ts';
 import type { Session } from './session.ts';
+
+/** Of a scale in float32. */
+const SCALE_BYTES = 4;
 
 /** A calibrated model in mode static. */
 export class StaticModel extends PreparedView {
@@ -31,6 +35,18 @@ export class StaticModel extends PreparedView {
       taken.set(source, bias === undefined ? [] : [bias]);
     }
     return taken;
+  }
+
+  /** What an ONNX file stores for the values between operators: a scale and a zero point each. */
+  storedActivations(recipe: Recipe): StoredActivations {
+    const { model } = this.session.opened;
+    const schemes = this.session
+      .plan(recipe, 'static')
+      .activations.flatMap(({ scheme }) =>
+        scheme === null || model.format !== 'onnx' ? [] : [scheme],
+      );
+    const bytes = schemes.reduce((sum, { dtype }) => sum + SCALE_BYTES + packedBytes(dtype, 1), 0);
+    return { values: schemes.length, bytes };
   }
 
   /** The outputs of the operators of all weights, in the source's order. */

@@ -26,10 +26,11 @@ function fitEntry(
   refused: string | null,
 ): TensorPlan {
   if (written !== null) {
-    const { scheme, scaleDtype, mayOverflow, reason } = written;
+    const { scheme, scaleDtype, storesZeroPoints, mayOverflow, reason } = written;
     return {
       ...{ ...entry, scheme, reason: reason ?? entry.reason },
       ...(scaleDtype === undefined ? {} : { scaleDtype }),
+      ...(storesZeroPoints === undefined ? {} : { storesZeroPoints }),
       ...(mayOverflow === undefined ? {} : { mayOverflow }),
     };
   }

@@ -47,6 +47,8 @@ export interface Layout {
     readonly codes: CodeLayout;
     /** The type of the stored scales where it is not float32. */
     readonly scaleDtype?: ScaleDtype;
+    /** Whether zero points are stored that are all 0. */
+    readonly storesZeroPoints?: true;
     /** Whether finite values beyond the type of a cast become infinite. */
     readonly mayOverflow?: true;
     /** Why the scheme is not the plan's, where the format tells. */

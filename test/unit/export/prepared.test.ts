@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { PreparedModel } from '../../../electron/engine/calibrate/prepared.ts';
 import { PreparedView } from '../../../electron/engine/prepared-view.ts';
 import { Session } from '../../../electron/engine/session.ts';
+import { StaticModel } from '../../../electron/engine/static-model.ts';
 import type { ExportMode } from '../../../shared/exports.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { testPool } from '../../helpers/engine.ts';
@@ -233,4 +234,24 @@ describe('a prepared export', () => {
     const [before, after] = [await runOnnx(file, shape), await runOnnx(out, shape)];
     expect(outputSqnr(before['y']!, after['y']!)).toBeGreaterThan(30);
   });
+});
+
+test('the tensors of a static analysis take what the file stores, but for the parameters of activations', async () => {
+  const file = normalized();
+  const source = Session.open(file, pool);
+  const copy = await PreparedModel.make(source, pool, sharedRuntime, { signal });
+  const wanted = recipe('static-int8');
+  const ranges = await copy.calibrate({ inputs: null, samples: 2, seed: 1 }, { signal });
+  copy.use(ranges);
+  const calibrated = new StaticModel(source, copy, ranges);
+  const out = path.join(folder, 'static.onnx');
+  await calibrated.export(wanted, 'static', out, { signal });
+  const { total } = await calibrated.analyze(wanted, { signal, mode: 'static' });
+  const beside = calibrated.storedActivations(wanted);
+  copy.close();
+  source.close();
+  const { initializer } = onnx.ModelProto.decode(fs.readFileSync(out)).graph!;
+  const stored = initializer!.reduce((sum, { rawData }) => sum + rawData!.length, 0);
+  expect(beside).toEqual({ values: 2, bytes: 10 });
+  expect(total.bytesAfter + beside.bytes).toBe(stored);
 });

@@ -2,7 +2,7 @@ import { append } from '../../../../../shared/lists.ts';
 import { printable } from '../../../../../shared/errors.ts';
 import type { ScaleDtype, TensorPlan } from '../../../../../shared/plan.ts';
 import { isPrepared, type ExportMode } from '../../../../../shared/exports.ts';
-import { storageDtype } from '../../../../../shared/scheme.ts';
+import { isCentred, storageDtype } from '../../../../../shared/scheme.ts';
 import type { GraphRecord, NodeRecord, OnnxIndex } from '../read/records.ts';
 import { piecesLength, type CodeLayout, type Layout, type Piece } from '../../../export/layout.ts';
 import { TOOL_VERSION } from '../../../export/version.ts';
@@ -72,10 +72,11 @@ export function layoutOnnx(request: OnnxExport): Layout {
       restores.set(entry.tensor, outcome.restoreAs);
       const { graph, name } = request.tensors[entry.tensor]!.stored;
       half?.store(graph, name, outcome.stored);
-      const { codes, reason, scaleDtype } = outcome;
+      const { codes, reason, scaleDtype, needsZeroPoint } = outcome;
       quantized.push({
         ...{ tensor: entry.tensor, scheme: entry.scheme, codes, reason },
         ...(scaleDtype === 'float32' ? {} : { scaleDtype }),
+        ...(needsZeroPoint && isCentred(entry.scheme) ? { storesZeroPoints: true } : {}),
       });
     }
   }
@@ -206,6 +207,7 @@ interface TensorEdits {
   readonly stored: string;
   readonly restoreAs: RestoreAs;
   readonly scaleDtype: ScaleDtype;
+  readonly needsZeroPoint: boolean;
   /** Why the weight is restored to float in a mode that runs operators on codes. */
   readonly reason: string | null;
 }
@@ -239,10 +241,10 @@ function editsFor(
     const { edits, codes } = storePending(tensor, fit.pending, side);
     return {
       ...{ codes: 'tensor', edits, integers: [], stored: codes },
-      ...{ scaleDtype: 'float32', reason: null, restoreAs: () => [] },
+      ...{ scaleDtype: 'float32', needsZeroPoint: false, reason: null, restoreAs: () => [] },
     };
   }
-  const { uses, scaleDtype, reason } = fit;
+  const { uses, scaleDtype, needsZeroPoint, reason } = fit;
   const { irVersion } = request.index;
   const { edits, parts, restoreAs } = replaceWeight(tensor, scheme, {
     ...fit,
@@ -264,7 +266,10 @@ function editsFor(
   opsets.needIr(irVersionOf(storageDtype(scheme.dtype)));
   const codes = fit.nbits === null ? 'tensor' : 'nbits';
   const integers = uses.map((use) => ({ use, parts }));
-  return { codes, edits, integers, stored: parts.codes, restoreAs, scaleDtype, reason };
+  return {
+    ...{ codes, edits, integers, stored: parts.codes, restoreAs },
+    ...{ scaleDtype, needsZeroPoint, reason },
+  };
 }
 
 /**
