@@ -49,6 +49,8 @@ export interface Budget {
   readonly names: readonly BudgetName[];
   /** What stays. */
   readonly fixed: BudgetSums;
+  /** Candidates that no tensor can have in the mode. */
+  readonly unused: readonly Scheme[];
   /** What signal and noise are of; the weights where it is missing. */
   readonly by?: 'outputs';
   /**

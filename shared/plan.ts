@@ -172,7 +172,12 @@ function planTensor(
   });
   if (!isQuantizable(tensor)) return kept(whyNotQuantizable(tensor));
   if (rule !== undefined && rule.scheme === null) return kept('kept by a rule');
-  if (rule === undefined && recipe.default === null) return kept('kept: the recipe has no default');
+  if (rule === undefined && recipe.default === null)
+    return kept(
+      recipe.rules.length === 0
+        ? 'the recipe keeps every tensor'
+        : 'the recipe keeps every tensor that none of its rules matches',
+    );
   const own = ownScheme(tensor);
   const asked = own ?? schemeOf({ ...recipe.default, ...rule?.scheme });
   if (!byRule && tensor.elements < recipe.minElements)

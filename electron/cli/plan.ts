@@ -1,6 +1,12 @@
 import { printable } from '../../shared/errors.ts';
 import { EXPORT_MODES, type ExportMode } from '../../shared/exports.ts';
-import { candidateSchemes, type FilePlan, type Goal } from '../../shared/budget-plan.ts';
+import {
+  CANDIDATES,
+  candidateSchemes,
+  type Budget,
+  type FilePlan,
+  type Goal,
+} from '../../shared/budget-plan.ts';
 import {
   defaultCandidates,
   measureBudget,
@@ -8,6 +14,9 @@ import {
   type BudgetRequest,
 } from '../engine/budget.ts';
 import { choosesCodes, type Recipe } from '../../shared/recipe.ts';
+import { sqnrDb } from '../../shared/report.ts';
+import { describeScheme, fieldsOf, type Scheme } from '../../shared/scheme.ts';
+import { shortName } from '../../shared/short-name.ts';
 import type { Budgeted } from '../engine/prepared-view.ts';
 import { checkWritable, writeWhole } from '../files/atomic-file.ts';
 import {
@@ -21,7 +30,8 @@ import {
 } from './command.ts';
 import { warnOfIdleRules } from './idle-rules.ts';
 import { printJson, toJson } from './json.ts';
-import { inDecibels, megabytes, print, printError } from './output.ts';
+import { decibels, inDecibels, megabytes, print, printError } from './output.ts';
+import { toTable } from './table.ts';
 import type { Inputs } from '../engine/runtime/run-models.ts';
 import { planByOutputs, type OutputPlan } from '../engine/output-plan.ts';
 import { currentRuntime } from './runtime.ts';
@@ -108,14 +118,24 @@ async function plan({ positionals, values }: CommandInput): Promise<number> {
         `quantscope: warning: a plan chooses schemes with the nearest codes, not by GPTQ as recipe ${printable(base.name)} does`,
       );
     const candidates = candidateSchemes(candidateNames(names) ?? defaultCandidates(session, mode));
-    const found = await withBudgeted(tools, values, { base, mode }, async (model) => {
-      warnOfIdleRules(required(values, 'recipe'), base, model);
-      const request = { base, mode, candidates };
-      return solve(tools, model, request, { goal, inputs });
-    });
+    const { plan: found, budget } = await withBudgeted(
+      tools,
+      values,
+      { base, mode },
+      async (model) => {
+        warnOfIdleRules(required(values, 'recipe'), base, model);
+        const request = { base, mode, candidates };
+        return solve(tools, model, request, { goal, inputs });
+      },
+    );
     if (!found.meets) status = 1;
-    if (out !== null) writeWhole(out, `${toJson(found.recipe)}\n`, read);
-    printPlan(found, mode, values['json'] === true);
+    if (names !== null) warnOfUnused(budget, mode);
+    if (out !== null && found.meets) writeWhole(out, `${toJson(found.recipe)}\n`, read);
+    const layers = layersOf(found, budget);
+    if (values['json'] === true) printJson(jsonOf(found, layers, mode));
+    else printPlan(found, layers, goal);
+    if (out !== null && !found.meets)
+      printError(`quantscope: ${printable(out)} is not written, as no plan meets the goal`);
   });
   return status;
 }
@@ -141,24 +161,74 @@ async function solve(
   model: Budgeted,
   request: BudgetRequest,
   { goal, inputs }: { readonly goal: Goal; readonly inputs: Inputs | null },
-): Promise<Found> {
+): Promise<{ readonly plan: Found; readonly budget: Budget }> {
   const options = { signal, onProgress };
   const { mode } = request;
   const budget = await measureBudget(model, request, options);
-  if (inputs === null) return planFile(model, budget, goal, mode, options);
+  if (inputs === null) return { budget, plan: await planFile(model, budget, goal, mode, options) };
   const wanted = { budget, goal, mode, inputs, exporter: model };
-  return planByOutputs(session, currentRuntime(), wanted, options);
+  return { budget, plan: await planByOutputs(session, currentRuntime(), wanted, options) };
 }
 
-function printPlan(found: Found, mode: ExportMode, isJson: boolean): void {
-  const { recipe, total, meets, fileBytes, outputSqnrDb } = found;
-  if (isJson) {
-    const measured = outputSqnrDb === undefined ? {} : { outputSqnrDb };
-    printJson({ recipe, total, meets, fileBytes, mode, ...measured });
-    return;
-  }
+/** Candidates that the mode has no kernels or no storage for. */
+function warnOfUnused({ unused }: Budget, mode: ExportMode): void {
+  if (unused.length === 0) return;
+  const names = unused.map(
+    (scheme) => CANDIDATES.find((each) => each.scheme === scheme)?.name ?? describeScheme(scheme),
+  );
+  printError(
+    `quantscope: warning: no layer of this model takes ${names.join(', ')} in mode ${mode}: plans have the scheme of the recipe, the other candidates, or float`,
+  );
+}
+
+/** A layer's part of a plan: what its weights take, and their own error. */
+interface PlannedLayer {
+  readonly name: string;
+  readonly scheme: Scheme | null;
+  readonly bytesAfter: number;
+  readonly sqnrDb: number | null;
+}
+
+function layersOf({ chosen }: Found, { names }: Budget): readonly PlannedLayer[] {
+  return names.map(({ name, options }, at) => {
+    const { scheme, sums } = options[chosen[at]!]!;
+    const db = scheme === null ? null : sqnrDb(sums.signal, sums.noise);
+    return { name: shortName(name), scheme, bytesAfter: sums.bytesAfter, sqnrDb: db };
+  });
+}
+
+function jsonOf(
+  { recipe, total, meets, fileBytes, outputSqnrDb }: Found,
+  layers: readonly PlannedLayer[],
+  mode: ExportMode,
+): object {
+  const measured = outputSqnrDb === undefined ? {} : { outputSqnrDb };
+  const planned = layers.map(({ scheme, ...layer }) => ({
+    ...layer,
+    scheme: scheme === null ? null : fieldsOf(scheme),
+  }));
+  return { recipe, total, meets, fileBytes, mode, ...measured, layers: planned };
+}
+
+/** What a plan is, before its figures. */
+function verdictOf({ meets, total }: Found, goal: Goal): string {
+  if (!meets) return 'no plan meets the goal; the nearest';
+  if (total.quantized > 0 || 'maxBytes' in goal) return 'meets the goal';
+  return `quantizes nothing, as no scheme keeps ${goal.minSqnrDb} dB`;
+}
+
+function printPlan(found: Found, layers: readonly PlannedLayer[], goal: Goal): void {
+  const { recipe, total, fileBytes, outputSqnrDb } = found;
+  const rows = layers.map(({ name, scheme, bytesAfter, sqnrDb: db }) => [
+    printable(name),
+    scheme === null ? 'float' : describeScheme(scheme),
+    scheme === null ? '' : decibels(db),
+    String(bytesAfter),
+  ]);
+  const header = ['tensor', 'scheme', 'SQNR dB', 'bytes after'];
+  if (rows.length > 0) print(toTable([header, ...rows], new Set([2, 3])));
   print(
-    `${meets ? 'meets the goal' : 'no plan meets the goal; the nearest'}: file ${megabytes(fileBytes.before)} -> ${megabytes(fileBytes.after)}, ` +
+    `${verdictOf(found, goal)}: file ${megabytes(fileBytes.before)} -> ${megabytes(fileBytes.after)}, ` +
       `${outputSqnrDb === undefined ? `SQNR ${inDecibels(total.sqnrDb)}` : `SQNR of the outputs ${inDecibels(outputSqnrDb)}`}, ${total.quantized} quantized, ${total.kept} kept, ` +
       `${recipe.rules.length} ${recipe.rules.length === 1 ? 'rule' : 'rules'}`,
   );

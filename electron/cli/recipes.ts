@@ -27,4 +27,7 @@ function recipes({ values }: CommandInput): void {
     description,
   ]);
   print(toTable([['preset', 'scheme', 'tensors', 'description'], ...rows], new Set()));
+  print(
+    'In mode static, operators on integers take weights of any size: the least number of elements has no effect on them.',
+  );
 }

@@ -137,11 +137,14 @@ export async function measureBudget(
   const ofBase = measured[0]!;
   const names: BudgetName[] = [];
   const free = new Set<number>();
+  const used = new Set<number>();
   for (const { name, tensors } of freeNames(model, request)) {
     // What preparing the model folds into others is in no export.
     if (tensors.every((tensor) => ofBase.reports[tensor]!.folded === true)) continue;
     const biases = tensors.flatMap((tensor) => ofBase.onIntegers.get(tensor) ?? []);
-    const options = optionsOf({ tensors, biases }, kept, measured, elements);
+    const found = optionsOf({ tensors, biases }, kept, measured, elements);
+    const options = found.map(({ option }) => option);
+    for (const { from } of found) used.add(from);
     names.push({ name, tensors, options, base: ofBase.reports[tensors[0]!]!.scheme });
     for (const tensor of [...tensors, ...biases]) free.add(tensor);
   }
@@ -149,6 +152,8 @@ export async function measureBudget(
   const fixed = (isStatic ? ofBase.reports : kept).filter((report) => !free.has(report.tensor));
   return {
     ...{ base: request.base, names, fixed: sumsOf(fixed, elements) },
+    // The first that is measured is the recipe.
+    unused: request.candidates.filter((_, at) => !used.has(at + 1)),
     ...(isStatic ? { isStatic } : {}),
   };
 }
@@ -220,6 +225,12 @@ function freeNames(
     .map(([name, named]) => ({ name, tensors: named }));
 }
 
+/** A way to store tensors, and which of what was measured gives it; -1 for as they are. */
+interface FoundOption {
+  readonly option: BudgetOption;
+  readonly from: number;
+}
+
 /**
  * The ways to store tensors of one name: as they are, and under each scheme that suits them. One that has operators
  * compute in float which the recipe has on integers does not: it would be slower, and leave activations in float.
@@ -229,18 +240,19 @@ function optionsOf(
   kept: Reports,
   measured: readonly Measured[],
   elements: (tensor: number) => number,
-): readonly BudgetOption[] {
+): readonly FoundOption[] {
   const reportsIn = (all: Reports): Reports => [...tensors, ...biases].map((id) => all[id]!);
-  const options: BudgetOption[] = [{ scheme: null, sums: sumsOf(reportsIn(kept), elements) }];
+  const asIs = { scheme: null, sums: sumsOf(reportsIn(kept), elements) };
+  const options: FoundOption[] = [{ option: asIs, from: -1 }];
   const wanted = tensors.filter((tensor) => measured[0]!.onIntegers.has(tensor));
-  for (const { reports: all, onIntegers } of measured) {
+  for (const [from, { reports: all, onIntegers }] of measured.entries()) {
     if (!wanted.every((tensor) => onIntegers.has(tensor))) continue;
     const reports = reportsIn(all);
     const schemes = new Set(tensors.map((tensor) => JSON.stringify(all[tensor]!.scheme)));
     const { scheme } = reports[0]!;
     const isFinite = reports.every(({ noise }) => Number.isFinite(noise));
     if (scheme !== null && schemes.size === 1 && isFinite)
-      options.push({ scheme, sums: sumsOf(reports, elements) });
+      options.push({ option: { scheme, sums: sumsOf(reports, elements) }, from });
   }
   return options;
 }

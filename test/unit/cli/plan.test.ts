@@ -113,8 +113,31 @@ describe('plan', () => {
     expect(quantized).toBe(tensors.filter((tensor) => tensor.quantized).length);
   });
 
-  test('that cannot meet its goal says so and ends with status 1', async () => {
-    const args = ['plan', sample, '--recipe', 'int8', '--max-bytes', '1'];
+  test('lists its layers, each with its scheme, its own SQNR and its bytes', async () => {
+    const args = ['plan', sample, '--recipe', 'int8', '--max-bytes', '240kB'];
+    const plan = JSON.parse((await run(...args, '--json')).stdout) as Planned & {
+      readonly layers: readonly { name: string; scheme: object | null; bytesAfter: number }[];
+    };
+    expect(plan.layers).toHaveLength(27);
+    const { stdout } = await run(...args);
+    const lines = stdout.split('\n').map((line) => line.trim().split(/ {2,}/));
+    for (const { name, bytesAfter } of plan.layers)
+      expect(lines.find(([first]) => first === name)!.at(-1)).toBe(String(bytesAfter));
+    expect(lines.filter(([, scheme]) => scheme === 'float')).toHaveLength(
+      plan.layers.filter(({ scheme }) => scheme === null).length,
+    );
+    expect(stdout).toMatch(/^meets the goal: file /m);
+  });
+
+  test('for more dB than any scheme keeps says that it quantizes nothing', async () => {
+    const { status, stdout } = await run('plan', sample, '--recipe', 'int8', '--min-sqnr', '200');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^quantizes nothing, as no scheme keeps 200 dB: file /m);
+  });
+
+  test('that cannot meet its goal says so, writes no recipe and ends with status 1', async () => {
+    const out = path.join(folder, 'unmet.json');
+    const args = ['plan', sample, '--recipe', 'int8', '--max-bytes', '1', '--out', out];
     const { status, stdout } = await run(...args, '--json');
     expect(status).toBe(1);
     const plan = JSON.parse(stdout) as Planned;
@@ -123,8 +146,10 @@ describe('plan', () => {
     const text = await run(...args);
     expect([text.status, text.stdout]).toEqual([
       1,
-      expect.stringMatching(/^no plan meets the goal; the nearest: file /),
+      expect.stringMatching(/^no plan meets the goal; the nearest: file /m),
     ]);
+    expect(text.stderr).toBe(`quantscope: ${out} is not written, as no plan meets the goal\n`);
+    expect(fs.existsSync(out)).toBe(false);
   });
 
   test.each([[[]], [['--max-bytes', '1', '--min-sqnr', '2']], [['--min-sqnr', 'loud']]])(
@@ -177,6 +202,15 @@ describe('plan --mode static', () => {
     const { rules: none, ...preset } = findPreset('static-int8')!;
     expect(recipe).toEqual({ ...preset, name: 'budget' });
     expect([none.length, rules.length > 0]).toEqual([0, true]);
+  });
+
+  test('says which candidates no layer takes', async () => {
+    const goal = ['--max-bytes', '400kB', '--candidates', 'int8,int16,int4-block32'];
+    const { status, stderr } = await run('plan', sample, ...wanted, '--ranges', ranges, ...goal);
+    expect([status, stderr]).toEqual([
+      0,
+      'quantscope: warning: no layer of this model takes int16, int4-block32 in mode static: plans have the scheme of the recipe, the other candidates, or float\n',
+    ]);
   });
 
   test('at a limit that the recipe meets is the recipe', async () => {

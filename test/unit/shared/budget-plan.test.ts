@@ -45,7 +45,7 @@ function budgetOf(count: number, seed: number): Budget {
     const options = SCHEMES.map((scheme, way) => ({ scheme, sums: sums(elements, way, spread) }));
     return { name: `layer.${at}`, tensors: [at], options, base: SCHEMES[1] ?? null };
   });
-  return { base: findPreset('int8')!, names, fixed: sums(500, 0, 1) };
+  return { base: findPreset('int8')!, names, fixed: sums(500, 0, 1), unused: [] };
 }
 
 /** Every choice of options there is. */

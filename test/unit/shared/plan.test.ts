@@ -28,7 +28,11 @@ const int8 = recipe({});
 describe('a recipe keeps a tensor with the reason', () => {
   test.each<[string, Partial<PlannedTensor>, Recipe]>([
     ['kept by a rule', {}, recipe({}, [{ match: { name: '^w$' }, scheme: null }])],
-    ['kept: the recipe has no default', {}, recipe(null)],
+    ['the recipe keeps every tensor', {}, recipe(null)],
+    [
+      'the recipe keeps every tensor that none of its rules matches',
+      ...([{}, recipe(null, [{ match: { name: '^other$' }, scheme: {} }])] as const),
+    ],
     ['under 5000 elements, the minimum size of the recipe', {}, recipe({}, [], 5000)],
     ['stored in float16 already', { dtype: 'float16', bytes: 8192 }, recipe({ dtype: 'float16' })],
     [
