@@ -32,12 +32,21 @@ function picturesInWords({
   guessed,
 }: NonNullable<SamplesDescription['images']>): readonly string[] {
   const { resize, size, channels, mean, std, layout } = settings;
-  const sides = size.map((side) => side ?? 'own').join(' x ');
   const how =
-    `pictures become ${input}: resize ${resize} to ${sides}, ${channels}, ` +
+    `pictures become ${input}: resize ${resize} to ${sizeInWords(size)}, ${channels}, ` +
     `mean ${mean?.join(' ')}, std ${std?.join(' ')}, ${layout}`;
   if (guessed.length === 0) return [how];
   return [how, `guessed from the input: ${guessed.join(', ')}; set them with --images`];
+}
+
+/** Height and width, of which a picture has its own where the input leaves them free. */
+function sizeInWords([height, width]: NonNullable<
+  SamplesDescription['images']
+>['settings']['size']): string {
+  if (height !== null && width !== null) return `${height} x ${width}`;
+  if (height !== null) return `height ${height} and the width in proportion`;
+  if (width !== null) return `width ${width} and the height in proportion`;
+  return "each picture's own size";
 }
 
 function soundInWords({ input, rate, window }: NonNullable<SamplesDescription['audio']>): string {

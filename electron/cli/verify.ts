@@ -2,6 +2,7 @@ import { AppError, printable } from '../../shared/errors.ts';
 import { ABOUT_TIMES } from '../../shared/formats.ts';
 import { LAYER_PARTS, type LayerErrors, type LayerPart } from '../../shared/layer-errors.ts';
 import { kernelLines, ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
+import { addTo } from '../../shared/lists.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/verification.ts';
 import { differenceInWords } from '../../shared/judgement.ts';
 import { verifyAnswers } from '../engine/answers/verify-answers.ts';
@@ -76,7 +77,7 @@ async function verify({ positionals, values }: CommandInput): Promise<void> {
     printPreparation(result);
     if (values['json'] === true) printJson({ ...result, ...layerFields(measured), ...answers });
     else {
-      printTable(result);
+      printTable(result, wanted.inputs === null);
       if (answered !== null) printAnswers(answered, wanted.inputs === null);
       if (measured !== null) printLayers(measured);
     }
@@ -110,10 +111,25 @@ function printLayers({ layers, skipped }: LayerErrors): void {
     ...[decibels(localSqnrDb), decibels(accumulatedSqnrDb)],
   ]);
   const header = ['layer', 'operator', 'local SQNR dB', 'accumulated SQNR dB'];
-  print(toTable([header, ...rows], new Set([2, 3])));
+  if (rows.length > 0) print(toTable([header, ...rows], new Set([2, 3])));
   for (const { name, note } of layers)
     if (note !== undefined) print(`${printable(name)} has no local error: ${printable(note)}`);
-  for (const { name, reason } of skipped) print(`${printable(name)} ${printable(reason)}`);
+  for (const line of skippedLines(skipped)) print(line);
+}
+
+/** Names that a line lists; of the others it has the number. */
+const LISTED = 3;
+
+/** A line for each reason why layers have no figures. */
+function skippedLines(skipped: LayerErrors['skipped']): readonly string[] {
+  const byReason = new Map<string, string[]>();
+  for (const { name, reason } of skipped) addTo(byReason, reason, printable(name));
+  return [...byReason].map(([reason, names]) => {
+    if (names.length === 1) return `${names[0]!} ${printable(reason)}`;
+    const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : '';
+    const what = reason.replace(/^is /, 'are ').replace(/^(take|give|keep)s /, '$1 ');
+    return `${names.length} layers ${printable(what)}: ${names.slice(0, LISTED).join(', ')}${more}`;
+  });
 }
 
 /** @throws AppError where an output has NaN or infinity that the original does not have, as such an export is unusable. */
@@ -138,7 +154,7 @@ function poorOutputs({ outputs, exportedUnder }: VerifyResult): string[] {
   return words;
 }
 
-function printTable(result: VerifyResult): void {
+function printTable(result: VerifyResult, isRandom: boolean): void {
   printOutputs(result.outputs);
   if (result.weightsOnly !== undefined) {
     print(`${ROUNDS_INPUTS} The weights alone give:`);
@@ -156,7 +172,7 @@ function printTable(result: VerifyResult): void {
   print(
     `${megabytes(result.bytesBefore)} -> ${megabytes(result.bytesAfter)}, ` +
       `${result.msBefore.toFixed(2)} ms -> ${result.msAfter.toFixed(2)} ms, ` +
-      `${result.samples} samples, seed ${result.seed}`,
+      `${result.samples} ${result.samples === 1 ? 'sample' : 'samples'}${isRandom ? `, seed ${result.seed}` : ''}`,
   );
 }
 

@@ -49,7 +49,8 @@ export async function measureLayers(
     const folder = path.join(request.folder, only);
     const { copies, skipped } = await partCopies(original, exported, { only, folder, hints });
     try {
-      const found = await measureBetween(original, copies, request, onProgress);
+      const { layers } = findLayers(asGraphed(original), asGraphed(exported));
+      const found = await measureBetween(original, copies, request, onProgress, layers);
       return { ...found, skipped: [...found.skipped, ...skipped] };
     } finally {
       copies.close();
@@ -60,13 +61,15 @@ export async function measureLayers(
   }
 }
 
+/** @param whole the layers of the export that `exported` is a part of: a layer has its name there, and what was folded into it */
 async function measureBetween(
   original: ModelCopies,
   exported: ModelCopies,
   request: LayersRequest,
   onProgress: (progress: RunProgress) => void,
+  whole: readonly Layer[] = [],
 ): Promise<LayerErrors> {
-  const found = findLayers(asGraphed(original), asGraphed(exported));
+  const found = namedAs(whole, findLayers(asGraphed(original), asGraphed(exported)));
   const { types, samples } = await original.withOutputs(
     namesOf(found.layers, 'original'),
     'floats',
@@ -91,6 +94,22 @@ async function measureBetween(
     clock.nextRound();
   }
   return { samples: samples.count, layers: measured, skipped };
+}
+
+type Found = ReturnType<typeof findLayers>;
+
+/** Layers under the names of others that make the same values. */
+function namedAs(whole: readonly Layer[], { layers, skipped }: Found): Found {
+  const byOutput = new Map(
+    whole.flatMap((layer) => layer.outputs.map(({ original }) => [original, layer] as const)),
+  );
+  const named = layers.map((layer) => {
+    const same = byOutput.get(layer.outputs[0]!.original);
+    if (same === undefined) return layer;
+    const { name, op, operator, tensors } = same;
+    return { ...layer, name, op, operator, tensors };
+  });
+  return { layers: named, skipped };
 }
 
 function copiesOf(

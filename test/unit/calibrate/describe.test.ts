@@ -39,7 +39,7 @@ describe('what was understood of samples', () => {
       warnings: [],
     });
     expect(preparationInWords(samples.describe())).toEqual([
-      'pictures become x: resize cover to 16 x own, RGB, mean 0.485 0.456 0.406, std 0.229 0.224 0.225, NCHW',
+      'pictures become x: resize cover to height 16 and the width in proportion, RGB, mean 0.485 0.456 0.406, std 0.229 0.224 0.225, NCHW',
       'guessed from the input: size, channels, mean, std, layout; set them with --images',
     ]);
     // It is smaller than 96 pixels, so its own.

@@ -1,6 +1,9 @@
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { findPreset } from '../../../shared/presets.ts';
 import { runCommand as run, type Ran } from '../../helpers/command-line.ts';
+import { ifModel } from '../../helpers/body-models.ts';
 import {
   floatTensor,
   lineReaderModel,
@@ -65,6 +68,37 @@ test('verify names no other preset for an export under another recipe', async ()
 
 test('verify does not warn of an output over 20 dB', async () => {
   expect(await verifyUnder('int8')).toMatchObject({ status: 0, stderr: '' });
+});
+
+test('verify names a seed of random samples only', async () => {
+  const file = writeFile(
+    folder,
+    model({
+      node: [node('Relu', ['x'], ['y'])],
+      input: [value('x', [1, 3, 8, 'w'])],
+      output: [value('y', [1, 3, 8, 'w'])],
+    }),
+  );
+  const random = await run('verify', file, file, '--samples', '1');
+  expect(random.stdout).toMatch(/ ms, 1 sample, seed 0\n$/);
+  const pictures = path.join(root, 'test/fixtures/pictures');
+  const given = await run('verify', file, file, '--inputs', pictures, '--samples', '1');
+  expect(given.stdout).toMatch(/ ms, 1 sample\n$/);
+  expect(given.stderr).toContain('resize fit to height 8 and the width in proportion, RGB');
+});
+
+test('verify --layers gives one line for the layers that one reason leaves out', async () => {
+  const file = writeFile(folder, ifModel());
+  const out = path.join(folder, 'branches.onnx');
+  const all = path.join(folder, 'all.json');
+  fs.writeFileSync(all, JSON.stringify({ ...findPreset('int8')!, minElements: 0 }));
+  await run('export', file, '--recipe', all, '--out', out);
+  const { stdout } = await run('verify', file, out, '--layers', '--samples', '1');
+  const lines = stdout.split('\n').filter((line) => line.includes('layers of bodies'));
+  expect(lines).toEqual([
+    '2 layers are in choose.then_branch, and layers of bodies are not measured: Conv_h, Gemm_out',
+    '2 layers are in choose.else_branch, and layers of bodies are not measured: Conv_h, Gemm_out',
+  ]);
 });
 
 test('verify says how pictures become the input, and --images changes it', async () => {

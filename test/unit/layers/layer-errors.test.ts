@@ -88,10 +88,11 @@ const PARTS: Record<string, Record<LayerPart, readonly string[]>> = {
     weights: ['e', 'q', 'k', 'v', 'o', 'u', 'y'],
     activations: ['q', 'k', 'v', 'o', 'u', 'y'],
   },
-  // A normalization is folded into the Conv before it; the activations' copy is the original with both.
+  // A normalization is folded into the Conv before it. The activations' copy is the original with both: its layers have
+  // the names of the export's.
   folded: {
     weights: ['one', 'two', 'head'],
-    activations: ['one', 'relu', 'norm_two', 'head'],
+    activations: ['one', 'relu', 'two', 'head'],
   },
 };
 
@@ -117,7 +118,9 @@ describe.each(Object.keys(golden))('%s', (name) => {
         () => undefined,
       );
       expect(skipped).toEqual([]);
-      expectEqual(layers, golden[name]![`static, ${only}`]!);
+      const { norm_two: two, ...others } = golden[name]![`static, ${only}`]!;
+      // The reference has the name of the operator that makes the value.
+      expectEqual(layers, two === undefined ? others : { ...others, two });
       expect(layers.map((layer) => layer.name)).toEqual(PARTS[name]![only]);
     },
   );
