@@ -218,6 +218,17 @@ test('a recipe that prepares the model shows, measures and exports the weights t
   await dialog.getByRole('button', { name: 'Export', exact: true }).click();
   await expect(dialog.getByRole('status')).toContainText('Exported', { timeout: 30_000 });
   expect(fs.readFileSync(out).includes('"prepare":true')).toBe(true);
+
+  // What Verify finds comes into view in a low window, the second time as well.
+  await page.setViewportSize({ width: 1024, height: 640 });
+  const outputs = dialog.getByRole('region', { name: 'Outputs in onnxruntime' });
+  for (let time = 0; time < 2; time++) {
+    await dialog.getByRole('radiogroup', { name: 'Mode' }).scrollIntoViewIfNeeded();
+    await dialog.getByRole('button', { name: 'Verify it now' }).click();
+    await expect(dialog.getByRole('button', { name: 'Verify it now' })).toBeVisible();
+    await expect(outputs.getByRole('row').nth(1)).toBeInViewport({ ratio: 1 });
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
   await dialog.getByRole('button', { name: 'Done' }).click();
 
   // Only A prepares: it has R, in which the source's weight is gone, and B has the source's.
