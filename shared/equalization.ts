@@ -1,3 +1,5 @@
+import { asSentence } from './preparation.ts';
+
 /** Factors of channels that were moved between the weights of a model before it was quantized. */
 export interface Equalization {
   /** Empty where nothing was moved. */
@@ -46,20 +48,33 @@ export function leftByReason({
     .sort((a, b) => b.layers - a.layers);
 }
 
-/** What became of the wish for equalized weights, in one sentence for the layers that have factors, and why others have none. */
+/** What became of the wish for equalized weights, and why layers have no factors: a line for each reason. */
 export function equalizationLines(found: Equalization): readonly string[] {
-  const [least, largest] = extentOf(found);
-  const count = found.layers.length;
-  const first =
-    count > 0
-      ? `equalized: the results of ${count} ${count === 1 ? 'layer' : 'layers'}, by factors of 2^${least} to 2^${largest}; float results are the same`
-      : `not equalized: ${found.dropped ?? 'no layer can take factors that even out its channels'}`;
-  const tried = found.tried === undefined ? [] : [triedLine(found.tried)];
   const left = leftByReason(found).map(
-    ({ reason, layers }) =>
-      `not equalized: ${layers} ${layers === 1 ? 'layer' : 'layers'}: ${reason}`,
+    ({ reason, layers }) => `not equalized: ${layerCount(layers)}: ${reason}`,
   );
-  return [first, ...tried, ...left];
+  return [...outcome(found), ...left];
+}
+
+/** The same as a paragraph, with the number of layers that have no factors. */
+export function equalizationText(found: Equalization): string {
+  const { length } = found.left;
+  const others = length === 0 ? [] : [`${layerCount(length)} cannot have factors`];
+  return [...outcome(found), ...others].map(asSentence).join(' ');
+}
+
+function layerCount(count: number): string {
+  return `${count} ${count === 1 ? 'layer' : 'layers'}`;
+}
+
+function outcome(found: Equalization): readonly string[] {
+  const { layers, dropped, tried } = found;
+  const [least, largest] = extentOf(found);
+  const first =
+    layers.length > 0
+      ? `equalized: the results of ${layerCount(layers.length)}, by factors of 2^${least} to 2^${largest}; float results are the same`
+      : `not equalized: ${dropped ?? 'no layer can take factors that even out its channels'}`;
+  return tried === undefined ? [first] : [first, triedLine(tried)];
 }
 
 function triedLine(tried: NonNullable<Equalization['tried']>): string {

@@ -162,6 +162,14 @@ export function sameActivations(
   );
 }
 
+/** Whether two recipes equalize weights alike. */
+export function sameEqualization(
+  { equalize: a = false }: Pick<Recipe, 'equalize'>,
+  { equalize: b = false }: Pick<Recipe, 'equalize'>,
+): boolean {
+  return a === b;
+}
+
 /** A range method of activations that calibration chooses, as the window calls it. */
 export const BY_OUTPUTS = 'best for outputs';
 
@@ -178,6 +186,12 @@ export function activationSentence(scheme: Partial<ActivationScheme> | null): st
   return parts.filter((part) => part !== '').join(', ');
 }
 
+/** What a recipe asks of the channels of weights; nothing where they stay. */
+export function equalizationWord({ equalize = false }: Pick<Recipe, 'equalize'>): string {
+  if (equalize === false) return '';
+  return equalize === true ? 'weights equalized' : 'weights equalized where best for outputs';
+}
+
 /** What a recipe is called once it was edited. */
 export const CUSTOM = 'custom';
 
@@ -191,6 +205,7 @@ export function presetOf(recipe: Recipe): Recipe | undefined {
   const fits = (preset: Recipe) =>
     preset.minElements === recipe.minElements &&
     sameActivations(preset, recipe) &&
+    sameEqualization(preset, recipe) &&
     sameDefault(preset, recipe);
   if (named !== undefined && fits(named)) return named;
   return PRESETS.find(fits);

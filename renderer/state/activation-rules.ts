@@ -21,6 +21,11 @@ export function withActivations(recipe: Recipe, change: Partial<ActivationScheme
   return renamed({ ...recipe, activations: { ...before, ...change } });
 }
 
+/** The recipe with another choice of whether weights are equalized. */
+export function withEqualization(recipe: Recipe, equalize: Recipe['equalize']): Recipe {
+  return renamed({ ...recipe, equalize });
+}
+
 /** The recipe with the range of one operator's output, as its last rule, in place of the one it had. */
 export function withActivationRange(recipe: Recipe, operator: string, range: RangeMethod): Recipe {
   const isOwn = (rule: Rule): boolean =>

@@ -48,8 +48,8 @@ export class Analyses {
   };
   readonly #running: Partial<Record<Side, AbortController>> = {};
   readonly #statistics = new Map<number, Statistics>();
-  /** Whether those are of the prepared copy. */
-  #isOfCopy = false;
+  /** Which copy of the model those are of. */
+  #copy = '';
   #statisticsVersion = $state(0);
   /** Tensors without those of the prepared copy, one list for each, as plans are found once for a list. */
   readonly #own = new WeakMap<readonly TensorSummary[], readonly TensorSummary[]>();
@@ -170,9 +170,17 @@ export class Analyses {
     return model?.runtime === 'onnxruntime' && isPrepared(recipes[side], mode);
   }
 
+  /** Which values a side is of: the model's, those of its prepared copy, or of one with equalized weights. */
+  copyOf(side: Side): string {
+    const { mode, recipes } = this.#workbench;
+    if (!this.isPrepared(side)) return '';
+    const { equalize = false } = recipes[side];
+    return mode === 'static' && equalize !== false ? `equalized ${equalize}` : 'prepared';
+  }
+
   /** Whether both sides are of the same values. */
   get #areAlike(): boolean {
-    return !this.#workbench.compare || this.isPrepared('a') === this.isPrepared('b');
+    return !this.#workbench.compare || this.copyOf('a') === this.copyOf('b');
   }
 
   #waitsForCopy(side: Side): boolean {
@@ -192,10 +200,10 @@ export class Analyses {
     return own;
   }
 
-  /** Whether statistics are wanted that the engine has already. Those shown are of A's values, which preparing changes. */
+  /** Whether statistics are wanted that the engine has already. Those shown are of A's copy. */
   #takesStatistics(side: Side): boolean {
-    if (side === 'a' && this.#isOfCopy !== this.isPrepared('a')) {
-      this.#isOfCopy = this.isPrepared('a');
+    if (side === 'a' && this.#copy !== this.copyOf('a')) {
+      this.#copy = this.copyOf('a');
       this.#statistics.clear();
     }
     return this.#statistics.size === 0;

@@ -13,6 +13,7 @@ import {
   CUSTOM,
   presetOf,
   sameActivations,
+  sameEqualization,
   sameDefault,
   sameGranularity,
   sameRange,
@@ -88,7 +89,7 @@ export function differingFields(a: Recipe, b: Recipe): ReadonlySet<BandField> {
     if (!sameGranularity(one.granularity, two.granularity)) differing.add('granularity');
     if (!sameRange(one.range, two.range)) differing.add('range');
   }
-  if (!sameActivations(a, b)) differing.add('activations');
+  if (!sameActivations(a, b) || !sameEqualization(a, b)) differing.add('activations');
   if (a.minElements !== b.minElements) differing.add('minElements');
   if (JSON.stringify(a.rules) !== JSON.stringify(b.rules)) differing.add('rules');
   return differing;
@@ -103,7 +104,7 @@ export function sameRecipe(a: Recipe, b: Recipe): boolean {
     borderOf(a) === borderOf(b) &&
     a.accuracyLevel === b.accuracyLevel &&
     (a.dropMetadata ?? false) === (b.dropMetadata ?? false) &&
-    (a.equalize ?? false) === (b.equalize ?? false) &&
+    sameEqualization(a, b) &&
     (a.prepare ?? false) === (b.prepare ?? false) &&
     JSON.stringify(a.calibration) === JSON.stringify(b.calibration) &&
     JSON.stringify(a.rules) === JSON.stringify(b.rules)

@@ -237,7 +237,9 @@ test('a recipe that prepares the model shows, measures and exports the weights t
   await expect(made).toHaveCount(1);
   await made.click();
   const inspector = page.getByRole('complementary', { name: 'Inspector' });
-  await expect(inspector).toContainText('One recipe prepares the model and the other does not');
+  await expect(inspector).toContainText(
+    'One recipe prepares the model, or equalizes its weights, and the other does not',
+  );
   await expect(inspector).toContainText('levels');
   await shot(page, 'prepared-layers');
   expect(app.complaints).toEqual([]);

@@ -4,7 +4,7 @@ import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
 import { planEqualization, writeEqualized } from '../../../electron/engine/equalize/equalize.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
-import { equalizationLines } from '../../../shared/equalization.ts';
+import { equalizationLines, equalizationText } from '../../../shared/equalization.ts';
 import { HISTOGRAM_BINS, type ObservedValue } from '../../../shared/ranges.ts';
 import { floatTensor, model, node, value } from '../../helpers/onnx-model.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
@@ -139,4 +139,16 @@ describe('factors', () => {
       reason: 'a weight that takes its result holds NaN or infinity',
     });
   });
+});
+
+test('the window tells of equalization in a paragraph', () => {
+  const left = [{ name: 'a', reason: 'b' }];
+  const layer = { name: 'c', result: 'd', takers: [], exponents: [-3, 0, 2] };
+  expect(equalizationText({ layers: [layer], left, tried: { without: 3, with: null } })).toBe(
+    'Equalized: the results of 1 layer, by factors of 2^-3 to 2^2; float results are the same. ' +
+      'SQNR of the outputs on calibration samples: exact with equalized weights, 3.0 dB without. 1 layer cannot have factors.',
+  );
+  expect(equalizationText({ layers: [], left: [], dropped: 'of a reason' })).toBe(
+    'Not equalized: of a reason.',
+  );
 });

@@ -2,11 +2,12 @@ import { expect, test } from 'vitest';
 import {
   withActivationRange,
   withActivations,
+  withEqualization,
   withImages,
 } from '../../../../renderer/state/activation-rules.ts';
 import { overriddenNames, withOverrides } from '../../../../renderer/state/overrides.ts';
 import { differingFields, sameRecipe } from '../../../../renderer/state/recipes.ts';
-import { presetOf } from '../../../../renderer/format/schemes.ts';
+import { equalizationWord, presetOf } from '../../../../renderer/format/schemes.ts';
 import { BASE_ACTIVATIONS, withBorder } from '../../../../shared/recipe.ts';
 import { parseRecipe } from '../../../../shared/recipe-file.ts';
 import { findPreset } from '../../../../shared/presets.ts';
@@ -20,6 +21,21 @@ test('a change of the activations starts from those that stand in, and makes the
   expect([...differingFields(int8, changed)]).toEqual(['activations']);
   expect(presetOf(changed)).toBeUndefined();
   expect(presetOf(withActivations(changed, { dtype: 'uint8' }))).toBeDefined();
+});
+
+test('equalized weights make the recipe its own, and are told with the activations', () => {
+  const changed = withEqualization(int8, 'byOutputs');
+  expect(parseRecipe(JSON.parse(JSON.stringify(changed)))).toEqual(changed);
+  expect([...differingFields(int8, changed)]).toEqual(['activations']);
+  expect(sameRecipe(int8, changed)).toBe(false);
+  expect(presetOf(changed)).toBeUndefined();
+  expect(presetOf(withEqualization(changed, undefined))).toEqual(int8);
+  const best = findPreset('static-int8-best')!;
+  expect(presetOf(best)).toEqual(best);
+  expect([best, withEqualization(best, true), int8].map(equalizationWord)).toEqual([
+    ...['weights equalized where best for outputs', 'weights equalized', ''],
+  ]);
+  expect(() => parseRecipe({ ...int8, equalize: 'often' })).toThrow(/equalize/);
 });
 
 test("the range of an operator's output is one rule of activations, which the next range replaces", () => {
