@@ -37,7 +37,7 @@ import { planByOutputs, type OutputPlan } from '../engine/output-plan.ts';
 import { currentRuntime } from './runtime.ts';
 import { byteSize, loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
 import { calibrationSettings, RANGES_OPTION, withCalibrated, withCopy } from './calibration.ts';
-import { PREPARE_OPTION, withPrepare } from './prepare-option.ts';
+import { PREPARE_OPTION, printPrepared, withPrepare } from './prepare-option.ts';
 import { RUN_OPTIONS, runInputs } from './run-inputs.ts';
 import { withSession, type Tools } from './with-session.ts';
 
@@ -118,22 +118,26 @@ async function plan({ positionals, values }: CommandInput): Promise<number> {
         `quantscope: warning: a plan chooses schemes with the nearest codes, not by GPTQ as recipe ${printable(base.name)} does`,
       );
     const candidates = candidateSchemes(candidateNames(names) ?? defaultCandidates(session, mode));
-    const { plan: found, budget } = await withBudgeted(
-      tools,
-      values,
-      { base, mode },
-      async (model) => {
-        warnOfIdleRules(required(values, 'recipe'), base, model);
-        const request = { base, mode, candidates };
-        return solve(tools, model, request, { goal, inputs });
-      },
-    );
+    const {
+      plan: found,
+      budget,
+      preparation,
+    } = await withBudgeted(tools, values, { base, mode }, async (model) => {
+      warnOfIdleRules(required(values, 'recipe'), base, model);
+      const request = { base, mode, candidates };
+      const solved = await solve(tools, model, request, { goal, inputs });
+      return { ...solved, preparation: model.preparation };
+    });
     if (!found.meets) status = 1;
     if (names !== null) warnOfUnused(budget, mode);
     if (out !== null && found.meets) writeWhole(out, `${toJson(found.recipe)}\n`, read);
     const layers = layersOf(found, budget);
-    if (values['json'] === true) printJson(jsonOf(found, layers, mode));
-    else printPlan(found, layers, goal);
+    const copy = preparation ? { preparation } : {};
+    if (values['json'] === true) printJson({ ...jsonOf(found, layers, mode), ...copy });
+    else {
+      if (preparation) printPrepared(preparation);
+      printPlan(found, layers, goal);
+    }
     if (out !== null && !found.meets)
       printError(`quantscope: ${printable(out)} is not written, as no plan meets the goal`);
   });

@@ -42,12 +42,10 @@ export class CopiesNoise {
   /** Noise over signal that the layer of each weight adds to its own output under a recipe, by the weight's number. */
   async estimates(recipe: Recipe): Promise<ReadonlyMap<number, number>> {
     const { inputs, ...how } = this.copying;
-    const { layers } = await withExport(
-      this.session,
-      { recipe, ...how },
-      this.options,
-      (exported) => measureLayersOf(this.session, this.runtime, exported, inputs, this.options),
+    const errors = await withExport(this.session, { recipe, ...how }, this.options, (exported) =>
+      measureLayersOf(this.session, this.runtime, exported, inputs, this.options),
     );
+    const { layers } = this.copying.exporter?.ownLayers?.(errors) ?? errors;
     const local = new Map<number, number>();
     for (const { tensors, localSqnrDb: db } of layers)
       for (const id of db === null ? [] : tensors)

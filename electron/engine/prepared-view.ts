@@ -1,4 +1,5 @@
 import type { ExportMode, ExportPreview, ExportResult } from '../../shared/exports.ts';
+import type { LayerErrors } from '../../shared/layer-errors.ts';
 import type { TensorRef } from '../../shared/model.ts';
 import type { Preparation } from '../../shared/preparation.ts';
 import type { Recipe } from '../../shared/recipe.ts';
@@ -40,6 +41,7 @@ export type Budgeted = Pick<Session, 'tensors'> &
     readonly preparation?: Preparation | null;
     /** Mode static: the weights that operators on integers take as codes under a recipe, and the biases of these. */
     onIntegers?(recipe: Recipe): ReadonlyMap<number, readonly number[]>;
+    ownLayers?(errors: LayerErrors): LayerErrors;
     /** Mode static: what the file stores beside tensors of the model. */
     storedActivations?(recipe: Recipe): StoredActivations;
   };
@@ -232,6 +234,19 @@ export class PreparedView implements Budgeted {
     options: RunOptions,
   ): Promise<string[]> {
     return this.session.replacedBy(recipe, mode, target, this.beside(options));
+  }
+
+  /** Layers with the weights that an export of the copy has of them. */
+  ownLayers(errors: LayerErrors): LayerErrors {
+    const layers = errors.layers.map((layer) => {
+      const made = this.made.filter(({ consumers }) =>
+        consumers.some(({ node, op }) => node === layer.name && op === layer.op),
+      );
+      const kept = layer.tensors.filter((id) => this.numbers.preparedOf.has(id));
+      const own = [...kept, ...made.filter(({ role }) => role === 'weight').map(({ id }) => id)];
+      return own.length === 0 ? layer : { ...layer, tensors: own };
+    });
+    return { ...errors, layers };
   }
 
   /** What preparing changed; null for a model that is its own copy. */

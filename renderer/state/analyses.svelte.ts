@@ -114,7 +114,11 @@ export class Analyses {
       // Whoever waits, if only for a promise that is settled, comes behind the drawing of the view.
       plan = planned instanceof Promise ? await planned : planned;
     } catch (error) {
-      if (isCancelled(error)) return;
+      if (isCancelled(error)) {
+        // Whoever stopped the preparation goes on when they like.
+        state.isPaused = this.#running[side] === abort && !abort.signal.aborted;
+        return;
+      }
       // Rules that take too long to match: nothing is planned until they are changed.
       this.#workbench.failAnalysis(error);
       return;

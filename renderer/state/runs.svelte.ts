@@ -2,12 +2,12 @@ import type { ErrorData } from '../../shared/errors.ts';
 import { toErrorData } from '../../shared/errors.ts';
 import type { ChosenFile } from '../../shared/ipc.ts';
 import type { LayerError, LayerErrors, LayerPart } from '../../shared/layer-errors.ts';
-import type { ExportMode } from '../../shared/exports.ts';
+import { isPrepared, type ExportMode } from '../../shared/exports.ts';
 import type { AnswerSlot, Handle, RunInputs, Side } from '../../shared/protocol.ts';
 import type { VerifyResult } from '../../shared/verification.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { recipeTitle } from '../format/schemes.ts';
-import type { Listeners } from './engine-client.ts';
+import { isCancelled, type Listeners } from './engine-client.ts';
 import { Answers } from './answers.svelte.ts';
 import { Job } from './jobs.svelte.ts';
 import { plain } from './plain.ts';
@@ -44,6 +44,7 @@ type Host = Pick<
   | 'announcer'
   | 'api'
   | 'fail'
+  | 'prepare'
 >;
 
 /** What is said while a candidate runs and when it ends. */
@@ -161,6 +162,8 @@ export class Runs {
   /** Measure the layers of the sides that are shown, and of the file that ran. */
   async measureLayers(): Promise<void> {
     const { client } = this.#workbench;
+    // Layers are told of by tensors of the prepared copy, which has some of its own.
+    if (!(await this.#knowsTensors())) return;
     const file = this.outcomes.file;
     const exported = file?.exported ?? null;
     const candidates = [...this.#sides(), ...(exported === null ? [] : ['file' as const])];
@@ -182,6 +185,21 @@ export class Runs {
       },
       keep,
     );
+  }
+
+  /** Whether the tensors of what is measured are known, once the prepared copy is made where one is measured. */
+  async #knowsTensors(): Promise<boolean> {
+    const { model, recipes } = this.#workbench;
+    const isOfCopy = this.#sides().some((side) => isPrepared(recipes[side], this.mode(side)));
+    if (!isOfCopy || model?.runtime !== 'onnxruntime' || model.preparation !== undefined)
+      return true;
+    try {
+      await this.#workbench.prepare();
+      return true;
+    } catch (error) {
+      if (!isCancelled(error)) this.#workbench.fail(error);
+      return false;
+    }
   }
 
   #sides(): readonly Side[] {

@@ -17,6 +17,7 @@ import type { SampleSource } from './data/listing.ts';
 import type { ObserveResult } from './observe.ts';
 import { CHECKED_SAMPLES } from './checked-samples.ts';
 import { preparationOf } from './preparation-of.ts';
+import { prepareCopy } from './prepare-copy.ts';
 import type { WorkerPool } from '../pool.ts';
 
 /** What a model is calibrated on: files of samples, or so many seeded random ones where `inputs` is null. */
@@ -79,7 +80,7 @@ export class PreparedModel {
     source: Session,
     pool: WorkerPool,
     runtime: Runtime,
-    { signal, onProgress }: RunOptions,
+    options: RunOptions,
     checkedOn: CalibrationInputs = RANDOM,
   ): Promise<PreparedModel> {
     source.assertUnchanged();
@@ -99,11 +100,7 @@ export class PreparedModel {
       if (!isPrepared) {
         const hints = runHintsOf(source.opened);
         const limited = { ...checkedOn, samples: CHECKED_SAMPLES, limit: CHECKED_SAMPLES, hints };
-        const request = { kind: 'prepare', model, out, check: limited } as const;
-        const made = await runInRuntime(runtime, request, signal, (progress) =>
-          onProgress?.({ ...progress, item: '', bytesDone: 0, bytesOf: 0 }),
-        );
-        check = made.check ?? null;
+        check = await prepareCopy(runtime, { model, out, check: limited }, options);
       }
       return new PreparedModel(folder, out, { source, pool, runtime }, check);
     } catch (error) {

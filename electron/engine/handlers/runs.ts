@@ -53,8 +53,9 @@ export function runHandlers({
         measureLayersOf(session, runtime, exported, wanted, call, only ?? undefined);
       if ('exported' in of) return measure(await grants.path(of.exported, 'read', 'write'));
       const [{ mode }, recipe] = [of, parseRecipe(of.recipe)];
-      const under = { recipe, mode, exporter: await models.in(handle, mode, recipe, call) };
-      return withExport(session, under, call, measure);
+      const exporter = await models.in(handle, mode, recipe, call);
+      const errors = await withExport(session, { recipe, mode, exporter }, call, measure);
+      return exporter.ownLayers?.(errors) ?? errors;
     },
   };
 }

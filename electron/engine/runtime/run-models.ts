@@ -10,7 +10,7 @@ import type { Keeping } from '../answers/kept-outputs.ts';
 import { openModel } from '../formats/registry.ts';
 import type { RunOptions } from '../run-options.ts';
 import type { Session } from '../session.ts';
-import type { Measurable } from '../prepared-view.ts';
+import type { Budgeted } from '../prepared-view.ts';
 import { runInRuntime, type Runtime } from './host.ts';
 import { runHintsOf } from './run-hints.ts';
 import { temporaryFolder } from './run-folder.ts';
@@ -116,7 +116,7 @@ export async function measureLayersOf(
 export interface Under {
   readonly recipe: Recipe;
   readonly mode: ExportMode;
-  readonly exporter?: Pick<Measurable, 'export'>;
+  readonly exporter?: Pick<Budgeted, 'export' | 'ownLayers'>;
 }
 
 /** Work with a copy that is exported under a recipe, and deleted afterwards. */

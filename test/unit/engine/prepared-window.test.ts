@@ -101,6 +101,16 @@ test('preview, export, budget and run are of the copy that the recipe asks for',
   const { outputs, bytesAfter } = await page.ask('run', run);
   expect(bytesAfter).toBe(result.bytesAfter);
   expect(outputs[0]!.sqnrDb).toBeGreaterThan(30);
+  // A layer has the weights that the export has: rules for those keep it in float.
+  const under = { handle: 'model', of: { recipe: prepared, mode: of.mode }, only: null } as const;
+  const { layers } = await page.ask('layerErrors', {
+    ...under,
+    ...{ samples: 1, seed: 0, inputs: null },
+  });
+  const { tensors: made } = await page.ask('prepare', { handle: 'model' });
+  expect(layers.map(({ name, tensors: ids }) => [name, ids])).toEqual([
+    ['lstm', made.map(({ id }) => id)],
+  ]);
 });
 
 test('codes that GPTQ chose are chosen for the copy too, whichever was first', async () => {

@@ -2,12 +2,20 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
+import { prepareCopy } from '../../../electron/engine/calibrate/prepare-copy.ts';
 import type { WantedSamples } from '../../../electron/engine/calibrate/data/samples-for.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
 import { NO_HINTS } from '../../../electron/engine/runtime/inputs.ts';
 import type { PrepareRequest, WrittenModel } from '../../../electron/engine/runtime/prepare.ts';
-import { floatTensor, model, node, randomValues, value } from '../../helpers/onnx-model.ts';
+import {
+  endlessModel,
+  floatTensor,
+  model,
+  node,
+  randomValues,
+  value,
+} from '../../helpers/onnx-model.ts';
 import { outputSqnr, runOnnx } from '../../helpers/run-onnx.ts';
 import { sharedRuntime } from '../../helpers/shared-runtime.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
@@ -209,5 +217,13 @@ describe('a prepared copy beside its source', () => {
       check: { ...check, hints: { ...NO_HINTS, limits } },
     });
     expect(rejected.check!.unchecked).toMatch(/rejected every generated input/);
+  });
+
+  test('stays unchecked where one sample takes too long', async () => {
+    const wanted = { model: writeFile(folder, endlessModel()), out, check };
+    const found = await prepareCopy(sharedRuntime, wanted, { signal: never }, 1000);
+    expect(found).toMatchObject({ samples: 0, sqnrDb: null });
+    expect(found.unchecked).toMatch(/onnxruntime was stopped: it takes too long/);
+    expect(fs.existsSync(out)).toBe(true);
   });
 });
