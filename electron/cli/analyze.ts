@@ -30,7 +30,7 @@ import {
   type CommandInput,
   type Values,
 } from './command.ts';
-import { warnOfIdleRules } from './idle-rules.ts';
+import { warnOfIdleEqualization, warnOfIdleRules } from './idle-rules.ts';
 import { printJson } from './json.ts';
 import { decibels, inDecibels, megabytes, print, printError, printKept } from './output.ts';
 import { PREPARE_OPTION, printPrepared, withPrepare } from './prepare-option.ts';
@@ -100,6 +100,7 @@ async function analyze({ positionals, values }: CommandInput): Promise<void> {
     const run = (wanted: Recipe, readFrom: 'recipe' | 'versus'): Promise<Analysis> => {
       const work = (of: Measured): Promise<Analysis> => {
         warnOfIdleRules(required(values, readFrom), wanted, of);
+        warnOfIdleEqualization(wanted, mode);
         return analysisOf(tools, of, wanted, mode);
       };
       return isBefore ? work(session) : withModel(tools, values, wanted, mode, work);

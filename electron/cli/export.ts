@@ -26,7 +26,7 @@ import {
   type CommandInput,
   type Values,
 } from './command.ts';
-import { warnOfIdleRules } from './idle-rules.ts';
+import { warnOfIdleEqualization, warnOfIdleRules } from './idle-rules.ts';
 import { printJson } from './json.ts';
 import { megabytes, print, printError, printKept } from './output.ts';
 import { loadRecipe, modeOf, recipeFiles, required } from './usage.ts';
@@ -140,6 +140,7 @@ async function exportModel({ positionals, values }: CommandInput): Promise<void>
     const wanted = border === null ? recipe : withBorder(recipe, border);
     const result = await withModel(tools, values, wanted, mode, (model) => {
       warnOfIdleRules(required(values, 'recipe'), read, model);
+      warnOfIdleEqualization(read, mode);
       return model.export(wanted, mode, out, options);
     });
     if (values['json'] === true) {

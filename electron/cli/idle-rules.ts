@@ -1,3 +1,4 @@
+import type { ExportMode } from '../../shared/exports.ts';
 import { isQuantizable } from '../../shared/model.ts';
 import { findPreset } from '../../shared/presets.ts';
 import type { Recipe } from '../../shared/recipe.ts';
@@ -30,4 +31,12 @@ export function warnOfIdleRules(
   if (idle.length > NAMED) named.push(`and ${idle.length - NAMED} more`);
   const what = idle.length === 1 ? '1 rule matches' : `${idle.length} rules match`;
   printError(`quantscope: warning: ${what} nothing in this model: ${named.join('; ')}`);
+}
+
+/** Warn on stderr of a wish for equalized weights in a mode that leaves them as they are. */
+export function warnOfIdleEqualization({ equalize }: Recipe, mode: ExportMode): void {
+  if (equalize === true && mode !== 'static')
+    printError(
+      `quantscope: warning: weights are equalized in mode static only, and stay as they are in mode ${mode}`,
+    );
 }

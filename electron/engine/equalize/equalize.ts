@@ -5,19 +5,20 @@ import type { Ranges } from '../../../shared/ranges.ts';
 import { throwIfAborted } from '../cancel.ts';
 import type { OpenedModel } from '../formats/format.ts';
 import { ioError } from '../source.ts';
-import { findExponents, scalingsOf, type Exponents } from './find-factors.ts';
+import { findExponents, placesOf, scalingsOf, type Exponents } from './find-factors.ts';
 import { rewriteTensor } from './scale-tensor.ts';
 
-/** Factors for a model. */
+/** Factors for a model. @throws AppError CANCELLED */
 export async function planEqualization(
   opened: OpenedModel,
   ranges: Pick<Ranges, 'values'>,
+  signal: AbortSignal,
 ): Promise<Equalization> {
   if (opened.equalizables === undefined)
     return { layers: [], left: [], dropped: 'weights are equalized in ONNX models only' };
   const { parts, left } = opened.equalizables();
   const { operators } = opened.graph();
-  const exponents = await findExponents(opened, parts, ranges);
+  const exponents = await findExponents(opened, parts, ranges, signal);
   const nameOf = (operator: number): string => operators[operator]!.name;
   const resultOf = resultsOf(opened);
   const layers = parts.flatMap(({ operator, takers }, at): EqualizedLayer[] => {
@@ -36,6 +37,7 @@ export async function planEqualization(
 
 /**
  * Write a copy of a model with factors moved between its weights; nothing else is changed.
+ * @param opened a prepared copy, whose files are all in one folder
  * @param folder an empty one
  * @returns the copy's path
  */
@@ -52,19 +54,18 @@ export function writeEqualized(
     const own = byResult.get(resultOf(operator));
     return own?.length === channels ? own : 'has no factors';
   });
-  const root = path.dirname(opened.files[0]!.path);
-  const copies = opened.files.map(({ path: file }) => path.join(folder, path.relative(root, file)));
+  const copies = opened.files.map(({ path: file }) => path.join(folder, path.basename(file)));
   try {
-    for (const [at, { path: file }] of opened.files.entries()) {
-      fs.mkdirSync(path.dirname(copies[at]!), { recursive: true });
+    for (const [at, { path: file }] of opened.files.entries())
       fs.copyFileSync(file, copies[at]!, fs.constants.COPYFILE_FICLONE);
-    }
   } catch (error) {
     throw ioError('cannot be copied', folder, error);
   }
-  for (const [tensor, scalings] of scalingsOf(parts, exponents)) {
+  for (const [tensor, places] of placesOf(parts)) {
     throwIfAborted(signal);
-    rewriteTensor(opened.files, copies, opened.model.tensors[tensor]!, scalings);
+    const scalings = scalingsOf(places, exponents);
+    if (scalings.length > 0)
+      rewriteTensor(opened.files, copies, opened.model.tensors[tensor]!, scalings);
   }
   return copies[0]!;
 }

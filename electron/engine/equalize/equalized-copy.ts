@@ -74,7 +74,7 @@ export async function equalizedCopy(
   const names = observedValues(opened.equalizables?.().parts ?? []);
   const observe = (): Promise<Pick<Ranges, 'values'>> => prepared.calibrate(wanted, options, names);
   const observed = names.length === 0 ? { values: [] } : (known ?? (await observe()));
-  const equalization = await planEqualization(opened, observed);
+  const equalization = await planEqualization(opened, observed, options.signal);
   if (equalization.layers.length === 0) return { prepared, equalization };
   const copy = prepared.equalized(equalization, options);
   const dropped = await whyOther(prepared, copy, runtime, wanted, options);

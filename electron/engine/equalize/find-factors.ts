@@ -1,6 +1,8 @@
 import { MOST_EXPONENT } from '../../../shared/equalization.ts';
 import type { ObservedChannels, Ranges } from '../../../shared/ranges.ts';
+import { throwIfAborted } from '../cancel.ts';
 import type { EqualizablePart, OpenedModel, ScaledTensor } from '../formats/format.ts';
+import type { ChannelView } from '../quantize/channel-view.ts';
 import { peaksOf, type Scaling } from './scale-tensor.ts';
 
 /** Sweeps over a model's layers after which factors count as settled; most models need three. */
@@ -23,34 +25,48 @@ export type Exponents = readonly (readonly number[] | string)[];
  * et al. 2019, equation 11), and of what norms and factors make as calibration observed it (Xiao et al. 2022, 4). Layers
  * share weights, so that all are gone over until no factor changes.
  * @param ranges those of the values that `observedValues` names
+ * @throws AppError CANCELLED
  */
 export async function findExponents(
   opened: OpenedModel,
   parts: readonly EqualizablePart[],
   ranges: Pick<Ranges, 'values'>,
+  signal: AbortSignal,
 ): Promise<Exponents> {
   const finder = new Finder(opened, parts, ranges);
-  for (let sweep = 0; sweep < MOST_SWEEPS; sweep++) if (!(await finder.sweep())) break;
+  for (let sweep = 0; sweep < MOST_SWEEPS; sweep++) if (!(await finder.sweep(signal))) break;
   return finder.exponents;
 }
 
-/** What stored tensors are multiplied with, by tensor. */
-export function scalingsOf(
-  parts: readonly EqualizablePart[],
-  exponents: Exponents,
-): ReadonlyMap<number, readonly Scaling[]> {
-  const found = new Map<number, Scaling[]>();
-  for (const [at, { made, taken }] of parts.entries()) {
-    const own = exponents[at]!;
-    if (typeof own === 'string' || own.every((each) => each === 0)) continue;
+/** Where a tensor takes factors. */
+interface Place {
+  readonly part: number;
+  readonly view: ChannelView;
+  readonly sign: 1 | -1;
+}
+
+/** Where factors are put, by tensor. */
+export function placesOf(parts: readonly EqualizablePart[]): ReadonlyMap<number, readonly Place[]> {
+  const places = new Map<number, Place[]>();
+  for (const [part, { made, taken }] of parts.entries()) {
     const add = ({ tensor, view }: ScaledTensor, sign: 1 | -1): void => {
-      const factors = Float64Array.from(own, (each) => 2 ** (sign * each));
-      found.set(tensor, [...(found.get(tensor) ?? []), { view, factors }]);
+      const known = places.get(tensor) ?? [];
+      known.push({ part, view, sign });
+      places.set(tensor, known);
     };
     for (const each of made) add(each, 1);
     for (const each of taken) add(each, -1);
   }
-  return found;
+  return places;
+}
+
+/** What a tensor is multiplied with; nothing where no factor is another than 1. */
+export function scalingsOf(places: readonly Place[], exponents: Exponents): readonly Scaling[] {
+  return places.flatMap(({ part, view, sign }) => {
+    const own = exponents[part]!;
+    if (typeof own === 'string' || own.every((each) => each === 0)) return [];
+    return [{ view, factors: Float64Array.from(own, (each) => 2 ** (sign * each)) }];
+  });
 }
 
 /** Names of the values whose channels have to be observed. */
@@ -68,6 +84,9 @@ class Finder {
   readonly exponents: (readonly number[] | string)[];
   private readonly opened: OpenedModel;
   private readonly parts: readonly EqualizablePart[];
+  private readonly places: ReadonlyMap<number, readonly Place[]>;
+  /** Parts whose tensors have other factors than when they were last gone over. */
+  private stale: Set<number>;
   private readonly observed: ReadonlyMap<string, ObservedChannels | undefined>;
 
   constructor(
@@ -77,22 +96,33 @@ class Finder {
   ) {
     [this.opened, this.parts] = [opened, parts];
     this.observed = new Map(values.map(({ name, channels }) => [name, channels]));
+    this.places = placesOf(parts);
+    this.stale = new Set(parts.keys());
     this.exponents = parts.map(({ channels }) => new Array<number>(channels).fill(0));
   }
 
-  /** Go over all parts once. @returns whether a factor changed */
-  async sweep(): Promise<boolean> {
-    let isChanged = false;
-    for (const at of this.parts.keys()) {
+  /** Go over the parts once whose tensors changed. @returns whether a factor changed */
+  async sweep(signal: AbortSignal): Promise<boolean> {
+    const { stale } = this;
+    this.stale = new Set();
+    for (const at of [...stale].sort((a, b) => a - b)) {
+      throwIfAborted(signal);
       const before = this.exponents[at]!;
       if (typeof before === 'string') continue;
       const now = this.found(at, before);
-      if (typeof now === 'string' || now.some((each, channel) => each !== before[channel]))
-        isChanged = true;
       this.exponents[at] = now;
+      if (typeof now === 'string' || now.some((each, channel) => each !== before[channel]))
+        this.touch(at);
       await new Promise(setImmediate);
     }
-    return isChanged;
+    return this.stale.size > 0;
+  }
+
+  /** Others that share a tensor with a part whose factors changed are to be gone over again. */
+  private touch(at: number): void {
+    const { made, taken } = this.parts[at]!;
+    for (const { tensor } of [...made, ...taken])
+      for (const { part } of this.places.get(tensor)!) if (part !== at) this.stale.add(part);
   }
 
   private found(at: number, before: readonly number[]): readonly number[] | string {
@@ -147,7 +177,7 @@ class Finder {
 
   private peaks({ tensor, view }: ScaledTensor): Float64Array | null {
     const { files, model } = this.opened;
-    const scalings = scalingsOf(this.parts, this.exponents).get(tensor) ?? [];
+    const scalings = scalingsOf(this.places.get(tensor)!, this.exponents);
     return peaksOf(files, model.tensors[tensor]!, scalings, view);
   }
 }

@@ -113,6 +113,13 @@ describe('the command line', () => {
     expect(fs.readFileSync(out)).toEqual(fs.readFileSync(path.join(folder, 'two.onnx')));
   });
 
+  test('warns where a mode leaves weights as they are', async () => {
+    const out = path.join(folder, 'qdq.onnx');
+    const args = ['--recipe', saved(equalizing), '--out', out];
+    const { stderr } = await runCommand('export', file, ...args);
+    expect(stderr).toContain('weights are equalized in mode static only');
+  });
+
   test('rejects ranges of equalized weights for recipes without, and layers that the model has not', async () => {
     await calibrate(equalizing);
     const refused = await exported(tensorwise, 'none.onnx');

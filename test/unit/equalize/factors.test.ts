@@ -59,7 +59,7 @@ const OBSERVED: ObservedValue = {
 async function equalized(bytes: Uint8Array, values: readonly ObservedValue[] = [OBSERVED]) {
   const opened = openModel(writeFile(folder, bytes));
   try {
-    const equalization = await planEqualization(opened, { values });
+    const equalization = await planEqualization(opened, { values }, never);
     const out = fs.mkdtempSync(path.join(folder, 'copy-'));
     const copy = writeEqualized(opened, equalization, out, never);
     const { graph } = onnx.ModelProto.decode(fs.readFileSync(copy));
