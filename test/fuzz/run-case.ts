@@ -55,7 +55,7 @@ export async function runCase(
   pool: WorkerPool,
   changes: Partial<Limits> = {},
 ): Promise<Outcome> {
-  const limits = { ...LIMITS, ...changes };
+  const limits = { ...LIMITS, time: target.time ?? LIMITS.time, ...changes };
   const { files, opened } = mutatedFiles(target, seed, round);
   emptyFolder(folder);
   for (const [name, bytes] of Object.entries(files))

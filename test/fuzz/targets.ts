@@ -42,6 +42,8 @@ export interface Target {
   readonly mutate: (seed: Seed, random: Random) => Uint8Array;
   /** A small file that stands for much, where the kind has such. */
   readonly amplify?: (seed: Seed, random: Random) => Uint8Array;
+  /** Milliseconds of processor time of a case, where it is to take less than others. */
+  readonly time?: number;
   /** Open the file and do with it what the product does. @throws AppError where the file is refused */
   exercise(file: string, random: Random, pool: WorkerPool): Promise<void>;
 }

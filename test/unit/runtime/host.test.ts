@@ -29,8 +29,29 @@ const request = (file: string, samples = 2) => ({
 });
 const never = new AbortController().signal;
 
-/** Children of a process that run the runtime script, by /proc or ps. */
+/** Children of a process that run the runtime script, by /proc, or by ps, which takes as long as a hundred reads. */
 function runtimesOf(pid: number): number[] {
+  try {
+    return fs
+      .readdirSync(`/proc/${pid}/task`)
+      .flatMap((task) => fs.readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' '))
+      .filter((child) => child !== '' && commandOf(child).includes('runtime.js'))
+      .map(Number);
+  } catch {
+    return runtimesByPs(pid);
+  }
+}
+
+/** The command of a process, or nothing where it has ended. */
+function commandOf(pid: string): string {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function runtimesByPs(pid: number): number[] {
   const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' });
   return stdout
     .split('\n')
@@ -51,6 +72,18 @@ const isAlive = (pid: number): boolean => {
     return false;
   }
 };
+
+/** Waits until a runtime is in the middle of an inference: to start and to load the model takes half as much of the processor. */
+async function untilInferring(runtime: number): Promise<void> {
+  const stat = `/proc/${runtime}/stat`;
+  if (!fs.existsSync(stat)) return await sleep(600);
+  // utime and stime, the 14th and 15th of the line, in hundredths of a second.
+  const used = (): number => {
+    const fields = fs.readFileSync(stat, 'utf8').split(' ');
+    return Number(fields[13]) + Number(fields[14]);
+  };
+  await until(() => used() > 45);
+}
 
 async function until(condition: () => boolean, ms = 10_000): Promise<void> {
   for (let waited = 0; !condition(); waited += 20) {
@@ -132,8 +165,7 @@ describe('quantscope verify', () => {
     });
     await until(() => runtimesOf(cli.pid!).length === 1);
     const [runtime] = runtimesOf(cli.pid!);
-    // Until it is in the middle of the inference.
-    await sleep(600);
+    await untilInferring(runtime!);
     return { cli, runtime: runtime! };
   }
   const ended = (cli: ChildProcess): Promise<[number | null, string | null]> =>
