@@ -30,8 +30,11 @@ export interface TensorPlan {
   readonly byRule: boolean;
   /** The type of the scales where the tensor is stored; float32 where it is not named. */
   readonly scaleDtype?: ScaleDtype;
-  /** Whether zero points are stored that are all 0, as operators on integers want them. */
-  readonly storesZeroPoints?: true;
+  /**
+   * Bytes of the codes, scales and zero points as the export stores them; schemeBytes where it is missing. Operators on
+   * integers want zero points that are all 0, and MatMulNBits whole blocks.
+   */
+  readonly storedBytes?: number;
   /** The type that codes are stored in where it is wider than that of the scheme. */
   readonly codesDtype?: 'int64';
   /** Scales and zero points that the plan fixes, in place of those that the values give. */
@@ -276,18 +279,18 @@ export function blockAxisOf(shape: readonly number[], axis: number): number {
   return after !== undefined && shape[axis - 1]! <= after ? axis + 1 : axis - 1;
 }
 
-/** Bytes of a tensor under a scheme: packed codes, scales, and zero points where asymmetric, unsigned or wanted by an operator. */
+/** Bytes of a tensor under a scheme: packed codes, scales, and zero points where asymmetric or unsigned; or what the export stores. */
 export function schemeBytes(
   scheme: Scheme,
   tensor: Pick<TensorRef, 'shape' | 'axis' | 'elements' | 'quantization'>,
-  plan: Pick<TensorPlan, 'scaleDtype' | 'codesDtype' | 'parameters' | 'storesZeroPoints'> = {},
+  plan: Pick<TensorPlan, 'scaleDtype' | 'codesDtype' | 'parameters' | 'storedBytes'> = {},
 ): number {
+  if (plan.storedBytes !== undefined) return plan.storedBytes;
   const stored: DtypeName = plan.codesDtype ?? storageDtype(scheme.dtype);
   const codes = packedBytes(stored, tensor.elements);
   // The model has the parameters of codes that it makes itself.
   if (scheme.kind === 'cast' || tensor.quantization?.pending !== undefined) return codes;
   const scales = plan.parameters?.scale.length ?? scaleCount(scheme, tensor);
   const scaleBytes = packedBytes(plan.scaleDtype ?? 'float32', scales);
-  const hasZeroPoints = plan.storesZeroPoints === true || !isCentred(scheme);
-  return codes + scaleBytes + (hasZeroPoints ? packedBytes(stored, scales) : 0);
+  return codes + scaleBytes + (isCentred(scheme) ? 0 : packedBytes(stored, scales));
 }

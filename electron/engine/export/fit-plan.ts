@@ -26,11 +26,11 @@ function fitEntry(
   refused: string | null,
 ): TensorPlan {
   if (written !== null) {
-    const { scheme, scaleDtype, storesZeroPoints, mayOverflow, reason } = written;
+    const { scheme, scaleDtype, storedBytes, mayOverflow, reason } = written;
     return {
       ...{ ...entry, scheme, reason: reason ?? entry.reason },
       ...(scaleDtype === undefined ? {} : { scaleDtype }),
-      ...(storesZeroPoints === undefined ? {} : { storesZeroPoints }),
+      ...(storedBytes === undefined ? {} : { storedBytes }),
       ...(mayOverflow === undefined ? {} : { mayOverflow }),
     };
   }

@@ -47,8 +47,8 @@ export interface Layout {
     readonly codes: CodeLayout;
     /** The type of the stored scales where it is not float32. */
     readonly scaleDtype?: ScaleDtype;
-    /** Whether zero points are stored that are all 0. */
-    readonly storesZeroPoints?: true;
+    /** Bytes of its codes, scales and zero points; schemeBytes where it is missing. */
+    readonly storedBytes?: number;
     /** Whether finite values beyond the type of a cast become infinite. */
     readonly mayOverflow?: true;
     /** Why the scheme is not the plan's, where the format tells. */

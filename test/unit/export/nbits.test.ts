@@ -7,6 +7,7 @@ import {
   columnScales,
   columnZeroPoints,
 } from '../../../electron/engine/export/nbits-layout.ts';
+import { Session } from '../../../electron/engine/session.ts';
 import { testPool } from '../../helpers/engine.ts';
 import { exporter, recipe } from '../../helpers/export.ts';
 import {
@@ -24,6 +25,7 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 const folder = temporaryFolder();
 const pool = testPool();
 const exported = exporter(pool, folder);
+const { signal } = new AbortController();
 const base: SchemeFields = {
   dtype: 'int4',
   symmetric: true,
@@ -46,6 +48,17 @@ describe.each<[string, SchemeFields, number]>([
   const file = writeFile(folder, matMulModel(72, 31, { opset: 13 }));
   const feeds = { x: { shape: [3, 72], dtype: 'float32' } } as const;
   const wanted = recipe('int8', { minElements: 0, default: scheme });
+
+  test('counts the whole blocks that it stores', async () => {
+    const { bytes } = await exported(file, wanted, 'nbits');
+    const { initializer } = onnx.ModelProto.decode(bytes).graph!;
+    const session = Session.open(file, pool);
+    const { total } = await session.analyze(wanted, { signal, mode: 'nbits' });
+    session.close();
+    expect(total.bytesAfter).toBe(
+      initializer!.reduce((sum, { rawData }) => sum + rawData!.length, 0),
+    );
+  });
 
   test("answers as the blocked DequantizeLinear of the same codes does, at the file's own opset", async () => {
     const { out, bytes } = await exported(file, wanted, 'nbits');

@@ -2,7 +2,7 @@ import { append } from '../../../../../shared/lists.ts';
 import { printable } from '../../../../../shared/errors.ts';
 import type { ScaleDtype, TensorPlan } from '../../../../../shared/plan.ts';
 import { isPrepared, type ExportMode } from '../../../../../shared/exports.ts';
-import { isCentred, storageDtype } from '../../../../../shared/scheme.ts';
+import { storageDtype } from '../../../../../shared/scheme.ts';
 import type { GraphRecord, NodeRecord, OnnxIndex } from '../read/records.ts';
 import { piecesLength, type CodeLayout, type Layout, type Piece } from '../../../export/layout.ts';
 import { TOOL_VERSION } from '../../../export/version.ts';
@@ -72,11 +72,11 @@ export function layoutOnnx(request: OnnxExport): Layout {
       restores.set(entry.tensor, outcome.restoreAs);
       const { graph, name } = request.tensors[entry.tensor]!.stored;
       half?.store(graph, name, outcome.stored);
-      const { codes, reason, scaleDtype, needsZeroPoint } = outcome;
+      const { codes, reason, scaleDtype, storedBytes } = outcome;
       quantized.push({
         ...{ tensor: entry.tensor, scheme: entry.scheme, codes, reason },
         ...(scaleDtype === 'float32' ? {} : { scaleDtype }),
-        ...(needsZeroPoint && isCentred(entry.scheme) ? { storesZeroPoints: true } : {}),
+        ...(storedBytes === null ? {} : { storedBytes }),
       });
     }
   }
@@ -207,7 +207,8 @@ interface TensorEdits {
   readonly stored: string;
   readonly restoreAs: RestoreAs;
   readonly scaleDtype: ScaleDtype;
-  readonly needsZeroPoint: boolean;
+  /** Of codes, scales and zero points; null for the model's own codes. */
+  readonly storedBytes: number | null;
   /** Why the weight is restored to float in a mode that runs operators on codes. */
   readonly reason: string | null;
 }
@@ -241,12 +242,12 @@ function editsFor(
     const { edits, codes } = storePending(tensor, fit.pending, side);
     return {
       ...{ codes: 'tensor', edits, integers: [], stored: codes },
-      ...{ scaleDtype: 'float32', needsZeroPoint: false, reason: null, restoreAs: () => [] },
+      ...{ scaleDtype: 'float32', storedBytes: null, reason: null, restoreAs: () => [] },
     };
   }
-  const { uses, scaleDtype, needsZeroPoint, reason } = fit;
+  const { uses, scaleDtype, reason } = fit;
   const { irVersion } = request.index;
-  const { edits, parts, restoreAs } = replaceWeight(tensor, scheme, {
+  const { edits, parts, storedBytes, restoreAs } = replaceWeight(tensor, scheme, {
     ...fit,
     irVersion,
     names,
@@ -268,7 +269,7 @@ function editsFor(
   const integers = uses.map((use) => ({ use, parts }));
   return {
     ...{ codes, edits, integers, stored: parts.codes, restoreAs },
-    ...{ scaleDtype, needsZeroPoint, reason },
+    ...{ scaleDtype, storedBytes, reason },
   };
 }
 

@@ -58,12 +58,16 @@ interface Part {
   readonly name: string;
   readonly dtype: DtypeName;
   readonly dims: readonly number[];
+  /** Of its data. */
+  readonly length: number;
   readonly message: readonly Piece[];
 }
 
 export interface ReplacedWeight {
   readonly edits: readonly Edit[];
   readonly parts: PartNames;
+  /** Bytes of all parts. */
+  readonly storedBytes: number;
   /** The nodes that restore the weight under another name, for what can only take it from its own graph. */
   readonly restoreAs: (name: string) => readonly Piece[];
 }
@@ -89,6 +93,7 @@ export function replaceWeight(
   return {
     edits,
     parts: { codes: codes!, scale: scale ?? '', zeroPoint: zeroPoint ?? '' },
+    storedBytes: parts.reduce((sum, { length }) => sum + length, 0),
     restoreAs,
   };
 }
@@ -114,7 +119,7 @@ function partsOf(
     const message = isOutside
       ? externalMessage(name, dtype, dims, context.side.add(data))
       : tensorMessage(name, dtype, dims, data);
-    return { name, dtype, dims, message };
+    return { name, dtype, dims, length, message };
   };
   if (context.nbits !== null) return nbitsParts(context.nbits, context, part);
   const stored = storageDtype(scheme.dtype);
