@@ -206,10 +206,13 @@ test('nothing is cut at 1024 by 640', async ({ open }) => {
 });
 
 test('the window is set in Inter, which comes with the app', async ({ open }) => {
-  const { page, complaints } = await openDetector(open);
-  const faces = await page.evaluate(() =>
-    [...document.fonts].filter(({ status }) => status === 'loaded').map(({ family }) => family),
-  );
+  const { page, complaints } = await open();
+  const faces = await page.evaluate(async () => {
+    await document.fonts.ready;
+    return [...document.fonts]
+      .filter(({ status }) => status === 'loaded')
+      .map(({ family }) => family);
+  });
   expect(faces.map((family) => family.replaceAll('"', ''))).toContain('Inter Variable');
   // Text falls back to another font where Inter is missing: then both widths are the same.
   const [inter, other] = await page.evaluate(() => {
