@@ -69,10 +69,9 @@ export function scalingsOf(places: readonly Place[], exponents: Exponents): read
   });
 }
 
-/** Names of the values whose channels have to be observed. */
+/** Names of the values whose channels are to be observed. */
 export function observedValues(parts: readonly EqualizablePart[]): readonly string[] {
-  const byValues = parts.filter((part) => weightOf(part) === undefined);
-  return [...new Set(byValues.flatMap(({ values }) => values.map(([name]) => name)))];
+  return [...new Set(parts.flatMap(({ values }) => values.map(([name]) => name)))];
 }
 
 /** The weight that a value is made with; undefined where a norm or a factor makes it. */
@@ -109,7 +108,7 @@ class Finder {
       throwIfAborted(signal);
       const before = this.exponents[at]!;
       if (typeof before === 'string') continue;
-      const now = this.found(at, before);
+      const now = this.found(at);
       this.exponents[at] = now;
       if (typeof now === 'string' || now.some((each, channel) => each !== before[channel]))
         this.touch(at);
@@ -125,17 +124,18 @@ class Finder {
       for (const { part } of this.places.get(tensor)!) if (part !== at) this.stale.add(part);
   }
 
-  private found(at: number, before: readonly number[]): readonly number[] | string {
+  /** A part's factors by magnitudes with the factors of others. */
+  private found(at: number): readonly number[] | string {
     const part = this.parts[at]!;
-    const made = this.madePeaks(part, before);
-    const taken = this.takenPeaks(part);
+    const made = this.madePeaks(at);
+    const taken = this.takenPeaks(at);
     if (typeof made === 'string') return made;
     if (typeof taken === 'string') return taken;
     const share = weightOf(part) === undefined ? SHARE_OF_NORMS : SHARE_OF_WEIGHTS;
-    const wanted = before.map((own, channel) => {
-      const [size, weight] = [made[channel]!, taken[channel]!];
+    const wanted = Array.from(made, (size, channel) => {
+      const weight = taken[channel]!;
       const isUsed = size > 0 && weight > 0;
-      return isUsed ? own + (1 - share) * Math.log2(weight) - share * Math.log2(size) : null;
+      return isUsed ? (1 - share) * Math.log2(weight) - share * Math.log2(size) : null;
     });
     // What all channels have in common changes nothing.
     const even = median(wanted.flatMap((each) => each ?? []));
@@ -145,29 +145,45 @@ class Finder {
     return wanted.map((each) => bounded(Math.round((each ?? even) - even)) + 0);
   }
 
-  /** Magnitudes where channels are made, with the factors that there are. */
-  private madePeaks(part: EqualizablePart, own: readonly number[]): Float64Array | string {
+  /**
+   * Magnitudes where channels are made: of the weight or of the results, whichever is further above its median. A channel
+   * that a bias alone makes has small weights, and must not become a large one.
+   */
+  private madePeaks(at: number): Float64Array | string {
+    const part = this.parts[at]!;
+    const results = this.resultPeaks(part);
     const weight = weightOf(part);
-    if (weight !== undefined) return this.peaks(weight) ?? 'its weight holds NaN or infinity';
-    const peaks = new Float64Array(own.length);
-    for (const [name] of part.values) {
+    if (weight === undefined) return results;
+    const peaks = this.peaks(weight, at);
+    if (peaks === null) return 'its weight holds NaN or infinity';
+    if (typeof results === 'string') return peaks;
+    const [typical, usual] = [median([...peaks]), median([...results])];
+    if (typical === 0 || usual === 0) return peaks;
+    return peaks.map((peak, channel) => Math.max(peak / typical, results[channel]! / usual));
+  }
+
+  /** Magnitudes of a part's values, as they were observed. */
+  private resultPeaks({ values, channels }: EqualizablePart): Float64Array | string {
+    const peaks = new Float64Array(channels);
+    for (const [name] of values) {
       const observed = this.observed.get(name)?.peaks;
-      const each = (observed?.length ?? 0) / own.length;
+      const each = (observed?.length ?? 0) / channels;
       if (observed === undefined || !Number.isInteger(each))
         return 'the channels of its result were not observed';
       for (const [index, peak] of observed.entries()) {
         const channel = Math.floor(index / each);
-        peaks[channel] = Math.max(peaks[channel]!, peak * 2 ** own[channel]!);
+        peaks[channel] = Math.max(peaks[channel]!, peak);
       }
     }
     return peaks;
   }
 
-  /** Magnitudes in the weights that take channels, with the factors that there are. */
-  private takenPeaks({ taken, channels }: EqualizablePart): Float64Array | string {
+  /** Magnitudes in the weights that take channels. */
+  private takenPeaks(at: number): Float64Array | string {
+    const { taken, channels } = this.parts[at]!;
     const largest = new Float64Array(channels);
     for (const each of taken) {
-      const peaks = this.peaks(each);
+      const peaks = this.peaks(each, at);
       if (peaks === null) return 'a weight that takes its result holds NaN or infinity';
       for (const [channel, peak] of peaks.entries())
         largest[channel] = Math.max(largest[channel]!, peak);
@@ -175,10 +191,11 @@ class Finder {
     return largest;
   }
 
-  private peaks({ tensor, view }: ScaledTensor): Float64Array | null {
+  /** Magnitudes of a tensor's channels with the factors of all parts but one. */
+  private peaks({ tensor, view }: ScaledTensor, without: number): Float64Array | null {
     const { files, model } = this.opened;
-    const scalings = scalingsOf(this.places.get(tensor)!, this.exponents);
-    return peaksOf(files, model.tensors[tensor]!, scalings, view);
+    const places = this.places.get(tensor)!.filter(({ part }) => part !== without);
+    return peaksOf(files, model.tensors[tensor]!, scalingsOf(places, this.exponents), view);
   }
 }
 

@@ -11,7 +11,7 @@ import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
 import { float32Of, readGolden } from '../quantize/goldens.ts';
 
 interface Golden {
-  readonly peaks: readonly number[];
+  readonly peaks: Readonly<Record<string, readonly number[]>>;
   readonly exponents: Readonly<Record<string, readonly number[]>>;
   readonly tensors: readonly {
     readonly name: string;
@@ -49,14 +49,15 @@ function goldenModel(changes: Readonly<Record<string, Float32Array>> = {}): Uint
   );
 }
 
-/** What calibration observes of the norm's result. */
-const OBSERVED: ObservedValue = {
-  ...{ name: 'n', min: -1, max: 1, mean: 0, power: 1, count: 28, nonFinite: 0 },
+/** What calibration observes of a value. */
+const observed = (name: string, peaks: readonly number[]): ObservedValue => ({
+  ...{ name, min: -1, max: 1, mean: 0, power: 1, count: 28, nonFinite: 0 },
   histogram: new Array<number>(HISTOGRAM_BINS).fill(0),
-  channels: { means: new Array<number>(7).fill(0), peaks: golden.peaks, shape: [4, 7] },
-};
+  channels: { means: new Array<number>(7).fill(0), peaks, shape: [4, 7] },
+});
+const OBSERVED = Object.entries(golden.peaks).map((each) => observed(...each));
 
-async function equalized(bytes: Uint8Array, values: readonly ObservedValue[] = [OBSERVED]) {
+async function equalized(bytes: Uint8Array, values: readonly ObservedValue[] = OBSERVED) {
   const opened = openModel(writeFile(folder, bytes));
   try {
     const equalization = await planEqualization(opened, { values }, never);
@@ -95,9 +96,10 @@ describe('factors', () => {
     const even = Object.fromEntries(
       golden.tensors.map(({ name, before }) => [name, float32Of(before).fill(0.5)]),
     );
-    const { equalization } = await equalized(goldenModel(even), [
-      { ...OBSERVED, channels: { ...OBSERVED.channels!, peaks: new Array<number>(7).fill(3) } },
-    ]);
+    const flat = Object.keys(golden.peaks).map((name) =>
+      observed(name, new Array<number>(7).fill(3)),
+    );
+    const { equalization } = await equalized(goldenModel(even), flat);
     expect(equalization.layers).toEqual([]);
     expect(equalizationLines(equalization)[0]).toBe(
       'not equalized: no layer can take factors that even out its channels',
@@ -108,8 +110,22 @@ describe('factors', () => {
     const { before } = golden.tensors[0]!;
     const dead = float32Of(before);
     dead.fill(0, 4, 6);
-    const { exponents } = await equalized(goldenModel({ first: dead }));
+    const none = golden.peaks['c+']!.map((peak, channel) => (channel === 2 ? 0 : peak));
+    const values = [observed('c+', none), ...OBSERVED.slice(1)];
+    const { exponents } = await equalized(goldenModel({ first: dead }), values);
     expect(exponents['c']![2]).toBe(0);
+  });
+
+  test('do not raise a channel that its bias alone makes large', async () => {
+    const first = float32Of(golden.tensors[0]!.before);
+    first.fill(1e-6, 4, 6);
+    const peaks = [1, 1, 40, 1, 1, 1, 1];
+    const { exponents } = await equalized(goldenModel({ first }), [
+      ...[observed('c+', peaks), observed('d+', golden.peaks['d+']!)],
+    ]);
+    expect(exponents['c']![2]).toBeLessThan(2);
+    const unobserved = await equalized(goldenModel({ first }), []);
+    expect(unobserved.exponents['c']![2]).toBeGreaterThan(6);
   });
 
   test('are none of weights that hold NaN, and of channels that were not observed', async () => {
