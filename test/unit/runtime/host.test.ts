@@ -7,6 +7,7 @@ import { runInRuntime } from '../../../electron/engine/runtime/host.ts';
 import { NO_HINTS } from '../../../electron/engine/runtime/inputs.ts';
 import type { RunProgress } from '../../../electron/engine/runtime/run-progress.ts';
 import { RunClock } from '../../../electron/engine/runtime/run-progress.ts';
+import { processorSecondsOf } from '../../helpers/cpu.ts';
 import { CLI_SCRIPT, RUNTIME_SCRIPT } from '../../helpers/engine.ts';
 import { endlessModel, growingModel, matMulModel } from '../../helpers/onnx-model.ts';
 import { temporaryFolder, writeFile } from '../../helpers/temporary.ts';
@@ -75,14 +76,8 @@ const isAlive = (pid: number): boolean => {
 
 /** Waits until a runtime is in the middle of an inference: to start and to load the model takes half as much of the processor. */
 async function untilInferring(runtime: number): Promise<void> {
-  const stat = `/proc/${runtime}/stat`;
-  if (!fs.existsSync(stat)) return await sleep(600);
-  // utime and stime, the 14th and 15th of the line, in hundredths of a second.
-  const used = (): number => {
-    const fields = fs.readFileSync(stat, 'utf8').split(' ');
-    return Number(fields[13]) + Number(fields[14]);
-  };
-  await until(() => used() > 45);
+  if (processorSecondsOf(runtime) === null) return await sleep(600);
+  await until(() => processorSecondsOf(runtime)! > 0.45);
 }
 
 async function until(condition: () => boolean, ms = 10_000): Promise<void> {
