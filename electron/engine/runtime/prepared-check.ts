@@ -1,4 +1,5 @@
 import { AppError } from '../../../shared/errors.ts';
+import { smallest } from '../../../shared/lists.ts';
 import type { PreparationCheck } from '../../../shared/preparation.ts';
 import { newNonFinite } from '../../../shared/verification.ts';
 import type { Feeds } from '../calibrate/data/sample-group.ts';
@@ -50,38 +51,48 @@ export async function checkPrepared(asked: Compared): Promise<PreparationCheck> 
     // What the source cannot be run on says nothing of the copy.
     return notChecked(error instanceof AppError ? error.message : String(error));
   }
-  const { outputs } = await run(copy, asked, source.samples);
-  const checks = compared(source, outputs);
-  const figures = [...checks].map(([name, check]) => ({ ...check.result([]), name, check }));
-  for (const { name, check, nonFinite } of figures) {
+  const { outputs } = await run(copy, asked, source.samples).catch((error: unknown) =>
+    refuse(model, 'copy', error instanceof AppError ? error.message : String(error), 'a run'),
+  );
+  const figures = [...compared(source, outputs)].map(([name, check]) => {
+    const { sqnrDb, nonFinite } = check.result([]);
     const problem = check.isCompared ? newNonFinite(nonFinite) : check.problem;
-    if (problem !== null && problem !== undefined) refuse(model, name, problem);
-  }
-  const isFloat = ({ name }: { readonly name: string }): boolean =>
-    /^b?float/.test(source.types.get(name) ?? '');
-  const floats = figures.filter(isFloat);
+    if (problem !== null) refuse(model, `output ${name}`, problem);
+    return { name, sqnrDb };
+  });
+  const floats = figures.filter(({ name }) => /^b?float/.test(source.types.get(name) ?? ''));
   const judged = floats.length > 0 ? floats : figures;
-  const limit = floats.length > 0 ? floatLimit(model) : INTEGER_DB;
-  const below = judged.filter(({ sqnrDb }) => sqnrDb !== null && sqnrDb < limit);
-  if (below.length > 0) {
-    const shaken = floats.length > 0 ? await shakenBy(asked, source) : null;
-    for (const { name, sqnrDb } of below) {
-      const least = Math.min(limit, (shaken?.get(name) ?? Infinity) - AMPLIFIED_DB);
-      if (sqnrDb! < least)
-        refuse(
-          model,
-          name,
-          `an SQNR of ${sqnrDb!.toFixed(1)} dB`,
-          `at least ${least.toFixed(0)} dB`,
-        );
-    }
-  }
+  await assertRounding(asked, source, judged, floats.length > 0);
   const known = judged.flatMap(({ sqnrDb }) => sqnrDb ?? []);
   return {
     samples: outputs.length,
-    sqnrDb: known.length === 0 ? null : Math.min(...known),
+    sqnrDb: known.length === 0 ? null : smallest(known),
     unchecked: null,
   };
+}
+
+interface Figure {
+  readonly name: string;
+  readonly sqnrDb: number | null;
+}
+
+/** @throws AppError RUNTIME where an output differs by more than rounding explains */
+async function assertRounding(
+  asked: Compared,
+  source: Ran,
+  outputs: readonly Figure[],
+  areFloats: boolean,
+): Promise<void> {
+  const limit = areFloats ? floatLimit(asked.model) : INTEGER_DB;
+  const below = outputs.filter(({ sqnrDb }) => sqnrDb !== null && sqnrDb < limit);
+  if (below.length === 0) return;
+  const shaken = areFloats ? await shakenBy(asked, source) : new Map<string, number>();
+  for (const { name, sqnrDb } of below) {
+    const least = Math.min(limit, (shaken.get(name) ?? Infinity) - AMPLIFIED_DB);
+    if (sqnrDb! >= least) continue;
+    const found = `an SQNR of ${sqnrDb!.toFixed(1)} dB`;
+    refuse(asked.model, `output ${name}`, found, `at least ${least.toFixed(0)} dB`);
+  }
 }
 
 function notChecked(unchecked: string): PreparationCheck {
@@ -89,16 +100,16 @@ function notChecked(unchecked: string): PreparationCheck {
 }
 
 /** @throws AppError RUNTIME */
-function refuse(model: string, output: string, found: string, expected?: string): never {
+function refuse(
+  file: string,
+  field: string,
+  found: string,
+  expected = 'the outputs of the model itself',
+): never {
   throw new AppError(
     'RUNTIME',
-    'is not prepared, because its prepared copy differs by more than float rounding explains',
-    {
-      file: model,
-      field: `output ${output}`,
-      found,
-      expected: expected ?? 'the outputs of the model itself',
-    },
+    'is not prepared, because its prepared copy differs by more than float rounding explains; export it without preparing it, in a mode other than static',
+    { file, field, found, expected },
   );
 }
 
@@ -139,9 +150,9 @@ function floatLimit(file: string): number {
 }
 
 function storesHalves(file: string): boolean {
-  const { model, close } = openModel(file);
-  close();
-  return model.tensors.some(({ dtype }) => dtype === 'float16' || dtype === 'bfloat16');
+  const opened = openModel(file);
+  opened.close();
+  return opened.model.tensors.some(({ dtype }) => dtype === 'float16' || dtype === 'bfloat16');
 }
 
 /** The SQNR of the source's outputs when its inputs are off by one rounding: what it makes of rounding by itself. */
