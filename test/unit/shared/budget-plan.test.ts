@@ -85,6 +85,7 @@ describe('a plan', () => {
       ...findPreset('static-int8')!,
       accuracyLevel: 4,
       dropMetadata: true,
+      prepare: true,
       calibration: { images: { mean: [0, 0, 0] } },
       rules: [{ match: sine, scheme: null, activations: null }],
     };
