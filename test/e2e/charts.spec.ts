@@ -29,24 +29,65 @@ async function copied(app: App, chart: Locator, as: 'SVG' | 'CSV'): Promise<stri
   return text;
 }
 
-test('every chart of the Inspector and the band is copied as SVG and as CSV', async ({ open }) => {
+test('the charts of a layer are copied and read by keys', async ({ open }) => {
   const app = await openLayer(open);
-  const inspector = app.page.getByRole('complementary', { name: 'Inspector' });
-  const charts = {
-    weights: inspector.getByRole('group', { name: /^Histogram of/ }),
-    mapping: inspector.getByRole('img', { name: /mapped onto int8/ }),
-    channels: inspector.getByRole('img', { name: /^Range of each of/ }),
-    footprint: app.page.getByRole('img', { name: /^Footprint of the weights/ }),
-  };
-  await expect(charts.weights.getByText('·')).toHaveCount(0);
-  // The four ranges are searched one after the other.
-  await expect(charts.weights.getByText(/\d\sdB$/)).toHaveCount(4);
-  for (const [name, chart] of Object.entries(charts)) {
-    await chart.scrollIntoViewIfNeeded();
-    expect(await copied(app, chart, 'SVG')).toMatchSnapshot(`${name}.svg`);
-    expect(await copied(app, chart, 'CSV')).toMatchSnapshot(`${name}.csv`);
-  }
-  expect(app.complaints).toEqual([]);
+  await test.step('every chart of the Inspector and the band is copied as SVG and as CSV', async () => {
+    const inspector = app.page.getByRole('complementary', { name: 'Inspector' });
+    const charts = {
+      weights: inspector.getByRole('group', { name: /^Histogram of/ }),
+      mapping: inspector.getByRole('img', { name: /mapped onto int8/ }),
+      channels: inspector.getByRole('img', { name: /^Range of each of/ }),
+      footprint: app.page.getByRole('img', { name: /^Footprint of the weights/ }),
+    };
+    await expect(charts.weights.getByText('·')).toHaveCount(0);
+    // The four ranges are searched one after the other.
+    await expect(charts.weights.getByText(/\d\sdB$/)).toHaveCount(4);
+    for (const [name, chart] of Object.entries(charts)) {
+      await chart.scrollIntoViewIfNeeded();
+      expect(await copied(app, chart, 'SVG')).toMatchSnapshot(`${name}.svg`);
+      expect(await copied(app, chart, 'CSV')).toMatchSnapshot(`${name}.csv`);
+    }
+    expect(app.complaints).toEqual([]);
+  });
+  await test.step('a chart is copied as PNG, twice as large as in the page', async () => {
+    const chart = app.page.getByRole('img', { name: /^Footprint of the weights/ });
+    const { width, height } = (await chart.boundingBox())!;
+    await chart.focus();
+    await app.page.keyboard.press('ContextMenu');
+    await app.page.getByRole('menuitem', { name: 'Copy as PNG' }).press('Enter');
+    await expect(app.page.getByText('Footprint of the weights copied as PNG')).toBeAttached();
+    const image = await app.electron.evaluate(({ clipboard }) => {
+      const read = clipboard as unknown as {
+        readImage(): { getSize(): { width: number; height: number }; toBitmap(): Buffer };
+      };
+      const found = read.readImage();
+      return { size: found.getSize(), colours: new Set(found.toBitmap()).size };
+    });
+    expect(image.size).toEqual({ width: 2 * (width + 16), height: 2 * (height + 16) });
+    // Text and bars of several colours, and no empty sheet.
+    expect(image.colours).toBeGreaterThan(20);
+    // The page's rules for content let the picture have its font.
+    expect(app.complaints).toEqual([]);
+  });
+  await test.step('arrow keys go from mark to mark, with a tooltip and words; Escape leaves', async () => {
+    const { page } = app;
+    const weights = page.getByRole('group', { name: /^Histogram of/ });
+    const tooltip = page.locator('.tooltip');
+    await weights.focus();
+    await page.keyboard.press('ArrowRight');
+    await expect(tooltip).toContainText('weight');
+    const first = await tooltip.textContent();
+    await page.keyboard.press('ArrowRight');
+    await expect(tooltip).not.toHaveText(first!);
+    await expect(page.getByRole('status').filter({ hasText: 'of all' })).toBeAttached();
+    await page.keyboard.press('End');
+    await expect(tooltip).toContainText(/entropy|mse|p 99.99|minmax/);
+    await page.keyboard.press('Escape');
+    await expect(tooltip).toHaveCount(0);
+    await expect(weights).toBeFocused();
+    await weights.hover({ position: { x: 160, y: 60 } });
+    await expect(tooltip).toContainText('of all');
+  });
 });
 
 test('the charts of Compare and Budget are copied whole, also what has scrolled out of view', async ({
@@ -85,49 +126,4 @@ test('the charts of the number formats are copied', async ({ open }) => {
     expect(await copied(app, chart, 'CSV')).toMatchSnapshot(`${name}.csv`);
   }
   expect(app.complaints).toEqual([]);
-});
-
-test('a chart is copied as PNG, twice as large as in the page', async ({ open }) => {
-  const app = await openLayer(open);
-  const chart = app.page.getByRole('img', { name: /^Footprint of the weights/ });
-  const { width, height } = (await chart.boundingBox())!;
-  await chart.focus();
-  await app.page.keyboard.press('ContextMenu');
-  await app.page.getByRole('menuitem', { name: 'Copy as PNG' }).press('Enter');
-  await expect(app.page.getByText('Footprint of the weights copied as PNG')).toBeAttached();
-  const image = await app.electron.evaluate(({ clipboard }) => {
-    const read = clipboard as unknown as {
-      readImage(): { getSize(): { width: number; height: number }; toBitmap(): Buffer };
-    };
-    const found = read.readImage();
-    return { size: found.getSize(), colours: new Set(found.toBitmap()).size };
-  });
-  expect(image.size).toEqual({ width: 2 * (width + 16), height: 2 * (height + 16) });
-  // Text and bars of several colours, and no empty sheet.
-  expect(image.colours).toBeGreaterThan(20);
-  // The page's rules for content let the picture have its font.
-  expect(app.complaints).toEqual([]);
-});
-
-test('arrow keys go from mark to mark, with a tooltip and words; Escape leaves', async ({
-  open,
-}) => {
-  const app = await openLayer(open);
-  const { page } = app;
-  const weights = page.getByRole('group', { name: /^Histogram of/ });
-  const tooltip = page.locator('.tooltip');
-  await weights.focus();
-  await page.keyboard.press('ArrowRight');
-  await expect(tooltip).toContainText('weight');
-  const first = await tooltip.textContent();
-  await page.keyboard.press('ArrowRight');
-  await expect(tooltip).not.toHaveText(first!);
-  await expect(page.getByRole('status').filter({ hasText: 'of all' })).toBeAttached();
-  await page.keyboard.press('End');
-  await expect(tooltip).toContainText(/entropy|mse|p 99.99|minmax/);
-  await page.keyboard.press('Escape');
-  await expect(tooltip).toHaveCount(0);
-  await expect(weights).toBeFocused();
-  await weights.hover({ position: { x: 160, y: 60 } });
-  await expect(tooltip).toContainText('of all');
 });

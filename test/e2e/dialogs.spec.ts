@@ -37,47 +37,60 @@ test('About names the versions and has every licence in full', async ({ open }) 
   expect(app.complaints).toEqual([]);
 });
 
-test('? and F1 show the shortcuts; ? is typed in the filter', async ({ open }) => {
+test('the dialogs that keys open work beside a model', async ({ open }) => {
   const app = await open(SAMPLE);
-  const { page } = app;
   await figuresSettle(app);
-  const dialog = page.getByRole('dialog', { name: 'Keyboard shortcuts' });
-  await page.keyboard.press('F1');
-  await expect(dialog.getByRole('region', { name: 'File' })).toContainText('Export… Ctrl+E');
-  expect(await faults(app)).toEqual([]);
-  await page.keyboard.press('Escape');
-  await expect(dialog).toBeHidden();
-  await page.keyboard.press('/');
-  await page.keyboard.type('?');
-  await expect(page.getByLabel('Filter layers')).toHaveValue('?');
-  await expect(dialog).toBeHidden();
-  await page.keyboard.press('Escape');
-  await page.getByRole('button', { name: 'Layers', exact: true }).focus();
-  await page.keyboard.press('?');
-  await expect(dialog).toBeVisible();
-});
-
-test('the palette finds a command by what is typed, and Enter runs it', async ({ open }) => {
-  const app = await open(SAMPLE);
-  const { page } = app;
-  await figuresSettle(app);
-  const palette = page.getByRole('dialog', { name: 'All commands' });
-  await page.keyboard.press('Control+k');
-  await expect(palette.getByRole('option', { name: 'Export…' })).toBeVisible();
-  expect(await faults(app)).toEqual([]);
-  await page.keyboard.type('budg');
-  await page.keyboard.press('Enter');
-  await expect(palette).toBeHidden();
-  await expect(page.getByRole('main', { name: 'Budget' })).toBeVisible();
-  await page.keyboard.press('Control+k');
-  await page.keyboard.type('keyboard');
-  await page.keyboard.press('Enter');
-  await expect(page.getByRole('dialog', { name: 'Keyboard shortcuts' })).toBeVisible();
-  await page.keyboard.press('Escape');
-  await page.keyboard.press('Control+k');
-  await page.keyboard.type('no such command');
-  await expect(palette).toContainText('No command matches.');
-  expect(app.complaints).toEqual([]);
+  await test.step('? and F1 show the shortcuts; ? is typed in the filter', async () => {
+    const { page } = app;
+    const dialog = page.getByRole('dialog', { name: 'Keyboard shortcuts' });
+    await page.keyboard.press('F1');
+    await expect(dialog.getByRole('region', { name: 'File' })).toContainText('Export… Ctrl+E');
+    expect(await faults(app)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await expect(dialog).toBeHidden();
+    await page.keyboard.press('/');
+    await page.keyboard.type('?');
+    await expect(page.getByLabel('Filter layers')).toHaveValue('?');
+    await expect(dialog).toBeHidden();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Layers', exact: true }).focus();
+    await page.keyboard.press('?');
+    await expect(dialog).toBeVisible();
+  });
+  await test.step('Properties shows what the file declares, by Ctrl+I', async () => {
+    const { page } = app;
+    await page.keyboard.press('Control+i');
+    const dialog = page.getByRole('dialog', { name: /^Properties of / });
+    await expect(dialog.getByRole('table', { name: 'Inputs' })).toContainText(
+      'xfloat32p2o.DynamicDimension.0 × 3 × ',
+    );
+    await expect(dialog.getByRole('table', { name: 'Outputs' })).toContainText('softmax_0.tmp_0');
+    await expect(dialog).toContainText('Opsets ai.onnx 9');
+    expect(await faults(app)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await expect(dialog).toBeHidden();
+    expect(app.complaints).toEqual([]);
+  });
+  await test.step('the palette finds a command by what is typed, and Enter runs it', async () => {
+    const { page } = app;
+    const palette = page.getByRole('dialog', { name: 'All commands' });
+    await page.keyboard.press('Control+k');
+    await expect(palette.getByRole('option', { name: 'Export…' })).toBeVisible();
+    expect(await faults(app)).toEqual([]);
+    await page.keyboard.type('budg');
+    await page.keyboard.press('Enter');
+    await expect(palette).toBeHidden();
+    await expect(page.getByRole('main', { name: 'Budget' })).toBeVisible();
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('keyboard');
+    await page.keyboard.press('Enter');
+    await expect(page.getByRole('dialog', { name: 'Keyboard shortcuts' })).toBeVisible();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('no such command');
+    await expect(palette).toContainText('No command matches.');
+    expect(app.complaints).toEqual([]);
+  });
 });
 
 test('the palette offers nothing that needs a model without one', async ({ open }) => {
@@ -88,21 +101,4 @@ test('the palette offers nothing that needs a model without one', async ({ open 
   await expect(palette.getByRole('option', { name: 'Open…' })).toBeVisible();
   await expect(palette.getByRole('option', { name: 'Export…' })).toHaveCount(0);
   await expect(palette.getByRole('option', { name: 'Show Budget' })).toHaveCount(0);
-});
-
-test('Properties shows what the file declares, by Ctrl+I', async ({ open }) => {
-  const app = await open(SAMPLE);
-  const { page } = app;
-  await figuresSettle(app);
-  await page.keyboard.press('Control+i');
-  const dialog = page.getByRole('dialog', { name: /^Properties of / });
-  await expect(dialog.getByRole('table', { name: 'Inputs' })).toContainText(
-    'xfloat32p2o.DynamicDimension.0 × 3 × ',
-  );
-  await expect(dialog.getByRole('table', { name: 'Outputs' })).toContainText('softmax_0.tmp_0');
-  await expect(dialog).toContainText('Opsets ai.onnx 9');
-  expect(await faults(app)).toEqual([]);
-  await page.keyboard.press('Escape');
-  await expect(dialog).toBeHidden();
-  expect(app.complaints).toEqual([]);
 });

@@ -3,8 +3,9 @@ import { expect, figuresSettle, openFormats, test } from './app.ts';
 test('a value is shown in every format, its bits turn over, and int8 stands beside Q7', async ({
   open,
 }) => {
-  const app = await openFormats(open);
+  const app = await open();
   const { page } = app;
+  await page.getByRole('button', { name: 'Number formats' }).click();
   const main = page.getByRole('main', { name: 'Formats' });
   const value = main.getByLabel('Value', { exact: true });
   const half = main
@@ -31,37 +32,88 @@ test('a value is shown in every format, its bits turn over, and int8 stands besi
   expect(app.complaints).toEqual([]);
 });
 
-test('a value of the selected layer is taken exactly, and its neighbours are shown', async ({
-  open,
-}) => {
+test('the sections of the Formats view work on the selected layer', async ({ open }) => {
   const app = await openFormats(open);
-  const { page } = app;
-  const section = page.getByRole('region', { name: 'One value in every format' });
-  const row = (name: string) =>
-    section.getByRole('row').filter({ hasText: new RegExp(`^${name}`) });
-  await section
-    .getByRole('group', { name: /^Values of / })
-    .getByRole('button', { name: /^min −0\.\d+$/ })
-    .click();
-  const text = await section.getByLabel('Value', { exact: true }).inputValue();
-  expect(text).toMatch(/^-0\.\d+$/);
-  // A weight is a float32, so that it loses nothing there, and something in 16 bits.
-  await expect(row('float32').getByRole('cell').last()).toHaveText('0');
-  await expect(row('float16').getByRole('cell').last()).toHaveText(/\de−[456]|0\.000/);
-  await section.getByLabel('Value', { exact: true }).fill('-1.5');
-  await expect(row('q15').getByRole('cell').last()).toHaveText('saturates');
-  await expect(row('uint8').getByRole('cell').last()).toHaveText('saturates');
-  await section.getByLabel('Value', { exact: true }).fill('0xff');
-  await expect(row('uint8')).toContainText('11111111 ff255.000');
-  await section.getByLabel('Value', { exact: true }).fill('-1.5');
-  await section.getByRole('button', { name: 'Copy as CSV' }).click();
-  const copied = await app.electron.evaluate(({ clipboard }) => clipboard.readText());
-  expect(copied).toContain('bfloat16,1011111111000000,0xbfc0,');
-  await section.getByRole('button', { name: 'int8', exact: true }).click();
-  const details = section.getByRole('row').filter({ hasText: 'in ulps' });
-  await expect(details).toHaveText(/above\s*−1\s*stored\s*−2\s*below\s*−3/);
-  await expect(details).toHaveText(/error\s*−0\.5\s*relative\s*0\.333333\s*in ulps\s*−0\.5/);
-  expect(app.complaints).toEqual([]);
+  await test.step('a value of the selected layer is taken exactly, and its neighbours are shown', async () => {
+    const { page } = app;
+    const section = page.getByRole('region', { name: 'One value in every format' });
+    const row = (name: string) =>
+      section.getByRole('row').filter({ hasText: new RegExp(`^${name}`) });
+    await section
+      .getByRole('group', { name: /^Values of / })
+      .getByRole('button', { name: /^min −0\.\d+$/ })
+      .click();
+    const text = await section.getByLabel('Value', { exact: true }).inputValue();
+    expect(text).toMatch(/^-0\.\d+$/);
+    // A weight is a float32, so that it loses nothing there, and something in 16 bits.
+    await expect(row('float32').getByRole('cell').last()).toHaveText('0');
+    await expect(row('float16').getByRole('cell').last()).toHaveText(/\de−[456]|0\.000/);
+    await section.getByLabel('Value', { exact: true }).fill('-1.5');
+    await expect(row('q15').getByRole('cell').last()).toHaveText('saturates');
+    await expect(row('uint8').getByRole('cell').last()).toHaveText('saturates');
+    await section.getByLabel('Value', { exact: true }).fill('0xff');
+    await expect(row('uint8')).toContainText('11111111 ff255.000');
+    await section.getByLabel('Value', { exact: true }).fill('-1.5');
+    await section.getByRole('button', { name: 'Copy as CSV' }).click();
+    const copied = await app.electron.evaluate(({ clipboard }) => clipboard.readText());
+    expect(copied).toContain('bfloat16,1011111111000000,0xbfc0,');
+    await section.getByRole('button', { name: 'int8', exact: true }).click();
+    const details = section.getByRole('row').filter({ hasText: 'in ulps' });
+    await expect(details).toHaveText(/above\s*−1\s*stored\s*−2\s*below\s*−3/);
+    await expect(details).toHaveText(/error\s*−0\.5\s*relative\s*0\.333333\s*in ulps\s*−0\.5/);
+    expect(app.complaints).toEqual([]);
+  });
+  await test.step('a range is mapped onto integers step by step, and precision falls as it is dragged wider', async () => {
+    const { page } = app;
+    const section = page.getByRole('region', { name: 'Linear quantization' });
+    const step = (name: string) =>
+      section.getByRole('row').filter({ has: page.getByRole('rowheader', { name, exact: true }) });
+    await expect(step('scale s')).toContainText('2 / 255 = 0.00784313772');
+    await expect(step('zero point z')).toContainText('= round(25) = 25');
+    await expect(step('read back')).toContainText('0.298039228');
+    const high = section.getByRole('slider', { name: 'High end of the range' });
+    await high.press('ArrowRight');
+    await expect(high).toHaveAttribute('aria-valuenow', '0.82');
+    await high.scrollIntoViewIfNeeded();
+    const { x, y, width, height } = (await high.boundingBox())!;
+    await page.mouse.move(x + width / 2, y + height / 2);
+    await page.mouse.down();
+    await page.mouse.move(x + width / 2 + 200, y + height / 2, { steps: 3 });
+    await page.mouse.up();
+    const wider = Number(await high.getAttribute('aria-valuenow'));
+    expect(wider).toBeGreaterThan(1);
+    const scale = Number(/= (0\.\d+)/.exec(await step('scale s').innerText())?.[1]);
+    expect(scale).toBeCloseTo((wider + 1.2) / 255, 7);
+    await section.getByRole('radio', { name: 'Symmetric', exact: true }).click();
+    await expect(step('zero point z')).toContainText('= 0');
+    await expect(step('codes')).toContainText('−127 to 127 : 254 steps');
+    await section.getByRole('textbox', { name: 'sample' }).fill('9');
+    await section.getByRole('textbox', { name: 'sample' }).press('Enter');
+    await expect(step('quantize')).toContainText('saturates 127');
+    await section.getByRole('button', { name: "Use the layer's range" }).click();
+    await expect(step('range')).toContainText(/−0\.\d+ to 0\.\d+/);
+    await section.getByLabel('Integer type').selectOption('uint4');
+    await expect(section.getByRole('img', { name: /mapped onto uint4 0 to 15/ })).toBeVisible();
+    expect(app.complaints).toEqual([]);
+  });
+  await test.step('the kinds of quantization say what this model would weigh, and become recipe A', async () => {
+    const { page } = app;
+    const section = page.getByRole('region', { name: 'Kinds of quantization' });
+    const row = (name: string) =>
+      section.getByRole('row').filter({ has: page.getByRole('rowheader', { name }) });
+    await expect(row('Full integer')).toContainText(/microcontrollers.*0\.134.MB.*−75\.0/s);
+    await expect(row('Float16')).toContainText(/2× smaller.*0\.267.MB.*−50\.0/s);
+    await row('Dynamic range').getByRole('button', { name: 'Apply litert-dynamic to A' }).click();
+    await expect(section.getByRole('button', { name: 'A is litert-dynamic' })).toHaveAttribute(
+      'aria-pressed',
+      'true',
+    );
+    await expect(row('Quantization-aware').getByRole('button')).toHaveCount(0);
+    await figuresSettle(app);
+    await page.getByRole('button', { name: 'Layers', exact: true }).click();
+    await expect(page.getByLabel('Recipe of A', { exact: true })).toHaveValue('litert-dynamic');
+    expect(app.complaints).toEqual([]);
+  });
 });
 
 test('every format has its limits and its names, and the table is copied in full', async ({
@@ -173,65 +225,6 @@ test('a number is put into fixed point and back, and overflow saturates or wraps
   await expect(lab.getByRole('textbox', { name: 'A', exact: true })).toHaveValue('−49');
   await expect(row('A × B').first()).toContainText(/−1.470/);
   expect(complaints).toEqual([]);
-});
-
-test('a range is mapped onto integers step by step, and precision falls as it is dragged wider', async ({
-  open,
-}) => {
-  const app = await openFormats(open);
-  const { page } = app;
-  const section = page.getByRole('region', { name: 'Linear quantization' });
-  const step = (name: string) =>
-    section.getByRole('row').filter({ has: page.getByRole('rowheader', { name, exact: true }) });
-  await expect(step('scale s')).toContainText('2 / 255 = 0.00784313772');
-  await expect(step('zero point z')).toContainText('= round(25) = 25');
-  await expect(step('read back')).toContainText('0.298039228');
-  const high = section.getByRole('slider', { name: 'High end of the range' });
-  await high.press('ArrowRight');
-  await expect(high).toHaveAttribute('aria-valuenow', '0.82');
-  await high.scrollIntoViewIfNeeded();
-  const { x, y, width, height } = (await high.boundingBox())!;
-  await page.mouse.move(x + width / 2, y + height / 2);
-  await page.mouse.down();
-  await page.mouse.move(x + width / 2 + 200, y + height / 2, { steps: 3 });
-  await page.mouse.up();
-  const wider = Number(await high.getAttribute('aria-valuenow'));
-  expect(wider).toBeGreaterThan(1);
-  const scale = Number(/= (0\.\d+)/.exec(await step('scale s').innerText())?.[1]);
-  expect(scale).toBeCloseTo((wider + 1.2) / 255, 7);
-  await section.getByRole('radio', { name: 'Symmetric', exact: true }).click();
-  await expect(step('zero point z')).toContainText('= 0');
-  await expect(step('codes')).toContainText('−127 to 127 : 254 steps');
-  await section.getByRole('textbox', { name: 'sample' }).fill('9');
-  await section.getByRole('textbox', { name: 'sample' }).press('Enter');
-  await expect(step('quantize')).toContainText('saturates 127');
-  await section.getByRole('button', { name: "Use the layer's range" }).click();
-  await expect(step('range')).toContainText(/−0\.\d+ to 0\.\d+/);
-  await section.getByLabel('Integer type').selectOption('uint4');
-  await expect(section.getByRole('img', { name: /mapped onto uint4 0 to 15/ })).toBeVisible();
-  expect(app.complaints).toEqual([]);
-});
-
-test('the kinds of quantization say what this model would weigh, and become recipe A', async ({
-  open,
-}) => {
-  const app = await openFormats(open);
-  const { page } = app;
-  const section = page.getByRole('region', { name: 'Kinds of quantization' });
-  const row = (name: string) =>
-    section.getByRole('row').filter({ has: page.getByRole('rowheader', { name }) });
-  await expect(row('Full integer')).toContainText(/microcontrollers.*0\.134.MB.*−75\.0/s);
-  await expect(row('Float16')).toContainText(/2× smaller.*0\.267.MB.*−50\.0/s);
-  await row('Dynamic range').getByRole('button', { name: 'Apply litert-dynamic to A' }).click();
-  await expect(section.getByRole('button', { name: 'A is litert-dynamic' })).toHaveAttribute(
-    'aria-pressed',
-    'true',
-  );
-  await expect(row('Quantization-aware').getByRole('button')).toHaveCount(0);
-  await figuresSettle(app);
-  await page.getByRole('button', { name: 'Layers', exact: true }).click();
-  await expect(page.getByLabel('Recipe of A', { exact: true })).toHaveValue('litert-dynamic');
-  expect(app.complaints).toEqual([]);
 });
 
 test('the lab needs no model; bits are one stop of Tab, and a flip to infinity is told', async ({
