@@ -2,8 +2,8 @@ import * as fs from 'node:fs';
 import * as v from 'valibot';
 import { AppError, ioError } from '../../../shared/errors.ts';
 import { valueKey, type ModelGraph } from '../../../shared/graph.ts';
-import { MOST_EXPONENT } from '../../../shared/equalization.ts';
 import { HISTOGRAM_BINS, type ObservedValue, type Ranges } from '../../../shared/ranges.ts';
+import { equalizationSchema } from '../../../shared/equalization-file.ts';
 import { ACTIVATION_DTYPES } from '../../../shared/recipe.ts';
 import { rangeMethod } from '../../../shared/recipe-file.ts';
 
@@ -40,23 +40,7 @@ const schema = v.strictObject({
     }),
   ),
   skipped: v.array(v.strictObject({ name: v.string(), reason: v.string() })),
-  equalization: v.optional(
-    v.strictObject({
-      layers: v.array(
-        v.strictObject({
-          name: v.string(),
-          result: v.string(),
-          takers: v.array(v.string()),
-          exponents: v.array(
-            v.pipe(v.number(), v.integer(), v.minValue(-MOST_EXPONENT), v.maxValue(MOST_EXPONENT)),
-          ),
-        }),
-      ),
-      left: v.array(v.strictObject({ name: v.string(), reason: v.string() })),
-      dropped: v.optional(v.string()),
-      tried: v.optional(v.strictObject({ without: v.nullable(finite), with: v.nullable(finite) })),
-    }),
-  ),
+  equalization: v.optional(equalizationSchema),
   best: v.optional(
     v.strictObject({
       range: rangeMethod,

@@ -43,13 +43,13 @@ export async function planEqualization(
  */
 export function writeEqualized(
   opened: OpenedModel,
-  { layers }: Equalization,
+  equalization: Equalization,
   folder: string,
   signal: AbortSignal,
 ): string {
   const { parts } = opened.equalizables!();
   const resultOf = resultsOf(opened);
-  const byResult = new Map(layers.map((layer) => [layer.result, layer.exponents]));
+  const byResult = new Map(equalization.layers.map((layer) => [layer.result, layer.exponents]));
   const exponents: Exponents = parts.map(({ operator, channels }) => {
     const own = byResult.get(resultOf(operator));
     return own?.length === channels ? own : 'has no factors';
@@ -67,6 +67,7 @@ export function writeEqualized(
     if (scalings.length > 0)
       rewriteTensor(opened.files, copies, opened.model.tensors[tensor]!, scalings);
   }
+  opened.noteEqualization!(copies[0]!, equalization);
   return copies[0]!;
 }
 

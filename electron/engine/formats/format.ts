@@ -1,6 +1,7 @@
 import type { DtypeName } from '../../../shared/dtypes.ts';
 import type { FormatFacts } from '../../../shared/formats.ts';
 import type { ExportMode } from '../../../shared/exports.ts';
+import type { Equalization } from '../../../shared/equalization.ts';
 import type { Kernels } from '../../../shared/kernels.ts';
 import type { ModelGraph } from '../../../shared/graph.ts';
 import type { Model } from '../../../shared/model.ts';
@@ -58,6 +59,10 @@ export interface OpenedModel {
   channelAxes?(): ReadonlyMap<string, number>;
   /** Where factors of channels can be moved between stored tensors; absent where planStatic is, and where nothing finds them. */
   equalizables?(): Equalizables;
+  /** Note in a copy of the file which factors were moved; absent where equalizables is. @throws what the system says */
+  noteEqualization?(copy: string, equalization: Equalization): void;
+  /** The factors that were moved before the file was exported; null where none were. Absent where equalizables is. */
+  equalization?(): Equalization | null;
   /** The values that calibration observes; absent where withOutputs is. */
   observable?(): Observable;
   /** What stored weights are multiplied with, by tensor; absent where activations are not observed. */

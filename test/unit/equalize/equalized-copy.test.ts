@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EngineServer } from '../../../electron/engine/server.ts';
 import { equalizationLines } from '../../../shared/equalization.ts';
+import type { LayerErrors } from '../../../shared/layer-errors.ts';
 import type { Ranges } from '../../../shared/ranges.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import { runCommand } from '../../helpers/command-line.ts';
@@ -111,6 +112,24 @@ describe('the command line', () => {
     const { stdout } = await runCommand('export', file, ...args);
     expect(stdout).toContain('equalized: the results of 1 layer');
     expect(fs.readFileSync(out)).toEqual(fs.readFileSync(path.join(folder, 'two.onnx')));
+  });
+
+  test('measures each layer against the same factors', async () => {
+    const out = path.join(folder, 'layers.onnx');
+    await calibrate(equalizing);
+    await exported(equalizing, 'layers.onnx');
+    const { stdout } = await runCommand(
+      'verify',
+      file,
+      out,
+      '--layers',
+      '--samples',
+      '2',
+      '--json',
+    );
+    const { layers } = JSON.parse(stdout) as { layers: LayerErrors['layers'] };
+    expect(layers.map(({ op }) => op)).toContain('Conv');
+    for (const { name, localSqnrDb } of layers) expect(localSqnrDb, name).toBeGreaterThan(28);
   });
 
   test('warns where a mode leaves weights as they are', async () => {

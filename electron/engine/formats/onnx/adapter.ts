@@ -1,4 +1,7 @@
 import type { Model, TensorRef } from '../../../../shared/model.ts';
+import * as fs from 'node:fs';
+import { EQUALIZATION_KEY, notePiece } from './equalize/note.ts';
+import { equalizationOfText } from '../../../../shared/equalization-file.ts';
 import { layoutOnnx, RECIPE_KEY } from './write/layout-onnx.ts';
 import { graphHints } from '../../runtime/graph-hints.ts';
 import type { FileSource } from '../../source.ts';
@@ -105,6 +108,11 @@ function openOnnx(source: FileSource): OpenedModel {
       channelAxes: () => channelAxes(graphOf()),
       equalizables: () =>
         findEqualizables({ graph: graphOf(), tensors }, (id) => readSmall(files, tensors[id]!.ref)),
+      noteEqualization: (copy, equalization) => fs.appendFileSync(copy, notePiece(equalization)),
+      equalization: () => {
+        const text = metadataText(wire, index, EQUALIZATION_KEY);
+        return text === null ? null : equalizationOfText(text);
+      },
       observable: () => observable(index, graphOf(), tensors),
       weightInputs: () => weightInputs(graphOf(), tensors, observable(index, graphOf(), tensors)),
       withOutputs: (values, what) =>
@@ -139,7 +147,19 @@ function readSmall(files: readonly FileSource[], ref: TensorRef): readonly numbe
 
 /** Metadata may hold anything: what is not a recipe with a name has none. */
 function recipeName(wire: WireReader, index: OnnxIndex): string | null {
-  const entry = index.metadata.find(({ name }) => name === RECIPE_KEY);
+  try {
+    const recipe = JSON.parse(metadataText(wire, index, RECIPE_KEY) ?? 'null') as {
+      readonly name?: unknown;
+    } | null;
+    return typeof recipe?.name === 'string' ? recipe.name : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The text of a metadata entry; null where there is none, or it is no text. */
+function metadataText(wire: WireReader, index: OnnxIndex, key: string): string | null {
+  const entry = index.metadata.find(({ name }) => name === key);
   if (entry === undefined) return null;
   try {
     const { payload, end } = wire.field(entry.span.start, entry.span.end, 0);
@@ -147,8 +167,7 @@ function recipeName(wire: WireReader, index: OnnxIndex): string | null {
     wire.forEachField(payload, end, 1, (part) => {
       if (part.number === 2) text = wire.text(part, 'a metadata value');
     });
-    const recipe = JSON.parse(text) as { readonly name?: unknown } | null;
-    return typeof recipe?.name === 'string' ? recipe.name : null;
+    return text;
   } catch {
     return null;
   }
