@@ -30,16 +30,49 @@ function resize({ electron }: App, width: number, height: number): Promise<void>
   );
 }
 
-test('"Why not smaller?" gives every reason, and their bytes add up', async ({ open }) => {
-  const { page } = await openDetector(open);
-  await page.getByRole('button', { name: 'Why not smaller?' }).click();
-  const dialog = page.getByRole('dialog', { name: 'Why not smaller?' });
-  await expect(dialog).toContainText(/[\d.]+.kB of 1\.24.MB are tensors that the recipe keeps/);
-  const kept = dialog.getByRole('row').filter({ hasText: 'under 1024 elements' });
-  await kept.getByText(/\d+ tensors: /).click();
-  await expect(kept).toContainText('p2o.Conv.0');
-  await page.keyboard.press('Escape');
-  await expect(dialog).toBeHidden();
+test('the table and the Inspector say everything, and are copied', async ({ open }) => {
+  const app = await openDetector(open);
+  await test.step('"Why not smaller?" gives every reason, and their bytes add up', async () => {
+    const { page } = app;
+    await page.getByRole('button', { name: 'Why not smaller?' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Why not smaller?' });
+    await expect(dialog).toContainText(/[\d.]+.kB of 1\.24.MB are tensors that the recipe keeps/);
+    const kept = dialog.getByRole('row').filter({ hasText: 'under 1024 elements' });
+    await kept.getByText(/\d+ tensors: /).click();
+    await expect(kept).toContainText('p2o.Conv.0');
+    await page.keyboard.press('Escape');
+    await expect(dialog).toBeHidden();
+  });
+  await test.step('the Inspector names the worst channel, every figure and the first values in hex', async () => {
+    const { page } = app;
+    await layerRows(page).filter({ hasText: LAYER }).click();
+    const inspector = page.getByRole('complementary', { name: 'Inspector' });
+    await expect(inspector).toContainText(/worst ch \d+, [\d.]+.dB/);
+    await unfold(inspector, 'Values');
+    await unfold(inspector, 'Statistics');
+    const values = inspector.getByRole('region', { name: 'First values' });
+    await expect(values.getByRole('row')).toHaveCount(65);
+    await expect(values.getByRole('row').nth(1)).toContainText(/[0-9a-f]{8}/);
+  });
+  await test.step('columns come and go, and the table and the scales are copied', async () => {
+    const { page } = app;
+    const clipboard = () => app.electron.evaluate(async ({ clipboard: board }) => board.readText());
+    await page.getByRole('button', { name: 'Columns' }).click();
+    await page.getByRole('menuitemcheckbox', { name: 'dtype of the original' }).click();
+    await expect(page.getByRole('columnheader', { name: 'dtype of the original' })).toBeVisible();
+    await page.getByRole('menuitem', { name: 'Copy the table as CSV' }).click();
+    await expect(page.getByText('64 rows copied as CSV')).toBeAttached();
+    const lines = (await clipboard()).trim().split('\r\n');
+    expect(lines).toHaveLength(65);
+    expect(lines.find((line) => line.startsWith(`${LAYER},`))).toMatch(/,float32,.*,38\.68\d+,/);
+    await layerRows(page).filter({ hasText: LAYER }).click();
+    const inspector = page.getByRole('complementary', { name: 'Inspector' });
+    await unfold(inspector, 'Scales');
+    await inspector.getByRole('button', { name: 'Copy all' }).click();
+    const [head, first] = (await clipboard()).split('\n');
+    expect(head).toBe('channel\tscale\tzero_point');
+    expect(first).toMatch(/^0\t[\d.e-]{6,}\t0$/);
+  });
 });
 
 test('outliers are filtered, rows selected together take one scheme, and keep it through undo and redo', async ({
@@ -69,42 +102,6 @@ test('outliers are filtered, rows selected together take one scheme, and keep it
   await expect(page.getByRole('button', { name: 'Rules of A' })).toHaveText('Rules');
   await page.keyboard.press('Control+Shift+z');
   await expect(page.getByRole('button', { name: 'Rules of A' })).toHaveText('3 rules');
-});
-
-test('columns come and go, and the table and the scales are copied', async ({ open }) => {
-  const app = await openDetector(open);
-  const { page } = app;
-  const clipboard = () => app.electron.evaluate(async ({ clipboard: board }) => board.readText());
-  await page.getByRole('button', { name: 'Columns' }).click();
-  await page.getByRole('menuitemcheckbox', { name: 'dtype of the original' }).click();
-  await expect(page.getByRole('columnheader', { name: 'dtype of the original' })).toBeVisible();
-  await page.getByRole('menuitem', { name: 'Copy the table as CSV' }).click();
-  await expect(page.getByText('64 rows copied as CSV')).toBeAttached();
-  const lines = (await clipboard()).trim().split('\r\n');
-  expect(lines).toHaveLength(65);
-  expect(lines.find((line) => line.startsWith(`${LAYER},`))).toMatch(/,float32,.*,38\.68\d+,/);
-  await layerRows(page).filter({ hasText: LAYER }).click();
-  const inspector = page.getByRole('complementary', { name: 'Inspector' });
-  await unfold(inspector, 'Scales');
-  await inspector.getByRole('button', { name: 'Copy all' }).click();
-  const [head, first] = (await clipboard()).split('\n');
-  expect(head).toBe('channel\tscale\tzero_point');
-  expect(first).toMatch(/^0\t[\d.e-]{6,}\t0$/);
-});
-
-test('the Inspector names the worst channel, every figure and the first values in hex', async ({
-  open,
-}) => {
-  const app = await openDetector(open);
-  const { page } = app;
-  await layerRows(page).filter({ hasText: LAYER }).click();
-  const inspector = page.getByRole('complementary', { name: 'Inspector' });
-  await expect(inspector).toContainText(/worst ch \d+, [\d.]+.dB/);
-  await unfold(inspector, 'Values');
-  await unfold(inspector, 'Statistics');
-  const values = inspector.getByRole('region', { name: 'First values' });
-  await expect(values.getByRole('row')).toHaveCount(65);
-  await expect(values.getByRole('row').nth(1)).toContainText(/[0-9a-f]{8}/);
 });
 
 test('the whole table works by keyboard', async ({ open }) => {
