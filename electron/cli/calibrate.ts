@@ -1,3 +1,4 @@
+import { equalizationLines } from '../../shared/equalization.ts';
 import { printable } from '../../shared/errors.ts';
 import { findPreset } from '../../shared/presets.ts';
 import {
@@ -94,7 +95,11 @@ async function calibrate({ positionals, values }: CommandInput): Promise<void> {
         ),
       };
       if (values['json'] === true) printJson(report);
-      else printReport(out, report);
+      else {
+        printReport(out, report);
+        const { equalization } = ranges;
+        for (const line of equalization ? equalizationLines(equalization) : []) print(line);
+      }
     });
   });
 }
