@@ -39,9 +39,11 @@ export const NOTHING_TO_PREPARE: Readonly<Record<string, string>> = {
 export function preparationLines(facts: Preparation): readonly string[] {
   const { operators, constants, normalizations, functions, opsets } = facts;
   const parts = [
-    `${operators.before} -> ${counted(operators.after, 'operator')}`,
-    `${counted(constants, 'constant')} computed in advance`,
-    `${counted(normalizations, 'normalization')} fused`,
+    operators.before === operators.after
+      ? `${counted(operators.after, 'operator')} as before`
+      : `${counted(operators.before, 'operator')} became ${operators.after}`,
+    ...(constants > 0 ? [`${counted(constants, 'constant')} computed in advance`] : []),
+    ...(normalizations > 0 ? [`${counted(normalizations, 'normalization')} fused`] : []),
     ...(functions > 0 ? [`${counted(functions, 'function call')} inlined`] : []),
     ...(opsets.length > 0 ? [`operator sets: ${opsets.map(opsetText).join(', ')}`] : []),
   ];

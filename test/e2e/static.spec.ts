@@ -210,7 +210,7 @@ test('a recipe that prepares the model shows, measures and exports the weights t
   await expect(prepare).not.toBeChecked();
   await prepare.check();
   await expect(dialog).toContainText(
-    /Prepared: 11 -> 1 operator, 2 constants computed in advance.*The prepared copy differs from the source by float rounding/,
+    /Prepared: 11 operators became 1, 2 constants computed in advance.*The prepared copy differs from the source by float rounding/,
   );
   await shot(page, 'prepared-export');
   const out = path.join(folder, 'lstm.int8.onnx');

@@ -106,7 +106,7 @@ describe('the name of an export', () => {
 describe('--prepare', () => {
   const model = writeFile(folder, torchLstm());
   const words = [
-    'prepared: 11 -> 1 operator, 2 constants computed in advance, 0 normalizations fused',
+    'prepared: 11 operators became 1, 2 constants computed in advance',
     /^the prepared copy differs from the source by float rounding \(\d+ dB\) on 2 samples$/m,
   ];
 
