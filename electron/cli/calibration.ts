@@ -192,10 +192,13 @@ function rangesOfFile(
   if (isEqualized(ranges) && !wantsEqualized(recipe))
     throw new AppError('BAD_USAGE', 'holds ranges of equalized weights; calibrate again', {
       ...{ file, field: 'equalization' },
-      found: `${ranges.equalization!.layers.length} equalized layers`,
+      found: `ranges with equalized weights, for a recipe without "equalize"`,
       expected: 'a recipe with "equalize", or ranges without',
     });
-  if (recipe.equalize === true && ranges.equalization === undefined)
+  const { equalization } = ranges;
+  // What exports lose was measured for another recipe, whose wish it answers.
+  const isOfOther = equalization === undefined || equalization.tried !== undefined;
+  if (recipe.equalize === true && isOfOther && !isEqualized(ranges))
     printError(
       'quantscope: warning: the ranges are of weights that are not equalized, so these stay as they are; give samples with --calibrate DIR, or to quantscope calibrate with --recipe',
     );

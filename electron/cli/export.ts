@@ -211,7 +211,9 @@ function checkExtension(out: string, { format, formatName, extension }: ModelSum
 /** How many operators run on codes, in the modes that are for that; a warning when none does. */
 function printIntegerOperators({ mode, integerOperators, quantized }: ExportResult): void {
   if (integerOperators === undefined) return;
-  print(`${integerOperators} operators take codes`);
+  print(
+    `${integerOperators} ${integerOperators === 1 ? 'operator takes' : 'operators take'} codes`,
+  );
   if (integerOperators === 0 && quantized > 0)
     printError(
       `quantscope: warning: no operator takes codes, so this ${mode} export computes in float; quantscope analyze --mode ${mode} says why`,

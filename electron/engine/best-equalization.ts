@@ -3,13 +3,19 @@ import { decidedBy, type BestRange } from '../../shared/ranges.ts';
 import type { Recipe } from '../../shared/recipe.ts';
 import { copiesOn } from './best-range.ts';
 import type { Copying } from './copies-noise.ts';
-import { isLessBeyondChance } from './margin.ts';
+import { FEWEST_SAMPLES, isLessBeyondChance } from './margin.ts';
 import type { RunOptions } from './run-options.ts';
 import type { Runtime } from './runtime/host.ts';
 import type { OutputNoise } from './runtime/output-noise.ts';
 import type { Session } from './session.ts';
 
-const NO_LESS = 'exports lose no less of the outputs with it, beyond chance';
+/** Why weights are not equalized for a recipe that has what exports lose decide. */
+function whyNot(before: OutputNoise, after: OutputNoise): string {
+  if (!(after.noise < before.noise)) return 'exports lose no less of the outputs with it';
+  return before.bySample.length < FEWEST_SAMPLES
+    ? `exports lose less of the outputs with it, which fewer than ${FEWEST_SAMPLES} samples leave to chance`
+    : 'exports lose less of the outputs with it, but not beyond chance';
+}
 
 /** A calibrated model whose codes were chosen where the recipe wants that, and the range method that was. */
 interface Chosen {
@@ -43,7 +49,7 @@ export async function chooseEqualization(
   const tried = { without: sqnrOf(before), with: sqnrOf(after) };
   return isLessBeyondChance(after.bySample, before.bySample)
     ? { ...equalization, tried }
-    : { ...equalization, layers: [], tried, dropped: NO_LESS };
+    : { ...equalization, layers: [], tried, dropped: whyNot(before, after) };
 }
 
 /** dB; null where nothing is lost. */

@@ -3,7 +3,8 @@
  * that of five copies that are no better one is taken in less than 1 of 20.
  */
 const STANDARD_ERRORS = 2.5;
-const FEWEST_SAMPLES = 8;
+/** Samples of which fewer decide nothing. */
+export const FEWEST_SAMPLES = 8;
 
 /** What is added to each loss, of the mean loss: samples that lose next to nothing either way tell nothing. */
 const NEGLIGIBLE = 0.01;

@@ -70,7 +70,12 @@ export class StaticKnowledge {
   /** What became of a recipe's wish for equalized weights; undefined where it has none. */
   equalizationOf(recipe: Recipe): Equalization | undefined {
     if (!wantsEqualized(recipe)) return undefined;
-    return this.equalization ?? { layers: [], left: [], dropped: CALIBRATED_WITHOUT };
+    const { equalization } = this;
+    if (recipe.equalize === 'byOutputs' && equalization !== undefined) return equalization;
+    // What exports lose was measured for another recipe, whose wish it answers.
+    const { tried, ...found } = equalization ?? { layers: [], left: [], tried: null };
+    const isOther = tried !== undefined && found.layers.length === 0;
+    return isOther ? { ...found, dropped: CALIBRATED_WITHOUT } : found;
   }
 
   /** Weights are to be measured again, as their codes may be others now. */

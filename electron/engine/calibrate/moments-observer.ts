@@ -54,7 +54,7 @@ export class MomentsObserver {
     const { count, width, kernels } = this;
     const { columns, groups } = this.summed;
     if (this.isUneven) return { reason: 'its input was not observed as float rows of one length' };
-    if (count === 0) return { reason: 'no sample gave it finite inputs' };
+    if (count === 0) return { reason: 'no sample ran it on finite inputs' };
     const sums = kernels.float64(this.sums, groups * width * width);
     const means = new Float32Array(groups * columns * columns);
     for (let group = 0; group < groups; group++) {

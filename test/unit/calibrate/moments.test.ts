@@ -32,7 +32,7 @@ test('rows with NaN or infinity are left out, and values of another length give 
     reason: 'its input was not observed as float rows of one length',
   });
   expect(new MomentsObserver(kernels, rowsOf(2)).result()).toEqual({
-    reason: 'no sample gave it finite inputs',
+    reason: 'no sample ran it on finite inputs',
   });
 });
 
