@@ -88,6 +88,18 @@ export interface Calibrated {
   /** Whether the samples were random numbers. */
   readonly isRandom: boolean;
   readonly warnings: readonly string[];
+  /** Mode static: which recipes that equalize weights are of a copy with equalized ones. */
+  readonly equalized?: EqualizedCopies;
+}
+
+/** For whom a calibrated model has a copy with equalized weights. */
+export interface EqualizedCopies {
+  /** Whether one was asked for when the model was calibrated. */
+  readonly isAsked: boolean;
+  /** Recipes that always equalize weights. */
+  readonly always: boolean;
+  /** Recipes that have what exports lose decide. */
+  readonly byOutputs: boolean;
 }
 
 /** What a model is calibrated by: mode static has its own, and all other modes share one. */

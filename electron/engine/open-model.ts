@@ -195,8 +195,8 @@ export class OpenModel {
         : await this.better(found, equalized, equalizeOf, wanted, options);
     this.equalized = null;
     this.isEvenBetter = isEqualized({ equalization: better?.equalization });
-    if (equalized !== null) this.take(better === null ? equalized : better.equalized);
-    return this.take(better === null ? found : better.plain);
+    if (equalized !== null) this.take(better === null ? equalized : better.equalized, true);
+    return this.take(better === null ? found : better.plain, equalizes === true);
   }
 
   /** Both copies with what comparing them found, where a recipe has weights equalized only where less is lost. */
@@ -239,7 +239,8 @@ export class OpenModel {
     copy.use(ranges);
     if (!isEqualized(ranges)) this.equalized = null;
     this.isEvenBetter = isEqualized(ranges);
-    return this.take({ prepared: copy, ranges, facts: { weights, isRandom, warnings: [] } });
+    const planned = { prepared: copy, ranges, facts: { weights, isRandom, warnings: [] } };
+    return this.take(planned, ranges.equalization !== undefined);
   }
 
   /** Write the ranges that mode static plans a recipe by, whole or not at all. @throws AppError TARGET, IO */
@@ -297,13 +298,17 @@ export class OpenModel {
     return { prepared, ranges: chosen, facts: { weights, isRandom, warnings } };
   }
 
-  /** Plan mode static by ranges, for recipes of their copy. */
-  private take({ prepared, ranges, facts }: Planned): Calibrated {
+  /** Plan mode static by ranges, for recipes of their copy. @param isAsked whether one with equalized weights was asked for */
+  private take({ prepared, ranges, facts }: Planned, isAsked: boolean): Calibrated {
     const model = new StaticModel(this.session, prepared, ranges);
     if (isEqualized(ranges)) this.equalized = model;
     else this.static = model;
     const { samples, values, skipped } = ranges;
-    const found = { ...facts, samples, values: values.length, skipped: skipped.length };
+    const always = this.equalized !== null;
+    const found = {
+      ...{ ...facts, samples, values: values.length, skipped: skipped.length },
+      equalized: { isAsked, always, byOutputs: always && this.isEvenBetter },
+    };
     this.found = { ...this.found, static: found };
     return found;
   }

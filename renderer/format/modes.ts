@@ -58,6 +58,10 @@ export const NEEDS_SAMPLES = 'Static needs samples: calibrate the model first.';
 /** What is said of codes before there are samples to choose them on. */
 export const NEEDS_CODES = 'GPTQ chooses codes on samples. Until then they are rounded to nearest.';
 
+/** What is said of weights before the model is calibrated with equalized ones. */
+export const NEEDS_EQUALIZING =
+  'Weights are equalized when the model is calibrated. Until then they stay as they are.';
+
 /** The words for a mode of a format. */
 export function modeWords(format: string, mode: ExportMode): ModeWords {
   return otherWords[format]?.[mode] ?? onnxWords[mode];

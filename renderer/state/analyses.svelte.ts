@@ -1,5 +1,6 @@
 /* eslint-disable svelte/prefer-svelte-reactivity -- what streams in stays outside of reactivity; versions stand for it */
 import { tick } from 'svelte';
+import type { Calibration } from './calibration.svelte.ts';
 import { AppError, toErrorData } from '../../shared/errors.ts';
 import { isPrepared } from '../../shared/exports.ts';
 import type { WeightPlans } from '../../shared/plan.ts';
@@ -37,7 +38,7 @@ type Host = Pick<
   | 'compare'
   | 'prepare'
   | 'announcer'
->;
+> & { readonly calibration: Pick<Calibration, 'isEqualized'> };
 
 /** The model measured under both recipes: what each side knows, and the statistics that they share. */
 export class Analyses {
@@ -176,10 +177,9 @@ export class Analyses {
 
   /** Which values a side is of: the model's, those of its prepared copy, or of one with equalized weights. */
   copyOf(side: Side): string {
-    const { mode, recipes } = this.#workbench;
+    const { calibration, recipes } = this.#workbench;
     if (!this.isPrepared(side)) return '';
-    const { equalize = false } = recipes[side];
-    return mode === 'static' && equalize !== false ? `equalized ${equalize}` : 'prepared';
+    return calibration.isEqualized(recipes[side]) ? 'equalized' : 'prepared';
   }
 
   /** Whether both sides are of the same values. */

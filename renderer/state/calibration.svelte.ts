@@ -110,6 +110,22 @@ export class Calibration {
     return this.choosesCodes && (this.done?.weights ?? 0) === 0;
   }
 
+  /** Whether a recipe that is shown wants equalized weights, and the model was calibrated without. */
+  get needsEqualizing(): boolean {
+    const { recipes, compare, model } = this.#workbench;
+    const isWanted = wantsEqualized(recipes.a) || (compare && wantsEqualized(recipes.b));
+    const found = this.#found.static;
+    const isStatic = this.#workbench.mode === 'static' && model?.format === 'onnx';
+    return isWanted && isStatic && found?.equalized?.isAsked === false;
+  }
+
+  /** Whether a recipe is of a copy of the model with equalized weights. */
+  isEqualized({ equalize = false }: Recipe): boolean {
+    const copies = this.#found.static?.equalized;
+    if (equalize === false || this.#workbench.mode !== 'static') return false;
+    return (equalize === true ? copies?.always : copies?.byOutputs) === true;
+  }
+
   /** Whether ranges of activations are what is observed. */
   get takesRanges(): boolean {
     return this.#workbench.exportMode.calibrated === 'static';
