@@ -11,9 +11,24 @@ export function differenceInWords(sqnrDb: number | null): string | null {
     : "differ visibly from the original's";
 }
 
+/** Below this share of equal values an output of integers or text differs in a tenth of its values or more. */
+const VISIBLE_SHARE = 0.9;
+
+/** How many values of an output of integers or text differ, after its name; null where few do, and for floats. */
+export function shareInWords(equalShare: number | null): string | null {
+  if (equalShare === null || equalShare >= VISIBLE_SHARE) return null;
+  return `${percent(1 - equalShare)} % of its values differ from the original's`;
+}
+
+/** A share in percent; only all of them are 100.0. */
+export function percent(share: number): string {
+  return (share < 1 ? Math.min(share * 100, 99.9) : 100).toFixed(1);
+}
+
 /** An output as it is judged. */
 interface Judged {
   readonly sqnrDb: number | null;
+  readonly equalShare: number | null;
   readonly inconclusive: boolean;
   readonly nonFinite: { readonly newNaN: number; readonly newInfinity: number };
 }
@@ -23,8 +38,13 @@ export function verdict(outputs: readonly Judged[]): string | null {
   if (outputs.some(({ nonFinite }) => nonFinite.newNaN + nonFinite.newInfinity > 0))
     return 'its outputs have NaN or infinite values that the original does not have';
   let worst: number | null = null;
-  for (const { sqnrDb, inconclusive } of outputs)
-    if (!inconclusive && sqnrDb !== null && !(worst !== null && worst <= sqnrDb)) worst = sqnrDb;
+  const conclusive = outputs.filter(({ inconclusive }) => !inconclusive);
+  for (const { sqnrDb, equalShare } of conclusive)
+    if (equalShare === null && sqnrDb !== null && !(worst !== null && worst <= sqnrDb))
+      worst = sqnrDb;
   const words = differenceInWords(worst);
-  return words === null ? null : `its outputs ${words}`;
+  if (words !== null) return `its outputs ${words}`;
+  return conclusive.some(({ equalShare }) => shareInWords(equalShare) !== null)
+    ? 'an output differs in a tenth of its values or more'
+    : null;
 }

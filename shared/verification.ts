@@ -40,6 +40,11 @@ export interface VerifyResult {
     readonly maxAbsError: number;
     /** Of class scores [samples, classes]: the share of rows whose greatest value is at the same place; null for others. */
     readonly top1Agreement: number | null;
+    /**
+     * Of integers, booleans and text, whose SQNR says little: the share of values that are equal. null for floats, and
+     * where equal values prove nothing.
+     */
+    readonly equalShare: number | null;
     readonly nonFinite: NonFinite;
     /** The figures say nothing about the export: the output is constant, random, or was not compared. */
     readonly inconclusive: boolean;

@@ -131,6 +131,7 @@ with more than 64 layers, the error of each layer's own output is an estimate th
 In mode static a plan is the recipe with rules for the layers that it changes, chosen from schemes that integer kernels
 take (int8 per channel and per tensor). A limit of bytes leaves no operator in float that the recipe has on integers;
 \`--min-sqnr\` may.
+Integer and boolean outputs, such as classes and indices, count only where no float output tells anything.
 \`outputSqnrDb\` is what the plan's own export gives on the samples; \`--min-sqnr\` is met by that figure. \`total\` has the
 estimate.
 

@@ -4,7 +4,7 @@ import { LAYER_PARTS, type LayerErrors, type LayerPart } from '../../shared/laye
 import { kernelLines, ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
 import { addTo } from '../../shared/lists.ts';
 import { newNonFinite, type VerifyResult } from '../../shared/verification.ts';
-import { differenceInWords } from '../../shared/judgement.ts';
+import { differenceInWords, percent, shareInWords } from '../../shared/judgement.ts';
 import { verifyAnswers } from '../engine/answers/verify-answers.ts';
 import { measureLayersOf, runBeside } from '../engine/runtime/run-models.ts';
 import {
@@ -144,8 +144,11 @@ function assertFinite(file: string, { outputs }: VerifyResult): void {
 
 /** What an export answers poorly, in words, and a better preset where its recipe is known for it. */
 function poorOutputs({ outputs, exportedUnder }: VerifyResult): string[] {
-  const words = outputs.flatMap(({ name, sqnrDb, inconclusive }) => {
-    const difference = inconclusive ? null : differenceInWords(sqnrDb);
+  const words = outputs.flatMap(({ name, sqnrDb, equalShare, inconclusive }) => {
+    if (inconclusive) return [];
+    const share = shareInWords(equalShare);
+    if (share !== null) return [`output ${printable(name)}: ${share}`];
+    const difference = equalShare === null ? differenceInWords(sqnrDb) : null;
     if (difference === null) return [];
     return [`output ${printable(name)}: ${sqnrDb!.toFixed(1)} dB: its values ${difference}`];
   });
@@ -176,11 +179,18 @@ function printTable(result: VerifyResult, isRandom: boolean): void {
   );
 }
 
+/** SQNR in dB of floats; of integers and text the share of values that are equal. */
+function likeness({ sqnrDb, equalShare, inconclusive }: VerifyResult['outputs'][number]): string {
+  if (inconclusive && sqnrDb === null) return 'inconclusive';
+  if (equalShare === null || sqnrDb === Infinity) return decibels(sqnrDb);
+  return `${percent(equalShare)} % equal`;
+}
+
 function printOutputs(outputs: VerifyResult['outputs']): void {
   const rows = outputs.map((output) => [
     printable(output.name),
-    output.inconclusive && output.sqnrDb === null ? 'inconclusive' : decibels(output.sqnrDb),
-    output.cosine?.toFixed(6) ?? '-',
+    likeness(output),
+    output.equalShare === null ? (output.cosine?.toFixed(6) ?? '-') : '-',
     Number.isNaN(output.maxAbsError) ? '-' : output.maxAbsError.toPrecision(4),
     output.top1Agreement === null ? '-' : `${(output.top1Agreement * 100).toFixed(1)} %`,
   ]);

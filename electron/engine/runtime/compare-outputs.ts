@@ -2,6 +2,7 @@ import { AppError } from '../../../shared/errors.ts';
 import { nextFeeds } from '../calibrate/data/next-feeds.ts';
 import type { Feeds } from '../calibrate/data/sample-group.ts';
 import type { Samples } from '../calibrate/data/samples.ts';
+import { isFloat } from './dimensions.ts';
 import { firstLine } from './onnx-session.ts';
 import { OutputCheck } from './output-check.ts';
 import type { OutputValue, RunnableModel } from './runnable.ts';
@@ -41,8 +42,11 @@ export async function compareOutputs(
   run: Runner,
   { onFirst, onSample, onCompared }: Listeners = {},
 ): Promise<Checks> {
-  const checks = new Map(original.outputs.map(({ name }) => [name, new OutputCheck(name)]));
-  for (const [name, reason] of original.unfetched) checks.set(name, new OutputCheck(name, reason));
+  const checks = new Map(
+    original.outputs.map((facts) => [facts.name, new OutputCheck(facts.name, isFloat(facts))]),
+  );
+  for (const [name, reason] of original.unfetched)
+    checks.set(name, new OutputCheck(name, true, reason));
   let last: { readonly before: Outputs; readonly after: Outputs } | null = null;
   for (let index = 0; index < samples.count; index++) {
     const feeds = await samples.at(index);

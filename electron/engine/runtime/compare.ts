@@ -2,7 +2,10 @@ import type { VerifyResult } from '../../../shared/verification.ts';
 import { areScores } from '../answers/kinds/scores.ts';
 import { sqnrDb } from '../../../shared/report.ts';
 
-type OutputComparison = Omit<VerifyResult['outputs'][number], 'inconclusive' | 'note'>;
+type OutputComparison = Omit<
+  VerifyResult['outputs'][number],
+  'equalShare' | 'inconclusive' | 'note'
+>;
 
 /** Collects the comparison of one output over samples. Sums are in float64. */
 export class OutputTally {

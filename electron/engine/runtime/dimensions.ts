@@ -154,6 +154,13 @@ export interface InputFacts {
   readonly name: string;
   readonly type: string;
   readonly shape: FreeShape;
+  /** Its integers are codes of real numbers, with a scale. */
+  readonly isCode?: boolean;
+}
+
+/** Whether values are magnitudes, which errors are measured of. Integers may be indices, and booleans are answers. */
+export function isFloat({ type, isCode }: InputFacts): boolean {
+  return isCode === true || /^b?float/.test(type);
 }
 
 /** An array or input with its type and shape: x (float32, 1 x seq x 64). */

@@ -6,6 +6,8 @@ type OutputResult = VerifyResult['outputs'][number];
 
 /** Compares one output over all samples, and notes why a figure says nothing where it does. */
 export class OutputCheck {
+  /** Its values are magnitudes. */
+  readonly isFloat: boolean;
   private readonly name: string;
   private readonly tally: OutputTally;
   private readonly variation = new Variation();
@@ -13,13 +15,16 @@ export class OutputCheck {
   private skipped = 0;
   /** Why samples were skipped: the first reason. */
   private reason: string | null = null;
-  private readonly strings = { of: 0, equal: 0 };
+  /** Values that are equal, of text and of integers. */
+  private readonly whole = { of: 0, equal: 0 };
+  private isText = false;
   /** The original's own outputs differ from run to run. */
   isUnstable = false;
 
   /** @param reason why the output cannot be compared in any sample */
-  constructor(name: string, reason: string | null = null) {
+  constructor(name: string, isFloat = true, reason: string | null = null) {
     this.name = name;
+    this.isFloat = isFloat;
     this.tally = new OutputTally(name);
     this.reason = reason;
   }
@@ -53,16 +58,20 @@ export class OutputCheck {
     }
     this.compared++;
     this.variation.add(original);
-    if (original.isText) {
-      this.strings.of += original.data.length;
-      for (let index = 0; index < original.data.length; index++)
-        if (original.data[index] === exported.data[index]) this.strings.equal++;
-    } else
+    this.isText = original.isText;
+    if (original.isText || !this.isFloat) this.countEqual(original, exported);
+    if (!original.isText)
       this.tally.add(
         original.data as ArrayLike<number>,
         exported.data as ArrayLike<number>,
         original.dims,
       );
+  }
+
+  private countEqual(original: OutputValue, exported: OutputValue): void {
+    this.whole.of += original.data.length;
+    for (let index = 0; index < original.data.length; index++)
+      if (original.data[index] === exported.data[index]) this.whole.equal++;
   }
 
   /** @param random what draws random numbers in the model */
@@ -77,12 +86,12 @@ export class OutputCheck {
     const constant = this.variation.constant;
     const unstable = this.isUnstable ? unstableNote(random) : null;
     const notes = [this.skippedNote(), this.stringNote(), constant, unstable];
-    const figures = this.strings.of > 0 ? this.stringFigures() : this.tally.result();
+    const figures = this.figures();
     const isExact = figures.sqnrDb === Infinity;
     return {
       ...figures,
       // Equal constants prove nothing, so no figure may say "exact".
-      ...((constant ?? unstable) !== null && isExact ? { sqnrDb: null, top1Agreement: null } : {}),
+      ...((constant ?? unstable) !== null && isExact ? NO_AGREEMENT : {}),
       inconclusive: constant !== null || unstable !== null,
       note: notes.filter((note) => note !== null).join('; ') || null,
     };
@@ -94,26 +103,30 @@ export class OutputCheck {
   }
 
   private stringNote(): string | null {
-    const { of, equal } = this.strings;
-    return of === 0 ? null : `${equal} of ${of} strings are equal`;
+    const { of, equal } = this.whole;
+    return this.isText && of > 0 ? `${equal} of ${of} strings are equal` : null;
   }
 
-  private stringFigures(): Omit<OutputResult, 'inconclusive' | 'note'> {
-    const { of, equal } = this.strings;
-    return {
-      name: this.name,
-      ...NO_FIGURES,
-      sqnrDb: equal === of ? Infinity : null,
-      top1Agreement: equal / of,
-    };
+  private figures(): Omit<OutputResult, 'inconclusive' | 'note'> {
+    const { of, equal } = this.whole;
+    const equalShare = of === 0 ? null : equal / of;
+    if (this.isText)
+      return {
+        ...{ name: this.name, ...NO_FIGURES, equalShare },
+        sqnrDb: equalShare === 1 ? Infinity : null,
+      };
+    const figures = this.tally.result();
+    // Indices and classes are no scores, whatever their shape.
+    return { ...figures, equalShare, top1Agreement: this.isFloat ? figures.top1Agreement : null };
   }
 }
 
+const NO_AGREEMENT = { sqnrDb: null, top1Agreement: null, equalShare: null } as const;
+
 const NO_FIGURES = {
-  sqnrDb: null,
+  ...NO_AGREEMENT,
   cosine: null,
   maxAbsError: NaN,
-  top1Agreement: null,
   nonFinite: { before: 0, after: 0, newNaN: 0, newInfinity: 0 },
 } as const;
 

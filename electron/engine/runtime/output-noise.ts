@@ -14,7 +14,10 @@ export interface OutputNoiseRequest extends WantedSamples {
   readonly isUnchanged: boolean;
 }
 
-/** Noise power over signal power of a copy's outputs: the mean over its float outputs. */
+/**
+ * Noise power over signal power of a copy's outputs: the mean over its float outputs. Integers and booleans count only
+ * where no float output tells anything: a class or an index that differs is no error of its size.
+ */
 export interface OutputNoise {
   readonly noise: number;
   /** What each sample adds to it; of sequences, what each of some stretches of steps does. */
@@ -80,7 +83,10 @@ class RunningNoise {
 
   /** Over the signal of each output, the mean of those that have an SQNR; null where none has. */
   over(checks: Checks, isSequence: boolean): OutputNoise | null {
-    const known = [...checks].filter(([, check]) => check.result([]).sqnrDb !== null);
+    const floats = [...checks].filter(([, check]) => check.isFloat);
+    // The original alone decides, so that all copies are judged by the same outputs.
+    const judged = floats.some(([, check]) => check.power.signal !== 0) ? floats : [...checks];
+    const known = judged.filter(([, check]) => check.result([]).sqnrDb !== null);
     if (known.length === 0) return null;
     const upTo = known.map(([name, check]) => {
       const { signal } = check.power;

@@ -8,6 +8,7 @@ import { samplesFor, type WantedSamples } from '../calibrate/data/samples-for.ts
 import { runSamples, type Steps } from '../calibrate/run-samples.ts';
 import { openModel } from '../formats/registry.ts';
 import type { Outputs } from './compare-outputs.ts';
+import { isFloat, type InputFacts } from './dimensions.ts';
 import type { ArrayValue } from './inputs.ts';
 import { loadModel } from './load-model.ts';
 import { OutputCheck } from './output-check.ts';
@@ -31,7 +32,7 @@ interface Compared {
 /** The outputs of a model that is loaded for these alone: never two at a time, as each may take half the memory. */
 interface Ran {
   readonly outputs: readonly Outputs[];
-  readonly types: ReadonlyMap<string, string>;
+  readonly facts: ReadonlyMap<string, InputFacts>;
   readonly samples: Steps & { readonly count: number };
 }
 
@@ -60,7 +61,7 @@ export async function checkPrepared(asked: Compared): Promise<PreparationCheck> 
     if (problem !== null) refuse(model, `output ${name}`, problem);
     return { name, sqnrDb };
   });
-  const floats = figures.filter(({ name }) => /^b?float/.test(source.types.get(name) ?? ''));
+  const floats = figures.filter(({ name }) => isFloat(source.facts.get(name)!));
   const judged = floats.length > 0 ? floats : figures;
   await assertRounding(asked, source, judged, floats.length > 0);
   const known = judged.flatMap(({ sqnrDb }) => sqnrDb ?? []);
@@ -122,12 +123,12 @@ async function run(
   const model = await loadModel(file, wanted.hints, { isUnchanged: true });
   try {
     const samples = known ?? (await samplesFor(model, wanted));
-    const types = new Map(model.outputs.map(({ name, type }) => [name, type]));
+    const facts = new Map(model.outputs.map((each) => [each.name, each]));
     const outputs: Outputs[] = [];
     const count = Math.min(samples.count, CHECKED_SAMPLES);
     const clock = new SampleClock(onProgress, 'Checking the prepared copy', 1, count);
     await runSamples(model, samples, clock, (each) => void outputs.push(each));
-    return { samples, types, outputs };
+    return { samples, facts, outputs };
   } finally {
     await model.release();
   }
@@ -135,8 +136,8 @@ async function run(
 
 function compared(source: Ran, outputs: readonly Outputs[]): ReadonlyMap<string, OutputCheck> {
   return new Map(
-    [...source.types.keys()].map((name) => {
-      const check = new OutputCheck(name);
+    [...source.facts].map(([name, facts]) => {
+      const check = new OutputCheck(name, isFloat(facts));
       for (const [at, before] of source.outputs.entries())
         check.add(before.get(name), outputs[at]?.get(name));
       return [name, check];

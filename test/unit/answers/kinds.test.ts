@@ -269,7 +269,15 @@ test('an output under 10 dB differs strongly, one under 20 dB visibly', () => {
   expect(differenceInWords(9.9)).toContain('strongly');
   expect(differenceInWords(10)).toContain('visibly');
   expect([20, Infinity, null, NaN].map(differenceInWords)).toEqual([null, null, null, null]);
-  const none = { inconclusive: false, nonFinite: { newNaN: 0, newInfinity: 0 } };
+  const none = {
+    ...{ inconclusive: false, equalShare: null },
+    nonFinite: { newNaN: 0, newInfinity: 0 },
+  };
+  const whole = (equalShare: number) => verdict([{ ...none, sqnrDb: 3, equalShare }]);
+  expect([0.9, 0.8].map(whole)).toEqual([
+    null,
+    'an output differs in a tenth of its values or more',
+  ]);
   expect(
     verdict([
       { ...none, sqnrDb: 30 },

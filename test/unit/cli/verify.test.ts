@@ -70,6 +70,37 @@ test('verify does not warn of an output over 20 dB', async () => {
   expect(await verifyUnder('int8')).toMatchObject({ status: 0, stderr: '' });
 });
 
+test('verify shows and judges integer outputs by the share of values that are equal', async () => {
+  // The ids differ by 1 of about 1000: some 60 dB, and every one is another.
+  const choosing = (offset: bigint) =>
+    writeFile(
+      folder,
+      model({
+        node: [
+          node('ArgMax', ['x'], ['best'], { attribute: [{ name: 'axis', type: 2, i: 1 }] }),
+          node('Add', ['best', 'offset'], ['ids']),
+          node('Relu', ['x'], ['y']),
+        ],
+        initializer: [
+          {
+            ...{ name: 'offset', dims: [1], dataType: 7 },
+            rawData: new Uint8Array(BigInt64Array.of(offset).buffer),
+          },
+        ],
+        input: [value('x', [4, SIZE])],
+        output: [value('y', [4, SIZE]), value('ids', [4, 1], 7)],
+      }),
+    );
+  const [near, far] = [choosing(1000n), choosing(1001n)];
+  const { stdout, stderr, status } = await run('verify', near, far, '--samples', '2');
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^y +exact /m);
+  expect(stdout).toMatch(/^ids +0\.0 % equal +- +1\.000 +-$/m);
+  expect(stderr).toBe(
+    "quantscope: warning: output ids: 100.0 % of its values differ from the original's\n",
+  );
+});
+
 test('verify names a seed of random samples only', async () => {
   const file = writeFile(
     folder,

@@ -39,6 +39,22 @@ const recurrent = model({
   initializer,
 });
 
+/** y, and beside it ids = ArgMax(y), a comparison of y, and a float output that is always 0. */
+const answering = (...names: readonly string[]) =>
+  model({
+    node: [
+      node('MatMul', ['x', 'w'], ['y']),
+      node('ArgMax', ['y'], ['ids'], { attribute: [{ name: 'axis', type: 2, i: 1 }] }),
+      node('Greater', ['y', 'x'], ['above']),
+      node('Sub', ['x', 'x'], ['none']),
+    ],
+    ...{ input: [input], initializer },
+    output: [
+      ...[output, value('ids', [1, 1], 7), value('above', [1, WIDTH], 9)],
+      value('none', [1, WIDTH]),
+    ].filter(({ name }) => names.includes(name!)),
+  });
+
 /** The noise of an int8 copy over samples, the last of them eight times as large. */
 async function noiseOf(bytes: Uint8Array, count: number) {
   const session = Session.open(writeFile(folder, bytes), pool);
@@ -72,4 +88,22 @@ test('of a sequence is the sum of what stretches of its steps add', async () => 
   expect(bySample.length).toBe(16);
   expect(bySample.every((each) => each > 0)).toBe(true);
   expect(bySample.reduce((sum, each) => sum + each) / noise).toBeCloseTo(1, 12);
+});
+
+test('leaves integers and booleans out where the model has float outputs', async () => {
+  const [alone, beside] = [
+    await noiseOf(answering('y'), 5),
+    await noiseOf(answering('y', 'ids', 'above'), 5),
+  ];
+  expect(alone.noise).toBeGreaterThan(0);
+  expect(beside).toEqual(alone);
+});
+
+test('of integers is that of their values where no float output tells anything', async () => {
+  const [ids, beside] = [
+    await noiseOf(answering('ids'), 5),
+    await noiseOf(answering('ids', 'none'), 5),
+  ];
+  expect(ids.bySample.length).toBe(5);
+  expect(beside).toEqual(ids);
 });

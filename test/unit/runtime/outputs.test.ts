@@ -207,10 +207,30 @@ describe('outputs that cannot be compared', () => {
     check.add(text('cat', 'dog'), text('cat', 'dot'));
     expect(check.result([])).toMatchObject({
       sqnrDb: null,
-      top1Agreement: 0.5,
+      top1Agreement: null,
+      equalShare: 0.5,
       note: '1 of 2 strings are equal',
     });
   });
+});
+
+test('integers and booleans are compared by the share that is equal', async () => {
+  const choosing = (name: string) =>
+    write({
+      node: [
+        node(name, ['x'], ['ids'], { attribute: [{ name: 'axis', type: 2, i: 0 }] }),
+        node('Greater', ['x', 'half'], ['above']),
+        node('Relu', ['x'], ['z']),
+      ],
+      initializer: [floatTensor('half', [1], [0.5])],
+      input: [value('x', [8, 2])],
+      output: [value('ids', [1, 2], 7), value('above', [8, 2], 9), value('z', [8, 2])],
+    });
+  const [ids, above, floats] = (await verify(choosing('ArgMax'), choosing('ArgMin'))).outputs;
+  // They have the shape of class scores, and are none.
+  expect(ids).toMatchObject({ equalShare: 0, top1Agreement: null });
+  expect(above).toMatchObject({ equalShare: 1, sqnrDb: Infinity, top1Agreement: null });
+  expect(floats).toMatchObject({ equalShare: null, sqnrDb: Infinity });
 });
 
 describe('inputs of real graphs', () => {

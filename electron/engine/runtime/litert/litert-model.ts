@@ -95,7 +95,12 @@ export class LitertModel implements RunnableModel {
     this.outputs = this.outputNames.flatMap((name, index): InputFacts[] => {
       const { type, dtype, shape } = factsOf(model.getOutputTensorType(SIGNATURE, index));
       if (dtype !== null)
-        return [{ name, type, shape: shape.map((size) => (size < 0 ? '' : size)) }];
+        return [
+          {
+            ...{ name, type, shape: shape.map((size) => (size < 0 ? '' : size)) },
+            isCode: hints.quantized?.outputs[name] !== undefined,
+          },
+        ];
       unfetched.set(name, `is ${type}, which LiteRT's WebAssembly build cannot return`);
       return [];
     });

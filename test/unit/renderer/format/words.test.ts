@@ -16,7 +16,7 @@ import {
 } from '../../../../renderer/format/schemes.ts';
 import { defaultMode, whyIdle } from '../../../../renderer/format/modes.ts';
 import { milliseconds } from '../../../../renderer/format/numbers.ts';
-import { runWarnings } from '../../../../renderer/format/outputs.ts';
+import { outputSqnr, runWarnings } from '../../../../renderer/format/outputs.ts';
 import type { ExportPreview } from '../../../../shared/exports.ts';
 import type { VerifyResult } from '../../../../shared/verification.ts';
 import { findPreset, PRESETS } from '../../../../shared/presets.ts';
@@ -227,6 +227,7 @@ test('a bad output is a warning that says what to do', () => {
     cosine: 1,
     maxAbsError: 1,
     top1Agreement: null,
+    equalShare: null as number | null,
     nonFinite: { before: 0, after: 0, newNaN: 0, newInfinity: 0 },
     inconclusive: false,
     note: null,
@@ -237,6 +238,11 @@ test('a bad output is a warning that says what to do', () => {
   expect(warnings({ sqnrDb: -11 })[0]).toContain("its values differ strongly from the original's");
   expect(warnings({ sqnrDb: 35 })).toEqual([]);
   expect(warnings({ inconclusive: true })).toEqual([]);
+  expect(warnings({ equalShare: 0.95 })).toEqual([]);
+  expect(warnings({ equalShare: 0.75 })[0]).toMatch(
+    /^Output y: 25\.0 % of its values differ from the original's\. Keep the layers/,
+  );
+  expect(outputSqnr({ ...output, equalShare: 0.9999 })).toMatch(/^99\.9.% equal$/);
   const nonFinite = { before: 0, after: 2, newNaN: 2, newInfinity: 0 };
   expect(warnings({ nonFinite })[0]).toMatch(/^Output y has 2 NaN that the original does not have/);
 });
