@@ -7,9 +7,8 @@ import type { ExportMode } from '../../../shared/exports.ts';
 import type { VerifyResult } from '../../../shared/verification.ts';
 import type { Recipe } from '../../../shared/recipe.ts';
 import type { Keeping } from '../answers/kept-outputs.ts';
-import { counterparts } from '../calibrate/counterparts.ts';
-import { writeEqualized } from '../equalize/equalize.ts';
 import { openModel } from '../formats/registry.ts';
+import { originalOf } from '../layers/equalized-original.ts';
 import type { RunOptions } from '../run-options.ts';
 import type { Session } from '../session.ts';
 import type { Budgeted } from '../prepared-view.ts';
@@ -100,51 +99,16 @@ export async function measureLayersOf(
   const hints = runHintsOf(session.opened);
   const item = path.basename(exported);
   return await inTemporaryFolder(async (folder) => {
-    const { file, sourceOf } = await originalOf(session, runtime, exported, folder, signal);
+    const original = await originalOf(session.opened, runtime, exported, folder, signal);
+    if ('skipped' in original) return { samples: 0, layers: [], skipped: original.skipped };
     const found = await runInRuntime(
       runtime,
-      { ...{ kind: 'layers', original: file, exported, folder }, ...inputs, hints, only },
+      { ...{ kind: 'layers', original: original.file, exported, folder }, ...inputs, hints, only },
       signal,
       (progress) => onProgress?.({ ...progress, item, unit: 'samples', bytesDone: 0, bytesOf: 0 }),
     );
-    if (sourceOf === null) return found;
-    const layers = found.layers.map((layer) => ({
-      ...layer,
-      tensors: layer.tensors.flatMap((tensor) => sourceOf.get(tensor) ?? []),
-    }));
-    return { ...found, layers };
+    return original.asSource(found);
   });
-}
-
-/**
- * What the layers of an export are compared with: the model itself, or where weights were equalized its prepared copy with
- * the same factors, as the values between those layers are others. Outputs are the same.
- */
-async function originalOf(
-  { opened }: Session,
-  runtime: Runtime,
-  exported: string,
-  folder: string,
-  signal: AbortSignal,
-): Promise<{ file: string; sourceOf: ReadonlyMap<number, number> | null }> {
-  const model = opened.files[0]!.path;
-  const copy = openModel(exported);
-  const equalization = copy.equalization?.() ?? null;
-  copy.close();
-  // A model that has the note itself hands it on.
-  const isOwn = (opened.equalization?.() ?? null) !== null;
-  if (equalization === null || isOwn) return { file: model, sourceOf: null };
-  const out = path.join(folder, `prepared${opened.extension}`);
-  await runInRuntime(runtime, { kind: 'prepare', model, out }, signal, () => undefined);
-  const prepared = openModel(out);
-  try {
-    const even = path.join(folder, 'equalized');
-    fs.mkdirSync(even);
-    const file = writeEqualized(prepared, equalization, even, signal);
-    return { file, sourceOf: counterparts(opened.model, prepared.model).sourceOf };
-  } finally {
-    prepared.close();
-  }
 }
 
 /** What writes the copy that is run: a recipe, and the session itself where no other exporter is given. */
