@@ -23,19 +23,32 @@ const MOST_OPERATORS = 32;
  */
 const SAME = 2 ** -20;
 
+/** What was found for the values of a graph: plans by other recipes ask for the same. */
+const found = new WeakMap<ResponseFacts['graph'], Map<string, ChosenRange | null>>();
+
 /**
  * The part of a value's range that makes a difference: beyond it, all that takes the value makes the same of it.
  * Hard-swish makes 0 of all below -3, and codes for what is far below would cost resolution for nothing. Found
  * by computing the elementwise operators that follow, up to those that are not, over the whole range.
  * @param range the observed ends
+ * @returns the range itself where all of it makes a difference
  */
 export function effectiveRange(
   value: number,
   range: ChosenRange,
   facts: ResponseFacts,
 ): ChosenRange {
+  const known = found.get(facts.graph) ?? new Map<string, ChosenRange | null>();
+  found.set(facts.graph, known);
+  const key = [value, range.low, range.high].join(' ');
+  if (!known.has(key)) known.set(key, partOf(value, range, facts));
+  return known.get(key) ?? range;
+}
+
+/** Null where all of the range makes a difference. */
+function partOf(value: number, range: ChosenRange, facts: ResponseFacts): ChosenRange | null {
   const width = range.high - range.low;
-  if (!(width > 0) || !Number.isFinite(width)) return range;
+  if (!(width > 0) || !Number.isFinite(width)) return null;
   const points = Float64Array.from(
     { length: POINTS + 1 },
     (_, at) => range.low + (width * at) / POINTS,
@@ -46,7 +59,7 @@ export function effectiveRange(
     largest(results.map((result) => levelFrom(result, POINTS, -1))),
   ];
   // A value that nothing takes, or that makes no difference at all, keeps its range.
-  if (first >= last || (first === 0 && last === POINTS)) return range;
+  if (first >= last || (first === 0 && last === POINTS)) return null;
   // The zero point is rounded: with a step more, the last code lies beyond the part that makes a difference.
   const step = (points[last]! - points[first]!) / STEPS;
   return {
