@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { EqualizedLayer, Equalization } from '../../../shared/equalization.ts';
-import type { Ranges } from '../../../shared/ranges.ts';
+import { isEqualized, type Ranges } from '../../../shared/ranges.ts';
 import { throwIfAborted } from '../cancel.ts';
 import type { OpenedModel } from '../formats/format.ts';
 import { ioError } from '../source.ts';
@@ -16,6 +16,8 @@ export async function planEqualization(
 ): Promise<Equalization> {
   if (opened.equalizables === undefined)
     return { layers: [], left: [], dropped: 'weights are equalized in ONNX models only' };
+  if (hasFactors(opened))
+    return { layers: [], left: [], dropped: 'the model has equalized weights already' };
   const { parts, left } = opened.equalizables();
   const { operators } = opened.graph();
   const exponents = await findExponents(opened, parts, ranges, signal);
@@ -71,11 +73,17 @@ export function writeEqualized(
   return copies[0]!;
 }
 
-/** The first layer that a model does not have, or not with so many channels. */
+/** Whether a model notes factors: a file has one such note, which says how its values differ from its source's. */
+function hasFactors(opened: OpenedModel): boolean {
+  return isEqualized({ equalization: opened.equalization?.() ?? undefined });
+}
+
+/** The first layer that a model does not have, or not with so many channels; any where weights are equalized already. */
 export function strangerOf(
   opened: OpenedModel,
   { layers }: Equalization,
 ): EqualizedLayer | undefined {
+  if (hasFactors(opened)) return layers[0];
   const { parts } = opened.equalizables?.() ?? { parts: [] };
   const resultOf = resultsOf(opened);
   const channels = new Map(parts.map((part) => [resultOf(part.operator), part.channels]));

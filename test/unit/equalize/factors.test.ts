@@ -2,7 +2,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { onnx } from 'onnx-proto';
 import { describe, expect, test } from 'vitest';
-import { planEqualization, writeEqualized } from '../../../electron/engine/equalize/equalize.ts';
+import {
+  planEqualization,
+  strangerOf,
+  writeEqualized,
+} from '../../../electron/engine/equalize/equalize.ts';
 import { openModel } from '../../../electron/engine/formats/registry.ts';
 import { equalizationLines, equalizationText } from '../../../shared/equalization.ts';
 import { HISTOGRAM_BINS, type ObservedValue } from '../../../shared/ranges.ts';
@@ -155,6 +159,21 @@ describe('factors', () => {
       reason: 'a weight that takes its result holds NaN or infinity',
     });
   });
+});
+
+test('weights that are equalized already have no further factors, as a file notes them once', async () => {
+  const opened = openModel(writeFile(folder, goldenModel()));
+  const first = await planEqualization(opened, { values: OBSERVED }, never);
+  expect(strangerOf(opened, first)).toBeUndefined();
+  const out = fs.mkdtempSync(path.join(folder, 'copy-'));
+  const copy = openModel(writeEqualized(opened, first, out, never));
+  expect(first.layers.length).toBeGreaterThan(0);
+  expect(await planEqualization(copy, { values: OBSERVED }, never)).toEqual({
+    ...{ layers: [], left: [] },
+    dropped: 'the model has equalized weights already',
+  });
+  expect(strangerOf(copy, first)).toEqual(first.layers[0]);
+  for (const each of [opened, copy]) each.close();
 });
 
 test('the window tells of equalization in a paragraph', () => {
