@@ -1,3 +1,5 @@
+import type { NonFinite } from './verification.ts';
+
 /** Below this SQNR the error of an output is a third of its size or more: the answers are others. */
 const STRONG_DB = 10;
 /** Below this SQNR the error of an output is a tenth of its size or more. */
@@ -30,7 +32,7 @@ interface Judged {
   readonly sqnrDb: number | null;
   readonly equalShare: number | null;
   readonly inconclusive: boolean;
-  readonly nonFinite: { readonly newNaN: number; readonly newInfinity: number };
+  readonly nonFinite: Pick<NonFinite, 'newNaN' | 'newInfinity' | 'lost'>;
 }
 
 /** What is wrong with the outputs of an export as a whole, after "Written, but"; null where nothing is. */
@@ -38,6 +40,8 @@ export function verdict(outputs: readonly Judged[]): string | null {
   if (outputs.some(({ nonFinite }) => nonFinite.newNaN + nonFinite.newInfinity > 0))
     return 'its outputs have NaN or infinite values that the original does not have';
   let worst: number | null = null;
+  if (outputs.some(({ nonFinite }) => nonFinite.lost > 0))
+    return 'the original has NaN or infinite values that its outputs do not have';
   const conclusive = outputs.filter(({ inconclusive }) => !inconclusive);
   for (const { sqnrDb, equalShare } of conclusive)
     if (equalShare === null && sqnrDb !== null && !(worst !== null && worst <= sqnrDb))

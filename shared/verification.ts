@@ -10,6 +10,16 @@ export interface NonFinite {
   readonly newNaN: number;
   /** Infinite where the original is finite. */
   readonly newInfinity: number;
+  /** NaN or infinite in the original, and another value in the export, NaN left out. */
+  readonly lost: number;
+}
+
+/** How many values are NaN or infinite in the original alone, in words; null where none are. */
+export function lostNonFinite({ lost }: NonFinite): string | null {
+  if (lost === 0) return null;
+  return lost === 1
+    ? '1 value that is NaN or infinite in the original is another in the export'
+    : `${lost} values that are NaN or infinite in the original are others in the export`;
 }
 
 /** What an export gives that its original does not, in words; null where there is nothing. */

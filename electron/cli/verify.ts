@@ -3,7 +3,7 @@ import { ABOUT_TIMES } from '../../shared/formats.ts';
 import { LAYER_PARTS, type LayerErrors, type LayerPart } from '../../shared/layer-errors.ts';
 import { kernelLines, ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
 import { addTo } from '../../shared/lists.ts';
-import { newNonFinite, type VerifyResult } from '../../shared/verification.ts';
+import { lostNonFinite, newNonFinite, type VerifyResult } from '../../shared/verification.ts';
 import { differenceInWords, percent, shareInWords } from '../../shared/judgement.ts';
 import { verifyAnswers } from '../engine/answers/verify-answers.ts';
 import { measureLayersOf, runBeside } from '../engine/runtime/run-models.ts';
@@ -135,8 +135,7 @@ function skippedLines(skipped: LayerErrors['skipped']): readonly string[] {
 /** @throws AppError where an output has NaN or infinity that the original does not have, as such an export is unusable. */
 function assertFinite(file: string, { outputs }: VerifyResult): void {
   const found = outputs.flatMap(({ name, nonFinite }) => {
-    const words = newNonFinite(nonFinite);
-    return words === null ? [] : [`output ${printable(name)}: ${words}`];
+    return named(name, newNonFinite(nonFinite));
   });
   if (found.length === 0) return;
   throw new AppError('RUNTIME', found.join('; '), { file });
@@ -144,17 +143,22 @@ function assertFinite(file: string, { outputs }: VerifyResult): void {
 
 /** What an export answers poorly, in words, and a better preset where its recipe is known for it. */
 function poorOutputs({ outputs, exportedUnder }: VerifyResult): string[] {
+  const lost = outputs.flatMap(({ name, nonFinite }) => named(name, lostNonFinite(nonFinite)));
   const words = outputs.flatMap(({ name, sqnrDb, equalShare, inconclusive }) => {
     if (inconclusive) return [];
-    const share = shareInWords(equalShare);
-    if (share !== null) return [`output ${printable(name)}: ${share}`];
-    const difference = equalShare === null ? differenceInWords(sqnrDb) : null;
-    if (difference === null) return [];
-    return [`output ${printable(name)}: ${sqnrDb!.toFixed(1)} dB: its values ${difference}`];
+    if (equalShare !== null) return named(name, shareInWords(equalShare));
+    const difference = differenceInWords(sqnrDb);
+    return difference === null
+      ? []
+      : named(name, `${sqnrDb!.toFixed(1)} dB: its values ${difference}`);
   });
   if (words.length > 0 && exportedUnder === 'ort-dynamic')
     words.push('ort-dynamic quantizes every weight per tensor; export with --recipe int8 instead');
-  return words;
+  return [...lost, ...words];
+}
+
+function named(output: string, words: string | null): string[] {
+  return words === null ? [] : [`output ${printable(output)}: ${words}`];
 }
 
 function printTable(result: VerifyResult, isRandom: boolean): void {

@@ -1,7 +1,7 @@
 import { ABOUT_TIMES } from '../../shared/formats.ts';
 import { ROUNDS_INPUTS, whySlower } from '../../shared/kernels.ts';
 import { differenceInWords, percent, shareInWords } from '../../shared/judgement.ts';
-import { newNonFinite, type VerifyResult } from '../../shared/verification.ts';
+import { lostNonFinite, newNonFinite, type VerifyResult } from '../../shared/verification.ts';
 import { shownName } from './names.ts';
 import { decibels, decibelsWithUnit, fixed, NONE, real, THIN } from './numbers.ts';
 
@@ -57,6 +57,8 @@ export function runWarnings({ outputs }: VerifyResult): readonly string[] {
     const words = newNonFinite(nonFinite);
     if (words !== null)
       return [`${output} has ${words}. Keep the layers before it in float, or use a wider type.`];
+    const lost = lostNonFinite(nonFinite);
+    if (lost !== null) return [`${output}: ${lost}. Check the inputs and the original.`];
     if (inconclusive) return [];
     const share = shareInWords(equalShare);
     if (share !== null) return [`${output}: ${share}. ${KEEP_WORST}`];

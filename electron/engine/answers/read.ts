@@ -59,6 +59,18 @@ export function greatestOf(
   return best;
 }
 
+/** Whether the greatest value of a row is at the same place; never where a value is NaN on one side alone. */
+export function hasSameGreatest(
+  before: ArrayLike<number>,
+  after: ArrayLike<number>,
+  start: number,
+  width: number,
+): boolean {
+  for (let at = start; at < start + width; at++)
+    if (Number.isNaN(before[at]) !== Number.isNaN(after[at])) return false;
+  return greatestOf(before, start, width) === greatestOf(after, start, width);
+}
+
 /** The least and the greatest finite value; NaN where there are none. */
 export function finiteRange(data: ArrayLike<number>): readonly [number, number] {
   let [low, high] = [Infinity, -Infinity];

@@ -1,5 +1,6 @@
 import type { VerifyResult } from '../../../shared/verification.ts';
 import { areScores } from '../answers/kinds/scores.ts';
+import { hasSameGreatest } from '../answers/read.ts';
 import { sqnrDb } from '../../../shared/report.ts';
 
 type OutputComparison = Omit<
@@ -15,11 +16,13 @@ export class OutputTally {
   private dot = 0;
   private other = 0;
   private largest = 0;
+  /** Values that the sums are of. */
+  private compared = 0;
   private rows = 0;
   private agreeing = 0;
   /** Told by the first sample of the original. */
   private isScores: boolean | null = null;
-  private readonly nonFinite = { before: 0, after: 0, newNaN: 0, newInfinity: 0 };
+  private readonly nonFinite = { before: 0, after: 0, newNaN: 0, newInfinity: 0, lost: 0 };
 
   constructor(name: string) {
     this.name = name;
@@ -30,12 +33,24 @@ export class OutputTally {
     return { signal: this.signal, noise: this.noise };
   }
 
+  /** What of the comparison values leave out that are not finite in the original alone, after the name; null for none. */
+  get lostNote(): string | null {
+    const { lost } = this.nonFinite;
+    if (lost === 0) return null;
+    const what = `is not finite in ${lost} values of the original alone`;
+    if (this.compared === 0) return `${what}, and no other values can be compared`;
+    const equal = this.noise === 0 ? ', which are equal' : '';
+    return `${what}; the figures are of the other ${this.compared}${equal}`;
+  }
+
   /** Add one sample. Values that are the same in both, infinities and NaN among them, are no error. */
   add(original: ArrayLike<number>, exported: ArrayLike<number>, dims: readonly number[]): void {
     for (let index = 0; index < original.length; index++) {
       const [x, y] = [original[index]!, exported[index]!];
       this.countNonFinite(x, y);
-      if (Object.is(x, y) && !Number.isFinite(x)) continue;
+      // What replaces NaN or infinity has no error that could be measured. It is counted as lost.
+      if (!Number.isFinite(x) && !isNewNaN(x, y)) continue;
+      this.compared++;
       const error = y - x;
       this.signal += x * x;
       this.noise += error * error;
@@ -51,36 +66,37 @@ export class OutputTally {
   private countNonFinite(x: number, y: number): void {
     const [isFinite, staysFinite] = [Number.isFinite(x), Number.isFinite(y)];
     if (!isFinite) this.nonFinite.before++;
+    if (!isFinite && !Object.is(x, y) && !isNewNaN(x, y)) this.nonFinite.lost++;
     if (staysFinite) return;
     this.nonFinite.after++;
-    if (Number.isNaN(y)) this.nonFinite.newNaN += Number.isNaN(x) ? 0 : 1;
+    if (Number.isNaN(y)) this.nonFinite.newNaN += isNewNaN(x, y) ? 1 : 0;
     else if (isFinite) this.nonFinite.newInfinity++;
   }
 
   private addRows(original: ArrayLike<number>, exported: ArrayLike<number>, width: number): void {
     for (let start = 0; start + width <= original.length; start += width) {
       this.rows++;
-      if (greatest(original, start, width) === greatest(exported, start, width)) this.agreeing++;
+      if (hasSameGreatest(original, exported, start, width)) this.agreeing++;
     }
   }
 
   result(): OutputComparison {
     const norm = Math.sqrt(this.signal * this.other);
+    const { nonFinite, compared } = this;
     const decibels = Number.isFinite(this.noise) ? sqnrDb(this.signal, this.noise) : null;
+    // Of equal values beside lost ones no figure may say "exact".
+    const whole = nonFinite.lost > 0 ? null : Infinity;
     return {
       name: this.name,
-      sqnrDb: this.signal === 0 && this.noise === 0 ? Infinity : decibels,
+      sqnrDb: this.noise === 0 ? whole : decibels,
       cosine: norm > 0 && Number.isFinite(norm) ? this.dot / norm : null,
-      maxAbsError: this.largest,
+      maxAbsError: compared === 0 && nonFinite.lost > 0 ? NaN : this.largest,
       top1Agreement: this.rows === 0 ? null : this.agreeing / this.rows,
-      nonFinite: this.nonFinite,
+      nonFinite,
     };
   }
 }
 
-function greatest(values: ArrayLike<number>, start: number, width: number): number {
-  let best = start;
-  for (let index = start + 1; index < start + width; index++)
-    if (values[index]! > values[best]!) best = index;
-  return best - start;
+function isNewNaN(x: number, y: number): boolean {
+  return Number.isNaN(y) && !Number.isNaN(x);
 }

@@ -85,7 +85,7 @@ export class OutputCheck {
       };
     const constant = this.variation.constant;
     const unstable = this.isUnstable ? unstableNote(random) : null;
-    const notes = [this.skippedNote(), this.stringNote(), constant, unstable];
+    const notes = [this.skippedNote(), this.stringNote(), this.tally.lostNote, constant, unstable];
     const figures = this.figures();
     const isExact = figures.sqnrDb === Infinity;
     return {
@@ -127,7 +127,7 @@ const NO_FIGURES = {
   ...NO_AGREEMENT,
   cosine: null,
   maxAbsError: NaN,
-  nonFinite: { before: 0, after: 0, newNaN: 0, newInfinity: 0 },
+  nonFinite: { before: 0, after: 0, newNaN: 0, newInfinity: 0, lost: 0 },
 } as const;
 
 function unstableNote(random: readonly string[]): string {
@@ -184,7 +184,7 @@ class Variation {
     if (this.isUniform && uniform === 0)
       return 'is zero in every sample, so the comparison is inconclusive';
     if (this.isUniform && this.values > 1)
-      return `is ${JSON.stringify(uniform)} everywhere in every sample, so the comparison is inconclusive`;
+      return `is ${typeof uniform === 'string' ? JSON.stringify(uniform) : uniform} everywhere in every sample, so the comparison is inconclusive`;
     if (this.isSame && this.samples > 1)
       return 'is the same in every sample, so the comparison is inconclusive';
     return null;

@@ -100,6 +100,11 @@ test('labels may lack the background, or have it although the model does not', (
 });
 
 describe('scores', () => {
+  test('a row that is NaN on one side does not agree', () => {
+    const { agreement } = read('scores', [2, 3], [NaN, NaN, NaN, 1, 5, 2], [3, 2, 1, 1, 5, 2]);
+    expect(agreement).toMatchObject({ wrong: 1, of: 2 });
+  });
+
   test('of logits have their softmax as bars', () => {
     const { answer } = read('scores', [1, 3], [0, Math.log(3), -Infinity], [5, 0, 0]);
     const { before, isSoftmax } = answer as Answer & { kind: 'scores' };
@@ -271,7 +276,7 @@ test('an output under 10 dB differs strongly, one under 20 dB visibly', () => {
   expect([20, Infinity, null, NaN].map(differenceInWords)).toEqual([null, null, null, null]);
   const none = {
     ...{ inconclusive: false, equalShare: null },
-    nonFinite: { newNaN: 0, newInfinity: 0 },
+    nonFinite: { newNaN: 0, newInfinity: 0, lost: 0 },
   };
   const whole = (equalShare: number) => verdict([{ ...none, sqnrDb: 3, equalShare }]);
   expect([0.9, 0.8].map(whole)).toEqual([
@@ -285,7 +290,10 @@ test('an output under 10 dB differs strongly, one under 20 dB visibly', () => {
     ]),
   ).toBe("its outputs differ strongly from the original's");
   expect(verdict([{ ...none, sqnrDb: 3, inconclusive: true }])).toBeNull();
-  expect(verdict([{ ...none, sqnrDb: 30, nonFinite: { newNaN: 1, newInfinity: 0 } }])).toContain(
+  expect(verdict([{ ...none, sqnrDb: 30, nonFinite: { ...none.nonFinite, newNaN: 1 } }])).toContain(
     'NaN',
+  );
+  expect(verdict([{ ...none, sqnrDb: null, nonFinite: { ...none.nonFinite, lost: 1 } }])).toBe(
+    'the original has NaN or infinite values that its outputs do not have',
   );
 });

@@ -357,8 +357,30 @@ describe('the comparison', () => {
       after: 5,
       newNaN: 2,
       newInfinity: 1,
+      lost: 1,
     });
-    expect(compare([NaN, 1], [0, 1], [2]).nonFinite).toMatchObject({ before: 1, after: 0 });
+  });
+
+  test('of values that are not finite in the original alone the finite ones are compared', () => {
+    const result = compare([NaN, 3, Infinity, 4], [7, 3, -Infinity, 4.5], [4]);
+    expect(result.sqnrDb).toBeCloseTo(10 * Math.log10(25 / 0.25), 12);
+    expect(result.maxAbsError).toBe(0.5);
+    expect(result.nonFinite).toMatchObject({ before: 2, after: 1, newNaN: 0, lost: 2 });
+    // Equal values beside a lost one are not exact.
+    expect(compare([NaN, 1], [0, 1], [2])).toMatchObject({ sqnrDb: null, maxAbsError: 0 });
+    expect(compare([NaN, NaN], [0, 1], [2])).toMatchObject({ sqnrDb: null, maxAbsError: NaN });
+    expect(compare([NaN, 1], [NaN, 1], [2])).toMatchObject({ sqnrDb: Infinity });
+  });
+
+  test('top-1 counts no row as agreeing that has NaN on one side', () => {
+    const whole = [NaN, NaN, NaN];
+    const top1 = (before: number[], after: number[]) =>
+      compare([...before, 1, 5, 2], [...after, 1, 5, 2], [2, 3]).top1Agreement;
+    expect(top1(whole, [3, 2, 1])).toBe(0.5);
+    expect(top1([3, 2, 1], whole)).toBe(0.5);
+    expect(top1([3, NaN, 1], [3, 2, 1])).toBe(0.5);
+    expect(top1(whole, whole)).toBe(1);
+    expect(top1([NaN, 2, 1], [NaN, 1, 2])).toBe(0.5);
   });
 });
 
@@ -384,6 +406,31 @@ test('quantscope verify fails where the export gives NaN or infinity that the or
         newNaN: 12,
       });
   }
+});
+
+test('quantscope verify warns of NaN that the export does not have, and compares the rest', async () => {
+  // y0 = sqrt(x + offset) of 3 of 6 values; the others are x.
+  const rooted = (offset: number) => ({
+    node: [
+      node('Add', ['x', 'offset'], ['s']),
+      node('Sqrt', ['s'], ['r']),
+      node('Concat', ['r', 'x'], ['y'], { attribute: [{ name: 'axis', type: 2, i: 0 }] }),
+    ],
+    initializer: [floatTensor('offset', [], [offset])],
+    input: [value('x', [1, 3])],
+    output: [value('y', [2, 3])],
+  });
+  const file = writeFile(folder, model(rooted(-100)));
+  const other = writeFile(folder, model(rooted(100)));
+  const { stdout, stderr, status } = await runCommand('verify', file, other, '--samples', '2');
+  expect(status).toBe(0);
+  expect(stderr).toBe(
+    'quantscope: warning: output y: 6 values that are NaN or infinite in the original are others in the export\n',
+  );
+  expect(stdout).toMatch(/^y +- +1\.000000 +0\.000 +50\.0 %$/m);
+  expect(stdout).toContain(
+    'y is not finite in 6 values of the original alone; the figures are of the other 6, which are equal',
+  );
 });
 
 test('quantscope verify --json keeps the contract', () => {

@@ -2,6 +2,7 @@ import { TOP, type Ranked } from '../../../../shared/answers.ts';
 import {
   finiteRange,
   greatestOf,
+  hasSameGreatest,
   isWithin,
   labelOf,
   type AnswerReader,
@@ -104,7 +105,7 @@ export const scores: AnswerReader = {
     };
     let [wrong, of] = [0, 0];
     for (let start = 0; start + width <= before.data.length; start += width, of++)
-      if (greatestOf(before.data, start, width) !== greatestOf(after.data, start, width)) wrong++;
+      if (!hasSameGreatest(before.data, after.data, start, width)) wrong++;
     return {
       answer: { kind: 'scores', before: ranks(before), after: ranks(after), isSoftmax },
       agreement: { wrong, of, unit: 'first classes' },

@@ -228,7 +228,7 @@ test('a bad output is a warning that says what to do', () => {
     maxAbsError: 1,
     top1Agreement: null,
     equalShare: null as number | null,
-    nonFinite: { before: 0, after: 0, newNaN: 0, newInfinity: 0 },
+    nonFinite: { before: 0, after: 0, newNaN: 0, newInfinity: 0, lost: 0 },
     inconclusive: false,
     note: null,
   };
@@ -243,6 +243,9 @@ test('a bad output is a warning that says what to do', () => {
     /^Output y: 25\.0 % of its values differ from the original's\. Keep the layers/,
   );
   expect(outputSqnr({ ...output, equalShare: 0.9999 })).toMatch(/^99\.9.% equal$/);
-  const nonFinite = { before: 0, after: 2, newNaN: 2, newInfinity: 0 };
+  const nonFinite = { before: 0, after: 2, newNaN: 2, newInfinity: 0, lost: 0 };
+  expect(warnings({ inconclusive: true, nonFinite: { ...output.nonFinite, lost: 96 } })).toEqual([
+    'Output y: 96 values that are NaN or infinite in the original are others in the export. Check the inputs and the original.',
+  ]);
   expect(warnings({ nonFinite })[0]).toMatch(/^Output y has 2 NaN that the original does not have/);
 });
