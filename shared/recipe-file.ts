@@ -215,12 +215,20 @@ const FIELDS = [
   ...['match', 'scheme', 'op', 'role', 'block', 'percentile', 'clip'],
 ];
 
+/** Where a recipe has a field that is not where it was found. */
+function placeOf(name: string, field: string): string | undefined {
+  if (name in recipeSchema.entries && field !== name) return `${name} at the top of the recipe`;
+  if (name in activationFields && !(name in schemeFields)) return `activations.${name}`;
+  if (name in schemeFields) return `default.${name}, or ${name} in the scheme of a rule`;
+  return undefined;
+}
+
 function unknownField(issue: v.BaseIssue<unknown>, file: string | undefined): AppError {
   const field = v.getDotPath(issue) ?? 'recipe';
   const name = field.slice(field.lastIndexOf('.') + 1).slice(0, 40);
   const nearest = nearestOf(name, FIELDS);
   // Of a known field in the wrong place that would be the field itself.
-  const expected = nearest === name ? undefined : nearest;
+  const expected = nearest === name ? placeOf(name, field) : nearest;
   return new AppError('BAD_RECIPE', 'a recipe has no such field', { file, field, expected });
 }
 

@@ -82,6 +82,10 @@ test('a folder of pictures calibrates the model, and its static export runs on i
   await dialog.getByRole('button', { name: 'Done' }).click();
   await figuresSettle(app);
   await expect(needs).toBeHidden();
+  // What was found can be saved later as well.
+  await page.getByRole('button', { name: 'Calibrate…' }).click();
+  await expect(dialog.getByRole('button', { name: 'Save ranges…' })).toBeVisible();
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
 
   // Layers and Inspector show activations.
   const grid = page.getByRole('grid', { name: 'Layers' });

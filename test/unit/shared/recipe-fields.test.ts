@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseRecipe } from '../../../shared/recipe-file.ts';
 import { findPreset } from '../../../shared/presets.ts';
-import { choosesCodes } from '../../../shared/recipe.ts';
+import { BASE_ACTIVATIONS, choosesCodes } from '../../../shared/recipe.ts';
 
 const int8 = findPreset('int8')!;
 const { dtype, ...rest } = int8.default!;
@@ -47,9 +47,19 @@ test.each<[string, unknown, RegExp]>([
     /mean\.0: .*expected a finite number\)/,
   ],
   [
-    'a field in the wrong place',
+    'a field of a scheme in the recipe',
     { signedScale: true },
-    /^signedScale: a recipe has no such field$/,
+    /^signedScale: .*expected default\.signedScale, or signedScale in the scheme of a rule\)$/,
+  ],
+  [
+    'a field of the recipe in its activations',
+    { activations: { ...BASE_ACTIVATIONS, equalize: true } },
+    /^activations\.equalize: .*expected equalize at the top of the recipe\)$/,
+  ],
+  [
+    'a field of activations in a scheme',
+    { default: { ...int8.default, biasCorrection: true } },
+    /^default\.biasCorrection: .*expected activations\.biasCorrection\)$/,
   ],
 ])('%s is refused in words', (_, fields, message) => {
   expect(() => parseRecipe({ ...int8, ...(fields as object) })).toThrow(message);
