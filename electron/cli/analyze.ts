@@ -254,7 +254,7 @@ function printAnalysis(first: Analysis, second: Analysis | null): void {
     const { activations } = analysis;
     if (activations !== undefined)
       print(
-        `beside these tensors the file stores scales and zero points of ${activations.values} activations, ${activations.bytes} bytes, and what a raised opset turns into inputs`,
+        `beside these tensors the file stores scales and zero points of ${activations.values} activations, ${activations.bytes} bytes, and attributes that become inputs in the newer opset`,
       );
     printKept(total.quantized, keptGroups(analysis));
   }

@@ -11,9 +11,9 @@ import type { Session } from './session.ts';
 
 /** Why weights are not equalized for a recipe that has what exports lose decide. */
 function whyNot(before: OutputNoise, after: OutputNoise): string {
-  if (!(after.noise < before.noise)) return 'exports lose no less of the outputs with it';
+  if (!(after.noise < before.noise)) return 'exports lose at least as much of the outputs with it';
   return before.bySample.length < FEWEST_SAMPLES
-    ? `exports lose less of the outputs with it, which fewer than ${FEWEST_SAMPLES} samples leave to chance`
+    ? `exports lose less of the outputs with it, but fewer than ${FEWEST_SAMPLES} samples cannot tell this from chance`
     : 'exports lose less of the outputs with it, but not beyond chance';
 }
 

@@ -44,7 +44,7 @@ export async function checkPrepared(asked: Compared): Promise<PreparationCheck> 
   const { model, copy, wanted } = asked;
   const { random } = wanted.hints;
   if (random.length > 0)
-    return notChecked(`it goes on from run to run (${random[0]!.operator}), so that runs differ`);
+    return notChecked(`${random[0]!.operator} draws other numbers in each run`);
   let source: Ran;
   try {
     source = await run(model, asked);

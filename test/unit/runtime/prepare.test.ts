@@ -201,7 +201,7 @@ describe('a prepared copy beside its source', () => {
     });
     expect(drawn.check).toMatchObject({
       ...{ samples: 0, sqnrDb: null },
-      unchecked: 'it goes on from run to run (RandomNormal "n"), so that runs differ',
+      unchecked: 'RandomNormal "n" draws other numbers in each run',
     });
     const picky = writeFile(
       folder,

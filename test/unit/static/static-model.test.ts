@@ -300,7 +300,7 @@ describe('mode static in the window', () => {
       };
     }
 
-    test('the one that loses least beyond chance is chosen, told and saved, with the codes of the recipe where others lose no less beyond it', async () => {
+    test('a range that loses less beyond chance is chosen, told and saved, and codes that lose less by chance are not', async () => {
       const { page, grant } = await calibrated(narrow, 12);
       const found = (await bestRangeOf(page, narrow))!;
       const { tried, range, isNearest } = found;
